@@ -1,0 +1,5 @@
+//! The claims of Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019),
+//! as programs that measure them, and the reports that show what was found.
+pub mod evidence;
+pub mod plot;
+pub mod results;

@@ -1,0 +1,101 @@
+//! What a plot shows, as data: claims fill these in, [`crate::report`] draws them and writes them as CSV.
+
+use serde::{Deserialize, Serialize};
+
+/// How an axis is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Equal steps are equal differences.
+    Linear,
+    /// Equal steps are equal ratios; only positive values are shown.
+    Log,
+}
+
+/// One axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// The quantity, with its symbol.
+    pub label: String,
+    /// Linear or logarithmic.
+    pub scale: Scale,
+}
+
+impl Axis {
+    /// A logarithmic axis.
+    pub fn log(label: &str) -> Self {
+        Self { label: label.to_owned(), scale: Scale::Log }
+    }
+
+    /// A linear axis.
+    pub fn linear(label: &str) -> Self {
+        Self { label: label.to_owned(), scale: Scale::Linear }
+    }
+}
+
+/// How a series is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// A solid line: something measured.
+    Line,
+    /// A dashed line: a fit or a prediction.
+    Dashed,
+    /// Separate points.
+    Points,
+}
+
+/// One curve: `points` are (x, y); `band` holds (low, high) at the same x, or is empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Shown beside the end of the curve.
+    pub name: String,
+    /// Solid, dashed or points.
+    pub style: Style,
+    /// The data, in the order of x.
+    pub points: Vec<[f64; 2]>,
+    /// A confidence band, one (low, high) a point, or empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub band: Vec<[f64; 2]>,
+}
+
+impl Series {
+    /// A series without a band.
+    pub fn new(name: impl Into<String>, style: Style, points: Vec<[f64; 2]>) -> Self {
+        Self { name: name.into(), style, points, band: Vec::new() }
+    }
+}
+
+/// A reference slope on log-log axes: y = y0 (x / x0)^slope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The theorem the slope belongs to, e.g. `Theorem 3.1: T^(-1/2)`.
+    pub name: String,
+    /// The exponent.
+    pub slope: f64,
+    /// A point on the line.
+    pub through: [f64; 2],
+}
+
+/// One plot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plot {
+    /// Unique within the claim; names the CSV and the SVG file.
+    pub id: String,
+    /// The headline.
+    pub title: String,
+    /// What a reader should see in it; also the text alternative.
+    pub caption: String,
+    /// The horizontal axis.
+    pub x: Axis,
+    /// The vertical axis.
+    pub y: Axis,
+    /// The curves.
+    pub series: Vec<Series>,
+    /// Slopes to compare with.
+    pub references: Vec<Reference>,
+    /// The window of x that was fitted.
+    pub window: Option<[f64; 2]>,
+    /// Values of y below this are round-off.
+    pub noise_floor: Option<f64>,
+}
