@@ -1,2 +1,5 @@
 //! x
+pub mod loss;
+pub mod parameters;
 pub mod random;
+pub mod scalar;

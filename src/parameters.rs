@@ -1,0 +1,127 @@
+//! theta = (W; g) in one flat vector: scale-invariant blocks w_1..w_m first, the scale-variant g last.
+//!
+//! A block is a contiguous range. What a block is depends on the normalisation: a row of a weight matrix (batch and weight
+//! normalisation), a whole matrix (layer normalisation), the rows of a group (group normalisation), or the scales and
+//! shifts of a layer together (the ReLU networks of section 2.1).
+
+use std::ops::Range;
+
+use crate::scalar::Scalar;
+
+/// One block w_i.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// What a reader calls it, e.g. `W1 row 3`.
+    pub name: String,
+    /// Its place in the flat vector.
+    pub range: Range<usize>,
+}
+
+/// The layout of theta: m blocks, then g.
+///
+/// ```
+/// use ratecheck::parameters::Parameters;
+/// let layout = Parameters::new([("w1", 2), ("w2", 3)], 1);
+/// assert_eq!((layout.n_blocks(), layout.len(), layout.g()), (2, 6, 5..6));
+/// let theta = [3.0, 4.0, 0.0, 2.0, 0.0, 9.0];
+/// assert_eq!(layout.w_norm_sq(&theta, 0), 25.0);
+/// assert_eq!(layout.theta_unit(&theta), [0.6, 0.8, 0.0, 1.0, 0.0, 9.0]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    blocks: Vec<Block>,
+    g_start: usize,
+    len: usize,
+}
+
+impl Parameters {
+    /// Blocks of the given names and dimensions, in this order, then g of dimension `g_len`.
+    ///
+    /// # Panics
+    /// If a block is empty.
+    pub fn new<N: Into<String>>(blocks: impl IntoIterator<Item = (N, usize)>, g_len: usize) -> Self {
+        let mut start = 0;
+        let blocks: Vec<Block> = blocks
+            .into_iter()
+            .map(|(name, dimension)| {
+                assert!(dimension > 0, "a block has at least one entry");
+                start += dimension;
+                Block { name: name.into(), range: start - dimension..start }
+            })
+            .collect();
+        Self { blocks, g_start: start, len: start + g_len }
+    }
+
+    /// m, the number of scale-invariant blocks.
+    pub fn n_blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The blocks w_1..w_m.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// The place of block i.
+    pub fn block(&self, i: usize) -> Range<usize> {
+        self.blocks[i].range.clone()
+    }
+
+    /// The place of g.
+    pub fn g(&self) -> Range<usize> {
+        self.g_start..self.len
+    }
+
+    /// The number of parameters.
+    #[allow(clippy::len_without_is_empty)] // a layout is never empty in use
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// n_i = ||w_i||^2.
+    pub fn w_norm_sq(&self, theta: &[f64], i: usize) -> f64 {
+        norm_sq(&theta[self.block(i)])
+    }
+
+    /// theta~ = (V; g): every block divided by its norm.
+    pub fn theta_unit(&self, theta: &[f64]) -> Vec<f64> {
+        let mut unit = theta.to_vec();
+        self.normalise(&mut unit);
+        unit
+    }
+
+    /// Divides every block by its norm, in place.
+    pub fn normalise(&self, theta: &mut [f64]) {
+        for block in &self.blocks {
+            let w = &mut theta[block.range.clone()];
+            let norm = norm_sq(w).sqrt();
+            w.iter_mut().for_each(|x| *x /= norm);
+        }
+    }
+
+    /// The squared norm of the W part of a gradient taken at theta, as if taken at theta~ (Lemma 2.2):
+    /// sum_i n_i ||grad_{w_i}||^2 = sum_i ||grad_{v_i}||^2.
+    pub fn grad_v_norm_sq(&self, theta: &[f64], grad: &[f64]) -> f64 {
+        self.blocks.iter().map(|b| norm_sq(&theta[b.range.clone()]) * norm_sq(&grad[b.range.clone()])).sum()
+    }
+}
+
+/// The squared Euclidean norm.
+#[inline]
+pub fn norm_sq(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum()
+}
+
+/// The inner product.
+///
+/// # Panics
+/// If the lengths differ.
+#[inline]
+pub fn dot<S: Scalar>(x: &[S], y: &[S]) -> S {
+    assert_eq!(x.len(), y.len());
+    let mut sum = S::ZERO;
+    for (&a, &b) in x.iter().zip(y) {
+        sum += a * b;
+    }
+    sum
+}

@@ -1,0 +1,108 @@
+//! The arithmetics a loss is evaluated in.
+//!
+//! A loss is written once over [`Scalar`]. At `f64` it gives values and gradients; at [`Dual`]`<f64>` the same code gives
+//! exact directional derivatives, hence Hessian-vector products; `Dual<Dual<f64>>` gives third derivatives.
+//!
+//! **Planes.** Networks keep arrays of scalars in *planes*: a row of B scalars with [`Scalar::PLANES`] components is
+//! stored as PLANES runs of B contiguous base numbers (first all values, then all derivatives). Every component is then a
+//! plain contiguous array, loops over it are vectorised, and a matrix product of duals is three products of `f64`.
+
+mod dual;
+pub mod elementary;
+mod matrix;
+mod real;
+
+use std::fmt::Debug;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+
+pub use dual::Dual;
+pub use matrix::{Matrix, MatrixMut, Store};
+pub(crate) use real::vectorised;
+
+/// A number that a loss can be evaluated in. Transcendental functions give the same bits on every machine.
+pub trait Scalar:
+    Copy
+    + Debug
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+{
+    /// What planes are made of.
+    type Base: Copy + Default + Debug + Send + Sync + 'static;
+    /// The number of base numbers in one scalar.
+    const PLANES: usize;
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+
+    /// The constant `x`.
+    fn from_f64(x: f64) -> Self;
+    /// The value, without derivatives: for comparisons and reports.
+    fn value(self) -> f64;
+    /// `self * factor` for a constant factor.
+    fn scale(self, factor: f64) -> Self;
+    /// Whether every component is finite.
+    fn is_finite(self) -> bool;
+
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// e^x.
+    fn exp(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// The sine.
+    fn sin(self) -> Self;
+    /// The cosine.
+    fn cos(self) -> Self;
+    /// The hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// 1 / (1 + e^-x).
+    fn sigmoid(self) -> Self;
+    /// ln(1 + e^x).
+    fn softplus(self) -> Self;
+    /// |x|, with derivative +1 at 0.
+    fn abs(self) -> Self;
+    /// max(x, 0), with derivative 0 at 0.
+    fn relu(self) -> Self;
+    /// x^p for a constant p, x > 0.
+    fn powf(self, p: f64) -> Self;
+
+    /// x^2.
+    #[inline(always)]
+    fn square(self) -> Self {
+        self * self
+    }
+    /// 1/x.
+    #[inline(always)]
+    fn recip(self) -> Self {
+        Self::ONE / self
+    }
+
+    /// The constant held by one base number.
+    fn from_base(x: Self::Base) -> Self;
+    /// The base number nearest to `x`.
+    fn base(x: f64) -> Self::Base;
+    /// Scalar `b` of a row in planes (`row.len()` is PLANES * B).
+    fn load(row: &[Self::Base], b: usize) -> Self;
+    /// Writes scalar `b` of a row in planes.
+    fn store(self, row: &mut [Self::Base], b: usize);
+
+    /// C = A B, or C += A B; see [`Store`]. The columns of B and of C are contiguous.
+    fn matmul(a: Matrix<'_, Self::Base>, b: Matrix<'_, Self::Base>, c: MatrixMut<'_, Self::Base>, store: Store);
+    /// C = A B^T, or C += A B^T. The columns of A and of B are contiguous; sums run over them.
+    fn matmul_transposed(
+        a: Matrix<'_, Self::Base>,
+        b: Matrix<'_, Self::Base>,
+        c: MatrixMut<'_, Self::Base>,
+        store: Store,
+    );
+}
