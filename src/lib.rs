@@ -1,4 +1,5 @@
 //! x
+pub mod data;
 pub mod loss;
 pub mod parameters;
 pub mod random;
