@@ -19,8 +19,10 @@ pub enum Wanted {
 /// Buffers that a loss reuses between evaluations. Make one per thread and scalar; it grows on first use.
 #[derive(Debug)]
 pub struct Workspace<S: Scalar> {
-    /// Arrays in planes.
-    pub planes: Vec<S::Base>,
+    /// Arrays in planes, for the loss to use as it likes.
+    pub buffers: Vec<Vec<S::Base>>,
+    /// The labels of the minibatch at hand.
+    pub labels: Vec<f64>,
     /// Lifted parameters, for forward-mode gradients.
     lifted: Vec<Dual<S>>,
     /// What of the next gradients is read; a loss may skip the rest.
@@ -29,7 +31,7 @@ pub struct Workspace<S: Scalar> {
 
 impl<S: Scalar> Default for Workspace<S> {
     fn default() -> Self {
-        Self { planes: Vec::new(), lifted: Vec::new(), wanted: Wanted::All }
+        Self { buffers: Vec::new(), labels: Vec::new(), lifted: Vec::new(), wanted: Wanted::All }
     }
 }
 

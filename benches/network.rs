@@ -1,0 +1,120 @@
+//! Gradient, Hessian-vector product and SGD step of the networks, beside a 256^3 matrix product in the same run.
+//!
+//! Throughput counts the floating-point operations of the matrix products alone (2 per multiply-add): `Gelem/s` reads as
+//! GFLOP/s, and the share of the machine's peak is the quotient with `peak/matmul-256`.
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use ndarray::Array2;
+use rand::RngExt;
+use ratecheck::data::Dataset;
+use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
+use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+use ratecheck::random::Seed;
+use ratecheck::scalar::Dual;
+
+fn network(widths: &[usize], examples: usize, objective: Objective) -> (Network, Vec<f64>) {
+    let mut generator = Seed::new(1).generator("bench");
+    let inputs: Vec<f64> = (0..widths[0] * examples).map(|_| generator.random_range(-1.7..1.7)).collect();
+    let outputs = widths[widths.len() - 1];
+    let labels = (0..examples)
+        .map(|_| match objective {
+            Objective::Logistic => f64::from(generator.random_range(0..2)) * 2.0 - 1.0,
+            _ => generator.random_range(0..outputs as u64) as f64,
+        })
+        .collect();
+    let data = Dataset::new(inputs, examples, widths[0], labels).expect("finite data");
+    let architecture = Architecture {
+        widths: widths.to_vec(),
+        normalisation: Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
+        activation: Activation::Tanh,
+        objective,
+        weight_decay: 0.01,
+    };
+    let network = Network::new(architecture, data, Minibatches::full(examples)).expect("a sound network");
+    let theta = network.initialise(&mut generator);
+    (network, theta)
+}
+
+/// Multiply-adds of the matrix products of one gradient, times 2: forward, dL/dW, and dL/dx behind every layer but the first.
+fn gradient_flops(widths: &[usize], batch: usize) -> u64 {
+    let products = |w: &[usize]| (w[0] * w[1]) as u64;
+    let all: u64 = widths.windows(2).map(products).sum();
+    2 * batch as u64 * (3 * all - products(&widths[..2]))
+}
+
+fn peak(c: &mut Criterion) {
+    let a = Array2::from_shape_fn((256, 256), |(i, j)| ((i * 31 + j * 17) % 64) as f64);
+    let b = a.t().to_owned();
+    let mut out = Array2::zeros((256, 256));
+    let mut group = c.benchmark_group("peak");
+    group.throughput(Throughput::Elements(2 * 256 * 256 * 256));
+    group.bench_function("matmul-256", |bench| {
+        bench.iter(|| ndarray::linalg::general_mat_mul(1.0, black_box(&a), black_box(&b), 0.0, &mut out));
+    });
+    group.finish();
+    assert_eq!(out, a.dot(&b), "entries are small whole numbers: the product is exact");
+}
+
+fn networks(c: &mut Criterion) {
+    let cases: [(&str, &[usize], usize, Objective); 3] = [
+        ("8-16-16-1/batch-32", &[8, 16, 16, 1], 32, Objective::Logistic),
+        ("8-16-16-1/batch-256", &[8, 16, 16, 1], 256, Objective::Logistic),
+        ("64-128-128-10/batch-256", &[64, 128, 128, 10], 256, Objective::CrossEntropy),
+    ];
+    for (name, widths, batch, objective) in cases {
+        let (network, theta) = network(widths, batch, objective);
+        let z: Vec<usize> = (0..batch).collect();
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Elements(gradient_flops(widths, batch)));
+        let mut grad = vec![0.0; theta.len()];
+        let mut work = Workspace::default();
+        group.bench_function("gradient", |bench| {
+            bench.iter(|| network.sample_gradient(&z, black_box(&theta), &mut grad, &mut work));
+        });
+        let lifted: Vec<Dual<f64>> = theta.iter().enumerate().map(|(i, &x)| Dual::new(x, (i % 3) as f64)).collect();
+        let mut product = lifted.clone();
+        let mut work = Workspace::default();
+        work.wanted = Wanted::Derivative;
+        group.bench_function("hessian-vector product", |bench| {
+            bench.iter(|| network.sample_gradient(&z, black_box(&lifted), &mut product, &mut work));
+        });
+        group.finish();
+    }
+}
+
+fn sgd_step(c: &mut Criterion) {
+    let widths = [8, 16, 16, 1];
+    let (network, theta) = network(&widths, 256, Objective::Logistic);
+    let minibatches = Minibatches::subsets(256, 32).expect("32 of 256");
+    let mut group = c.benchmark_group("8-16-16-1/batch-32");
+    group.throughput(Throughput::Elements(gradient_flops(&widths, 32)));
+    group.bench_function("sgd step", |bench| {
+        bench.iter_batched(
+            || {
+                (
+                    theta.clone(),
+                    vec![0.0; theta.len()],
+                    Workspace::default(),
+                    Vec::new(),
+                    Seed::new(2).generator("step"),
+                )
+            },
+            |(mut theta, mut grad, mut work, mut scratch, mut generator)| {
+                for _ in 0..100 {
+                    let z = minibatches.draw(&mut generator, &mut scratch);
+                    network.sample_gradient(z, &theta, &mut grad, &mut work);
+                    theta.iter_mut().zip(&grad).for_each(|(x, d)| *x -= 0.1 * d);
+                }
+                theta
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, peak, networks, sgd_step);
+criterion_main!(benches);

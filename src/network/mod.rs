@@ -1,0 +1,157 @@
+//! The fully normalised feed-forward networks of section 2.1.
+//!
+//! Layout of arrays: features major, the minibatch contiguous. A layer computes z = W x, normalises every unit (or every
+//! example, for layer and group normalisation), scales by gamma, shifts by beta and applies the activation; there is none
+//! after the last layer. Forward and backward are written once over [`Scalar`] and allocate nothing after the first call.
+
+mod activation;
+mod architecture;
+mod normalisation;
+mod objective;
+mod pass;
+mod rows;
+
+pub use activation::Activation;
+pub use architecture::{Architecture, NetworkError};
+pub use normalisation::{Lp, Normalisation};
+pub use objective::Objective;
+
+use std::sync::Arc;
+
+use rand::RngExt;
+
+use crate::data::Dataset;
+use crate::loss::{Loss, Minibatches, Workspace};
+use crate::parameters::Parameters;
+use crate::random::Generator;
+use crate::scalar::Scalar;
+use architecture::Layer;
+
+/// A network on a data set: F_z(theta) = mean over the minibatch z of f_y(network(x)) + (lambda/2) ||g||^2.
+///
+/// The flat order of theta is W_1 row-major, ..., W_L, then gamma_1, beta_1, ..., gamma_L, beta_L.
+///
+/// ```
+/// use ratecheck::data::Dataset;
+/// use ratecheck::loss::{Loss, Minibatches};
+/// use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+///
+/// let data = Dataset::new(vec![0.3, -1.0, 0.8, 2.0], 4, 1, vec![1.0, -1.0, 1.0, -1.0])?;
+/// let architecture = Architecture {
+///     widths: vec![1, 1],
+///     normalisation: Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
+///     activation: Activation::Tanh,
+///     objective: Objective::Logistic,
+///     weight_decay: 0.0,
+/// };
+/// let network = Network::new(architecture, data, Minibatches::full(4))?;
+/// let z = [0, 1, 2, 3];
+/// // theta = (w, gamma, beta); only the direction of w matters.
+/// let loss = network.sample_loss(&z, &[0.5, 1.0, 0.1]);
+/// assert_eq!(loss, network.sample_loss(&z, &[4.0, 1.0, 0.1]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Network {
+    architecture: Architecture,
+    layers: Vec<Layer>,
+    parameters: Parameters,
+    data: Arc<Dataset>,
+    minibatches: Minibatches,
+}
+
+impl Network {
+    /// A network of this architecture on these data.
+    ///
+    /// # Errors
+    /// If the architecture makes no sense, or does not fit the data or the minibatches.
+    pub fn new(
+        architecture: Architecture,
+        data: impl Into<Arc<Dataset>>,
+        minibatches: Minibatches,
+    ) -> Result<Self, NetworkError> {
+        let data = data.into();
+        architecture.validate(&data)?;
+        if minibatches.n_examples() > data.n_examples() {
+            return Err(NetworkError(format!(
+                "minibatches over {} examples, but the data have {}",
+                minibatches.n_examples(),
+                data.n_examples()
+            )));
+        }
+        Ok(Self {
+            layers: architecture.layers(),
+            parameters: architecture.parameters(),
+            architecture,
+            data,
+            minibatches,
+        })
+    }
+
+    /// What the network is made of.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The data set.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// The same network and data under another distribution of z.
+    #[must_use]
+    pub fn with_minibatches(&self, minibatches: Minibatches) -> Self {
+        Self { minibatches, ..self.clone() }
+    }
+
+    /// A start: W Glorot uniform (variance 2 / (inputs + outputs)), gamma = 1, beta = 0.
+    pub fn initialise(&self, generator: &mut Generator) -> Vec<f64> {
+        let mut theta = vec![0.0; self.parameters.len()];
+        for layer in &self.layers {
+            let limit = (6.0 / (layer.n_in + layer.n_out) as f64).sqrt();
+            for w in &mut theta[layer.weights..layer.weights + layer.n_in * layer.n_out] {
+                *w = generator.random_range(-limit..limit);
+            }
+            theta[layer.bn_scale..layer.bn_scale + layer.n_out].fill(1.0);
+        }
+        theta
+    }
+
+    /// (lambda/2) ||g||^2.
+    fn decay<S: Scalar>(&self, theta: &[S]) -> S {
+        let mut sum = S::ZERO;
+        if self.architecture.weight_decay > 0.0 {
+            for &g in &theta[self.parameters.g()] {
+                sum += g * g;
+            }
+        }
+        sum.scale(0.5 * self.architecture.weight_decay)
+    }
+}
+
+impl Loss for Network {
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn minibatches(&self) -> &Minibatches {
+        &self.minibatches
+    }
+
+    /// Allocates its own buffers; where speed matters, use the gradient.
+    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+        self.forward(z, theta, &mut Workspace::default()) + self.decay(theta)
+    }
+
+    fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
+        let value = self.forward(z, theta, work);
+        self.backward(z.len(), grad, work);
+        let lambda = self.architecture.weight_decay;
+        if lambda > 0.0 {
+            for i in self.parameters.g() {
+                grad[i] += theta[i].scale(lambda);
+            }
+        }
+        value + self.decay(theta)
+    }
+}

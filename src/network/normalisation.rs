@@ -1,0 +1,279 @@
+//! The normalisations: what makes the weights in front of them scale invariant.
+
+use super::rows;
+use crate::scalar::{Scalar, vectorised};
+
+/// The norm in l_p batch normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lp {
+    /// The mean absolute deviation.
+    One,
+    /// The fourth root of the mean fourth power.
+    Four,
+    /// The largest absolute deviation.
+    Infinity,
+}
+
+/// What stands after a linear map z = W x. Every one is followed by a scale gamma and a shift beta per unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Normalisation {
+    /// (8): (z - mean) / sqrt(var + epsilon ||w||^2), statistics over the minibatch (biased variance).
+    SmoothedBatchNorm {
+        /// The smoothing, > 0.
+        epsilon: f64,
+    },
+    /// (3): (z - mean) / sqrt(var).
+    BatchNorm,
+    /// (7): (z - mean) / sqrt(var + epsilon), which breaks scale invariance: a control.
+    ConstantEpsilonBatchNorm {
+        /// The constant, > 0.
+        epsilon: f64,
+    },
+    /// (z - mean) / (mean |z - mean|^p)^(1/p).
+    LpBatchNorm {
+        /// Which p.
+        p: Lp,
+    },
+    /// Over the units of a layer, for each example: (z - mean) / sqrt(var + epsilon ||W||_F^2 / units).
+    LayerNorm {
+        /// The smoothing, >= 0.
+        epsilon: f64,
+    },
+    /// As layer normalisation, over each of `groups` equal groups of units; with smoothing by the group's own weights.
+    GroupNorm {
+        /// The number of groups; it divides every width.
+        groups: usize,
+        /// The smoothing, >= 0.
+        epsilon: f64,
+    },
+    /// z / ||w||: the direction of weight normalisation.
+    WeightNorm,
+    /// z as it is: not scale invariant, a control.
+    None,
+}
+
+impl Normalisation {
+    pub(super) fn validate(self, widths: &[usize]) -> Result<(), String> {
+        let finite = |epsilon: f64, strict: bool| {
+            if epsilon.is_finite() && (epsilon > 0.0 || (!strict && epsilon == 0.0)) {
+                Ok(())
+            } else {
+                Err(format!("epsilon {epsilon}: give a finite number {}", if strict { "> 0" } else { ">= 0" }))
+            }
+        };
+        match self {
+            Self::SmoothedBatchNorm { epsilon } | Self::ConstantEpsilonBatchNorm { epsilon } => finite(epsilon, true),
+            Self::LayerNorm { epsilon } => {
+                if epsilon == 0.0 && widths.contains(&1) {
+                    return Err("layer normalisation of a single unit needs epsilon > 0: its variance is 0".to_owned());
+                }
+                finite(epsilon, false)
+            }
+            Self::GroupNorm { groups, epsilon } => {
+                if groups == 0 || widths.iter().any(|w| !w.is_multiple_of(groups)) {
+                    return Err(format!("{groups} groups do not divide every width of {widths:?}"));
+                }
+                if epsilon == 0.0 && widths.contains(&groups) {
+                    return Err("groups of a single unit need epsilon > 0: their variance is 0".to_owned());
+                }
+                finite(epsilon, false)
+            }
+            Self::BatchNorm | Self::LpBatchNorm { .. } | Self::WeightNorm | Self::None => Ok(()),
+        }
+    }
+
+    /// Units whose statistics are shared: `None` if every unit has its own, over the minibatch.
+    pub(super) fn group_size(self, n_out: usize) -> Option<usize> {
+        match self {
+            Self::LayerNorm { .. } => Some(n_out),
+            Self::GroupNorm { groups, .. } => Some(n_out / groups),
+            _ => None,
+        }
+    }
+
+    /// tau in s^2 = spread^2 + tau ||w||^2.
+    fn weight_share(self) -> f64 {
+        match self {
+            Self::SmoothedBatchNorm { epsilon } | Self::LayerNorm { epsilon } | Self::GroupNorm { epsilon, .. } => {
+                epsilon
+            }
+            Self::WeightNorm => 1.0,
+            _ => 0.0,
+        }
+    }
+
+    /// Replaces the row z of one unit by xhat and returns 1/s. `w` is the unit's row of weights.
+    #[inline(always)]
+    pub(super) fn unit_forward<S: Scalar>(self, z: &mut [S::Base], w_norm_sq: S) -> S {
+        let batch = rows::batch::<S>(z);
+        let share = 1.0 / batch as f64;
+        if matches!(self, Self::None) {
+            return S::ONE;
+        }
+        let mut spread_sq = S::ZERO;
+        if !matches!(self, Self::WeightNorm) {
+            let [sum] = rows::sums(
+                batch,
+                #[inline(always)]
+                |b| [S::load(z, b)],
+            );
+            let mean = sum.scale(share);
+            let [sum] = rows::sums(
+                batch,
+                #[inline(always)]
+                |b| {
+                    let centred = S::load(z, b) - mean;
+                    centred.store(z, b);
+                    [centred.square()]
+                },
+            );
+            spread_sq = match self {
+                Self::LpBatchNorm { p } => spread::<S>(z, p).square(),
+                Self::ConstantEpsilonBatchNorm { epsilon } => sum.scale(share) + S::from_f64(epsilon),
+                _ => sum.scale(share),
+            };
+        }
+        let inverse = (spread_sq + w_norm_sq.scale(self.weight_share())).sqrt().recip();
+        for b in 0..batch {
+            (S::load(z, b) * inverse).store(z, b);
+        }
+        inverse
+    }
+
+    /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the factor
+    /// c in dL/dw += c w, the part of the gradient that comes through ||w||^2.
+    #[inline(always)]
+    pub(super) fn unit_backward<S: Scalar>(
+        self,
+        d: &mut [S::Base],
+        xhat: &[S::Base],
+        bn_scale: S,
+        inverse: S,
+        [sum, sum_xhat]: [S; 2],
+    ) -> S {
+        let batch = rows::batch::<S>(xhat);
+        let d = &mut d[..xhat.len()];
+        let share = 1.0 / batch as f64;
+        let factor = bn_scale * inverse;
+        let (mean, mean_xhat) = (sum.scale(share), sum_xhat.scale(share));
+        match self {
+            Self::None | Self::WeightNorm => {
+                for b in 0..batch {
+                    (factor * S::load(d, b)).store(d, b);
+                }
+            }
+            Self::LpBatchNorm { p } => lp_backward(d, xhat, factor, mean, mean_xhat, p),
+            _ => {
+                for b in 0..batch {
+                    let centred = S::load(d, b) - mean - S::load(xhat, b) * mean_xhat;
+                    (factor * centred).store(d, b);
+                }
+            }
+        }
+        let tau = self.weight_share();
+        if tau == 0.0 { S::ZERO } else { -(factor * inverse * sum_xhat).scale(tau) }
+    }
+
+    /// Layer and group normalisation: replaces the rows z of one group by xhat; `inverse` receives 1/s for every example.
+    pub(super) fn group_forward<S: Scalar>(self, z: &mut [S::Base], inverse: &mut [S::Base], w_norm_sq: S) {
+        vectorised(
+            #[inline(always)]
+            || {
+                let row = inverse.len();
+                let batch = rows::batch::<S>(inverse);
+                let share = row as f64 / z.len() as f64;
+                let smoothing = w_norm_sq.scale(self.weight_share() * share);
+                for b in 0..batch {
+                    let mut sum = S::ZERO;
+                    for z in z.chunks_exact(row) {
+                        sum += S::load(z, b);
+                    }
+                    let mean = sum.scale(share);
+                    let mut sum_sq = S::ZERO;
+                    for z in z.chunks_exact_mut(row) {
+                        let centred = S::load(z, b) - mean;
+                        centred.store(z, b);
+                        sum_sq += centred.square();
+                    }
+                    let inverse_b = (sum_sq.scale(share) + smoothing).sqrt().recip();
+                    inverse_b.store(inverse, b);
+                    for z in z.chunks_exact_mut(row) {
+                        (S::load(z, b) * inverse_b).store(z, b);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scales` holds the group's gammas.
+    /// Returns c in dL/dW_group += c W_group.
+    pub(super) fn group_backward<S: Scalar>(
+        self,
+        d: &mut [S::Base],
+        xhat: &[S::Base],
+        inverse: &[S::Base],
+        bn_scale: impl Fn(usize) -> S,
+    ) -> S {
+        let row = inverse.len();
+        let batch = rows::batch::<S>(inverse);
+        let share = row as f64 / xhat.len() as f64;
+        let mut coefficient = S::ZERO;
+        for b in 0..batch {
+            let (mut sum, mut sum_xhat) = (S::ZERO, S::ZERO);
+            for (k, (d, xhat)) in d.chunks_exact_mut(row).zip(xhat.chunks_exact(row)).enumerate() {
+                let scaled = bn_scale(k) * S::load(d, b);
+                scaled.store(d, b);
+                sum += scaled;
+                sum_xhat += scaled * S::load(xhat, b);
+            }
+            let (mean, mean_xhat) = (sum.scale(share), sum_xhat.scale(share));
+            let inverse_b = S::load(inverse, b);
+            for (d, xhat) in d.chunks_exact_mut(row).zip(xhat.chunks_exact(row)) {
+                (inverse_b * (S::load(d, b) - mean - S::load(xhat, b) * mean_xhat)).store(d, b);
+            }
+            coefficient -= mean_xhat * inverse_b.square();
+        }
+        coefficient.scale(self.weight_share())
+    }
+}
+
+/// (mean |z|^p)^(1/p) of a centred row.
+#[inline(always)]
+fn spread<S: Scalar>(z: &[S::Base], p: Lp) -> S {
+    let batch = rows::batch::<S>(z);
+    let share = 1.0 / batch as f64;
+    match p {
+        Lp::One => rows::sums(batch, |b| [S::load(z, b).abs()])[0].scale(share),
+        Lp::Four => rows::sums(batch, |b| [S::load(z, b).square().square()])[0].scale(share).sqrt().sqrt(),
+        Lp::Infinity => S::load(z, largest::<S>(z)).abs(),
+    }
+}
+
+/// Where |z| is largest (the first, on a tie).
+#[inline(always)]
+fn largest<S: Scalar>(z: &[S::Base]) -> usize {
+    let size = |b: usize| S::load(z, b).value().abs();
+    (1..rows::batch::<S>(z)).fold(0, |best, b| if size(b) > size(best) { b } else { best })
+}
+
+/// ds/dz_b = phi(xhat_b)/B with phi(x) = sign(x) |x|^(p-1), for a centred row; then centring.
+#[inline(always)]
+fn lp_backward<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], factor: S, mean: S, mean_xhat: S, p: Lp) {
+    let batch = rows::batch::<S>(xhat);
+    let top = largest::<S>(xhat);
+    let phi = |b: usize| -> S {
+        let x = S::load(xhat, b);
+        let sign = S::from_f64(if x.value() < 0.0 { -1.0 } else { 1.0 });
+        match p {
+            Lp::One => sign,
+            Lp::Four => x * x * x,
+            Lp::Infinity if b == top => sign.scale(batch as f64),
+            Lp::Infinity => S::ZERO,
+        }
+    };
+    let mean_phi = rows::sums(batch, |b| [phi(b)])[0].scale(1.0 / batch as f64);
+    for b in 0..batch {
+        let centred = S::load(d, b) - mean - (phi(b) - mean_phi) * mean_xhat;
+        (factor * centred).store(d, b);
+    }
+}

@@ -1,0 +1,127 @@
+//! The objective f_y at the end of the network.
+
+use super::rows;
+use crate::scalar::{Scalar, vectorised};
+
+/// The objective f_y(out), averaged over the minibatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objective {
+    /// ln(1 + e^(-y out)), one output, labels y = -1 or +1.
+    Logistic,
+    /// -ln softmax(out)_y, K >= 2 outputs, labels y = 0..K-1.
+    CrossEntropy,
+    /// (1/2) ||out - y||^2: one output and a real label, or K outputs and a class turned into a unit vector.
+    Squared,
+}
+
+impl Objective {
+    pub(super) fn validate(self, outputs: usize, labels: &[f64]) -> Result<(), String> {
+        let classes = |range: &str| {
+            labels.iter().position(|&y| !(y >= 0.0 && y < outputs as f64 && y.fract() == 0.0)).map_or(Ok(()), |i| {
+                Err(format!(
+                    "label {} of example {i}: with {outputs} outputs labels are whole numbers {range}",
+                    labels[i]
+                ))
+            })
+        };
+        match self {
+            Self::Logistic if outputs != 1 => Err(format!("the logistic objective needs 1 output, not {outputs}")),
+            Self::Logistic => labels.iter().position(|&y| y != 1.0 && y != -1.0).map_or(Ok(()), |i| {
+                Err(format!("label {} of example {i}: the logistic objective needs -1 or +1", labels[i]))
+            }),
+            Self::CrossEntropy if outputs < 2 => Err("cross-entropy needs at least 2 outputs".to_owned()),
+            Self::CrossEntropy => classes("from 0"),
+            Self::Squared if outputs > 1 => classes("from 0"),
+            Self::Squared => Ok(()),
+        }
+    }
+
+    /// Writes d(mean f_y)/d(out) into `d` (rows of outputs, in planes) and returns the mean of f_y. `out` is K rows of length
+    /// PLANES * B, `scratch` two such rows.
+    pub(super) fn forward<S: Scalar>(
+        self,
+        out: &[S::Base],
+        d: &mut [S::Base],
+        scratch: &mut [S::Base],
+        labels: &[f64],
+    ) -> S {
+        let batch = labels.len();
+        let share = 1.0 / batch as f64;
+        let row = S::PLANES * batch;
+        match self {
+            Self::Logistic => vectorised(
+                #[inline(always)]
+                || {
+                    let (out, d) = (&out[..row], &mut d[..row]);
+                    let [sum] = rows::sums(
+                        batch,
+                        #[inline(always)]
+                        |b| {
+                            let t = S::load(out, b).scale(-labels[b]);
+                            t.sigmoid().scale(-labels[b] * share).store(d, b);
+                            [t.softplus()]
+                        },
+                    );
+                    sum.scale(share)
+                },
+            ),
+            Self::CrossEntropy => vectorised(
+                #[inline(always)]
+                || cross_entropy(out, d, scratch, labels),
+            ),
+            Self::Squared => {
+                let single = out.len() == row;
+                let mut total = S::ZERO;
+                for (k, (out, d)) in out.chunks_exact(row).zip(d.chunks_exact_mut(row)).enumerate() {
+                    let [sum] = rows::sums(batch, |b| {
+                        let target = if single { labels[b] } else { f64::from(u8::from(labels[b] == k as f64)) };
+                        let residual: S = S::load(out, b) - S::from_f64(target);
+                        residual.scale(share).store(d, b);
+                        [residual.square()]
+                    });
+                    total += sum;
+                }
+                total.scale(0.5 * share)
+            }
+        }
+    }
+}
+
+/// ln sum_k e^(o_k) - o_y, shifted by the largest output so that nothing overflows; the shift is a constant and cancels.
+#[inline(always)]
+fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S::Base], labels: &[f64]) -> S {
+    let batch = labels.len();
+    let share = 1.0 / batch as f64;
+    let row = S::PLANES * batch;
+    let (largest, rest) = scratch.split_at_mut(row);
+    let total = &mut rest[..row];
+    for b in 0..batch {
+        S::from_f64(S::load(&out[..row], b).value()).store(largest, b);
+        S::ZERO.store(total, b);
+    }
+    for out in out.chunks_exact(row) {
+        for b in 0..batch {
+            let (candidate, best) = (S::load(out, b).value(), S::load(largest, b).value());
+            S::from_f64(if candidate > best { candidate } else { best }).store(largest, b);
+        }
+    }
+    for (out, d) in out.chunks_exact(row).zip(d.chunks_exact_mut(row)) {
+        for b in 0..batch {
+            let e = (S::load(out, b) - S::load(largest, b)).exp();
+            e.store(d, b);
+            (S::load(total, b) + e).store(total, b);
+        }
+    }
+    let [sum] = rows::sums(batch, |b| {
+        let of_label = S::load(&out[labels[b] as usize * row..][..row], b);
+        [S::load(total, b).ln() + S::load(largest, b) - of_label]
+    });
+    for (k, d) in d.chunks_exact_mut(row).enumerate() {
+        for b in 0..batch {
+            let p = S::load(d, b) / S::load(total, b);
+            let target = if labels[b] == k as f64 { S::ONE } else { S::ZERO };
+            (p - target).scale(share).store(d, b);
+        }
+    }
+    sum.scale(share)
+}
