@@ -1,2 +1,3 @@
 //! x
 pub mod random;
+pub mod rates;
