@@ -24,7 +24,7 @@
 //!
 //! # Map
 //!
-//! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> the rest. Randomness comes from
+//! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> `curvature`, `descent` -> `bounds`, [`rates`]. Randomness comes from
 //! [`random`] alone.
 //!
 //! # Checking one's own loss
@@ -36,4 +36,5 @@ pub mod loss;
 pub mod network;
 pub mod parameters;
 pub mod random;
+pub mod rates;
 pub mod scalar;
