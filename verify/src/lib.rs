@@ -1,5 +1,9 @@
 //! The claims of Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019),
 //! as programs that measure them, and the reports that show what was found.
+
+pub mod claims;
 pub mod evidence;
+pub mod instances;
 pub mod plot;
 pub mod results;
+pub mod runner;

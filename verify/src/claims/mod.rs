@@ -1,0 +1,11 @@
+//! The claims, one file per statement of the paper, in paper order. [`CLAIMS`] is the only list of them.
+
+mod definition_2_1;
+mod lemma_2_2;
+mod section_2_1_gamma_beta;
+
+use crate::evidence::Claim;
+
+/// Every claim, in the order of the paper.
+pub static CLAIMS: &[&dyn Claim] =
+    &[&definition_2_1::Definition21, &section_2_1_gamma_beta::GammaBeta, &lemma_2_2::Lemma22];
