@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The command `ratecheck`. See `ratecheck --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ratecheck_verify::cli::main()
+}

@@ -1,0 +1,53 @@
+//! `ratecheck explain CLAIM`.
+
+use super::{Exit, say, select};
+
+/// Which claim.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The claim's id, as `ratecheck list` shows it.
+    claim: String,
+}
+
+/// Prints the whole statement.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
+    let mut text = String::new();
+    for claim in select(std::slice::from_ref(&arguments.claim))? {
+        let s = claim.statement();
+        text += &format!("{} ({})\n  {}\n\n  {}\n\n", s.title, s.kind.name(), s.plain, s.formula);
+        section(&mut text, "Printed at", [s.printed_at]);
+        section(&mut text, "Hypotheses", s.hypotheses.iter().copied());
+        section(&mut text, "What is measured", [s.measured]);
+        section(&mut text, "Tolerance", [s.tolerance]);
+        let controls: Vec<String> = claim.controls().iter().map(|c| format!("{}: {}", c.name, c.breaks)).collect();
+        section(&mut text, "Controls, which must be rejected", controls.iter().map(String::as_str));
+        section(&mut text, "What a pass does not show", [s.does_not_show]);
+        if let Some(erratum) = s.erratum {
+            section(&mut text, "Erratum", [erratum]);
+        }
+    }
+    say(&text)?;
+    Ok(Exit::Holds)
+}
+
+/// A heading and paragraphs, wrapped at 88 columns.
+fn section<'a>(text: &mut String, heading: &str, paragraphs: impl IntoIterator<Item = &'a str>) {
+    *text += heading;
+    text.push('\n');
+    for paragraph in paragraphs {
+        let mut column = 0;
+        for word in paragraph.split_whitespace() {
+            let length = word.chars().count();
+            if column == 0 || column + 1 + length > 86 {
+                *text += if column == 0 { "  " } else { "\n    " };
+                column = 2 + length;
+            } else {
+                text.push(' ');
+                column += 1 + length;
+            }
+            *text += word;
+        }
+        text.push('\n');
+    }
+    text.push('\n');
+}

@@ -1,0 +1,130 @@
+//! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
+
+mod explain;
+mod list;
+mod verify;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::claims::CLAIMS;
+use crate::evidence::Claim;
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything that was asked for holds, and every control was rejected.
+    Holds = 0,
+    /// A claim failed, or could not be evaluated.
+    Failed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// Every claim holds, but a control was not rejected, or could not be evaluated: the check has no power.
+    Control = 3,
+    /// Something is inconclusive, and `--strict` was given.
+    Inconclusive = 4,
+    /// No claim has the given name.
+    NothingSelected = 5,
+    /// The results could not be written.
+    Output = 6,
+    /// A bug in ratecheck.
+    Internal = 70,
+}
+
+/// Shown below the help.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   every claim holds, and every control was rejected
+  1   a claim failed, or could not be evaluated
+  2   bad usage
+  3   a control was not rejected, or is broken
+  4   something is inconclusive, and --strict was given
+  5   no claim has the given name
+  6   the results could not be written
+  70  internal error
+
+Examples:
+  ratecheck                                  all claims, in about a minute; the page is reports/latest/index.html
+  ratecheck verify lemma-3.2 theorem-3.1     two statements
+  ratecheck verify --profile full --jobs 2   everything, with the long runs
+  ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show";
+
+/// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
+/// claim, and that each check would have failed had the claim been false.
+#[derive(Debug, Parser)]
+#[command(name = "ratecheck", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check claims and write reports (the default).
+    Verify(verify::Arguments),
+    /// List the claims in the order of the paper.
+    List,
+    /// Say what a claim states, how it is tested, and what a pass does not show.
+    Explain(explain::Arguments),
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap prints help and version through the same path; only real errors are bad usage.
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Holds };
+            return if error.print().is_ok() { exit_code(code) } else { exit_code(Exit::Internal) };
+        }
+    };
+    let ended = match cli.command.unwrap_or_else(|| Command::Verify(verify::Arguments::default())) {
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::List => list::run(),
+        Command::Explain(arguments) => explain::run(&arguments),
+    };
+    exit_code(ended.unwrap_or_else(|message| {
+        complain(&message.1);
+        message.0
+    }))
+}
+
+fn exit_code(exit: Exit) -> ExitCode {
+    ExitCode::from(exit as u8)
+}
+
+/// One clear sentence on standard error.
+fn complain(message: &str) {
+    // Nothing is left to be done if standard error is closed.
+    let _ = writeln!(io::stderr(), "ratecheck: {message}");
+}
+
+/// Writes to standard output. A reader that has gone away (`ratecheck list | head -1`) is no error.
+fn say(text: &str) -> Result<(), (Exit, String)> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err((Exit::Output, format!("standard output cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The claims of the given names, in the order of the paper; all of them if none is named.
+fn select(ids: &[String]) -> Result<Vec<&'static dyn Claim>, (Exit, String)> {
+    for id in ids {
+        if !CLAIMS.iter().any(|claim| claim.statement().id == id) {
+            let close = CLAIMS.iter().map(|claim| claim.statement().id).find(|known| known.contains(id.as_str()));
+            let hint = close.map_or_else(String::new, |known| format!(" Did you mean `{known}`?"));
+            return Err((
+                Exit::NothingSelected,
+                format!("no claim is called `{id}`.{hint} `ratecheck list` shows them all."),
+            ));
+        }
+    }
+    let wanted = |claim: &&dyn Claim| ids.is_empty() || ids.iter().any(|id| claim.statement().id == id);
+    Ok(CLAIMS.iter().copied().filter(wanted).collect())
+}

@@ -1,0 +1,149 @@
+//! `ratecheck verify`: runs claims, writes the reports, prints the table.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Exit, say, select};
+use crate::evidence::{Claim, Profile};
+use crate::report;
+use crate::results::{FORMAT, Provenance, Results, Status};
+use crate::runner::run_claim;
+
+/// What to check, how thoroughly, and where to write.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The claims to check, by id (all if none is given; see `ratecheck list`).
+    claims: Vec<String>,
+    /// How much work to do: quick about a minute, standard at most ten, full at most an hour (on two cores).
+    #[arg(long, value_enum, default_value_t = Level::Quick)]
+    profile: Level,
+    /// The root of the seed tree; the same seed gives the same numbers.
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// Threads (0: one per core); the numbers do not depend on it.
+    #[arg(long, default_value_t = 0)]
+    jobs: usize,
+    /// Where the reports are written.
+    #[arg(long, default_value = DEFAULT_OUT)]
+    out: PathBuf,
+    /// Treat an inconclusive verdict as a failure (exit code 4).
+    #[arg(long)]
+    strict: bool,
+}
+
+/// The year of the paper: an arbitrary number, fixed before anything was run.
+const DEFAULT_SEED: u64 = 2019;
+const DEFAULT_OUT: &str = "reports/latest";
+
+impl Default for Arguments {
+    fn default() -> Self {
+        Self {
+            claims: Vec::new(),
+            profile: Level::Quick,
+            seed: DEFAULT_SEED,
+            jobs: 0,
+            out: DEFAULT_OUT.into(),
+            strict: false,
+        }
+    }
+}
+
+/// The profiles a user can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Level {
+    Quick,
+    Standard,
+    Full,
+}
+
+impl From<Level> for Profile {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Quick => Self::Quick,
+            Level::Standard => Self::Standard,
+            Level::Full => Self::Full,
+        }
+    }
+}
+
+/// Runs the claims and reports.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
+    let claims = select(&arguments.claims)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(arguments.jobs)
+        .build()
+        .map_err(|error| (Exit::Internal, format!("threads cannot be started: {error}; try --jobs 1")))?;
+    let results = pool.install(|| check_all(&claims, arguments, pool.current_num_threads()));
+
+    let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    say(&report::terminal_table(&results, color, terminal_width()))?;
+    let written = report::write_all(&results, &arguments.out).map_err(|error| (Exit::Output, error.to_string()))?;
+    say(&format!("\nThe page: {}\n", written.page.display()))?;
+    Ok(verdict(&results, arguments.strict))
+}
+
+/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads.
+fn check_all(claims: &[&'static dyn Claim], arguments: &Arguments, threads: usize) -> Results {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let begin = Instant::now();
+    let bar = ProgressBar::with_draw_target(Some(claims.len() as u64), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {elapsed}") {
+        bar.set_style(style);
+    }
+    let profile = arguments.profile.into();
+    let mut done = Vec::with_capacity(claims.len());
+    for claim in claims {
+        bar.set_message(claim.statement().id);
+        bar.tick();
+        done.push(run_claim(*claim, arguments.seed, profile));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Results {
+        format: FORMAT,
+        provenance: Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: env!("RATECHECK_COMMIT").to_owned(),
+            seed: arguments.seed,
+            profile,
+            threads,
+            target_cpu: target_cpu(),
+            compiler: env!("RATECHECK_COMPILER").to_owned(),
+            started_unix: started,
+            seconds: begin.elapsed().as_secs_f64(),
+        },
+        claims: done,
+    }
+}
+
+/// The worst of all claims decides: a failure before a control without power, before something inconclusive.
+fn verdict(results: &Results, strict: bool) -> Exit {
+    let any = |wanted: &[Status]| results.claims.iter().any(|claim| wanted.contains(&claim.status()));
+    if any(&[Status::Fails, Status::Error]) {
+        Exit::Failed
+    } else if any(&[Status::ControlNotRejected, Status::ControlBroken]) {
+        Exit::Control
+    } else if strict && any(&[Status::Inconclusive]) {
+        Exit::Inconclusive
+    } else {
+        Exit::Holds
+    }
+}
+
+/// The target, and the vector units that the kernels found.
+fn target_cpu() -> String {
+    let mut text = env!("RATECHECK_TARGET").to_owned();
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        text += " with AVX2 and FMA";
+    }
+    text
+}
+
+/// The width of the terminal as the shell gives it, or 100 columns.
+fn terminal_width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+}
