@@ -2,4 +2,5 @@
 //! as programs that measure them, and the reports that show what was found.
 pub mod evidence;
 pub mod plot;
+mod real;
 pub mod results;
