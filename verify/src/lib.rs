@@ -3,4 +3,5 @@
 pub mod evidence;
 pub mod plot;
 mod real;
+pub mod report;
 pub mod results;
