@@ -139,12 +139,16 @@ pub struct Comparison {
     /// Where it was made: instance, step, block.
     pub at: String,
     /// The measured side.
+    #[serde(with = "crate::real")]
     pub lhs: f64,
     /// The bound, or the tolerance of an identity.
+    #[serde(with = "crate::real")]
     pub rhs: f64,
     /// Room for rounding, on top of `rhs`.
+    #[serde(with = "crate::real")]
     pub rounding: f64,
     /// (rhs - lhs) / scale: 0 is the edge, negative has failed by more than nothing.
+    #[serde(with = "crate::real")]
     pub margin: f64,
 }
 
@@ -378,9 +382,10 @@ pub struct Observation {
     /// What it is.
     pub name: String,
     /// Its value.
+    #[serde(with = "crate::real")]
     pub value: f64,
     /// Its confidence interval, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::real")]
     pub interval: Option<[f64; 2]>,
     /// What to compare it with.
     pub note: String,

@@ -5,5 +5,7 @@ pub mod claims;
 pub mod evidence;
 pub mod instances;
 pub mod plot;
+mod real;
+pub mod report;
 pub mod results;
 pub mod runner;

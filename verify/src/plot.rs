@@ -53,9 +53,10 @@ pub struct Series {
     /// Solid, dashed or points.
     pub style: Style,
     /// The data, in the order of x.
+    #[serde(with = "crate::real")]
     pub points: Vec<[f64; 2]>,
     /// A confidence band, one (low, high) a point, or empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "crate::real")]
     pub band: Vec<[f64; 2]>,
 }
 
@@ -72,8 +73,10 @@ pub struct Reference {
     /// The theorem the slope belongs to, e.g. `Theorem 3.1: T^(-1/2)`.
     pub name: String,
     /// The exponent.
+    #[serde(with = "crate::real")]
     pub slope: f64,
     /// A point on the line.
+    #[serde(with = "crate::real")]
     pub through: [f64; 2],
 }
 
@@ -95,7 +98,9 @@ pub struct Plot {
     /// Slopes to compare with.
     pub references: Vec<Reference>,
     /// The window of x that was fitted.
+    #[serde(default, with = "crate::real")]
     pub window: Option<[f64; 2]>,
     /// Values of y below this are round-off.
+    #[serde(default, with = "crate::real")]
     pub noise_floor: Option<f64>,
 }

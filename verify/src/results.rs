@@ -28,6 +28,7 @@ pub struct Provenance {
     /// When the run started, seconds since 1970-01-01 UTC.
     pub started_unix: u64,
     /// How long the whole run took, in seconds.
+    #[serde(with = "crate::real")]
     pub seconds: f64,
 }
 
@@ -69,6 +70,42 @@ pub struct InstanceResult {
     pub worst: Comparison,
 }
 
+/// What a claim amounts to, its controls included. Derived by [`ClaimResult::status`], never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The check holds and every control was rejected; there was at least one.
+    Holds,
+    /// A comparison failed.
+    Fails,
+    /// A control passed: the check would not have noticed, so its verdict is worth nothing.
+    ControlNotRejected,
+    /// A control could not be evaluated, or there was none: nothing shows that the check can fail.
+    ControlBroken,
+    /// A premise is not met, nothing was compared, or sampled constants cannot decide.
+    Inconclusive,
+    /// The claim could not be evaluated.
+    Error,
+}
+
+impl Status {
+    /// All of them, in the order in which they are counted.
+    pub const ALL: [Self; 6] =
+        [Self::Holds, Self::Fails, Self::ControlNotRejected, Self::ControlBroken, Self::Inconclusive, Self::Error];
+
+    /// A few words for a reader.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Fails => "fails",
+            Self::ControlNotRejected => "control not rejected",
+            Self::ControlBroken => "control broken",
+            Self::Inconclusive => "inconclusive",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// One claim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClaimResult {
@@ -108,10 +145,45 @@ pub struct ClaimResult {
     /// Plots.
     pub plots: Vec<Plot>,
     /// Seconds spent, controls included.
+    #[serde(with = "crate::real")]
     pub seconds: f64,
 }
 
 impl ClaimResult {
+    /// What the claim amounts to. A defect that makes the verdict worthless (a control that passed or crashed) comes
+    /// before an inconclusive verdict, so that it cannot hide behind one; an error or a failure comes before all.
+    pub fn status(&self) -> Status {
+        let any = |outcome| self.controls.iter().any(|c| c.outcome == outcome);
+        match self.verdict {
+            Verdict::Error { .. } => Status::Error,
+            Verdict::Fails { .. } => Status::Fails,
+            _ if any(ControlOutcome::NotRejected) => Status::ControlNotRejected,
+            _ if any(ControlOutcome::Broken) => Status::ControlBroken,
+            Verdict::Inconclusive { .. } => Status::Inconclusive,
+            Verdict::Holds if self.controls.is_empty() => Status::ControlBroken,
+            Verdict::Holds => Status::Holds,
+        }
+    }
+
+    /// One line that says why the claim does not hold; nothing if it does.
+    pub fn reason(&self) -> Option<String> {
+        let control = |outcome| self.controls.iter().find(|c| c.outcome == outcome);
+        match (self.status(), &self.verdict) {
+            (Status::Holds, _) => None,
+            (Status::ControlNotRejected, _) => control(ControlOutcome::NotRejected).map(|c| {
+                format!("the control \u{201c}{}\u{201d} passed, so the check has no power: {}", c.name, c.detail)
+            }),
+            (Status::ControlBroken, _) => Some(control(ControlOutcome::Broken).map_or_else(
+                || "no control was run: nothing shows that the check can fail".to_owned(),
+                |c| format!("the control \u{201c}{}\u{201d} could not be evaluated: {}", c.name, c.detail),
+            )),
+            (_, Verdict::Fails { reason } | Verdict::Inconclusive { reason } | Verdict::Error { reason }) => {
+                Some(reason.clone())
+            }
+            (_, Verdict::Holds) => None,
+        }
+    }
+
     /// Whether every control was rejected.
     pub fn controls_rejected(&self) -> bool {
         !self.controls.is_empty() && self.controls.iter().all(|c| c.outcome == ControlOutcome::Rejected)
@@ -127,4 +199,17 @@ pub struct Results {
     pub provenance: Provenance,
     /// The claims, in paper order.
     pub claims: Vec<ClaimResult>,
+}
+
+impl Results {
+    /// How many claims have this status.
+    pub fn count(&self, status: Status) -> usize {
+        self.claims.iter().filter(|c| c.status() == status).count()
+    }
+
+    /// How many controls were rejected, and how many there are.
+    pub fn controls_rejected(&self) -> (usize, usize) {
+        let all = || self.claims.iter().flat_map(|c| &c.controls);
+        (all().filter(|c| c.outcome == ControlOutcome::Rejected).count(), all().count())
+    }
 }

@@ -1,0 +1,205 @@
+//! From results to what people read: a table for the terminal, one page, Markdown, JUnit, plots and CSV.
+//! Rendering never re-runs a claim: everything is drawn from [`Results`].
+//!
+//! ```no_run
+//! use ratecheck_verify::report;
+//! # fn main() -> Result<(), report::ReportError> {
+//! let results = report::read_results("reports/latest/results.json".as_ref())?;
+//! let written = report::write_all(&results, "reports/again".as_ref())?;
+//! println!("{}", written.page.display());
+//! # Ok(())
+//! # }
+//! ```
+
+mod axis;
+mod error;
+mod json;
+mod junit;
+mod labels;
+mod markdown;
+pub mod number;
+mod page;
+mod plots;
+mod table;
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+pub use error::ReportError;
+pub use table::terminal_table;
+
+use crate::plot::Plot;
+use crate::results::{ClaimResult, ControlOutcome, FORMAT, Results, Status};
+
+/// What [`write_all`] left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Everything, as data: `results.json`.
+    pub json: PathBuf,
+    /// The page: `index.html`.
+    pub page: PathBuf,
+    /// The same for a pull request: `report.md`.
+    pub markdown: PathBuf,
+    /// For continuous integration: `junit.xml`.
+    pub junit: PathBuf,
+    /// One a plot: `data/<claim>-<plot>.csv`.
+    pub data: Vec<PathBuf>,
+    /// One a plot: `plots/<claim>-<plot>.svg`.
+    pub plots: Vec<PathBuf>,
+}
+
+/// Writes every report into `dir`, which is made if it is not there. Each file appears whole or not at all; files of
+/// other runs in `dir` that this one does not write are left alone.
+///
+/// # Errors
+/// When a file cannot be written or rendered; the error names it. Files written before stay.
+pub fn write_all(results: &Results, dir: &Path) -> Result<Written, ReportError> {
+    let stems = stems(results);
+    // The data first: if a picture fails, the numbers are safe, and the rest can be rendered again from them.
+    let json = write(dir.join("results.json"), &json::render(results)?)?;
+    let mut written = Written {
+        page: dir.join("index.html"),
+        markdown: dir.join("report.md"),
+        junit: dir.join("junit.xml"),
+        json,
+        data: Vec::new(),
+        plots: Vec::new(),
+    };
+    for (claim, stems) in results.claims.iter().zip(&stems) {
+        for (plot, stem) in claim.plots.iter().zip(stems) {
+            written.data.push(write(dir.join("data").join(format!("{stem}.csv")), csv(plot)?.as_slice())?);
+            let svg = plots::standalone(plot)?;
+            written.plots.push(write(dir.join("plots").join(format!("{stem}.svg")), svg.as_bytes())?);
+        }
+    }
+    write(written.markdown.clone(), markdown::render(results, &stems).as_bytes())?;
+    write(written.junit.clone(), junit::render(results)?.as_bytes())?;
+    // The page last: when it is there, everything it links to is there.
+    write(written.page.clone(), page::render(results, &stems)?.as_bytes())?;
+    Ok(written)
+}
+
+/// Reads `results.json` back.
+///
+/// # Errors
+/// When it cannot be read, is not JSON, lacks a field, or is of another format version; with file and line.
+pub fn read_results(path: &Path) -> Result<Results, ReportError> {
+    let text = std::fs::read(path).map_err(|source| ReportError::read(path, source))?;
+    // The version first: a file of another version would otherwise be reported as lacking some field.
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        format: u32,
+    }
+    match serde_json::from_slice::<Versioned>(&text) {
+        Ok(Versioned { format: FORMAT }) => {}
+        Ok(Versioned { format }) => return Err(ReportError::version(path, format)),
+        Err(source) => return Err(ReportError::malformed(path, source)),
+    }
+    serde_json::from_slice(&text).map_err(|source| ReportError::malformed(path, source))
+}
+
+/// Every plotted number of one plot, in long format, exact.
+fn csv(plot: &Plot) -> Result<Vec<u8>, ReportError> {
+    let failed = |source: csv::Error| ReportError::render(&format!("the CSV of the plot `{}`", plot.id), source);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["series", "x", "y", "low", "high"]).map_err(failed)?;
+    for series in &plot.series {
+        for (i, [x, y]) in series.points.iter().enumerate() {
+            let [low, high] = series.band.get(i).map_or_else(Default::default, |band| band.map(number::exact));
+            writer.write_record([&series.name, &number::exact(*x), &number::exact(*y), &low, &high]).map_err(failed)?;
+        }
+    }
+    writer.into_inner().map_err(|e| ReportError::render(&format!("the CSV of the plot `{}`", plot.id), e.into_error()))
+}
+
+/// Writes a file so that whoever reads it sees the old content or the new, never a part.
+fn write(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let attempt = || -> std::io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".ratecheck-").suffix(".tmp");
+        // Temporary files are private by default; a report is for others too, as far as the umask lets it.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(dir)?;
+        file.write_all(content)?;
+        file.persist(&path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    match attempt() {
+        Ok(()) => Ok(path),
+        Err(source) => Err(ReportError::write(&path, source)),
+    }
+}
+
+/// The file names of all plots, without extension: `<claim>-<plot>`, safe for any file system and unique.
+fn stems(results: &Results) -> Vec<Vec<String>> {
+    let mut taken = BTreeSet::new();
+    let mut unique = |wanted: String| {
+        let mut name = wanted.clone();
+        let mut n = 2;
+        // Some file systems do not tell capitals from small letters.
+        while !taken.insert(name.to_lowercase()) {
+            name = format!("{wanted}-{n}");
+            n += 1;
+        }
+        name
+    };
+    let mut stem = |claim: &ClaimResult, plot: &Plot| unique(slug(&format!("{}-{}", claim.id, plot.id)));
+    results.claims.iter().map(|claim| claim.plots.iter().map(|plot| stem(claim, plot)).collect()).collect()
+}
+
+/// Letters, digits, dots and hyphens; never hidden, never a path.
+fn slug(text: &str) -> String {
+    let text: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' }).collect();
+    text.trim_start_matches('.').to_owned()
+}
+
+/// The controls in one cell: `3/3 rejected`, or the one that was not.
+fn controls_cell(claim: &ClaimResult) -> String {
+    let first = |outcome| claim.controls.iter().find(|c| c.outcome == outcome);
+    if let Some(control) = first(ControlOutcome::NotRejected) {
+        format!("not rejected: {}", control.name)
+    } else if let Some(control) = first(ControlOutcome::Broken) {
+        format!("broken: {}", control.name)
+    } else if claim.controls.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{0}/{0} rejected", claim.controls.len())
+    }
+}
+
+/// One line of totals.
+fn summary(results: &Results) -> String {
+    let total = results.claims.len();
+    let mut parts = vec![format!("{} of {total} hold", results.count(Status::Holds))];
+    for status in &Status::ALL[1..] {
+        match results.count(*status) {
+            0 => {}
+            n => parts.push(format!("{n} {}", status.label())),
+        }
+    }
+    let (rejected, controls) = results.controls_rejected();
+    parts.push(format!("{rejected} of {controls} controls rejected"));
+    format!("{} · {}", parts.join(" · "), number::duration(results.provenance.seconds))
+}
+
+/// The command that repeats one claim of this run.
+fn command(results: &Results, claim: &ClaimResult) -> String {
+    let provenance = &results.provenance;
+    format!("ratecheck verify {} --profile {} --seed {}", claim.id, profile(results), provenance.seed)
+}
+
+/// The profile as it is typed.
+fn profile(results: &Results) -> &'static str {
+    use crate::evidence::Profile;
+    match results.provenance.profile {
+        Profile::Test => "test",
+        Profile::Quick => "quick",
+        Profile::Standard => "standard",
+        Profile::Full => "full",
+    }
+}

@@ -1,0 +1,266 @@
+//! The page: one file that opens from disk, without network and without script.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use super::{ReportError, command, controls_cell, number, plots, profile};
+use crate::evidence::{Comparison, Standing};
+use crate::results::{ClaimResult, ControlOutcome, Results, Status};
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+
+/// What the template is given: text, ready to be shown. Only `style` and `svg` are markup.
+#[derive(Serialize)]
+struct Page<'a> {
+    style: &'static str,
+    palette: Vec<(&'static str, &'static str)>,
+    hold: usize,
+    total: usize,
+    counts: Vec<Count>,
+    controls: (usize, usize),
+    comparisons: String,
+    provenance: Vec<(&'static str, String)>,
+    origin: String,
+    command: String,
+    claims: Vec<Section<'a>>,
+}
+
+#[derive(Serialize)]
+struct Count {
+    status: Status,
+    label: &'static str,
+    claims: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct Section<'a> {
+    #[serde(flatten)]
+    claim: Plain<'a>,
+    anchor: String,
+    status: Status,
+    label: &'static str,
+    reason: Option<String>,
+    margin: String,
+    tightest: &'a str,
+    control: String,
+    time: String,
+    command: String,
+    hypotheses: Vec<[&'a str; 3]>,
+    instances: Vec<Instance<'a>>,
+    controls: Vec<Control<'a>>,
+    observations: Vec<[String; 4]>,
+    plots: Vec<Picture<'a>>,
+}
+
+/// What is shown as it was written.
+#[derive(Serialize)]
+struct Plain<'a> {
+    id: &'a str,
+    title: &'a str,
+    kind: &'a str,
+    plain: &'a str,
+    formula: &'a str,
+    printed_at: &'a str,
+    measured: &'a str,
+    tolerance: &'a str,
+    does_not_show: &'a str,
+    erratum: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Instance<'a> {
+    name: &'a str,
+    count: String,
+    failures: String,
+    failed: bool,
+    lhs: String,
+    rhs: String,
+    margin: String,
+    at: &'a str,
+}
+
+#[derive(Serialize)]
+struct Control<'a> {
+    name: &'a str,
+    breaks: &'a str,
+    outcome: &'static str,
+    good: bool,
+    detail: &'a str,
+}
+
+#[derive(Serialize)]
+struct Picture<'a> {
+    title: &'a str,
+    caption: &'a str,
+    stem: &'a str,
+    svg: String,
+}
+
+/// The whole file. `stems` are the names of the CSV and SVG files it links to.
+pub(super) fn render(results: &Results, stems: &[Vec<String>]) -> Result<String, ReportError> {
+    let failed = |source: minijinja::Error| ReportError::render("index.html", source);
+    let mut environment = Environment::new();
+    // Said outright, so that escaping does not hang on the template's name.
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(failed)?;
+    environment.set_syntax(syntax);
+    environment.add_template("page.html", TEMPLATE).map_err(failed)?;
+    let page = page(results, stems)?;
+    environment.get_template("page.html").and_then(|template| template.render(Serde(page))).map_err(failed)
+}
+
+fn page<'a>(results: &'a Results, stems: &'a [Vec<String>]) -> Result<Page<'a>, ReportError> {
+    let anchors = anchors(results);
+    let counts = Status::ALL[1..].iter().filter(|&&status| results.count(status) > 0).map(|&status| Count {
+        status,
+        label: status.label(),
+        claims: std::iter::zip(&results.claims, &anchors)
+            .filter(|(c, _)| c.status() == status)
+            .map(|(c, anchor)| (c.title.clone(), anchor.clone()))
+            .collect(),
+    });
+    let counts = counts.collect();
+    let p = &results.provenance;
+    let comparisons = results.claims.iter().flat_map(|c| &c.instances).map(|i| i.count).fold(0, u64::saturating_add);
+    let mut claims = Vec::new();
+    for ((claim, stems), anchor) in results.claims.iter().zip(stems).zip(&anchors) {
+        claims.push(section(results, claim, stems, anchor)?);
+    }
+    Ok(Page {
+        style: STYLE,
+        palette: plots::PALETTE.to_vec(),
+        hold: results.count(Status::Holds),
+        total: results.claims.len(),
+        counts,
+        controls: results.controls_rejected(),
+        comparisons: number::count(comparisons),
+        provenance: vec![
+            ("version", p.version.clone()),
+            ("commit", p.commit.clone()),
+            ("profile", profile(results).to_owned()),
+            ("seed", p.seed.to_string()),
+            ("threads", p.threads.to_string()),
+            ("target", p.target_cpu.clone()),
+            ("compiler", p.compiler.clone()),
+            ("started", number::utc(p.started_unix)),
+            ("took", number::duration(p.seconds)),
+        ],
+        origin: format!(
+            "ratecheck {} ({}) · profile {} · seed {} · {} · {}",
+            p.version,
+            p.commit,
+            profile(results),
+            p.seed,
+            number::utc(p.started_unix),
+            number::duration(p.seconds)
+        ),
+        command: format!("ratecheck verify --profile {} --seed {}", profile(results), p.seed),
+        claims,
+    })
+}
+
+/// The fragment names of all claims, which must be unique.
+fn anchors(results: &Results) -> Vec<String> {
+    let mut anchors: Vec<String> = Vec::new();
+    for claim in &results.claims {
+        let wanted = format!("claim-{}", super::slug(&claim.id));
+        let again = anchors.iter().filter(|a| **a == wanted).count();
+        anchors.push(if again == 0 { wanted } else { format!("{wanted}-again-{}", anchors.len()) });
+    }
+    anchors
+}
+
+fn section<'a>(
+    results: &Results,
+    claim: &'a ClaimResult,
+    stems: &'a [String],
+    anchor: &str,
+) -> Result<Section<'a>, ReportError> {
+    let mut pictures = Vec::new();
+    for (plot, stem) in claim.plots.iter().zip(stems) {
+        let svg = plots::inline(plot, &format!("plot-{stem}"))?;
+        pictures.push(Picture { title: &plot.title, caption: &plot.caption, stem, svg });
+    }
+    let status = claim.status();
+    let worst = claim.worst.as_ref();
+    Ok(Section {
+        claim: Plain {
+            id: &claim.id,
+            title: &claim.title,
+            kind: &claim.kind,
+            plain: &claim.plain,
+            formula: &claim.formula,
+            printed_at: &claim.printed_at,
+            measured: &claim.measured,
+            tolerance: &claim.tolerance,
+            does_not_show: &claim.does_not_show,
+            erratum: claim.erratum.as_deref(),
+        },
+        anchor: anchor.to_owned(),
+        status,
+        label: status.label(),
+        reason: claim.reason(),
+        margin: worst.map_or_else(|| number::NONE.to_owned(), |w| number::pretty(w.margin)),
+        tightest: worst.map_or(number::NONE, |w| &w.at),
+        control: controls_cell(claim),
+        time: number::duration(claim.seconds),
+        command: command(results, claim),
+        hypotheses: claim
+            .hypotheses
+            .iter()
+            .map(|h| {
+                let standing = match h.standing {
+                    Standing::Met => "met",
+                    Standing::Assumed => "assumed",
+                    Standing::NotMet => "not met",
+                };
+                [h.name.as_str(), standing, h.detail.as_str()]
+            })
+            .collect(),
+        instances: claim.instances.iter().map(|i| instance(&i.name, i.count, i.failures, &i.worst)).collect(),
+        controls: claim
+            .controls
+            .iter()
+            .map(|c| Control {
+                name: &c.name,
+                breaks: &c.breaks,
+                outcome: match c.outcome {
+                    ControlOutcome::Rejected => "rejected",
+                    ControlOutcome::NotRejected => "not rejected",
+                    ControlOutcome::Broken => "broken",
+                },
+                good: c.outcome == ControlOutcome::Rejected,
+                detail: &c.detail,
+            })
+            .collect(),
+        observations: claim
+            .observations
+            .iter()
+            .map(|o| {
+                let interval = o.interval.map_or_else(String::new, |[low, high]| {
+                    format!("{} … {}", number::pretty(low), number::pretty(high))
+                });
+                [o.name.clone(), number::pretty(o.value), interval, o.note.clone()]
+            })
+            .collect(),
+        plots: pictures,
+    })
+}
+
+fn instance<'a>(name: &'a str, count: u64, failures: u64, worst: &'a Comparison) -> Instance<'a> {
+    Instance {
+        name,
+        count: number::count(count),
+        failures: number::count(failures),
+        failed: failures > 0,
+        lhs: number::pretty(worst.lhs),
+        rhs: number::pretty(worst.rhs),
+        margin: number::pretty(worst.margin),
+        // Where it was, without the instance's name in front of it again.
+        at: worst.at.strip_prefix(name).and_then(|rest| rest.strip_prefix(" · ")).unwrap_or(&worst.at),
+    }
+}

@@ -1,0 +1,145 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::plot::Axis;
+
+fn plot(series: Vec<Series>) -> Plot {
+    Plot {
+        id: "p".into(),
+        title: "Gradients <fall> & go on falling".into(),
+        caption: "What to see".into(),
+        x: Axis::log("steps T"),
+        y: Axis::log("min ‖∇L‖²"),
+        series,
+        references: vec![Reference { name: "Theorem 3.1: T^(-1/2)".into(), slope: -0.5, through: [10.0, 0.1] }],
+        window: Some([1e3, 1e5]),
+        noise_floor: Some(1e-9),
+    }
+}
+
+fn decay(name: &str, style: Style, slope: f64) -> Series {
+    let points = (0..60).map(|i| 10.0_f64.powf(f64::from(i) / 10.0)).map(|t| [t, 0.3 * t.powf(slope)]).collect();
+    Series::new(name, style, points)
+}
+
+fn attribute(element: &str, name: &str) -> Option<f64> {
+    let (_, rest) = element.split_once(&format!(" {name}=\""))?;
+    rest.split_once('"')?.0.parse().ok()
+}
+
+/// (left, right, top, bottom, text) of every text, as estimated.
+fn texts(svg: &str) -> Vec<(f64, f64, f64, f64, String)> {
+    svg.split("<text")
+        .skip(1)
+        .map(|t| {
+            let (head, rest) = t.split_once('>').unwrap();
+            let text = rest.split("</text").next().unwrap().trim().to_owned();
+            let [x, y, size] = ["x", "y", "font-size"].map(|a| attribute(head, a).unwrap());
+            let width = em(&text) * size;
+            let left = match head {
+                h if h.contains("\"middle\"") => x - width / 2.0,
+                h if h.contains("\"end\"") => x - width,
+                _ => x,
+            };
+            (left, left + width, y - 0.5 * size, y + 0.5 * size, text)
+        })
+        .collect()
+}
+
+fn check(plot: &Plot) -> String {
+    for svg in [standalone(plot).unwrap(), inline(plot, "one").unwrap()] {
+        assert!(!svg.contains("NaN") && !svg.contains("inf\""), "{svg}");
+        let view: Vec<f64> = svg
+            .split_once("viewBox=\"0 0 ")
+            .unwrap()
+            .1
+            .split('"')
+            .next()
+            .unwrap()
+            .split(' ')
+            .map(|v| v.parse().unwrap())
+            .collect();
+        let texts = texts(&svg);
+        for (i, a) in texts.iter().enumerate() {
+            assert!(a.0 >= 0.0 && a.1 <= view[0] && a.2 >= 0.0 && a.3 <= view[1], "clipped: {a:?} in {view:?}");
+            for b in &texts[i + 1..] {
+                let apart = a.1 <= b.0 || b.1 <= a.0 || a.3 <= b.2 + 4.0 || b.3 <= a.2 + 4.0;
+                assert!(apart, "overlap: {a:?} {b:?}");
+            }
+        }
+        assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
+        assert_eq!(svg.matches("<svg").count(), 1);
+    }
+    standalone(plot).unwrap()
+}
+
+#[test]
+fn names_beside_their_curves() {
+    let svg = check(&plot(vec![decay("η = 1", Style::Line, -0.5), decay("fit: slope −0.498", Style::Dashed, -0.49)]));
+    for text in
+        ["η = 1", "fit: slope", "Theorem 3.1", "round-off", "fit window", "10⁴", "stroke-dasharray", "&lt;fall&gt;"]
+    {
+        assert!(svg.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn many_curves_with_one_end() {
+    check(&plot((0..9).map(|i| decay(&format!("learning rate 10^{i}"), Style::Line, -0.5)).collect()));
+    // More than fit beside: a legend below.
+    check(&plot((0..40).map(|i| decay(&format!("learning rate 10^{i}"), Style::Points, -0.5)).collect()));
+    check(&plot(vec![
+        decay(&"a very long name indeed ".repeat(20), Style::Line, -0.5),
+        decay(&"x".repeat(300), Style::Line, -0.6),
+    ]));
+}
+
+#[test]
+fn what_cannot_be_shown_is_left_out() {
+    let mut odd = decay("odd", Style::Line, -1.0);
+    odd.points[3] = [f64::NAN, 1.0];
+    odd.points[9] = [5.0, f64::INFINITY];
+    odd.points[20] = [0.0, -1.0];
+    odd.band = vec![[f64::NEG_INFINITY, f64::INFINITY]; odd.points.len()];
+    odd.band[7] = [f64::NAN, 0.0];
+    let mut picture = plot(vec![odd]);
+    picture.references.push(Reference { name: "nowhere".into(), slope: f64::NAN, through: [0.0, -1.0] });
+    picture.window = Some([f64::NAN, -1.0]);
+    picture.noise_floor = Some(0.0);
+    check(&picture);
+
+    let nothing = check(&plot(vec![Series::new("none", Style::Line, vec![[0.0, 1.0], [1.0, -1.0], [f64::NAN, 1.0]])]));
+    assert!(nothing.contains("nothing to draw"));
+    assert!(check(&plot(Vec::new())).contains("nothing to draw"));
+}
+
+#[test]
+fn any_range() {
+    for scale in [Scale::Linear, Scale::Log] {
+        for ys in [
+            [5e-324, f64::MAX],
+            [1.0, 1.0 + f64::EPSILON],
+            [1e-9, 1.1e-9],
+            [0.97, 1.02],
+            [3.0, 3.0],
+            [-f64::MAX, f64::MAX],
+            [-1e-12, 0.0],
+        ] {
+            let mut picture = plot(vec![Series::new("s", Style::Line, vec![[1.0, ys[0]], [2.0, ys[1]]])]);
+            picture.x.scale = scale;
+            picture.y.scale = scale;
+            check(&picture);
+        }
+    }
+}
+
+#[test]
+fn a_million_points_stay_small() {
+    let points = (1..1_000_000).map(|i| [f64::from(i), 1.0 / f64::from(i)]).collect();
+    assert!(standalone(&plot(vec![Series::new("s", Style::Line, points)])).unwrap().len() < 200_000);
+}
+
+#[test]
+fn roles_have_their_own_colours() {
+    let values: std::collections::BTreeSet<&str> = PALETTE.iter().map(|p| p.0).collect();
+    assert_eq!(values.len(), PALETTE.len());
+}
