@@ -186,6 +186,22 @@ pub struct Tally {
     pub worst: Comparison,
 }
 
+impl Comparison {
+    /// Whether lhs <= rhs + rounding is false, or cannot be said.
+    fn fails(&self) -> bool {
+        !(self.lhs <= self.rhs + self.rounding)
+    }
+}
+
+impl Tally {
+    /// A failure is worse than any comparison that holds; otherwise the smaller margin is.
+    fn keep_worse(&mut self, other: Comparison) {
+        if (other.fails(), -other.margin) > (self.worst.fails(), -self.worst.margin) {
+            self.worst = other;
+        }
+    }
+}
+
 /// How sound the right-hand side of a comparison is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Soundness {
@@ -226,6 +242,13 @@ impl Check {
         self.compare(at, error, tolerance, 0.0, tolerance, Soundness::Proved);
     }
 
+    /// An identity that holds bit for bit: `got == expected`, with no tolerance at all. The margin is 1, or -1 if it fails.
+    pub fn exactly(&mut self, at: impl Into<String>, got: f64, expected: f64) {
+        let margin = if got == expected { 1.0 } else { -1.0 };
+        let lhs = (got - expected).abs();
+        self.record(Comparison { at: at.into(), lhs, rhs: 0.0, rounding: 0.0, margin }, Soundness::Proved);
+    }
+
     /// A bound: `lhs <= rhs + rounding`; the margin is relative to the larger side.
     pub fn at_most(&mut self, at: impl Into<String>, lhs: f64, rhs: f64, rounding: f64) {
         self.compare(at, lhs, rhs, rounding, lhs.abs().max(rhs.abs()), Soundness::Proved);
@@ -241,29 +264,30 @@ impl Check {
         scale: f64,
         soundness: Soundness,
     ) {
-        let at = at.into();
+        // Both sides zero: the comparison holds with nothing to spare.
+        let margin = if scale > 0.0 { (rhs - lhs) / scale } else { 0.0 };
+        self.record(Comparison { at: at.into(), lhs, rhs, rounding, margin }, soundness);
+    }
+
+    fn record(&mut self, comparison: Comparison, soundness: Soundness) {
+        let Comparison { at, lhs, rhs, rounding, .. } = &comparison;
         if !(lhs.is_finite() && rhs.is_finite() && rounding.is_finite()) {
             self.non_finite.get_or_insert_with(|| format!("{at}: compared {lhs} with {rhs}"));
             return;
         }
-        // Both sides zero: the comparison holds with nothing to spare.
-        let margin = if scale > 0.0 { (rhs - lhs) / scale } else { 0.0 };
-        let fails = !(lhs <= rhs + rounding);
+        let fails = comparison.fails();
         if fails && soundness == Soundness::Sampled {
             self.undecided.get_or_insert_with(|| {
                 format!("{at}: {lhs:.3e} exceeds {rhs:.3e}, a bound with sampled constants, which may be too small")
             });
             return;
         }
-        let instance = at.split(" · ").next().unwrap_or(&at).to_owned();
-        let comparison = Comparison { at, lhs, rhs, rounding, margin };
+        let instance = at.split(" · ").next().unwrap_or(at).to_owned();
         match self.instances.get_mut(&instance) {
             Some(tally) => {
                 tally.count += 1;
                 tally.failures += u64::from(fails);
-                if margin < tally.worst.margin {
-                    tally.worst = comparison;
-                }
+                tally.keep_worse(comparison);
             }
             None => {
                 self.order.push(instance.clone());
@@ -294,9 +318,7 @@ impl Check {
                 Some(ours) => {
                     ours.count += theirs.count;
                     ours.failures += theirs.failures;
-                    if theirs.worst.margin < ours.worst.margin {
-                        ours.worst = theirs.worst;
-                    }
+                    ours.keep_worse(theirs.worst);
                 }
                 None => {
                     self.order.push(name.clone());
@@ -328,7 +350,9 @@ impl Check {
 
     /// The comparison with the smallest margin.
     pub fn worst(&self) -> Option<&Comparison> {
-        self.instances().map(|(_, tally)| &tally.worst).min_by(|a, b| a.margin.total_cmp(&b.margin))
+        self.instances()
+            .map(|(_, tally)| &tally.worst)
+            .min_by(|a, b| b.fails().cmp(&a.fails()).then(a.margin.total_cmp(&b.margin)))
     }
 
     /// What the comparisons amount to.

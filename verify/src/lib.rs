@@ -2,6 +2,7 @@
 //! as programs that measure them, and the reports that show what was found.
 
 pub mod claims;
+pub mod cli;
 pub mod evidence;
 pub mod instances;
 pub mod plot;

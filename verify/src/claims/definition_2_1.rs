@@ -81,8 +81,7 @@ fn compare(check: &mut Check, subject: &Subject, range: std::ops::Range<usize>, 
         let power_of_two = c > 0.0 && c.log2().fract() == 0.0;
         let at = format!("{} · c = {c}, parameters {range:?}", subject.name);
         if power_of_two {
-            // 0 <= 0 has nothing to spare, and its margin says so.
-            check.at_most(at, error, 0.0, 0.0);
+            check.exactly(at, error, 0.0);
         } else {
             check.identity(at, error, 8.0 * U * before.abs().max(1.0) * layers);
         }
@@ -125,7 +124,7 @@ fn norm_not_squared(context: &Context) -> Result<Check, Unevaluated> {
         Ok(network.sample_loss(&z, &[w[0], w[1], w[2], 1.0, 0.2]))
     };
     let mut check = Check::new();
-    check.at_most("one unit · c = 2", (loss(2.0)? - loss(1.0)?).abs(), 0.0, 0.0);
+    check.exactly("one unit · c = 2", loss(2.0)?, loss(1.0)?);
     Ok(check)
 }
 

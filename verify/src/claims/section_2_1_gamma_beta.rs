@@ -73,7 +73,7 @@ fn compare(check: &mut Check, subject: &Subject, which: &[usize], factors: &[f64
         let error = (data_loss(subject, &theta) - data_loss(subject, &subject.theta)).abs();
         let at = format!("{} · c = {c}, parameters {}..", subject.name, which[0]);
         if c.log2().fract() == 0.0 {
-            check.at_most(at, error, 0.0, 0.0);
+            check.exactly(at, error, 0.0);
         } else {
             check.identity(at, error, 8.0 * U * before.abs().max(1.0) * 3.0);
         }

@@ -1,6 +1,6 @@
 //! `ratecheck explain CLAIM`.
 
-use super::{Exit, say, select};
+use super::{Claims, Exit, Stopped, say, select};
 
 /// Which claim.
 #[derive(Debug, clap::Args)]
@@ -10,9 +10,9 @@ pub(super) struct Arguments {
 }
 
 /// Prints the whole statement.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
+pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let mut text = String::new();
-    for claim in select(std::slice::from_ref(&arguments.claim))? {
+    for claim in select(std::slice::from_ref(&arguments.claim), claims)? {
         let s = claim.statement();
         text += &format!("{} ({})\n  {}\n\n  {}\n\n", s.title, s.kind.name(), s.plain, s.formula);
         section(&mut text, "Printed at", [s.printed_at]);

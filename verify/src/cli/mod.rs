@@ -4,6 +4,7 @@ mod explain;
 mod list;
 mod verify;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -71,9 +72,20 @@ enum Command {
     Explain(explain::Arguments),
 }
 
-/// Parses the command line and runs it.
+/// The claims that a command works on.
+type Claims<'a> = &'a [&'static dyn Claim];
+
+/// A command that could not be carried out: how it ends, and one sentence that says what to do.
+type Stopped = (Exit, String);
+
+/// The command on the claims of the paper.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    main_with(std::env::args_os(), CLAIMS)
+}
+
+/// The command on any list of claims; `arguments` start with the program's name.
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'static dyn Claim]) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // clap prints help and version through the same path; only real errors are bad usage.
@@ -82,13 +94,14 @@ pub fn main() -> ExitCode {
         }
     };
     let ended = match cli.command.unwrap_or_else(|| Command::Verify(verify::Arguments::default())) {
-        Command::Verify(arguments) => verify::run(&arguments),
-        Command::List => list::run(),
-        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments, claims),
+        Command::List => list::run(claims),
+        Command::Explain(arguments) => explain::run(&arguments, claims),
     };
-    exit_code(ended.unwrap_or_else(|message| {
-        complain(&message.1);
-        message.0
+    exit_code(ended.unwrap_or_else(|(exit, message)| {
+        // Nothing is left to be done if standard error is closed.
+        let _ = writeln!(io::stderr(), "ratecheck: {message}");
+        exit
     }))
 }
 
@@ -96,14 +109,8 @@ fn exit_code(exit: Exit) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// One clear sentence on standard error.
-fn complain(message: &str) {
-    // Nothing is left to be done if standard error is closed.
-    let _ = writeln!(io::stderr(), "ratecheck: {message}");
-}
-
 /// Writes to standard output. A reader that has gone away (`ratecheck list | head -1`) is no error.
-fn say(text: &str) -> Result<(), (Exit, String)> {
+fn say(text: &str) -> Result<(), Stopped> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -113,18 +120,15 @@ fn say(text: &str) -> Result<(), (Exit, String)> {
     }
 }
 
-/// The claims of the given names, in the order of the paper; all of them if none is named.
-fn select(ids: &[String]) -> Result<Vec<&'static dyn Claim>, (Exit, String)> {
-    for id in ids {
-        if !CLAIMS.iter().any(|claim| claim.statement().id == id) {
-            let close = CLAIMS.iter().map(|claim| claim.statement().id).find(|known| known.contains(id.as_str()));
-            let hint = close.map_or_else(String::new, |known| format!(" Did you mean `{known}`?"));
-            return Err((
-                Exit::NothingSelected,
-                format!("no claim is called `{id}`.{hint} `ratecheck list` shows them all."),
-            ));
-        }
+/// The claims of the given names, in the order of the list; all of them if none is named.
+fn select(ids: &[String], claims: Claims<'_>) -> Result<Vec<&'static dyn Claim>, Stopped> {
+    let known = |id: &str| claims.iter().any(|claim| claim.statement().id == id);
+    if let Some(unknown) = ids.iter().find(|id| !known(id)) {
+        let close = claims.iter().map(|claim| claim.statement().id).find(|known| known.contains(unknown.as_str()));
+        let hint = close.map_or_else(String::new, |known| format!(" Did you mean `{known}`?"));
+        let message = format!("no claim is called `{unknown}`.{hint} `ratecheck list` shows them all.");
+        return Err((Exit::NothingSelected, message));
     }
     let wanted = |claim: &&dyn Claim| ids.is_empty() || ids.iter().any(|id| claim.statement().id == id);
-    Ok(CLAIMS.iter().copied().filter(wanted).collect())
+    Ok(claims.iter().copied().filter(wanted).collect())
 }

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Exit, say, select};
+use super::{Claims, Exit, Stopped, say, select};
 use crate::evidence::{Claim, Profile};
 use crate::report;
 use crate::results::{FORMAT, Provenance, Results, Status};
@@ -70,8 +70,8 @@ impl From<Level> for Profile {
 }
 
 /// Runs the claims and reports.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
-    let claims = select(&arguments.claims)?;
+pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
+    let claims = select(&arguments.claims, claims)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.jobs)
         .build()

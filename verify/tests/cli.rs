@@ -1,0 +1,205 @@
+//! The command as a black box: every exit code, what is written, and what is said.
+//!
+//! The paper's claims are meant to hold, so the codes for failures are produced by claims of this file: the test program
+//! starts itself as a `ratecheck` with other claims.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output};
+
+use libtest_mimic::{Arguments, Trial};
+use ratecheck_verify::cli::main_with;
+use ratecheck_verify::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+
+/// A claim with the check and the control of your choice.
+struct Fixed {
+    statement: Statement,
+    check: fn() -> Result<Check, Unevaluated>,
+    control: fn(&Context) -> Result<Check, Unevaluated>,
+}
+
+impl Claim for Fixed {
+    fn statement(&self) -> &'static Statement {
+        Box::leak(Box::new(Statement { ..self.statement }))
+    }
+    fn check(&self, _context: &Context) -> Result<Evidence, Unevaluated> {
+        (self.check)().map(Evidence::new)
+    }
+    fn controls(&self) -> Vec<Control> {
+        vec![Control { name: "a control", breaks: "something", run: self.control }]
+    }
+}
+
+const fn statement(id: &'static str) -> Statement {
+    Statement {
+        id,
+        title: "A title",
+        plain: "A sentence.",
+        formula: "a = b",
+        printed_at: "nowhere",
+        kind: Kind::Identity,
+        hypotheses: &["none"],
+        measured: "nothing",
+        tolerance: "none",
+        does_not_show: "anything",
+        erratum: None,
+    }
+}
+
+fn holding() -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    check.identity("instance", 0.5, 1.0);
+    Ok(check)
+}
+
+fn failing() -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    check.identity("instance", 2.0, 1.0);
+    Ok(check)
+}
+
+static CLAIMS: &[&dyn Claim] = &[
+    &Fixed { statement: statement("good"), check: holding, control: |_| failing() },
+    &Fixed { statement: statement("false"), check: failing, control: |_| failing() },
+    &Fixed { statement: statement("unevaluated"), check: || Err(Unevaluated("no".into())), control: |_| failing() },
+    &Fixed { statement: statement("panicking"), check: || panic!("deliberately"), control: |_| failing() },
+    &Fixed { statement: statement("powerless"), check: holding, control: |_| holding() },
+    &Fixed { statement: statement("broken-control"), check: holding, control: |_| Ok(Check::new()) },
+    &Fixed { statement: statement("undecided"), check: || Ok(Check::new()), control: |_| failing() },
+];
+
+const AS_RATECHECK: &str = "--as-ratecheck";
+
+/// Runs the test program as a `ratecheck` with the claims above.
+fn with_fixed_claims(arguments: &[&str]) -> Output {
+    Command::new(std::env::current_exe().unwrap()).arg(AS_RATECHECK).args(arguments).output().unwrap()
+}
+
+fn ratecheck(arguments: &[&str], directory: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ratecheck")).args(arguments).current_dir(directory).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn verify_fixed(claims: &[&str], more: &[&str]) -> (i32, String) {
+    let out = tempfile::tempdir().unwrap();
+    let page: PathBuf = out.path().join("deeper/reports");
+    let mut arguments = vec!["verify"];
+    arguments.extend(claims);
+    arguments.extend(more);
+    arguments.extend(["--out", page.to_str().unwrap()]);
+    let output = with_fixed_claims(&arguments);
+    assert!(page.join("index.html").exists(), "the reports are written whatever the verdict");
+    (code(&output), String::from_utf8(output.stdout).unwrap())
+}
+
+fn exit_codes_of_verify() {
+    assert_eq!(verify_fixed(&["good"], &[]).0, 0);
+    assert_eq!(verify_fixed(&["false"], &[]).0, 1);
+    assert_eq!(verify_fixed(&["unevaluated"], &[]).0, 1);
+    assert_eq!(verify_fixed(&["panicking"], &[]).0, 1);
+    assert_eq!(verify_fixed(&["powerless"], &[]).0, 3);
+    assert_eq!(verify_fixed(&["broken-control"], &[]).0, 3);
+    assert_eq!(verify_fixed(&["undecided"], &[]).0, 0);
+    assert_eq!(verify_fixed(&["undecided"], &["--strict"]).0, 4);
+    assert_eq!(verify_fixed(&["good"], &["--strict"]).0, 0);
+    // The worst decides, and one failure does not hide the others.
+    let (code, table) = verify_fixed(&[], &[]);
+    assert_eq!(code, 1);
+    for id in ["good", "false", "unevaluated", "panicking", "powerless", "broken-control", "undecided"] {
+        assert!(table.contains(id), "{table}");
+    }
+}
+
+fn bad_usage_is_2() {
+    let here = Path::new(".");
+    for arguments in [&["frobnicate"][..], &["verify", "--profile", "huge"], &["verify", "--seed", "x"], &["explain"]] {
+        let output = ratecheck(arguments, here);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(!output.stderr.is_empty());
+    }
+    assert_eq!(code(&ratecheck(&["--help"], here)), 0);
+    assert_eq!(code(&ratecheck(&["--version"], here)), 0);
+}
+
+fn an_unknown_claim_is_5() {
+    let output = ratecheck(&["verify", "2.2"], Path::new("."));
+    assert_eq!(code(&output), 5);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("`2.2`") && message.contains("lemma-2.2") && message.contains("list"), "{message}");
+}
+
+fn a_directory_that_cannot_be_written_is_6() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), "in the way").unwrap();
+    let output = ratecheck(&["verify", "lemma-2.2", "--out", "file/reports"], directory.path());
+    assert_eq!(code(&output), 6);
+    // The table is printed all the same: nothing computed is lost.
+    assert!(String::from_utf8(output.stdout).unwrap().contains("lemma-2.2"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("file"));
+    assert_eq!(std::fs::read_to_string(directory.path().join("file")).unwrap(), "in the way");
+}
+
+fn verify_writes_everything_and_repeats_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut results = Vec::new();
+    for (jobs, out) in [("1", "a"), ("2", "b")] {
+        let output =
+            ratecheck(&["verify", "lemma-2.2", "definition-2.1", "--jobs", jobs, "--out", out], directory.path());
+        assert_eq!(code(&output), 0);
+        let out = directory.path().join(out);
+        for file in ["results.json", "index.html", "report.md", "junit.xml"] {
+            assert!(out.join(file).metadata().unwrap().len() > 0, "{file}");
+        }
+        let mut json: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(out.join("results.json")).unwrap()).unwrap();
+        json["provenance"] = serde_json::Value::Null;
+        for claim in json["claims"].as_array_mut().unwrap() {
+            claim["seconds"] = serde_json::Value::Null;
+        }
+        results.push(json);
+    }
+    assert_eq!(results[0], results[1], "the same numbers for one thread and for two");
+    assert_eq!(results[0]["claims"][0]["id"], "definition-2.1", "in the order of the paper, not of the command line");
+}
+
+fn list_and_explain() {
+    let list = ratecheck(&["list"], Path::new("."));
+    assert_eq!(code(&list), 0);
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert_eq!(list.lines().count(), ratecheck_verify::claims::CLAIMS.len());
+    let explained = ratecheck(&["explain", "lemma-2.2"], Path::new("."));
+    assert_eq!(code(&explained), 0);
+    let explained = String::from_utf8(explained.stdout).unwrap();
+    for part in ["Lemma 2.2", "Printed at", "Hypotheses", "Tolerance", "Controls", "does not show"] {
+        assert!(explained.contains(part), "{explained}");
+    }
+    assert_eq!(code(&ratecheck(&["explain", "nothing"], Path::new("."))), 5);
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    if arguments.nth(1).is_some_and(|first| first == AS_RATECHECK) {
+        return main_with(std::iter::once("ratecheck".into()).chain(arguments), CLAIMS);
+    }
+    let tests: [(&str, fn()); 6] = [
+        ("exit_codes_of_verify", exit_codes_of_verify),
+        ("bad_usage_is_2", bad_usage_is_2),
+        ("an_unknown_claim_is_5", an_unknown_claim_is_5),
+        ("a_directory_that_cannot_be_written_is_6", a_directory_that_cannot_be_written_is_6),
+        ("verify_writes_everything_and_repeats_itself", verify_writes_everything_and_repeats_itself),
+        ("list_and_explain", list_and_explain),
+    ];
+    let trials = tests
+        .into_iter()
+        .map(|(name, test)| {
+            Trial::test(name, move || {
+                test();
+                Ok(())
+            })
+        })
+        .collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
