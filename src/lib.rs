@@ -31,6 +31,7 @@
 //!
 //! See [`loss::Loss`]: one method, written over [`scalar::Scalar`].
 
+pub mod bounds;
 pub mod data;
 pub mod loss;
 pub mod network;
