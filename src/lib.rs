@@ -24,7 +24,7 @@
 //!
 //! # Map
 //!
-//! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> `curvature`, `descent` -> `bounds`, [`rates`]. Randomness comes from
+//! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> `curvature`, [`descent`] -> [`bounds`], [`rates`]. Randomness comes from
 //! [`random`] alone.
 //!
 //! # Checking one's own loss
@@ -33,6 +33,7 @@
 
 pub mod bounds;
 pub mod data;
+pub mod descent;
 pub mod loss;
 pub mod network;
 pub mod parameters;
