@@ -24,14 +24,16 @@
 //!
 //! # Map
 //!
-//! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> `curvature`, `descent` -> `bounds`, [`rates`]. Randomness comes from
+//! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> `curvature`, [`descent`] -> [`bounds`], [`rates`]. Randomness comes from
 //! [`random`] alone.
 //!
 //! # Checking one's own loss
 //!
 //! See [`loss::Loss`]: one method, written over [`scalar::Scalar`].
 
+pub mod bounds;
 pub mod data;
+pub mod descent;
 pub mod loss;
 pub mod network;
 pub mod parameters;

@@ -55,6 +55,26 @@ impl Seed {
     }
 }
 
+/// A generator independent of the given one, and determined by it: the same key, the next stream of ChaCha.
+///
+/// For draws beside a run, such as estimates of L, that must not shift the draws of the run itself.
+///
+/// ```
+/// use rand::RngExt;
+/// use ratecheck::random::{Seed, companion};
+/// let mut generator = Seed::new(7).generator("run-0");
+/// let mut beside = companion(&generator);
+/// let (a, b): (u64, u64) = (generator.random(), beside.random());
+/// assert_ne!(a, b);
+/// assert_eq!(a, Seed::new(7).generator("run-0").random());
+/// ```
+pub fn companion(generator: &Generator) -> Generator {
+    let mut beside = generator.clone();
+    beside.set_stream(generator.get_stream().wrapping_add(1));
+    beside.set_word_pos(0);
+    beside
+}
+
 /// The FNV-1a hash (Fowler, Noll, Vo): stable across machines and versions, unlike the standard library's hasher.
 fn fnv1a(bytes: impl Iterator<Item = u8>, offset: u64) -> u64 {
     bytes.fold(offset, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -1,0 +1,311 @@
+//! The paper's explicit constants and right-hand sides: pure functions of numbers, one per formula, without simulation.
+//!
+//! Notation: c = c_g in (0, 1); Lij, Li, Lg = `l_vv`, `l_vg`, `l_gg`, the smoothness constants of section 2.4; C_i = `c_w`,
+//! K_i = `k_w`, D_i = `d_w`; n_i = ||w_i||^2, with n_0 = `n_start` at time 0 and n_T = `n_end` at time T; Delta = `gap` =
+//! L(theta_0) - Lmin; e = eta_w. LA = `l_a` is the constant of Lemma A.1, ||grad_{w_i} L|| <= LA_i/||w_i||: pi Lii as printed,
+//! while Lii suffices (by the Euler identities). H_T(s) = sum over t = 1..T of t^(-s) is an argument.
+//!
+//! The formulas are those of the proofs with their misprints corrected. Every function is the formula in its doc comment,
+//! evaluated as written: a relative error of a few units of rounding, and NaN in, NaN out. Slices have an entry per block.
+
+/// C_i = (1/2) sum_j Lij + m Li^2/(c Lg), Lemma 3.2; `l_vv_row` is (Li1, .., Lim).
+///
+/// Without coupling to g (Li = 0) the second term is 0 even where Lg = 0, as for a loss without g.
+///
+/// ```
+/// use ratecheck::bounds::c_w;
+/// assert_eq!(c_w(&[2.0, 4.0], 3.0, 6.0, 0.5), 9.0); // (2 + 4)/2 + 2 * 9/(0.5 * 6)
+/// assert_eq!(c_w(&[2.0], 0.0, 0.0, 0.5), 1.0);
+/// ```
+pub fn c_w(l_vv_row: &[f64], l_vg: f64, l_gg: f64, c_g: f64) -> f64 {
+    let coupling = if l_vg == 0.0 { 0.0 } else { l_vv_row.len() as f64 * l_vg * l_vg / (c_g * l_gg) };
+    0.5 * l_vv_row.iter().sum::<f64>() + coupling
+}
+
+/// 2(2-c)/((2+c)Lg): Lemma 3.2 holds for 0 < eta_g up to here.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::eta_g_limit(3.0, 0.5), 0.4); // 2 * 1.5/(2.5 * 3)
+/// ```
+pub fn eta_g_limit(l_gg: f64, c_g: f64) -> f64 {
+    2.0 * (2.0 - c_g) / ((2.0 + c_g) * l_gg)
+}
+
+/// 2(1-c)/Lg, the eta_g that Theorems 3.1 and 4.2 print; below [`eta_g_limit`].
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::eta_g_printed(4.0, 0.5), 0.25);
+/// ```
+pub fn eta_g_printed(l_gg: f64, c_g: f64) -> f64 {
+    2.0 * (1.0 - c_g) / l_gg
+}
+
+/// Lemma 3.2 (12), an upper bound of L(theta_{t+1}) - L(theta_t) for eta_g up to [`eta_g_limit`]:
+/// -sum_i eta_w ||grad_{w_i} L||^2 (1 - C_i eta_w/n_i) - (c/2) eta_g ||grad_g L||^2, at theta_t.
+///
+/// ```
+/// use ratecheck::bounds::lemma_3_2;
+/// assert_eq!(lemma_3_2(2.0, 0.5, 0.5, &[4.0, 2.0], &[3.0, 1.0], &[1.0, 3.0], 8.0), 0.0); // -3 + 4 - 1
+/// ```
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn lemma_3_2(eta_w: f64, eta_g: f64, c_g: f64, n: &[f64], grad_w_sq: &[f64], c_w: &[f64], grad_g_sq: f64) -> f64 {
+    assert!(n.len() == grad_w_sq.len() && n.len() == c_w.len(), "one entry per block");
+    let blocks = n.iter().zip(grad_w_sq).zip(c_w).map(|((n, sq), c)| eta_w * sq * (1.0 - c * eta_w / n));
+    -blocks.sum::<f64>() - 0.5 * c_g * eta_g * grad_g_sq
+}
+
+/// (11), a bound of sum_{t<T} ||grad_{v_i} L||^2 under a constant eta_w: n_T (n_T - n_0)/eta_w^2.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::equation_11(0.5, 2.0, 3.0), 12.0); // 3 * 1/0.25
+/// ```
+pub fn equation_11(eta_w: f64, n_start: f64, n_end: f64) -> f64 {
+    n_end * (n_end - n_start) / (eta_w * eta_w)
+}
+
+/// 2C_i + LA_i^2 eta_w/n_0: what (19) and K_i share.
+fn first_phase(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+    2.0 * c_w + l_a * l_a * eta_w / n_start
+}
+
+/// K_i = (C_i eta_w/n_0 + 1/2)(2C_i + LA_i^2 eta_w/n_0), Lemma A.2.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::k_w(3.0, 2.0, 4.0, 2.0), 91.0); // (6 + 1/2)(6 + 8)
+/// ```
+pub fn k_w(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+    (c_w * eta_w / n_start + 0.5) * first_phase(c_w, l_a, eta_w, n_start)
+}
+
+/// (19), Lemma A.2: with t_i the last tau < T at which n_i <= 2 C_i eta_w, a bound of n_i one step later,
+/// n_0 + eta_w (2C_i + LA_i^2 eta_w/n_0).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_a2_norm_sq(3.0, 2.0, 4.0, 2.0), 58.0); // 2 + 4 (6 + 8)
+/// ```
+pub fn lemma_a2_norm_sq(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+    n_start + eta_w * first_phase(c_w, l_a, eta_w, n_start)
+}
+
+/// The left-hand side of (20), at most [`lemma_a2`]: sum_i (n_T - n_0)/(2 eta_w) + (c/2) eta_g sum_{t<T} ||grad_g L||^2.
+///
+/// ```
+/// use ratecheck::bounds::lemma_a2_left;
+/// assert_eq!(lemma_a2_left(0.5, &[1.0, 2.0], &[2.0, 4.0], 0.5, 2.0, 3.0), 4.5); // (1 + 2)/1 + 0.25 * 2 * 3
+/// ```
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn lemma_a2_left(eta_w: f64, n_start: &[f64], n_end: &[f64], c_g: f64, eta_g: f64, sum_grad_g_sq: f64) -> f64 {
+    assert_eq!(n_start.len(), n_end.len(), "one entry per block");
+    let growth: f64 = n_start.iter().zip(n_end).map(|(start, end)| (end - start) / (2.0 * eta_w)).sum();
+    growth + 0.5 * c_g * eta_g * sum_grad_g_sq
+}
+
+/// A = Delta + sum_i K_i: the right-hand side of (20), and the A of Theorem 3.1.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_a2(1.0, &[2.0, 3.0]), 6.0);
+/// ```
+pub fn lemma_a2(gap: f64, k_w: &[f64]) -> f64 {
+    gap + k_w.iter().sum::<f64>()
+}
+
+/// Theorem 3.1, a bound of sum_{t<T} ||grad_V L||^2 for every T: 4A(A + sum_i n_0/eta_w), with A from [`lemma_a2`].
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_3_1_sum_v(3.0, 0.5, &[1.0, 2.0]), 108.0); // 12 (3 + 6)
+/// ```
+pub fn theorem_3_1_sum_v(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
+    4.0 * a * (a + n_start.iter().sum::<f64>() / eta_w)
+}
+
+/// The tighter form that the same proof gives: 2A(2A + max_i n_0/eta_w).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_3_1_sum_v_tight(3.0, 0.5, &[1.0, 2.0]), 60.0); // 6 (6 + 4)
+/// ```
+pub fn theorem_3_1_sum_v_tight(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
+    2.0 * a * (2.0 * a + n_start.iter().fold(0.0, |x, &y| larger(x, y)) / eta_w)
+}
+
+/// Theorem 3.1, a bound of sum_{t<T} ||grad_g L||^2 for every T: 2A/(c eta_g).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_3_1_sum_g(3.0, 0.5, 4.0), 3.0);
+/// ```
+pub fn theorem_3_1_sum_g(a: f64, c_g: f64, eta_g: f64) -> f64 {
+    2.0 * a / (c_g * eta_g)
+}
+
+/// Theorem 3.1 (10), a bound of min_{t<T} ||grad L(V_t; g_t)||^2: (1/T)(4A(A + sum_i n_0/eta_w) + 2A/(c eta_g)).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_3_1_min(3, 3.0, 0.5, &[1.0, 2.0], 0.5, 4.0), 37.0); // (108 + 3)/3
+/// ```
+pub fn theorem_3_1_min(n_steps: u64, a: f64, eta_w: f64, n_start: &[f64], c_g: f64, eta_g: f64) -> f64 {
+    (theorem_3_1_sum_v(a, eta_w, n_start) + theorem_3_1_sum_g(a, c_g, eta_g)) / n_steps as f64
+}
+
+/// The sketch of Theorem 3.1, a bound of sum_{t<T} ||grad_g L||^2: (2/(c eta_g))(L_0 - L_T + sum_i C_i n_T/n_0), where
+/// `decrease` is L_0 - L_T.
+///
+/// ```
+/// use ratecheck::bounds::sketch_sum_g;
+/// assert_eq!(sketch_sum_g(1.0, 0.5, 4.0, &[2.0, 1.0], &[1.0, 4.0], &[3.0, 8.0]), 9.0); // 1 + 6 + 2
+/// ```
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn sketch_sum_g(decrease: f64, c_g: f64, eta_g: f64, c_w: &[f64], n_start: &[f64], n_end: &[f64]) -> f64 {
+    assert!(c_w.len() == n_start.len() && c_w.len() == n_end.len(), "one entry per block");
+    let growth: f64 = c_w.iter().zip(n_start).zip(n_end).map(|((c, start), end)| c * end / start).sum();
+    2.0 / (c_g * eta_g) * (decrease + growth)
+}
+
+/// D_i = 2 eta_w^2 LA_i^2 + eta_w^4 LA_i^4/n_0^2, Lemma B.3.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::d_w(2.0, 3.0, 4.0), 153.0); // 2 * 36 + 36^2/16
+/// ```
+pub fn d_w(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+    let move_sq = eta_w * eta_w * l_a * l_a;
+    2.0 * move_sq + move_sq * move_sq / (n_start * n_start)
+}
+
+/// Lemma B.3, a bound of n_T = ||w_T||^2: sqrt(n_0^2 + H_T(2 alpha) D_i).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_b3_norm_sq(4.0, 3.0, 3.0), 5.0); // sqrt(16 + 9)
+/// ```
+pub fn lemma_b3_norm_sq(n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
+    (n_start * n_start + h_2alpha * d_w).sqrt()
+}
+
+/// psi_i(T) = eta_{w,T}/sqrt(n_0^2 + H_T(2 alpha) D_i), Lemma B.3: at most the effective learning rate eta_{w,T}/n_T.
+/// `eta_w_end` is eta_{w,T} = eta_w (T+1)^(-alpha).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::psi(10.0, 4.0, 3.0, 3.0), 2.0);
+/// ```
+pub fn psi(eta_w_end: f64, n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
+    eta_w_end / lemma_b3_norm_sq(n_start, d_w, h_2alpha)
+}
+
+/// Remark 4.1, the two sides of eta_{w,T}/n_T for alpha > 1/2 and every T:
+/// eta_{w,T}/sqrt(n_0^2 + zeta(2 alpha) D_i) and eta_{w,T}/n_0. `zeta_2alpha` is zeta(2 alpha) = H_T as T -> infinity.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::remark_4_1(10.0, 4.0, 3.0, 3.0), (2.0, 2.5));
+/// ```
+pub fn remark_4_1(eta_w_end: f64, n_start: f64, d_w: f64, zeta_2alpha: f64) -> (f64, f64) {
+    (psi(eta_w_end, n_start, d_w, zeta_2alpha), eta_w_end / n_start)
+}
+
+/// (23), Lemma B.4, a bound of sum_{t<T} (eta_{w,t}^2/n_t) ||grad_{w_i} F||^2 on every path, in what that path's norm has
+/// grown to: log2(n_T/n_0) + 1 + 2 eta_w^2 LA_i^2/n_0^2.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_b4(2.0, 1.0, 2.0, 8.0), 5.0); // 2 + 1 + 2 * 4/4
+/// ```
+pub fn lemma_b4(eta_w: f64, l_a: f64, n_start: f64, n_end: f64) -> f64 {
+    libm::log2(n_end / n_start) + 1.0 + lemma_b1_excess(eta_w, l_a, n_start)
+}
+
+/// 2 eta_w^2 LA_i^2/n_0^2: the term 2B/a_0 of Lemma B.1, with a_0 = n_0 and B = eta_w^2 LA_i^2/n_0.
+fn lemma_b1_excess(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+    let ratio = eta_w * l_a / n_start;
+    2.0 * ratio * ratio
+}
+
+/// Lam_i = (1/2) log2(1 + H_T(2 alpha) D_i/n_0^2), a bound of log2(n_T/n_0) by Lemma B.3.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lam(2.0, 6.0, 10.0), 2.0); // log2(16)/2
+/// ```
+pub fn lam(n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
+    0.5 * libm::log2(1.0 + h_2alpha * d_w / (n_start * n_start))
+}
+
+/// U = (1/2)(1 + c/2) Lg G_g^2, Lemma B.2; `noise_g` is G_g, which bounds the noise of grad_g.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::u_noise(4.0, 0.5, 2.0), 10.0);
+/// ```
+pub fn u_noise(l_gg: f64, c_g: f64, noise_g: f64) -> f64 {
+    0.5 * (1.0 + 0.5 * c_g) * l_gg * noise_g * noise_g
+}
+
+/// C_i (Lam_i + 1 + 2 eta_w^2 LA_i^2/n_0^2): what block i adds to Br in Theorem 4.2.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_4_2_block(3.0, 2.0, 2.0, 1.0, 2.0), 15.0); // 3 (2 + 1 + 2)
+/// ```
+pub fn theorem_4_2_block(c_w: f64, lam: f64, eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+    c_w * (lam + 1.0 + lemma_b1_excess(eta_w, l_a, n_start))
+}
+
+/// Br = Delta + sum_i C_i (Lam_i + 1 + 2 eta_w^2 LA_i^2/n_0^2) + U eta_g^2 H_T(1), Theorem 4.2; `blocks` are the terms
+/// [`theorem_4_2_block`].
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_4_2(1.0, &[15.0, 2.0], 10.0, 0.5, 1.5), 21.75); // 1 + 17 + 3.75
+/// ```
+pub fn theorem_4_2(gap: f64, blocks: &[f64], u_noise: f64, eta_g: f64, h_1: f64) -> f64 {
+    gap + blocks.iter().sum::<f64>() + u_noise * eta_g * eta_g * h_1
+}
+
+/// The left-hand side of Theorem 4.2's sharper form, at most Br = [`theorem_4_2`]:
+/// sum_i psi_i sum_{t<T} E||grad_{v_i} L||^2 + (c/2) eta_g T^(-1/2) sum_{t<T} E||grad_g L||^2.
+///
+/// ```
+/// use ratecheck::bounds::theorem_4_2_left;
+/// assert_eq!(theorem_4_2_left(4, &[2.0, 1.0], &[3.0, 5.0], 0.5, 4.0, 6.0), 14.0); // 6 + 5 + 0.5 * 6
+/// ```
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn theorem_4_2_left(
+    n_steps: u64,
+    psi: &[f64],
+    sum_grad_v_sq: &[f64],
+    c_g: f64,
+    eta_g: f64,
+    sum_grad_g_sq: f64,
+) -> f64 {
+    assert_eq!(psi.len(), sum_grad_v_sq.len(), "one entry per block");
+    let blocks: f64 = psi.iter().zip(sum_grad_v_sq).map(|(psi, sum)| psi * sum).sum();
+    blocks + psi_g(n_steps, c_g, eta_g) * sum_grad_g_sq
+}
+
+/// (c/2) eta_g T^(-1/2): what psi_i is for g.
+fn psi_g(n_steps: u64, c_g: f64, eta_g: f64) -> f64 {
+    0.5 * c_g * eta_g / (n_steps as f64).sqrt()
+}
+
+/// Psi = min(min_i psi_i, (c/2) eta_g T^(-1/2)), Theorem 4.2.
+///
+/// ```
+/// use ratecheck::bounds::theorem_4_2_psi;
+/// assert_eq!(theorem_4_2_psi(4, &[2.0, 1.0], 0.5, 4.0), 0.5);
+/// assert_eq!(theorem_4_2_psi(4, &[2.0, 0.25], 0.5, 4.0), 0.25);
+/// ```
+pub fn theorem_4_2_psi(n_steps: u64, psi: &[f64], c_g: f64, eta_g: f64) -> f64 {
+    psi.iter().fold(psi_g(n_steps, c_g, eta_g), |x, &y| -larger(-x, -y))
+}
+
+/// Theorem 4.2 (13), a bound of min_{t<T} E||grad L(V_t; g_t)||^2: Br/(T Psi).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_4_2_min(4, 6.0, 0.5), 3.0);
+/// ```
+pub fn theorem_4_2_min(n_steps: u64, br: f64, psi: f64) -> f64 {
+    br / (n_steps as f64 * psi)
+}
+
+/// The larger of two numbers; NaN if one of them is NaN, which `f64::max` would drop.
+fn larger(x: f64, y: f64) -> f64 {
+    if x > y || x.is_nan() { x } else { y }
+}

@@ -1,0 +1,19 @@
+//! Descent on theta = (W; g): learning rates, step rules, single steps and recorded runs.
+//!
+//! [`Stepper`] makes one step of [`StepRule`] at a time and shows all that a claim about one step needs. [`run`] follows a
+//! [`Plan`] over many steps and keeps [`Record`]s at chosen horizons; [`run_many`] does so for many starting points in
+//! parallel, with the same bits for any number of threads.
+//!
+//! Divergence is an observation, with its step and with what was not finite: see [`Divergence`].
+
+mod record;
+mod rule;
+mod run;
+mod schedule;
+mod stepper;
+
+pub use record::{Record, Running, Source};
+pub use rule::StepRule;
+pub use run::{Plan, Recording, Trace, run, run_many};
+pub use schedule::{Schedule, ScheduleError};
+pub use stepper::{Divergence, NotFinite, Step, Stepper};

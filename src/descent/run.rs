@@ -1,0 +1,180 @@
+//! Many steps, and many runs.
+
+use rayon::prelude::*;
+
+use super::record::{Observer, Record};
+use super::rule::StepRule;
+use super::schedule::Schedule;
+use super::stepper::{Divergence, Stepper};
+use crate::loss::Loss;
+use crate::random::{Generator, Seed, companion};
+
+/// When L and its gradient are looked at. Where z takes a single value (gradient descent), F_z = L and looking is free: it is
+/// done in every step whatever is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// On the horizons. Records then have no running minimum and sums.
+    Horizons,
+    /// In every step, at the cost of a gradient of L (one of F_z per minibatch z) each time.
+    EveryStep,
+}
+
+/// What a run does.
+///
+/// ```
+/// use ratecheck::descent::{Plan, Recording, Schedule, StepRule};
+/// let (eta_w, eta_g) = (Schedule::constant(1.0)?, Schedule::new(0.5, 0.5)?);
+/// let plan = Plan::new(StepRule::Gradient, eta_w, eta_g, 100, [30, 10, 30, 300]);
+/// assert_eq!(plan.horizons(), [10, 30, 100]);
+/// assert_eq!(plan.recording, Recording::Horizons);
+/// # Ok::<(), ratecheck::descent::ScheduleError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// How a block moves.
+    pub rule: StepRule,
+    /// eta_{w,t}.
+    pub eta_w: Schedule,
+    /// eta_{g,t}.
+    pub eta_g: Schedule,
+    /// When L is looked at; horizons only, unless set.
+    pub recording: Recording,
+    n_steps: u64,
+    horizons: Vec<u64>,
+    fresh_minibatches: usize,
+}
+
+impl Plan {
+    /// T = `n_steps` steps with records at the horizons t: sorted, without repeats and without those beyond T. T itself is
+    /// always among them.
+    pub fn new(
+        rule: StepRule,
+        eta_w: Schedule,
+        eta_g: Schedule,
+        n_steps: u64,
+        horizons: impl IntoIterator<Item = u64>,
+    ) -> Self {
+        let mut horizons: Vec<u64> = horizons.into_iter().filter(|&t| t < n_steps).chain([n_steps]).collect();
+        horizons.sort_unstable();
+        horizons.dedup();
+        Self { rule, eta_w, eta_g, recording: Recording::Horizons, n_steps, horizons, fresh_minibatches: 16 }
+    }
+
+    /// Looks at L in every step.
+    #[must_use]
+    pub fn every_step(mut self) -> Self {
+        self.recording = Recording::EveryStep;
+        self
+    }
+
+    /// Estimates L by this many fresh minibatches at a time (16 unless set), where it can only be estimated: see
+    /// [`Drawing::Subsets`](crate::loss::Drawing::Subsets).
+    ///
+    /// # Panics
+    /// If it is 0.
+    #[must_use]
+    pub fn estimating_by(mut self, fresh_minibatches: usize) -> Self {
+        assert!(fresh_minibatches > 0, "an estimate needs a minibatch");
+        self.fresh_minibatches = fresh_minibatches;
+        self
+    }
+
+    /// T.
+    pub fn n_steps(&self) -> u64 {
+        self.n_steps
+    }
+
+    /// The steps t at which a record is kept; the last is T.
+    pub fn horizons(&self) -> &[u64] {
+        &self.horizons
+    }
+
+    /// How many fresh minibatches an estimate of L takes.
+    pub fn fresh_minibatches(&self) -> usize {
+        self.fresh_minibatches
+    }
+}
+
+/// What is kept of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// A record per horizon that was reached.
+    pub records: Vec<Record>,
+    /// Where and how the run left the finite numbers, if it did.
+    pub divergence: Option<Divergence>,
+    /// The last theta; see [`Stepper::theta`] for its form. Not finite after a divergence of the parameters.
+    pub theta: Vec<f64>,
+}
+
+/// Follows `plan` from theta_0; `generator` draws z. Estimates of L, where it is not a finite mean, have a generator of their
+/// own, so that recording never changes the path.
+///
+/// At t = T a minibatch is drawn and looked at without a step, so that the last record is like the others.
+///
+/// # Panics
+/// If `theta_0` has not the length of the loss's layout.
+///
+/// ```
+/// use ratecheck::descent::{Plan, Schedule, StepRule, run};
+/// # use ratecheck::loss::{Loss, Minibatches};
+/// # use ratecheck::{parameters::Parameters, random::Seed, scalar::Scalar};
+/// # struct FirstShare { layout: Parameters, z: Minibatches }
+/// # impl Loss for FirstShare {
+/// #     fn parameters(&self) -> &Parameters { &self.layout }
+/// #     fn minibatches(&self) -> &Minibatches { &self.z }
+/// #     fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+/// #         w[0] * w[0] / (w[0] * w[0] + w[1] * w[1])
+/// #     }
+/// # }
+/// // F(w) = w_1^2 / ||w||^2.
+/// let loss = FirstShare { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) };
+/// let eta = Schedule::constant(1.0)?;
+/// let trace = run(&loss, &[1.0, 1.0], &Plan::new(StepRule::Gradient, eta, eta, 1, [0, 1]), Seed::new(0).generator("z"));
+/// assert_eq!(trace.theta, [0.5, 1.5]);
+/// assert_eq!((trace.records[0].loss, trace.records[1].loss), (0.5, 0.1));
+/// assert!((trace.records[0].angular_update[0] - 0.5_f64.atan()).abs() < 1e-15); // eta ||grad|| / ||w|| = 1/2
+/// assert_eq!(trace.records[1].running.as_ref().map(|sums| sums.sum_grad_v_sq), Some(1.0));
+/// assert_eq!(trace.divergence, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn run<L: Loss>(loss: &L, theta_0: &[f64], plan: &Plan, generator: Generator) -> Trace {
+    let mut observer = Observer::new(loss, plan, companion(&generator));
+    let mut stepper = Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator);
+    let mut records = Vec::with_capacity(plan.horizons.len());
+    let divergence = follow(plan, &mut stepper, &mut observer, &mut records).err();
+    Trace { records, divergence, theta: stepper.theta().to_vec() }
+}
+
+/// Steps and records until T or a divergence.
+fn follow<L: Loss>(
+    plan: &Plan,
+    stepper: &mut Stepper<'_, L>,
+    observer: &mut Observer<'_, L>,
+    records: &mut Vec<Record>,
+) -> Result<(), Divergence> {
+    for t in 0..=plan.n_steps {
+        let step = stepper.evaluate()?;
+        let due = plan.horizons[records.len()] == t;
+        if due || observer.every_step() {
+            observer.look(stepper, step)?;
+        }
+        if due {
+            records.push(observer.record(stepper, step));
+        }
+        if t < plan.n_steps {
+            observer.accumulate();
+            stepper.advance(step)?;
+        }
+    }
+    Ok(())
+}
+
+/// One run per starting point, in parallel: run k draws from the generator `run-k` below `seed`. The same bits for any number
+/// of threads. For many runs from one point, repeat the point.
+///
+/// # Panics
+/// If a starting point has not the length of the loss's layout.
+pub fn run_many<L: Loss>(loss: &L, starts: &[Vec<f64>], plan: &Plan, seed: &Seed) -> Vec<Trace> {
+    let one = |(k, theta_0): (usize, &Vec<f64>)| run(loss, theta_0, plan, seed.generator(&format!("run-{k}")));
+    starts.par_iter().enumerate().map(one).collect()
+}

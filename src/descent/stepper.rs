@@ -1,0 +1,287 @@
+//! One step at a time.
+
+use std::fmt;
+
+use super::rule::{StepRule, move_against};
+use super::schedule::Schedule;
+use crate::loss::{Loss, Workspace};
+use crate::parameters::{dot, norm_sq};
+use crate::random::Generator;
+
+/// What a step saw at theta_t before it moved on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// t, the number of steps made before this one.
+    pub t: u64,
+    /// F_z(theta_t).
+    pub loss: f64,
+    /// eta_{w,t}.
+    pub eta_w: f64,
+    /// eta_{g,t}.
+    pub eta_g: f64,
+    /// ||grad_V F_z(theta~_t)||^2, the sum over the blocks.
+    pub grad_v_sq: f64,
+    /// ||grad_g F_z(theta_t)||^2.
+    pub grad_g_sq: f64,
+}
+
+/// What was found not finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFinite {
+    /// F_z(theta_t), or L(theta_t) where it was recorded.
+    Loss,
+    /// The squared norm of the gradient of F_z, or of L where it was recorded, at theta~_t: for a block that is
+    /// ||w_i||^2 ||grad_{w_i}||^2, which overflows before its factors do.
+    Gradient,
+    /// The squared norm of theta_{t+1}; also a block that became zero and has no direction to project.
+    Parameters,
+}
+
+/// A run that left the finite numbers: in step `step`, from theta_t with t = `step`. Vectors count as not finite as soon as
+/// their squared norms overflow, since everything recorded is a squared norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// t.
+    pub step: u64,
+    /// What was not finite.
+    pub what: NotFinite,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.what {
+            NotFinite::Loss => "the loss",
+            NotFinite::Gradient => "the gradient",
+            NotFinite::Parameters => "the next theta",
+        };
+        write!(f, "diverged in step {}: {what} is not finite", self.step)
+    }
+}
+
+impl std::error::Error for Divergence {}
+
+/// Makes steps of one rule from one starting point. Nothing is allocated in a step after the first.
+///
+/// It stops at the first divergence: every later step returns the same [`Divergence`] and changes nothing.
+///
+/// ```
+/// use ratecheck::descent::{Schedule, StepRule, Stepper};
+/// # use ratecheck::loss::{Loss, Minibatches};
+/// # use ratecheck::{parameters::Parameters, random::Seed, scalar::Scalar};
+/// # struct FirstShare { layout: Parameters, z: Minibatches }
+/// # impl Loss for FirstShare {
+/// #     fn parameters(&self) -> &Parameters { &self.layout }
+/// #     fn minibatches(&self) -> &Minibatches { &self.z }
+/// #     fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+/// #         w[0] * w[0] / (w[0] * w[0] + w[1] * w[1])
+/// #     }
+/// # }
+/// // F(w) = w_1^2 / ||w||^2, with gradient (1/2, -1/2) at (1, 1).
+/// let loss = FirstShare { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) };
+/// let eta = Schedule::constant(1.0)?;
+/// let mut stepper = Stepper::new(&loss, &[1.0, 1.0], StepRule::Gradient, eta, eta, Seed::new(0).generator("z"));
+/// let step = stepper.step()?;
+/// assert_eq!((step.t, step.loss, step.grad_v_sq), (0, 0.5, 1.0)); // ||grad_v||^2 = ||w||^2 ||grad_w||^2
+/// assert_eq!((stepper.t(), stepper.theta(), stepper.gradient()), (1, &[0.5, 1.5][..], &[0.5, -0.5][..]));
+/// assert_eq!(stepper.w_norm_sq(), [2.5]); // Lemma 2.4: 2 + eta^2 ||grad_w||^2
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Stepper<'a, L: Loss> {
+    loss: &'a L,
+    rule: StepRule,
+    eta_w: Schedule,
+    eta_g: Schedule,
+    generator: Generator,
+    t: u64,
+    theta: Vec<f64>,
+    before: Option<Vec<f64>>,
+    gradient: Vec<f64>,
+    w_norm_sq: Vec<f64>,
+    gradient_norm_sq: Vec<f64>,
+    work: Workspace<f64>,
+    permutation: Vec<usize>,
+    divergence: Option<Divergence>,
+}
+
+impl<'a, L: Loss> Stepper<'a, L> {
+    /// At theta_0 = (W_0; g_0), before step 0; `generator` draws z.
+    ///
+    /// # Panics
+    /// If `theta_0` has not the length of the loss's layout.
+    pub fn new(
+        loss: &'a L,
+        theta_0: &[f64],
+        rule: StepRule,
+        eta_w: Schedule,
+        eta_g: Schedule,
+        generator: Generator,
+    ) -> Self {
+        let n_blocks = loss.parameters().n_blocks();
+        let mut stepper = Self {
+            loss,
+            rule,
+            eta_w,
+            eta_g,
+            generator,
+            t: 0,
+            theta: vec![0.0; loss.parameters().len()],
+            before: None,
+            gradient: vec![0.0; loss.parameters().len()],
+            w_norm_sq: vec![0.0; n_blocks],
+            gradient_norm_sq: vec![0.0; n_blocks],
+            work: Workspace::default(),
+            permutation: Vec::new(),
+            divergence: None,
+        };
+        stepper.restart(theta_0, 0);
+        stepper
+    }
+
+    /// Keeps the theta a step started from, at the cost of a copy per step: see [`Stepper::theta_before`].
+    #[must_use]
+    pub fn keeping_theta_before(mut self) -> Self {
+        self.before = Some(self.theta.clone());
+        self
+    }
+
+    /// Starts again at theta_t = (W_t; g_t), before step `t`; forgets a divergence. The generator runs on. With
+    /// [`Stepper::step_with`], paths of minibatches are enumerated exactly.
+    ///
+    /// # Panics
+    /// If `theta` has not the length of the loss's layout.
+    pub fn restart(&mut self, theta: &[f64], t: u64) {
+        assert_eq!(theta.len(), self.theta.len(), "theta has one number per parameter");
+        self.theta.copy_from_slice(theta);
+        self.rule.start(self.loss.parameters(), &mut self.theta, &mut self.w_norm_sq);
+        self.t = t;
+        self.divergence = None;
+    }
+
+    /// Draws z and makes one step.
+    ///
+    /// # Errors
+    /// When something is not finite, now or in an earlier step.
+    #[inline]
+    pub fn step(&mut self) -> Result<Step, Divergence> {
+        let step = self.evaluate()?;
+        self.advance(step)?;
+        Ok(step)
+    }
+
+    /// Makes one step with the given minibatch z; the generator is not used.
+    ///
+    /// # Errors
+    /// When something is not finite, now or in an earlier step.
+    pub fn step_with(&mut self, z: &[usize]) -> Result<Step, Divergence> {
+        self.divergence.map_or(Ok(()), Err)?;
+        let loss = self.loss.sample_gradient(z, &self.theta, &mut self.gradient, &mut self.work);
+        let step = self.look(loss)?;
+        self.advance(step)?;
+        Ok(step)
+    }
+
+    /// t, the number of steps made.
+    pub fn t(&self) -> u64 {
+        self.t
+    }
+
+    /// theta_t = (W_t; g_t), or theta~_t = (V_t; g_t) under [`StepRule::Adaptive`]. After a divergence of
+    /// [`NotFinite::Parameters`], the values that are not finite.
+    pub fn theta(&self) -> &[f64] {
+        &self.theta
+    }
+
+    /// The theta that the last step started from, if it is kept.
+    pub fn theta_before(&self) -> Option<&[f64]> {
+        self.before.as_deref()
+    }
+
+    /// grad F_z at the theta that the last step started from, [`Stepper::theta_before`].
+    pub fn gradient(&self) -> &[f64] {
+        &self.gradient
+    }
+
+    /// The squared norm of each block of [`Stepper::gradient`].
+    pub fn gradient_norm_sq(&self) -> &[f64] {
+        &self.gradient_norm_sq
+    }
+
+    /// n_i = ||w_i||^2 of theta_t; under [`StepRule::Adaptive`], G_i. Under [`StepRule::Projected`] the norms the blocks are
+    /// brought back to.
+    pub fn w_norm_sq(&self) -> &[f64] {
+        &self.w_norm_sq
+    }
+
+    /// Draws z and looks at F_z without moving.
+    #[inline]
+    pub(super) fn evaluate(&mut self) -> Result<Step, Divergence> {
+        self.divergence.map_or(Ok(()), Err)?;
+        let z = self.loss.minibatches().draw(&mut self.generator, &mut self.permutation);
+        let loss = self.loss.sample_gradient(z, &self.theta, &mut self.gradient, &mut self.work);
+        self.look(loss)
+    }
+
+    /// Takes the norms of the gradient at theta_t.
+    #[inline]
+    fn look(&mut self, loss: f64) -> Result<Step, Divergence> {
+        let layout = self.loss.parameters();
+        let mut grad_v_sq = 0.0;
+        for (i, block) in layout.blocks().iter().enumerate() {
+            let sq = norm_sq(&self.gradient[block.range.clone()]);
+            self.gradient_norm_sq[i] = sq;
+            // Lemma 2.2: what the gradient at theta~ has as its norm.
+            grad_v_sq += self.rule.stored_norm_sq(self.w_norm_sq[i]) * sq;
+        }
+        let grad_g_sq = norm_sq(&self.gradient[layout.g()]);
+        if !loss.is_finite() {
+            return Err(self.diverge(NotFinite::Loss));
+        }
+        if !(grad_v_sq + grad_g_sq).is_finite() {
+            return Err(self.diverge(NotFinite::Gradient));
+        }
+        let (eta_w, eta_g) = (self.eta_w.at(self.t), self.eta_g.at(self.t));
+        Ok(Step { t: self.t, loss, eta_w, eta_g, grad_v_sq, grad_g_sq })
+    }
+
+    /// Moves from theta_t to theta_{t+1} along the gradient seen last.
+    #[inline]
+    pub(super) fn advance(&mut self, step: Step) -> Result<(), Divergence> {
+        if let Some(before) = &mut self.before {
+            before.copy_from_slice(&self.theta);
+        }
+        let layout = self.loss.parameters();
+        let mut total_sq = 0.0;
+        for (i, block) in layout.blocks().iter().enumerate() {
+            let (w, grad) = (&mut self.theta[block.range.clone()], &self.gradient[block.range.clone()]);
+            total_sq += self.rule.advance(w, grad, self.gradient_norm_sq[i], step.eta_w, &mut self.w_norm_sq[i]);
+        }
+        let g = &mut self.theta[layout.g()];
+        move_against(g, &self.gradient[layout.g()], step.eta_g);
+        if !(total_sq + norm_sq(g)).is_finite() {
+            return Err(self.diverge(NotFinite::Parameters));
+        }
+        self.t += 1;
+        Ok(())
+    }
+
+    /// Notes a divergence in step t.
+    #[cold]
+    pub(super) fn diverge(&mut self, what: NotFinite) -> Divergence {
+        *self.divergence.insert(Divergence { step: self.t, what })
+    }
+
+    /// The angle between v_i before and after the step that [`Stepper::evaluate`] has prepared.
+    ///
+    /// With p = <w, grad>/||w||^2 it is atan2(rate ||grad - p w||, ||w|| (1 - rate p)), where p = 0 up to rounding for a
+    /// scale-invariant block. Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and
+    /// unlike the chord it needs no theta_{t+1}.
+    pub(super) fn angular_update(&self, i: usize, eta_w: f64) -> f64 {
+        let block = self.loss.parameters().block(i);
+        let (w, grad) = (&self.theta[block.clone()], &self.gradient[block]);
+        let rate = self.rule.rate(eta_w, self.w_norm_sq[i]);
+        let n = norm_sq(w);
+        let p = dot(w, grad) / n;
+        let across_sq: f64 = w.iter().zip(grad).map(|(x, d)| (d - p * x) * (d - p * x)).sum();
+        libm::atan2(rate * across_sq.sqrt(), n.sqrt() * (1.0 - rate * p))
+    }
+}
