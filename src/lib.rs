@@ -1,4 +1,5 @@
 //! x
+pub mod linalg;
 pub mod loss;
 pub mod parameters;
 pub mod random;
