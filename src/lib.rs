@@ -1,4 +1,5 @@
 //! x
+pub mod curvature;
 pub mod linalg;
 pub mod loss;
 pub mod parameters;
