@@ -24,16 +24,18 @@
 //!
 //! # Map
 //!
-//! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> `curvature`, [`descent`] -> [`bounds`], [`rates`]. Randomness comes from
-//! [`random`] alone.
+//! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> [`curvature`], [`descent`] ->
+//! [`bounds`], [`rates`]. Dense routines are in [`linalg`], data sets in [`data`], and randomness comes from [`random`] alone.
 //!
 //! # Checking one's own loss
 //!
 //! See [`loss::Loss`]: one method, written over [`scalar::Scalar`].
 
 pub mod bounds;
+pub mod curvature;
 pub mod data;
 pub mod descent;
+pub mod linalg;
 pub mod loss;
 pub mod network;
 pub mod parameters;

@@ -1,5 +1,6 @@
 //! The loss F_z(W; g): the seam where a user's own function comes in.
 
+pub mod closed;
 mod minibatches;
 
 pub use minibatches::{BatchError, Drawing, Minibatches};

@@ -142,6 +142,11 @@ impl<S: Scalar> Scalar for Dual<S> {
         self.chain(self.re.cos(), -self.re.sin())
     }
     #[inline(always)]
+    fn atan2(self, x: Self) -> Self {
+        let turn = x.re * self.du - self.re * x.du;
+        Self { re: self.re.atan2(x.re), du: turn / (x.re.square() + self.re.square()) }
+    }
+    #[inline(always)]
     fn tanh(self) -> Self {
         let t = self.re.tanh();
         self.chain(t, S::ONE - t * t)

@@ -63,6 +63,8 @@ pub trait Scalar:
     fn sin(self) -> Self;
     /// The cosine.
     fn cos(self) -> Self;
+    /// The angle in (-pi, pi] of the point (`x`, `self`) of the plane, which is not the origin.
+    fn atan2(self, x: Self) -> Self;
     /// The hyperbolic tangent.
     fn tanh(self) -> Self;
     /// 1 / (1 + e^-x).

@@ -62,6 +62,10 @@ impl Scalar for f64 {
         libm::cos(self)
     }
     #[inline(always)]
+    fn atan2(self, x: Self) -> Self {
+        libm::atan2(self, x)
+    }
+    #[inline(always)]
     fn tanh(self) -> Self {
         elementary::tanh(self)
     }

@@ -1,0 +1,115 @@
+//! A smoothness constant, and what is known of it.
+
+use ndarray::Array2;
+
+/// A constant in closed form: the true value, up to rounding.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Exact(pub f64);
+
+/// The largest value a search has met: at most the true constant.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Sampled(pub f64);
+
+/// A proved bound: at least the true constant.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Upper(pub f64);
+
+/// A number that says how it was obtained.
+///
+/// On the right-hand side of an inequality a [`Sampled`] constant makes a pass sound and a failure inconclusive; where a
+/// constant sets a step size, an underestimate breaks the hypothesis, and [`Exact`] or [`Upper`] is needed. An exact
+/// constant can stand for either of the others; no other conversion exists.
+///
+/// ```
+/// use ratecheck::curvature::{Constant, Exact, Upper};
+/// let bound: Upper = Exact(2.0).into();
+/// assert_eq!((bound.value(), Upper::KIND), (2.0, "upper"));
+/// ```
+///
+/// ```compile_fail
+/// use ratecheck::curvature::{Sampled, Upper};
+/// let bound: Upper = Sampled(2.0).into(); // an estimate from below is not a bound from above
+/// ```
+pub trait Constant: Copy + std::fmt::Debug + PartialOrd + Send + Sync + 'static {
+    /// How it was obtained, in one word.
+    const KIND: &'static str;
+    /// The number.
+    fn value(self) -> f64;
+}
+
+macro_rules! constant {
+    ($name:ident, $kind:literal) => {
+        impl Constant for $name {
+            const KIND: &'static str = $kind;
+            fn value(self) -> f64 {
+                self.0
+            }
+        }
+    };
+}
+constant!(Exact, "exact");
+constant!(Sampled, "sampled");
+constant!(Upper, "upper");
+
+impl From<Exact> for Upper {
+    fn from(constant: Exact) -> Self {
+        Self(constant.0)
+    }
+}
+
+impl From<Exact> for Sampled {
+    fn from(constant: Exact) -> Self {
+        Self(constant.0)
+    }
+}
+
+/// The constants of section 2.4: bounds on the spectral norms of the blocks of the ambient Hessian at theta~ = (V; g).
+///
+/// ```
+/// use ratecheck::curvature::{Exact, Smoothness, Upper};
+/// let exact = Smoothness::single(Exact(2.0), Exact(1.0), Exact(0.5));
+/// let upper: Smoothness<Upper> = exact.clone().into();
+/// assert_eq!((exact.l_vv[(0, 0)], upper.l_gg), (Exact(2.0), Upper(0.5)));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Smoothness<C> {
+    /// L^vv_ij, m x m and symmetric.
+    pub l_vv: Array2<C>,
+    /// L^vg_i, of length m.
+    pub l_vg: Vec<C>,
+    /// L^gg; 0 if there is no g.
+    pub l_gg: C,
+}
+
+impl<C: Constant> Smoothness<C> {
+    /// The constants of a loss with one block.
+    pub fn single(l_vv: C, l_vg: C, l_gg: C) -> Self {
+        Self { l_vv: Array2::from_elem((1, 1), l_vv), l_vg: vec![l_vg], l_gg }
+    }
+
+    /// m.
+    pub fn n_blocks(&self) -> usize {
+        self.l_vg.len()
+    }
+
+    fn map<D>(&self, f: impl Fn(C) -> D) -> Smoothness<D> {
+        Smoothness { l_vv: self.l_vv.mapv(&f), l_vg: self.l_vg.iter().map(|&c| f(c)).collect(), l_gg: f(self.l_gg) }
+    }
+
+    /// The bare numbers, for reports.
+    pub fn values(&self) -> Smoothness<f64> {
+        self.map(Constant::value)
+    }
+}
+
+impl From<Smoothness<Exact>> for Smoothness<Upper> {
+    fn from(constants: Smoothness<Exact>) -> Self {
+        constants.map(Upper::from)
+    }
+}
+
+impl From<Smoothness<Exact>> for Smoothness<Sampled> {
+    fn from(constants: Smoothness<Exact>) -> Self {
+        constants.map(Sampled::from)
+    }
+}

@@ -1,0 +1,71 @@
+//! Losses whose smoothness constants, minimum and gradient bounds are known in closed form: the oracles of the project.
+//!
+//! Each normalises its blocks itself, v = w/||w||, and so is scale invariant on all of R^d without 0. None depends on z
+//! except [`ProblemJ`]; the others have a single minibatch. The derivations are in the files, next to the formulas.
+
+mod bilinear;
+mod bn_regression;
+mod circle;
+mod helix;
+mod helix_valley;
+mod indexed_helix;
+mod linear;
+mod problem_j;
+mod rayleigh;
+mod tanh_circle;
+
+pub use bilinear::Bilinear;
+pub use bn_regression::BnRegression;
+pub use circle::Circle;
+pub use helix_valley::HelixValley;
+pub use indexed_helix::TIndexedHelix;
+pub use linear::Linear;
+pub use problem_j::ProblemJ;
+pub use rayleigh::Rayleigh;
+pub use tanh_circle::TanhCircle;
+
+use crate::scalar::Scalar;
+
+/// 2/sqrt(3): the spectral norm of the Hessian of a'v at a unit vector, over |a|, at its largest (see [`Linear`]).
+pub(crate) const TWO_OVER_SQRT_3: f64 = 1.154_700_538_379_251_5;
+
+/// ||w||.
+#[inline(always)]
+fn norm<S: Scalar>(w: &[S]) -> S {
+    let mut sum = S::ZERO;
+    for &x in w {
+        sum += x * x;
+    }
+    sum.sqrt()
+}
+
+/// a'w for a constant a.
+#[inline(always)]
+fn dot_constant<S: Scalar>(a: &[f64], w: &[S]) -> S {
+    let mut sum = S::ZERO;
+    for (&a, &x) in a.iter().zip(w) {
+        sum += x.scale(a);
+    }
+    sum
+}
+
+/// x^n by repeated multiplication: exact powers of two stay exact, and there is no logarithm.
+#[inline(always)]
+fn power<S: Scalar>(x: S, n: u32) -> S {
+    let mut product = S::ONE;
+    for _ in 0..n {
+        product *= x;
+    }
+    product
+}
+
+/// The Euclidean norm of a constant vector.
+fn length(a: &[f64]) -> f64 {
+    crate::parameters::norm_sq(a).sqrt()
+}
+
+/// A constructor's check: at least two numbers (in one dimension a scale-invariant function is constant), all finite.
+fn check_vector(a: &[f64]) {
+    assert!(a.len() >= 2, "a block needs at least two entries");
+    assert!(a.iter().all(|x| x.is_finite()), "the coefficients must be finite");
+}

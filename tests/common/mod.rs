@@ -1,0 +1,65 @@
+//! The closed forms with their constants, visited one after another, and random points of their domains.
+
+use rand::RngExt;
+use ratecheck::curvature::{Exact, Smoothness};
+use ratecheck::loss::Loss;
+use ratecheck::loss::closed::{
+    Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
+};
+use ratecheck::random::Generator;
+
+/// The radius of g on which constants are taken where they depend on it.
+pub(crate) const RADIUS: f64 = 1.5;
+
+/// Something done to every closed form. `constants` hold for every F_z on |g| <= [`RADIUS`].
+pub(crate) trait Visitor {
+    fn visit<L: Loss>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>);
+}
+
+pub(crate) fn bilinear() -> Bilinear {
+    Bilinear::new(ndarray::array![[1.0, -2.0, 0.5], [0.3, 0.7, 1.1]]).expect("finite")
+}
+
+pub(crate) fn visit_all(visitor: &mut impl Visitor) {
+    for d in [2, 10] {
+        let loss = Rayleigh::equally_spaced(d);
+        visitor.visit(&format!("rayleigh {d}"), &loss, &loss.constants());
+    }
+    let loss = Linear::new(vec![0.3, -1.2, 0.4]);
+    visitor.visit("linear", &loss, &loss.constants());
+    visitor.visit("bilinear", &bilinear(), &bilinear().constants());
+    for p in [4, 6, 8, 12] {
+        let loss = Circle::new(p);
+        visitor.visit(&format!("circle {p}"), &loss, &loss.constants());
+    }
+    let loss = TanhCircle::new(1.3);
+    visitor.visit("tanh circle", &loss, &loss.constants());
+    let loss = BnRegression::new(vec![0.5, -0.2, 0.9]);
+    visitor.visit("bn regression", &loss, &loss.constants(RADIUS));
+    for a in [1.0, 0.25, 0.05] {
+        let loss = HelixValley::catalogue(a);
+        visitor.visit(&format!("helix valley {a}"), &loss, &loss.constants());
+    }
+    let loss = TIndexedHelix::for_steps(4);
+    visitor.visit("T-indexed helix", &loss, &loss.constants());
+    let loss = ProblemJ::default();
+    visitor.visit("problem J", &loss, &loss.sample_constants(RADIUS));
+}
+
+/// A point with entries in [-RADIUS, RADIUS], every block of norm at least 1/2.
+pub(crate) fn point<L: Loss>(loss: &L, generator: &mut Generator) -> Vec<f64> {
+    let layout = loss.parameters();
+    loop {
+        let theta: Vec<f64> = (0..layout.len()).map(|_| generator.random_range(-RADIUS..RADIUS)).collect();
+        if (0..layout.n_blocks()).all(|i| layout.w_norm_sq(&theta, i) > 0.25) {
+            return theta;
+        }
+    }
+}
+
+/// A minibatch, chosen by `k`.
+pub(crate) fn minibatch<L: Loss>(loss: &L, k: usize) -> Vec<usize> {
+    let z = loss.minibatches();
+    let batches: Vec<&[usize]> = z.finite().expect("closed forms have finitely many minibatches").collect();
+    batches[k % batches.len()].to_vec()
+}

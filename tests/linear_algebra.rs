@@ -1,0 +1,151 @@
+//! The dense routines: known answers, reconstruction, what they refuse, and the two backends against each other.
+
+use ndarray::{Array1, Array2, ArrayView2, array};
+use rand::RngExt;
+use ratecheck::linalg::{LinalgError, Svd, SymmetricEigen};
+use ratecheck::random::Seed;
+
+/// One backend's functions.
+struct Backend {
+    name: &'static str,
+    svd: fn(ArrayView2<'_, f64>) -> Result<Svd, LinalgError>,
+    singular_values: fn(ArrayView2<'_, f64>) -> Result<Array1<f64>, LinalgError>,
+    spectral_norm: fn(ArrayView2<'_, f64>) -> Result<f64, LinalgError>,
+    symmetric_eigen: fn(ArrayView2<'_, f64>) -> Result<SymmetricEigen, LinalgError>,
+    least_squares: fn(ArrayView2<'_, f64>, &[f64]) -> Result<Array1<f64>, LinalgError>,
+}
+
+macro_rules! backend {
+    ($name:ident) => {{
+        use ratecheck::linalg::$name::*;
+        Backend { name: stringify!($name), svd, singular_values, spectral_norm, symmetric_eigen, least_squares }
+    }};
+}
+
+fn backends() -> Vec<Backend> {
+    vec![
+        backend!(pure),
+        #[cfg(feature = "lapack")]
+        backend!(lapack),
+    ]
+}
+
+fn random(rows: usize, columns: usize) -> Array2<f64> {
+    let mut generator = Seed::new(11).generator(&format!("{rows} x {columns}"));
+    Array2::from_shape_simple_fn((rows, columns), || generator.random_range(-1.0..1.0))
+}
+
+/// Rounding of a backward-stable decomposition of a matrix with entries below 1 in absolute value: a modest multiple of
+/// n u ||A||_F, with n <= 40 and ||A||_F <= 40.
+const TOLERANCE: f64 = 40.0 * 40.0 * f64::EPSILON;
+
+fn largest_difference(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
+    assert_eq!(a.dim(), b.dim());
+    // NaN is carried along, and fails every comparison.
+    a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, |m, d| if d <= m { m } else { d })
+}
+
+const SHAPES: [(usize, usize); 7] = [(1, 1), (1, 9), (9, 1), (5, 5), (16, 33), (33, 16), (40, 40)];
+
+#[test]
+fn decompositions_rebuild_their_matrix() {
+    for backend in backends() {
+        for (rows, columns) in SHAPES {
+            let a = random(rows, columns);
+            let Svd { u, s, vt } = (backend.svd)(a.view()).expect("finite");
+            let k = rows.min(columns);
+            let rebuilt = (&u * &s).dot(&vt);
+            assert!(largest_difference(&rebuilt, &a) <= TOLERANCE, "{} {rows} x {columns}", backend.name);
+            assert!(largest_difference(&u.t().dot(&u), &Array2::eye(k)) <= TOLERANCE);
+            assert!(largest_difference(&vt.dot(&vt.t()), &Array2::eye(k)) <= TOLERANCE);
+            assert!(s.windows(2).into_iter().all(|p| p[0] >= p[1]) && s[k - 1] >= 0.0);
+            let values = (backend.singular_values)(a.view()).expect("finite");
+            assert!(values.iter().zip(&s).all(|(x, y)| (x - y).abs() <= TOLERANCE));
+            assert!(((backend.spectral_norm)(a.view()).expect("finite") - s[0]).abs() <= TOLERANCE);
+
+            let symmetric = a.t().dot(&a);
+            let SymmetricEigen { values, vectors } = (backend.symmetric_eigen)(symmetric.view()).expect("finite");
+            let rebuilt = (&vectors * &values).dot(&vectors.t());
+            // ||A^T A||_F is up to 40 times larger.
+            assert!(largest_difference(&rebuilt, &symmetric) <= 40.0 * TOLERANCE);
+            assert!(values.windows(2).into_iter().all(|p| p[0] <= p[1]));
+        }
+    }
+}
+
+#[test]
+fn known_answers() {
+    for backend in backends() {
+        // Eigenvalues of the second difference: 2 - 2 cos(k pi / (n + 1)).
+        let n = 12;
+        let a = Array2::from_shape_fn((n, n), |(i, j)| match i.abs_diff(j) {
+            0 => 2.0,
+            1 => -1.0,
+            _ => 0.0,
+        });
+        let found = (backend.symmetric_eigen)(a.view()).expect("finite");
+        for k in 0..n {
+            let expected = 2.0 - 2.0 * libm::cos((k + 1) as f64 * std::f64::consts::PI / (n + 1) as f64);
+            assert!((found.values[k] - expected).abs() <= TOLERANCE, "{}", backend.name);
+        }
+        // Squares of these entries overflow or vanish; the norm does not.
+        for scale in [1e200, 1e-200] {
+            let norm = (backend.spectral_norm)(array![[3.0 * scale, 0.0], [4.0 * scale, 0.0]].view()).expect("finite");
+            assert!((norm / (5.0 * scale) - 1.0).abs() <= 8.0 * f64::EPSILON, "{} {norm:e}", backend.name);
+        }
+        let x = (backend.least_squares)(random(9, 3).view(), &random(9, 3).dot(&array![1.0, -2.0, 3.0]).to_vec());
+        let x = x.expect("independent columns");
+        assert!(x.iter().zip([1.0, -2.0, 3.0]).all(|(x, y)| (x - y).abs() <= TOLERANCE));
+        assert_eq!((backend.spectral_norm)(Array2::zeros((3, 2)).view()), Ok(0.0));
+        assert_eq!((backend.spectral_norm)(Array2::zeros((0, 2)).view()), Ok(0.0));
+    }
+}
+
+#[test]
+fn what_cannot_be_answered_is_an_error() {
+    for backend in backends() {
+        for bad in [f64::NAN, f64::INFINITY] {
+            let mut a = random(5, 5);
+            a[(2, 3)] = bad;
+            assert_eq!((backend.svd)(a.view()).err(), Some(LinalgError::NotFinite));
+            assert_eq!((backend.singular_values)(a.view()).err(), Some(LinalgError::NotFinite));
+            assert_eq!((backend.spectral_norm)(a.view()).err(), Some(LinalgError::NotFinite));
+            assert_eq!((backend.symmetric_eigen)(a.view()).err(), Some(LinalgError::NotFinite));
+            assert_eq!((backend.least_squares)(a.view(), &[1.0; 5]).err(), Some(LinalgError::NotFinite));
+        }
+        assert!(matches!((backend.symmetric_eigen)(random(2, 3).view()), Err(LinalgError::Shape(_))));
+        assert!(matches!((backend.least_squares)(random(2, 3).view(), &[1.0; 2]), Err(LinalgError::Shape(_))));
+        let twice = array![[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]];
+        assert_eq!((backend.least_squares)(twice.view(), &[1.0; 3]).err(), Some(LinalgError::Dependent));
+    }
+}
+
+#[cfg(feature = "lapack")]
+#[test]
+fn the_backends_agree() {
+    use ratecheck::linalg::{lapack, pure};
+    for (rows, columns) in SHAPES {
+        let a = random(rows, columns);
+        let (x, y) =
+            (pure::singular_values(a.view()).expect("finite"), lapack::singular_values(a.view()).expect("finite"));
+        assert!(x.iter().zip(&y).all(|(x, y)| (x - y).abs() <= TOLERANCE), "{rows} x {columns}");
+        let (x, y) = (pure::spectral_norm(a.view()), lapack::spectral_norm(a.view()));
+        assert!((x.expect("finite") - y.expect("finite")).abs() <= TOLERANCE);
+        let symmetric = &a.dot(&a.t());
+        let (x, y) = (pure::symmetric_eigen(symmetric.view()), lapack::symmetric_eigen(symmetric.view()));
+        let (x, y) = (x.expect("finite").values, y.expect("finite").values);
+        assert!(x.iter().zip(&y).all(|(x, y)| (x - y).abs() <= 40.0 * TOLERANCE));
+        if rows >= columns {
+            let b = random(rows, 1).column(0).to_vec();
+            let (x, y) = (pure::least_squares(a.view(), &b), lapack::least_squares(a.view(), &b));
+            let condition = {
+                let s = pure::singular_values(a.view()).expect("finite");
+                s[0] / s[columns - 1]
+            };
+            let (x, y) = (x.expect("independent"), y.expect("independent"));
+            // The solution moves by the square of the condition number times the rounding where the fit is not exact.
+            let bound = TOLERANCE * condition * condition;
+            assert!(x.iter().zip(&y).all(|(x, y)| (x - y).abs() <= bound), "{rows} x {columns}: {x} {y}");
+        }
+    }
+}
