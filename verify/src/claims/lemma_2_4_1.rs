@@ -42,7 +42,11 @@ impl Claim for Lemma241 {
 
     fn controls(&self) -> Vec<Control> {
         vec![
-            Control { name: "weight decay on w", breaks: "1e-3·w is added to the gradient of every block", run: decayed },
+            Control {
+                name: "weight decay on w",
+                breaks: "1e-3·w is added to the gradient of every block",
+                run: decayed,
+            },
             Control { name: "constant epsilon", breaks: "epsilon is added as in (7)", run: constant },
             Control { name: "no normalisation", breaks: "the normalisation is removed", run: removed },
         ]

@@ -61,9 +61,21 @@ impl Claim for Lemma242 {
 
     fn controls(&self) -> Vec<Control> {
         vec![
-            Control { name: "projected SGD", breaks: "each block is brought back to its norm", run: |c| broken(c, Move::Projected) },
-            Control { name: "sign steps", breaks: "the block moves against the sign of its gradient", run: |c| broken(c, Move::Sign) },
-            Control { name: "weight decay on w", breaks: "the block also decays by 1e-3·w", run: |c| broken(c, Move::Decay) },
+            Control {
+                name: "projected SGD",
+                breaks: "each block is brought back to its norm",
+                run: |c| broken(c, Move::Projected),
+            },
+            Control {
+                name: "sign steps",
+                breaks: "the block moves against the sign of its gradient",
+                run: |c| broken(c, Move::Sign),
+            },
+            Control {
+                name: "weight decay on w",
+                breaks: "the block also decays by 1e-3·w",
+                run: |c| broken(c, Move::Decay),
+            },
         ]
     }
 }

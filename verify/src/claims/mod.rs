@@ -6,6 +6,8 @@ mod lemma_2_2;
 mod lemma_2_4_1;
 mod lemma_2_4_2;
 mod section_2_1_gamma_beta;
+mod section_2_5_initialisation;
+mod theorem_2_5;
 
 use crate::evidence::Claim;
 
@@ -17,4 +19,6 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_2_2::Lemma22,
     &lemma_2_4_1::Lemma241,
     &lemma_2_4_2::Lemma242,
+    &theorem_2_5::Theorem25,
+    &section_2_5_initialisation::Initialisation,
 ];
