@@ -5,6 +5,8 @@ use rand::RngExt;
 use ratecheck::linalg::{LinalgError, Svd, SymmetricEigen};
 use ratecheck::random::Seed;
 
+type LeastSquares = fn(ArrayView2<'_, f64>, &[f64]) -> Result<Array1<f64>, LinalgError>;
+
 /// One backend's functions.
 struct Backend {
     name: &'static str,
@@ -12,7 +14,7 @@ struct Backend {
     singular_values: fn(ArrayView2<'_, f64>) -> Result<Array1<f64>, LinalgError>,
     spectral_norm: fn(ArrayView2<'_, f64>) -> Result<f64, LinalgError>,
     symmetric_eigen: fn(ArrayView2<'_, f64>) -> Result<SymmetricEigen, LinalgError>,
-    least_squares: fn(ArrayView2<'_, f64>, &[f64]) -> Result<Array1<f64>, LinalgError>,
+    least_squares: LeastSquares,
 }
 
 macro_rules! backend {
