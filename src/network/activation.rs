@@ -1,6 +1,6 @@
 //! The activation s: R -> R between layers.
 
-use super::rows;
+use super::rows::{Lanes, batch, splat, sweep};
 use crate::scalar::{Scalar, vectorised};
 
 /// The activation.
@@ -103,13 +103,16 @@ fn map<S: Scalar>(
     vectorised(
         #[inline(always)]
         || {
-            let batch = rows::batch::<S>(xhat);
-            let (a, slope) = (&mut a[..xhat.len()], &mut slope[..xhat.len()]);
-            for b in 0..batch {
-                let (value, derivative) = f(bn_scale * S::load(xhat, b) + shift);
-                value.store(a, b);
-                derivative.store(slope, b);
-            }
+            sweep!(batch::<S>(xhat), K, b => {
+                let y = splat(bn_scale) * Lanes::<S, K>::load(xhat, b) + splat(shift);
+                let mut value = [S::ZERO; K];
+                let mut derivative = [S::ZERO; K];
+                for i in 0..K {
+                    (value[i], derivative[i]) = f(y.0[i]);
+                }
+                Lanes(value).store(a, b);
+                Lanes(derivative).store(slope, b);
+            });
         },
     );
 }

@@ -1,6 +1,6 @@
 //! The normalisations: what makes the weights in front of them scale invariant.
 
-use super::rows;
+use super::rows::{self, Lanes, Sum, splat, sweep};
 use crate::scalar::{Scalar, vectorised};
 
 /// The norm in l_p batch normalisation.
@@ -112,31 +112,24 @@ impl Normalisation {
         }
         let mut spread_sq = S::ZERO;
         if !matches!(self, Self::WeightNorm) {
-            let [sum] = rows::sums(
-                batch,
-                #[inline(always)]
-                |b| [S::load(z, b)],
-            );
-            let mean = sum.scale(share);
-            let [sum] = rows::sums(
-                batch,
-                #[inline(always)]
-                |b| {
-                    let centred = S::load(z, b) - mean;
-                    centred.store(z, b);
-                    [centred.square()]
-                },
-            );
+            let mut sum = Sum::<S>::new();
+            sweep!(batch, K, b => { sum.add(Lanes::<S, K>::load(z, b)); });
+            let mean = sum.total().scale(share);
+            let mut sum_sq = Sum::<S>::new();
+            sweep!(batch, K, b => {
+                let centred = Lanes::<S, K>::load(z, b) - splat(mean);
+                centred.store(z, b);
+                sum_sq.add(centred * centred);
+            });
+            let variance = sum_sq.total().scale(share);
             spread_sq = match self {
                 Self::LpBatchNorm { p } => spread::<S>(z, p).square(),
-                Self::ConstantEpsilonBatchNorm { epsilon } => sum.scale(share) + S::from_f64(epsilon),
-                _ => sum.scale(share),
+                Self::ConstantEpsilonBatchNorm { epsilon } => variance + S::from_f64(epsilon),
+                _ => variance,
             };
         }
         let inverse = (spread_sq + w_norm_sq.scale(self.weight_share())).sqrt().recip();
-        for b in 0..batch {
-            (S::load(z, b) * inverse).store(z, b);
-        }
+        sweep!(batch, K, b => { (Lanes::<S, K>::load(z, b) * splat(inverse)).store(z, b); });
         inverse
     }
 
@@ -158,16 +151,14 @@ impl Normalisation {
         let (mean, mean_xhat) = (sum.scale(share), sum_xhat.scale(share));
         match self {
             Self::None | Self::WeightNorm => {
-                for b in 0..batch {
-                    (factor * S::load(d, b)).store(d, b);
-                }
+                sweep!(batch, K, b => { (splat(factor) * Lanes::<S, K>::load(d, b)).store(d, b); });
             }
             Self::LpBatchNorm { p } => lp_backward(d, xhat, factor, mean, mean_xhat, p),
             _ => {
-                for b in 0..batch {
-                    let centred = S::load(d, b) - mean - S::load(xhat, b) * mean_xhat;
-                    (factor * centred).store(d, b);
-                }
+                sweep!(batch, K, b => {
+                    let across = Lanes::<S, K>::load(d, b) - splat(mean) - Lanes::load(xhat, b) * splat(mean_xhat);
+                    (splat(factor) * across).store(d, b);
+                });
             }
         }
         let tau = self.weight_share();
@@ -241,10 +232,14 @@ impl Normalisation {
 #[inline(always)]
 fn spread<S: Scalar>(z: &[S::Base], p: Lp) -> S {
     let batch = rows::batch::<S>(z);
-    let share = 1.0 / batch as f64;
+    let mean_of = |f: fn(S) -> S| {
+        let mut sum = Sum::new();
+        sweep!(batch, K, b => { sum.add(Lanes::<S, K>::load(z, b).map(f)); });
+        sum.total().scale(1.0 / batch as f64)
+    };
     match p {
-        Lp::One => rows::sums(batch, |b| [S::load(z, b).abs()])[0].scale(share),
-        Lp::Four => rows::sums(batch, |b| [S::load(z, b).square().square()])[0].scale(share).sqrt().sqrt(),
+        Lp::One => mean_of(S::abs),
+        Lp::Four => mean_of(|x| x.square().square()).sqrt().sqrt(),
         Lp::Infinity => S::load(z, largest::<S>(z)).abs(),
     }
 }
@@ -271,7 +266,11 @@ fn lp_backward<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], factor: S, mean: 
             Lp::Infinity => S::ZERO,
         }
     };
-    let mean_phi = rows::sums(batch, |b| [phi(b)])[0].scale(1.0 / batch as f64);
+    let mut sum = Sum::new();
+    for b in 0..batch {
+        sum.add(Lanes([phi(b)]));
+    }
+    let mean_phi = sum.total().scale(1.0 / batch as f64);
     for b in 0..batch {
         let centred = S::load(d, b) - mean - (phi(b) - mean_phi) * mean_xhat;
         (factor * centred).store(d, b);

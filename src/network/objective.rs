@@ -1,6 +1,6 @@
 //! The objective f_y at the end of the network.
 
-use super::rows;
+use super::rows::{Lanes, Sum, sweep};
 use crate::scalar::{Scalar, vectorised};
 
 /// The objective f_y(out), averaged over the minibatch.
@@ -52,17 +52,21 @@ impl Objective {
             Self::Logistic => vectorised(
                 #[inline(always)]
                 || {
-                    let (out, d) = (&out[..row], &mut d[..row]);
-                    let [sum] = rows::sums(
-                        batch,
-                        #[inline(always)]
-                        |b| {
-                            let t = S::load(out, b).scale(-labels[b]);
-                            t.sigmoid().scale(-labels[b] * share).store(d, b);
-                            [t.softplus()]
-                        },
-                    );
-                    sum.scale(share)
+                    let mut sum = Sum::new();
+                    sweep!(batch, K, b => {
+                        let out = Lanes::<S, K>::load(out, b);
+                        let mut loss = [S::ZERO; K];
+                        let mut slope = [S::ZERO; K];
+                        for i in 0..K {
+                            let y = labels[b + i];
+                            let t = out.0[i].scale(-y);
+                            loss[i] = t.softplus();
+                            slope[i] = t.sigmoid().scale(-y * share);
+                        }
+                        Lanes(slope).store(d, b);
+                        sum.add(Lanes(loss));
+                    });
+                    sum.total().scale(share)
                 },
             ),
             Self::CrossEntropy => vectorised(
@@ -73,13 +77,14 @@ impl Objective {
                 let single = out.len() == row;
                 let mut total = S::ZERO;
                 for (k, (out, d)) in out.chunks_exact(row).zip(d.chunks_exact_mut(row)).enumerate() {
-                    let [sum] = rows::sums(batch, |b| {
+                    let mut sum = Sum::new();
+                    for b in 0..batch {
                         let target = if single { labels[b] } else { f64::from(u8::from(labels[b] == k as f64)) };
                         let residual: S = S::load(out, b) - S::from_f64(target);
                         residual.scale(share).store(d, b);
-                        [residual.square()]
-                    });
-                    total += sum;
+                        sum.add(Lanes([residual.square()]));
+                    }
+                    total += sum.total();
                 }
                 total.scale(0.5 * share)
             }
@@ -106,22 +111,30 @@ fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S
         }
     }
     for (out, d) in out.chunks_exact(row).zip(d.chunks_exact_mut(row)) {
-        for b in 0..batch {
-            let e = (S::load(out, b) - S::load(largest, b)).exp();
+        sweep!(batch, K, b => {
+            let e = (Lanes::<S, K>::load(out, b) - Lanes::load(largest, b)).map(S::exp);
             e.store(d, b);
-            (S::load(total, b) + e).store(total, b);
-        }
+            (Lanes::load(total, b) + e).store(total, b);
+        });
     }
-    let [sum] = rows::sums(batch, |b| {
+    let mut sum = Sum::new();
+    for b in 0..batch {
         let of_label = S::load(&out[labels[b] as usize * row..][..row], b);
-        [S::load(total, b).ln() + S::load(largest, b) - of_label]
+        sum.add(Lanes([S::load(total, b).ln() + S::load(largest, b) - of_label]));
+    }
+    sweep!(batch, K, b => {
+        Lanes::<S, K>::load(total, b).map(S::recip).store(total, b);
     });
     for (k, d) in d.chunks_exact_mut(row).enumerate() {
-        for b in 0..batch {
-            let p = S::load(d, b) / S::load(total, b);
-            let target = if labels[b] == k as f64 { S::ONE } else { S::ZERO };
-            (p - target).scale(share).store(d, b);
-        }
+        sweep!(batch, K, b => {
+            let p = Lanes::<S, K>::load(d, b) * Lanes::load(total, b);
+            let mut slope = [S::ZERO; K];
+            for i in 0..K {
+                let target = if labels[b + i] == k as f64 { S::ONE } else { S::ZERO };
+                slope[i] = (p.0[i] - target).scale(share);
+            }
+            Lanes(slope).store(d, b);
+        });
     }
-    sum.scale(share)
+    sum.total().scale(share)
 }

@@ -5,7 +5,7 @@
 
 use super::Network;
 use super::architecture::Layer;
-use super::rows;
+use super::rows::{self, Lanes, Sum, splat, sweep};
 use crate::loss::{Wanted, Workspace};
 use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
 
@@ -144,9 +144,9 @@ impl Network {
             let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
             let (xhat, out) = (&xhat[k * row..][..row], &mut output[k * row..][..row]);
             if layer.last {
-                for b in 0..batch {
-                    (bn_scale * S::load(xhat, b) + shift).store(out, b);
-                }
+                sweep!(batch, K, b => {
+                    (splat(bn_scale) * Lanes::<S, K>::load(xhat, b) + splat(shift)).store(out, b);
+                });
             } else {
                 self.architecture.activation.forward(xhat, bn_scale, shift, out, &mut slope[k * row..][..row]);
             }
@@ -253,38 +253,26 @@ impl Network {
 /// dL/dy = dL/da s'(y), in place; returns sum_b dL/dy_b and sum_b dL/dy_b xhat_b.
 #[inline(always)]
 fn through_activation<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], slope: Option<&[S::Base]>) -> [S; 2] {
-    let batch = rows::batch::<S>(xhat);
-    let d = &mut d[..xhat.len()];
-    match slope {
-        None => rows::sums(
-            batch,
-            #[inline(always)]
-            |b| {
-                let dy = S::load(d, b);
-                [dy, dy * S::load(xhat, b)]
-            },
-        ),
-        Some(slope) => {
-            let slope = &slope[..xhat.len()];
-            rows::sums(
-                batch,
-                #[inline(always)]
-                |b| {
-                    let dy = S::load(d, b) * S::load(slope, b);
-                    dy.store(d, b);
-                    [dy, dy * S::load(xhat, b)]
-                },
-            )
+    let (mut sum, mut sum_xhat) = (Sum::new(), Sum::new());
+    sweep!(rows::batch::<S>(xhat), K, b => {
+        let mut dy = Lanes::<S, K>::load(d, b);
+        if let Some(slope) = slope {
+            dy = dy * Lanes::load(slope, b);
+            dy.store(d, b);
         }
-    }
+        sum.add(dy);
+        sum_xhat.add(dy * Lanes::load(xhat, b));
+    });
+    [sum.total(), sum_xhat.total()]
 }
 
 /// ||w||^2 of `len` parameters from `start` on.
 #[inline(always)]
 fn norm_sq<S: Scalar>(theta: &[S::Base], start: usize, len: usize) -> S {
-    rows::sums(
-        len,
-        #[inline(always)]
-        |i| [S::load(theta, start + i).square()],
-    )[0]
+    let mut sum = Sum::new();
+    sweep!(len, K, i => {
+        let w = Lanes::<S, K>::load(theta, start + i);
+        sum.add(w * w);
+    });
+    sum.total()
 }

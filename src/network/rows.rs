@@ -1,9 +1,15 @@
-//! Loops over rows in planes: one place for the order of sums.
+//! Loops over rows in planes: one place for the order of sums, and for how loops are vectorised.
+//!
+//! [`sweep!`](sweep) visits a row four scalars at a time and the rest one by one. Inside, `K` is the number of scalars at
+//! hand, and [`Lanes`] loads, combines and stores that many: four contiguous numbers per component, which the compiler keeps
+//! in one vector register.
+
+use std::ops::{Add, Mul, Neg, Sub};
 
 use crate::scalar::Scalar;
 
-/// Chains of additions per sum; they are added in pairs at the end. The order depends on the length alone.
-const LANES: usize = 4;
+/// Scalars visited together, and chains of additions per sum.
+pub(super) const LANES: usize = 4;
 
 /// The number of scalars in a row.
 #[inline(always)]
@@ -11,27 +17,114 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
     row.len() / S::PLANES
 }
 
-/// The N sums over b < n of `f(b)`.
+/// `sweep!(n, K, b => body)` runs the body for b = 0, 4, 8, .. with the constant K = 4 while four are left, then with K = 1.
+macro_rules! sweep {
+    ($n:expr, $k:ident, $b:ident => $body:block) => {{
+        let n: usize = $n;
+        let mut $b = 0;
+        while $b + $crate::network::rows::LANES <= n {
+            const $k: usize = $crate::network::rows::LANES;
+            $body
+            $b += $k;
+        }
+        while $b < n {
+            const $k: usize = 1;
+            $body
+            $b += $k;
+        }
+    }};
+}
+pub(super) use sweep;
+
+/// K scalars side by side.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes<S, const K: usize>(pub(super) [S; K]);
+
+impl<S: Scalar, const K: usize> Lanes<S, K> {
+    /// Scalars b..b+K of a row.
+    #[inline(always)]
+    pub(super) fn load(row: &[S::Base], b: usize) -> Self {
+        Self(S::load_lanes(row, b))
+    }
+
+    /// Writes scalars b..b+K of a row.
+    #[inline(always)]
+    pub(super) fn store(self, row: &mut [S::Base], b: usize) {
+        S::store_lanes(self.0, row, b);
+    }
+
+    /// f of every scalar.
+    #[inline(always)]
+    pub(super) fn map(self, f: impl Fn(S) -> S) -> Self {
+        Self(self.0.map(f))
+    }
+}
+
+impl<S: Scalar, const K: usize> Add for Lanes<S, K> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+}
+
+impl<S: Scalar, const K: usize> Sub for Lanes<S, K> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+}
+
+impl<S: Scalar, const K: usize> Mul for Lanes<S, K> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+    }
+}
+
+impl<S: Scalar, const K: usize> Neg for Lanes<S, K> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(self.0.map(|x| -x))
+    }
+}
+
+/// The same scalar in every lane.
 #[inline(always)]
-pub(super) fn sums<S: Scalar, const N: usize>(n: usize, mut f: impl FnMut(usize) -> [S; N]) -> [S; N] {
-    let mut chains = [[S::ZERO; LANES]; N];
-    let whole = n / LANES * LANES;
-    let mut b = 0;
-    while b < whole {
-        for lane in 0..LANES {
-            let terms = f(b + lane);
-            for i in 0..N {
-                chains[i][lane] += terms[i];
+pub(super) fn splat<S: Scalar, const K: usize>(x: S) -> Lanes<S, K> {
+    Lanes([x; K])
+}
+
+/// A sum over a row: four chains, added in pairs at the end, and the rest one by one. The order depends on the length alone.
+pub(super) struct Sum<S> {
+    chains: [S; LANES],
+    rest: S,
+}
+
+impl<S: Scalar> Sum<S> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { chains: [S::ZERO; LANES], rest: S::ZERO }
+    }
+
+    /// Adds K terms.
+    #[inline(always)]
+    pub(super) fn add<const K: usize>(&mut self, terms: Lanes<S, K>) {
+        if K == LANES {
+            self.chains = std::array::from_fn(|i| self.chains[i] + terms.0[i]);
+        } else {
+            for term in terms.0 {
+                self.rest += term;
             }
         }
-        b += LANES;
     }
-    let mut totals = chains.map(|[p, q, u, v]| (p + q) + (u + v));
-    for b in whole..n {
-        let terms = f(b);
-        for i in 0..N {
-            totals[i] += terms[i];
-        }
+
+    #[inline(always)]
+    pub(super) fn total(self) -> S {
+        let [p, q, u, v] = self.chains;
+        ((p + q) + (u + v)) + self.rest
     }
-    totals
 }

@@ -192,6 +192,18 @@ impl<S: Scalar> Scalar for Dual<S> {
         self.re.store(re, b);
         self.du.store(du, b);
     }
+    #[inline(always)]
+    fn load_lanes<const K: usize>(row: &[Self::Base], b: usize) -> [Self; K] {
+        let (re, du) = row.split_at(row.len() / 2);
+        let (re, du) = (S::load_lanes::<K>(re, b), S::load_lanes::<K>(du, b));
+        std::array::from_fn(|i| Self { re: re[i], du: du[i] })
+    }
+    #[inline(always)]
+    fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize) {
+        let (re, du) = row.split_at_mut(row.len() / 2);
+        S::store_lanes(lanes.map(|x| x.re), re, b);
+        S::store_lanes(lanes.map(|x| x.du), du, b);
+    }
 
     fn matmul(a: Matrix<'_, Self::Base>, b: Matrix<'_, Self::Base>, mut c: MatrixMut<'_, Self::Base>, store: Store) {
         if store != Store::Derivative {

@@ -98,6 +98,11 @@ pub trait Scalar:
     /// Writes scalar `b` of a row in planes.
     fn store(self, row: &mut [Self::Base], b: usize);
 
+    /// Scalars b..b+K of a row in planes, with one bounds check per plane.
+    fn load_lanes<const K: usize>(row: &[Self::Base], b: usize) -> [Self; K];
+    /// Writes scalars b..b+K of a row in planes.
+    fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize);
+
     /// C = A B, or C += A B; see [`Store`]. The columns of B and of C are contiguous.
     fn matmul(a: Matrix<'_, Self::Base>, b: Matrix<'_, Self::Base>, c: MatrixMut<'_, Self::Base>, store: Store);
     /// C = A B^T, or C += A B^T. The columns of A and of B are contiguous; sums run over them.

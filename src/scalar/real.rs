@@ -106,6 +106,14 @@ impl Scalar for f64 {
     fn store(self, row: &mut [f64], b: usize) {
         row[b] = self;
     }
+    #[inline(always)]
+    fn load_lanes<const K: usize>(row: &[f64], b: usize) -> [f64; K] {
+        lanes(row, b)
+    }
+    #[inline(always)]
+    fn store_lanes<const K: usize>(lanes: [f64; K], row: &mut [f64], b: usize) {
+        row[b..b + K].copy_from_slice(&lanes);
+    }
 
     fn matmul(a: Matrix<'_, f64>, b: Matrix<'_, f64>, c: MatrixMut<'_, f64>, store: Store) {
         assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && b.column_step == 1);
@@ -126,6 +134,14 @@ impl Scalar for f64 {
             );
         }
     }
+}
+
+/// K contiguous numbers, by value.
+#[inline(always)]
+fn lanes<const K: usize>(row: &[f64], b: usize) -> [f64; K] {
+    let mut lanes = [0.0; K];
+    lanes.copy_from_slice(&row[b..b + K]);
+    lanes
 }
 
 /// C (+)= A B. Each entry is one chain of fused multiply-adds over the inner index, whatever the tiles.
@@ -179,7 +195,7 @@ fn tile<const M: usize, const N: usize>(
     let a_rows: [&[f64]; M] = std::array::from_fn(|r| &a.data[(i + r) * a.row_step..]);
     let b_data = &b.data[j..];
     for k in 0..a.columns {
-        let b_row = &b_data[k * b.row_step..][..N];
+        let b_row: [f64; N] = lanes(b_data, k * b.row_step);
         for r in 0..M {
             let x = a_rows[r][k * a.column_step];
             for s in 0..N {
@@ -246,10 +262,12 @@ fn dots<const M: usize, const N: usize>(
     let whole = n / LANES * LANES;
     let mut k = 0;
     while k < whole {
+        let x: [[f64; LANES]; M] = std::array::from_fn(|r| lanes(a_rows[r], k));
+        let y: [[f64; LANES]; N] = std::array::from_fn(|s| lanes(b_rows[s], k));
         for r in 0..M {
             for s in 0..N {
                 for lane in 0..LANES {
-                    sums[r][s][lane] = a_rows[r][k + lane].mul_add(b_rows[s][k + lane], sums[r][s][lane]);
+                    sums[r][s][lane] = x[r][lane].mul_add(y[s][lane], sums[r][s][lane]);
                 }
             }
         }
