@@ -6,7 +6,7 @@ use rand::RngExt;
 use ratecheck::data::{Dataset, Target, digits, teacher};
 use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Architecture, Lp, Network, NetworkError, Normalisation, Objective};
-use ratecheck::parameters::Parameters;
+use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::{Generator, Seed};
 
 use crate::evidence::Context;
@@ -138,6 +138,17 @@ pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> Sub
     }
     let z = (0..network.minibatches().n_examples()).collect();
     Subject { name: name.to_owned(), network, theta, z }
+}
+
+/// A random direction of the given length inside `range`, zero elsewhere.
+pub fn direction(n: usize, range: std::ops::Range<usize>, length: f64, generator: &mut Generator) -> Vec<f64> {
+    let mut direction = vec![0.0; n];
+    for x in &mut direction[range] {
+        *x = generator.random_range(-1.0..1.0);
+    }
+    let scale = length / norm_sq(&direction).sqrt();
+    direction.iter_mut().for_each(|x| *x *= scale);
+    direction
 }
 
 /// The instances are built from constants of this package; one that is refused is a bug here, and says which.

@@ -1,7 +1,9 @@
 //! The claims, one file per statement of the paper, in paper order. [`CLAIMS`] is the only list of them.
 
+mod appendix_a_identities;
 mod definition_2_1;
 mod equation_8;
+mod euler_identities;
 mod lemma_2_2;
 mod lemma_2_4_1;
 mod lemma_2_4_2;
@@ -21,4 +23,6 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_2_4_2::Lemma242,
     &theorem_2_5::Theorem25,
     &section_2_5_initialisation::Initialisation,
+    &euler_identities::EulerIdentities,
+    &appendix_a_identities::AppendixAIdentities,
 ];
