@@ -145,13 +145,16 @@ fn problem_j_has_its_stated_mean_and_noise() {
     // At both minimisers: q and the variance of grad_g, exact sums over the data set in binary fractions.
     for (v_1, g) in [(1.0, 1.0), (-1.0, -1.0)] {
         let theta = [v_1, 0.0, 0.0, 0.0, g];
-        let (mut q, mut variance) = (0.0, 0.0);
+        let (mut q, mut variance, mut cross) = (0.0, 0.0, 0.0);
         for z in loss.minibatches().finite().expect("finite") {
             loss.sample_gradient(z, &theta, &mut grad, &mut Workspace::default());
             q += norm_sq(&grad[..4]) / 32.0;
             variance += grad[4] * grad[4] / 32.0; // grad_g L = 0 here
+            cross += (grad[1] * grad[2] + grad[1] * grad[3] + grad[2] * grad[3]) / 32.0;
+            assert_eq!(grad[0], 0.0, "along v");
         }
         assert_eq!((q, variance), (0.75, 0.5));
+        assert_eq!(cross, 0.0, "the signs of xi are independent, not one sign repeated");
         assert_eq!((Exact(q), Exact(variance)), (loss.noise_v(), loss.noise_g_sq()));
         assert_eq!(loss.mean_gradient(&theta, &mut grad, &mut scratch, &mut Workspace::default()), Some(-0.5));
         assert_eq!(grad, [0.0; 5]);

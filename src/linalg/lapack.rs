@@ -9,6 +9,11 @@ fn failed(error: ndarray_linalg::error::LinalgError) -> LinalgError {
     LinalgError::NoConvergence(error.to_string())
 }
 
+/// A copy in row-major order: the layout of a strided view, even of one entry, is one that ndarray-linalg refuses.
+fn copied(a: ArrayView2<'_, f64>) -> Array2<f64> {
+    Array2::from_shape_fn(a.dim(), |place| a[place])
+}
+
 /// The singular value decomposition (`dgesdd`).
 ///
 /// # Errors
@@ -18,7 +23,7 @@ pub fn svd(a: ArrayView2<'_, f64>) -> Result<Svd, LinalgError> {
     if a.is_empty() {
         return Ok(Svd { u: Array2::zeros((a.nrows(), 0)), s: Array1::zeros(0), vt: Array2::zeros((0, a.ncols())) });
     }
-    match a.svddc(JobSvd::Some).map_err(failed)? {
+    match copied(a).svddc(JobSvd::Some).map_err(failed)? {
         (Some(u), s, Some(vt)) => Ok(Svd { u, s, vt }),
         _ => Err(LinalgError::NoConvergence("no singular vectors".to_owned())),
     }
@@ -33,7 +38,7 @@ pub fn singular_values(a: ArrayView2<'_, f64>) -> Result<Array1<f64>, LinalgErro
     if a.is_empty() {
         return Ok(Array1::zeros(0));
     }
-    Ok(a.svddc(JobSvd::None).map_err(failed)?.1)
+    Ok(copied(a).svddc(JobSvd::None).map_err(failed)?.1)
 }
 
 /// ||A||, the largest singular value; 0 for an empty matrix.
