@@ -42,3 +42,8 @@ pub mod parameters;
 pub mod random;
 pub mod rates;
 pub mod scalar;
+
+/// The examples of README.md, compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
