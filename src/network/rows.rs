@@ -56,7 +56,12 @@ impl<S: Scalar, const K: usize> Lanes<S, K> {
     /// f of every scalar.
     #[inline(always)]
     pub(super) fn map(self, f: impl Fn(S) -> S) -> Self {
-        Self(self.0.map(f))
+        // A plain loop: the array methods of the standard library are not always compiled into the vectorised kernel.
+        let mut lanes = self.0;
+        for lane in &mut lanes {
+            *lane = f(*lane);
+        }
+        Self(lanes)
     }
 }
 
@@ -64,7 +69,11 @@ impl<S: Scalar, const K: usize> Add for Lanes<S, K> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+        let mut lanes = self.0;
+        for i in 0..K {
+            lanes[i] = lanes[i] + other.0[i];
+        }
+        Self(lanes)
     }
 }
 
@@ -72,7 +81,11 @@ impl<S: Scalar, const K: usize> Sub for Lanes<S, K> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+        let mut lanes = self.0;
+        for i in 0..K {
+            lanes[i] = lanes[i] - other.0[i];
+        }
+        Self(lanes)
     }
 }
 
@@ -80,7 +93,11 @@ impl<S: Scalar, const K: usize> Mul for Lanes<S, K> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+        let mut lanes = self.0;
+        for i in 0..K {
+            lanes[i] = lanes[i] * other.0[i];
+        }
+        Self(lanes)
     }
 }
 
@@ -88,7 +105,7 @@ impl<S: Scalar, const K: usize> Neg for Lanes<S, K> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        Self(self.0.map(|x| -x))
+        self.map(|x| -x)
     }
 }
 
@@ -114,7 +131,9 @@ impl<S: Scalar> Sum<S> {
     #[inline(always)]
     pub(super) fn add<const K: usize>(&mut self, terms: Lanes<S, K>) {
         if K == LANES {
-            self.chains = std::array::from_fn(|i| self.chains[i] + terms.0[i]);
+            for i in 0..LANES {
+                self.chains[i] += terms.0[i];
+            }
         } else {
             for term in terms.0 {
                 self.rest += term;

@@ -196,13 +196,22 @@ impl<S: Scalar> Scalar for Dual<S> {
     fn load_lanes<const K: usize>(row: &[Self::Base], b: usize) -> [Self; K] {
         let (re, du) = row.split_at(row.len() / 2);
         let (re, du) = (S::load_lanes::<K>(re, b), S::load_lanes::<K>(du, b));
-        std::array::from_fn(|i| Self { re: re[i], du: du[i] })
+        let mut lanes = [Self::ZERO; K];
+        for i in 0..K {
+            lanes[i] = Self { re: re[i], du: du[i] };
+        }
+        lanes
     }
     #[inline(always)]
     fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize) {
         let (re, du) = row.split_at_mut(row.len() / 2);
-        S::store_lanes(lanes.map(|x| x.re), re, b);
-        S::store_lanes(lanes.map(|x| x.du), du, b);
+        let mut parts = [[S::ZERO; K]; 2];
+        for i in 0..K {
+            parts[0][i] = lanes[i].re;
+            parts[1][i] = lanes[i].du;
+        }
+        S::store_lanes(parts[0], re, b);
+        S::store_lanes(parts[1], du, b);
     }
 
     fn matmul(a: Matrix<'_, Self::Base>, b: Matrix<'_, Self::Base>, mut c: MatrixMut<'_, Self::Base>, store: Store) {

@@ -136,6 +136,16 @@ impl Scalar for f64 {
     }
 }
 
+/// M rows from row i on. (A plain loop: the array functions of the standard library are not always compiled into the kernel.)
+#[inline(always)]
+fn rows<'a, const M: usize>(a: Matrix<'a, f64>, i: usize) -> [&'a [f64]; M] {
+    let mut rows = [&a.data[..0]; M];
+    for r in 0..M {
+        rows[r] = &a.data[(i + r) * a.row_step..][..a.columns];
+    }
+    rows
+}
+
 /// K contiguous numbers, by value.
 #[inline(always)]
 fn lanes<const K: usize>(row: &[f64], b: usize) -> [f64; K] {
@@ -162,6 +172,12 @@ fn multiply(a: Matrix<'_, f64>, b: Matrix<'_, f64>, mut c: MatrixMut<'_, f64>, a
     }
 }
 
+/// From this many rows of A on, eight columns of B are first copied side by side: read again for every tile, they stay in the
+/// nearest cache, where rows of a long B would push each other out.
+const PACK_FROM: usize = 32;
+/// The most rows of B that are copied at once; longer ones are used where they are.
+const PACK_ROWS: usize = 256;
+
 #[inline(always)]
 fn columns_of_tiles<const N: usize>(
     a: Matrix<'_, f64>,
@@ -170,36 +186,95 @@ fn columns_of_tiles<const N: usize>(
     add: bool,
     j: usize,
 ) {
+    if N == 8 && a.rows >= PACK_FROM && b.rows <= PACK_ROWS {
+        let mut panel = [0.0; 8 * PACK_ROWS];
+        for (k, packed) in panel.chunks_exact_mut(8).take(b.rows).enumerate() {
+            packed.copy_from_slice(&b.data[k * b.row_step + j..][..8]);
+        }
+        rows_of_tiles::<N>(a, &panel, 8, c, add, j);
+    } else {
+        rows_of_tiles::<N>(a, &b.data[j..], b.row_step, c, add, j);
+    }
+}
+
+#[inline(always)]
+fn rows_of_tiles<const N: usize>(
+    a: Matrix<'_, f64>,
+    b: &[f64],
+    b_step: usize,
+    c: &mut MatrixMut<'_, f64>,
+    add: bool,
+    j: usize,
+) {
     let mut i = 0;
-    while i + 4 <= a.rows {
-        tile::<4, N>(a, b, c, add, i, j);
-        i += 4;
+    if a.column_step == 1 {
+        while i + 4 <= a.rows {
+            let rows: [&[f64]; 4] = rows(a, i);
+            tile::<4, N>(
+                a.columns,
+                #[inline(always)]
+                |k: usize| [rows[0][k], rows[1][k], rows[2][k], rows[3][k]],
+                b,
+                b_step,
+                c,
+                add,
+                i,
+                j,
+            );
+            i += 4;
+        }
+    } else if a.row_step == 1 {
+        while i + 4 <= a.rows {
+            tile::<4, N>(
+                a.columns,
+                #[inline(always)]
+                |k: usize| lanes(a.data, k * a.column_step + i),
+                b,
+                b_step,
+                c,
+                add,
+                i,
+                j,
+            );
+            i += 4;
+        }
     }
     while i < a.rows {
-        tile::<1, N>(a, b, c, add, i, j);
+        tile::<1, N>(
+            a.columns,
+            #[inline(always)]
+            |k: usize| [a.data[i * a.row_step + k * a.column_step]],
+            b,
+            b_step,
+            c,
+            add,
+            i,
+            j,
+        );
         i += 1;
     }
 }
 
-/// An M x N tile of C, held in registers.
+/// An M x N tile of C, held in registers; `column` gives M entries of a column of A.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // views, cut to what the loop needs
 fn tile<const M: usize, const N: usize>(
-    a: Matrix<'_, f64>,
-    b: Matrix<'_, f64>,
+    inner: usize,
+    column: impl Fn(usize) -> [f64; M],
+    b: &[f64],
+    b_step: usize,
     c: &mut MatrixMut<'_, f64>,
     add: bool,
     i: usize,
     j: usize,
 ) {
     let mut sums = [[0.0_f64; N]; M];
-    let a_rows: [&[f64]; M] = std::array::from_fn(|r| &a.data[(i + r) * a.row_step..]);
-    let b_data = &b.data[j..];
-    for k in 0..a.columns {
-        let b_row: [f64; N] = lanes(b_data, k * b.row_step);
+    for k in 0..inner {
+        let b_row: [f64; N] = lanes(b, k * b_step);
+        let x = column(k);
         for r in 0..M {
-            let x = a_rows[r][k * a.column_step];
             for s in 0..N {
-                sums[r][s] = x.mul_add(b_row[s], sums[r][s]);
+                sums[r][s] = x[r].mul_add(b_row[s], sums[r][s]);
             }
         }
     }
@@ -256,18 +331,18 @@ fn dots<const M: usize, const N: usize>(
     j: usize,
 ) {
     let n = a.columns;
-    let a_rows: [&[f64]; M] = std::array::from_fn(|r| &a.data[(i + r) * a.row_step..][..n]);
-    let b_rows: [&[f64]; N] = std::array::from_fn(|s| &b.data[(j + s) * b.row_step..][..n]);
+    let a_rows: [&[f64]; M] = rows(a, i);
+    let b_rows: [&[f64]; N] = rows(b, j);
     let mut sums = [[[0.0_f64; LANES]; N]; M];
     let whole = n / LANES * LANES;
     let mut k = 0;
     while k < whole {
-        let x: [[f64; LANES]; M] = std::array::from_fn(|r| lanes(a_rows[r], k));
-        let y: [[f64; LANES]; N] = std::array::from_fn(|s| lanes(b_rows[s], k));
         for r in 0..M {
+            let x: [f64; LANES] = lanes(a_rows[r], k);
             for s in 0..N {
+                let y: [f64; LANES] = lanes(b_rows[s], k);
                 for lane in 0..LANES {
-                    sums[r][s][lane] = x[r][lane].mul_add(y[s][lane], sums[r][s][lane]);
+                    sums[r][s][lane] = x[lane].mul_add(y[lane], sums[r][s][lane]);
                 }
             }
         }
