@@ -13,7 +13,7 @@ pub(super) fn largest_singular_value(a: ArrayView2<'_, f64>, scale: f64) -> f64 
     let view = Matrix { data: &entries, rows: k, columns, row_step: columns, column_step: 1, plane_step: None };
     let mut gram = vec![0.0; k * k];
     let target = MatrixMut { data: &mut gram, rows: k, columns: k, row_step: k, plane_step: k * k };
-    f64::matmul_transposed(view, view, target, Store::Replace);
+    f64::matmul_transposed(&[[view, view]], target, Store::Replace);
     vectorised(
         #[inline(always)]
         || {

@@ -118,7 +118,7 @@ impl Network {
         let [theta, input, xhat, slope, output, inverse] =
             pick(&mut work.buffers, [THETA, source, xhat(l), slope(l), output(l), inverse(l)]);
         let z = MatrixMut { data: xhat, rows: layer.n_out, columns: batch, row_step: row, plane_step: batch };
-        S::matmul(self.weights::<S>(layer, theta), self.inputs::<S>(l, batch, input), z, Store::Replace);
+        S::matmul(&[[self.weights::<S>(layer, theta), self.inputs::<S>(l, batch, input)]], z, Store::Replace);
         let normalisation = self.architecture.normalisation;
         match normalisation.group_size(layer.n_out) {
             None => vectorised(
@@ -219,7 +219,7 @@ impl Network {
             row_step: layer.n_in,
             plane_step: self.parameters.len(),
         };
-        S::matmul_transposed(d_matrix, self.inputs::<S>(l, batch, input), grad_w, store);
+        S::matmul_transposed(&[[d_matrix, self.inputs::<S>(l, batch, input)]], grad_w, store);
         let rows_per_block = group_size.unwrap_or(1);
         for block in 0..layer.n_out / rows_per_block {
             let coefficient = match group_size {
@@ -245,7 +245,7 @@ impl Network {
                 row_step: row,
                 plane_step: batch,
             };
-            S::matmul(self.weights::<S>(layer, theta).transposed(), d_matrix, before, Store::Replace);
+            S::matmul(&[[self.weights::<S>(layer, theta).transposed(), d_matrix]], before, Store::Replace);
         }
     }
 }

@@ -214,40 +214,37 @@ impl<S: Scalar> Scalar for Dual<S> {
         S::store_lanes(parts[1], du, b);
     }
 
-    fn matmul(a: Matrix<'_, Self::Base>, b: Matrix<'_, Self::Base>, mut c: MatrixMut<'_, Self::Base>, store: Store) {
-        if store != Store::Derivative {
-            S::matmul(a, b, c.skip_planes(0), store);
-        }
-        leibniz(a, b, c, store, S::PLANES, S::matmul);
+    fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store) {
+        leibniz(pairs, c, store, S::PLANES, S::matmul);
     }
-    fn matmul_transposed(
-        a: Matrix<'_, Self::Base>,
-        b: Matrix<'_, Self::Base>,
-        mut c: MatrixMut<'_, Self::Base>,
-        store: Store,
-    ) {
-        if store != Store::Derivative {
-            S::matmul_transposed(a, b, c.skip_planes(0), store);
-        }
-        leibniz(a, b, c, store, S::PLANES, S::matmul_transposed);
+    fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store) {
+        leibniz(pairs, c, store, S::PLANES, S::matmul_transposed);
     }
 }
 
-/// The derivative of a product, C' = A B' + A' B, where a constant factor has no derivative.
+/// C = A B in the value, and in the derivative C' = A B' + A' B, where a constant factor has no derivative. Both terms go to
+/// the kernel together, which then writes C' once.
 fn leibniz<T: Copy>(
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
+    pairs: &[[Matrix<'_, T>; 2]],
     mut c: MatrixMut<'_, T>,
     store: Store,
     planes: usize,
-    product: impl Fn(Matrix<'_, T>, Matrix<'_, T>, MatrixMut<'_, T>, Store),
+    product: impl Fn(&[[Matrix<'_, T>; 2]], MatrixMut<'_, T>, Store),
 ) {
-    let mut store = if store == Store::Derivative { Store::Replace } else { store };
-    if b.plane_step.is_some() {
-        product(a, b.skip_planes(planes), c.skip_planes(planes), store);
-        store = Store::Add;
+    if store != Store::Derivative {
+        product(pairs, c.skip_planes(0), store);
     }
-    if a.plane_step.is_some() {
-        product(a.skip_planes(planes), b, c.skip_planes(planes), store);
+    let mut store = if store == Store::Derivative { Store::Replace } else { store };
+    for &[a, b] in pairs {
+        let with_b = [a, b.skip_planes(planes)];
+        let with_a = [a.skip_planes(planes), b];
+        match (a.plane_step.is_some(), b.plane_step.is_some()) {
+            (true, true) => product(&[with_b, with_a], c.skip_planes(planes), store),
+            (false, true) => product(&[with_b], c.skip_planes(planes), store),
+            (true, false) => product(&[with_a], c.skip_planes(planes), store),
+            // Two constants have no derivative; no caller multiplies them, and adding nothing is right for `Add` alone.
+            (false, false) => assert_eq!(store, Store::Add, "a product of two constants"),
+        }
+        store = Store::Add;
     }
 }

@@ -9,6 +9,7 @@
 
 mod dual;
 pub mod elementary;
+mod kernel;
 mod matrix;
 mod real;
 
@@ -16,8 +17,8 @@ use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 pub use dual::Dual;
+pub(crate) use kernel::vectorised;
 pub use matrix::{Matrix, MatrixMut, Store};
-pub(crate) use real::vectorised;
 
 /// A number that a loss can be evaluated in. Transcendental functions give the same bits on every machine.
 pub trait Scalar:
@@ -103,13 +104,9 @@ pub trait Scalar:
     /// Writes scalars b..b+K of a row in planes.
     fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize);
 
-    /// C = A B, or C += A B; see [`Store`]. The columns of B and of C are contiguous.
-    fn matmul(a: Matrix<'_, Self::Base>, b: Matrix<'_, Self::Base>, c: MatrixMut<'_, Self::Base>, store: Store);
-    /// C = A B^T, or C += A B^T. The columns of A and of B are contiguous; sums run over them.
-    fn matmul_transposed(
-        a: Matrix<'_, Self::Base>,
-        b: Matrix<'_, Self::Base>,
-        c: MatrixMut<'_, Self::Base>,
-        store: Store,
-    );
+    /// C = A B, or C += A B, summed over the given pairs [A, B] of equal shapes and steps; see [`Store`]. The columns of B and
+    /// of C are contiguous.
+    fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
+    /// C = A B^T, or C += A B^T, summed over the given pairs. The columns of A and of B are contiguous; sums run over them.
+    fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
 }
