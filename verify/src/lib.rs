@@ -3,6 +3,7 @@
 
 pub mod claims;
 pub mod cli;
+pub mod closed_forms;
 pub mod evidence;
 pub mod instances;
 pub mod plot;

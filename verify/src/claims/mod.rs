@@ -1,7 +1,8 @@
-//! The claims, one file per statement of the paper, in paper order. [`CLAIMS`] is the only list of them.
+//! The claims, one file per statement of the paper, in the order of the proofs. [`CLAIMS`] is the only list of them.
 
 mod appendix_a_identities;
 mod definition_2_1;
+mod equation_11;
 mod equation_8;
 mod euler_identities;
 mod lemma_2_2;
@@ -10,10 +11,12 @@ mod lemma_2_4_2;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
 mod theorem_2_5;
+mod theorem_3_1;
+mod theorem_3_1_rate;
 
 use crate::evidence::Claim;
 
-/// Every claim, in the order of the paper.
+/// Every claim: sections 2, 3 and 4, each statement after those its proof uses.
 pub static CLAIMS: &[&dyn Claim] = &[
     &definition_2_1::Definition21,
     &section_2_1_gamma_beta::GammaBeta,
@@ -25,4 +28,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &section_2_5_initialisation::Initialisation,
     &euler_identities::EulerIdentities,
     &appendix_a_identities::AppendixAIdentities,
+    &equation_11::Equation11,
+    &theorem_3_1::Theorem31,
+    &theorem_3_1_rate::Theorem31Rate,
 ];
