@@ -5,6 +5,7 @@ mod equation_8;
 mod lemma_2_2;
 mod lemma_2_4_1;
 mod lemma_2_4_2;
+mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
 mod theorem_2_5;
@@ -21,4 +22,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_2_4_2::Lemma242,
     &theorem_2_5::Theorem25,
     &section_2_5_initialisation::Initialisation,
+    &remark_4_1::Remark41,
 ];
