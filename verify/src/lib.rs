@@ -3,6 +3,7 @@
 
 pub mod claims;
 pub mod cli;
+mod decide;
 pub mod evidence;
 pub mod instances;
 pub mod plot;

@@ -9,6 +9,7 @@ mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
 mod theorem_2_5;
+mod theorem_4_2;
 
 use crate::evidence::Claim;
 
@@ -23,4 +24,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &theorem_2_5::Theorem25,
     &section_2_5_initialisation::Initialisation,
     &remark_4_1::Remark41,
+    &theorem_4_2::Theorem42,
 ];
