@@ -10,6 +10,7 @@ mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
 mod theorem_2_5;
 mod theorem_4_2;
+mod theorem_4_2_rate;
 
 use crate::evidence::Claim;
 
@@ -25,4 +26,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &section_2_5_initialisation::Initialisation,
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
+    &theorem_4_2_rate::Theorem42Rate,
 ];
