@@ -134,6 +134,14 @@ fn problem_j_has_its_stated_mean_and_noise() {
         let (g, v_1) = (theta[4], theta[0] / r);
         // 32 terms of size 8 at most, each with some 20 roundings.
         let tolerance = 32.0 * 20.0 * U * 8.0;
+        // The closed form of the mean is the mean over the data set.
+        let (mut sum, mut sums) = (0.0, [0.0; 5]);
+        for z in loss.minibatches().finite().expect("finite") {
+            sum += loss.sample_gradient(z, &theta, &mut scratch, &mut Workspace::default()) / 32.0;
+            sums.iter_mut().zip(&scratch).for_each(|(total, x)| *total += x / 32.0);
+        }
+        assert!((mean - sum).abs() <= tolerance);
+        assert!(grad.iter().zip(&sums).all(|(x, y)| (x - y).abs() <= tolerance));
         assert!((mean - (0.5 * g * g - g * v_1)).abs() <= tolerance);
         assert!((grad[4] - (g - v_1)).abs() <= tolerance);
         for k in 0..4 {

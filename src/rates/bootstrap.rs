@@ -14,6 +14,16 @@ pub enum Summary {
     RootMean,
 }
 
+impl Summary {
+    /// ln of a root is half of ln.
+    pub(super) fn exponent(self) -> f64 {
+        match self {
+            Self::Mean => 1.0,
+            Self::RootMean => 0.5,
+        }
+    }
+}
+
 /// How a slope is bootstrapped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bootstrap {
@@ -103,11 +113,7 @@ pub fn bootstrap_slope(
         return Err(FitError::TooFewResamples { n_resamples, level });
     }
     let runs = Runs::new(t, values, window)?;
-    // ln of a root is half of ln.
-    let exponent = match summary {
-        Summary::Mean => 1.0,
-        Summary::RootMean => 0.5,
-    };
+    let exponent = summary.exponent();
     let mut drawn = vec![0_usize; runs.n_runs];
     let mut slopes = Vec::with_capacity(n_resamples);
     for resample in 0..n_resamples {
@@ -130,10 +136,10 @@ pub fn bootstrap_slope(
 }
 
 /// The runs in the window, laid out for summing resamples.
-struct Runs {
+pub(super) struct Runs {
     n_runs: usize,
     /// The slope of the mean over all runs.
-    slope: f64,
+    pub(super) slope: f64,
     /// For each group of `LANES` horizons, for each run: the values divided by the mean over all runs. Then logarithms
     /// of resampled means are small, sums cannot overflow, and a scale drops out. The last group is filled with ones.
     relative: Vec<[f64; LANES]>,
@@ -142,7 +148,7 @@ struct Runs {
 }
 
 impl Runs {
-    fn new(t: &[f64], values: &[f64], window: Window) -> Result<Self, FitError> {
+    pub(super) fn new(t: &[f64], values: &[f64], window: Window) -> Result<Self, FitError> {
         let n_horizons = t.len();
         let times = LogTimes::in_window(t, window)?;
         if values.is_empty() || !values.len().is_multiple_of(n_horizons) {
@@ -179,6 +185,18 @@ impl Runs {
         }
         let slope = fit_power_law(&window_t, &means, window)?.slope;
         Ok(Self { n_runs, slope, relative, weights })
+    }
+
+    /// For each run, the derivative of the slope by that run's weight in the means: sum_k weight_k (y_k / mean_k - 1). The
+    /// sum over the runs is 0.
+    pub(super) fn influences(&self) -> Vec<f64> {
+        let mut influences = vec![0.0; self.n_runs];
+        for (group, weights) in self.relative.chunks_exact(self.n_runs).zip(&self.weights) {
+            for (influence, values) in influences.iter_mut().zip(group) {
+                *influence += values.iter().zip(weights).map(|(y, weight)| weight * (y - 1.0)).sum::<f64>();
+            }
+        }
+        influences
     }
 
     /// By how much the slope of the mean over the `drawn` runs differs from that over all runs.

@@ -83,7 +83,7 @@ impl Fit {
 }
 
 /// The number x with P(|T| <= x) = `level` for Student's T with `dof` degrees of freedom.
-fn two_sided_quantile(level: f64, dof: usize) -> f64 {
+pub(super) fn two_sided_quantile(level: f64, dof: usize) -> f64 {
     assert!(level > 0.0 && level < 1.0, "a confidence level lies between 0 and 1, not at {level}");
     StudentsT::new(0.0, 1.0, dof as f64).map_or(f64::NAN, |student| student.inverse_cdf(0.5 * (1.0 + level)))
 }

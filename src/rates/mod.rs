@@ -12,6 +12,8 @@
 //!      their past, the residuals are correlated, and the interval comes out far too narrow.
 //!    * [`bootstrap_slope`] resamples whole runs, which are independent by construction, and asks nothing of the
 //!      points within a run. Use it for every stochastic statistic.
+//!    * [`slope_over_runs`] has the same premise, and Student's quantiles in the place of resamples: for decisions at a
+//!      level so high that a bootstrap of practical size cannot reach it.
 //! 3. **Decide.** [`at_most`] shows or refutes "no slower than T^p" (faster is no failure), [`equivalent`] shows or
 //!    refutes "exactly T^p, up to a margin". Both may answer [`Decision::Undecided`]: an interval too wide to tell
 //!    supports nothing, least of all the claim.
@@ -27,6 +29,7 @@
 mod bootstrap;
 mod decision;
 mod error;
+mod estimate;
 mod fit;
 mod horizons;
 mod prediction;
@@ -34,6 +37,7 @@ mod prediction;
 pub use bootstrap::{Bootstrap, SlopeInterval, Summary, bootstrap_slope};
 pub use decision::{Decision, Interval, at_most, equivalent};
 pub use error::FitError;
+pub use estimate::{Estimate, mean_over_runs, slope_over_runs};
 pub use fit::{Fit, Window, fit_power_law, fit_power_law_with_log};
 pub use horizons::{log_bins, log_spaced};
-pub use prediction::{SgdPrediction, partial_zeta};
+pub use prediction::{SgdPrediction, partial_zeta, zeta};

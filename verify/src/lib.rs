@@ -4,6 +4,7 @@
 pub mod claims;
 pub mod cli;
 pub mod closed_forms;
+mod decide;
 pub mod evidence;
 pub mod instances;
 pub mod plot;

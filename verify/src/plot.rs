@@ -104,3 +104,20 @@ pub struct Plot {
     #[serde(default, with = "crate::real")]
     pub noise_floor: Option<f64>,
 }
+
+impl Plot {
+    /// A plot on logarithmic axes with no curves yet.
+    pub fn log_log(id: &str, title: &str, caption: impl Into<String>, x: &str, y: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            caption: caption.into(),
+            x: Axis::log(x),
+            y: Axis::log(y),
+            series: Vec::new(),
+            references: Vec::new(),
+            window: None,
+            noise_floor: None,
+        }
+    }
+}

@@ -81,6 +81,20 @@ impl ProblemJ {
         Smoothness::single(Exact(TWO_OVER_SQRT_3 * radius * b), Exact(b), Exact(1.0))
     }
 
+    /// K with |g_t| <= K for ever under stochastic gradient descent with eta_g <= 1: max(|g_0|, max |c + s xi| + |sig|).
+    ///
+    /// g_{t+1} = (1 - eta_g) g_t + eta_g ((c + s xi)'v_t - sig zeta) is a convex combination of g_t and of a number that is at
+    /// most max |c + s xi| + |sig|.
+    ///
+    /// ```
+    /// let loss = ratecheck::loss::closed::ProblemJ::default(); // max |c + s xi| = sqrt(3)
+    /// assert_eq!((loss.radius(1.0), loss.radius(-9.0)), (3.0_f64.sqrt() + 0.5, 9.0));
+    /// ```
+    pub fn radius(&self, g_0: f64) -> f64 {
+        let Exact(b) = self.sample_constants(1.0).l_vg[0];
+        g_0.abs().max(b + self.sig.abs())
+    }
+
     /// q = E||grad_v F||^2 at the minimiser, s^2 (d - 1).
     pub fn noise_v(&self) -> Exact {
         Exact(self.s * self.s * (self.d - 1) as f64)
@@ -129,5 +143,18 @@ impl Loss for ProblemJ {
         let (g, offset) = (theta[self.d], self.entry(z, self.d));
         let fit = neuron_gradient(|k| self.entry(z, k), offset, theta, grad);
         g.square().scale(0.5) - g * fit + g.scale(offset)
+    }
+    /// The noise has mean zero: the gradient of L = g^2/2 - g c'v, at the cost of one of F_z.
+    #[inline]
+    fn mean_gradient<S: Scalar>(
+        &self,
+        theta: &[S],
+        grad: &mut [S],
+        _scratch: &mut [S],
+        _work: &mut Workspace<S>,
+    ) -> Option<S> {
+        let g = theta[self.d];
+        let fit = neuron_gradient(|k| f64::from(u8::from(k == 0)), 0.0, theta, grad);
+        Some(g.square().scale(0.5) - g * fit)
     }
 }

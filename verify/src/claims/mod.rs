@@ -8,11 +8,14 @@ mod euler_identities;
 mod lemma_2_2;
 mod lemma_2_4_1;
 mod lemma_2_4_2;
+mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
 mod theorem_2_5;
 mod theorem_3_1;
 mod theorem_3_1_rate;
+mod theorem_4_2;
+mod theorem_4_2_rate;
 
 use crate::evidence::Claim;
 
@@ -31,4 +34,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &equation_11::Equation11,
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
+    &remark_4_1::Remark41,
+    &theorem_4_2::Theorem42,
+    &theorem_4_2_rate::Theorem42Rate,
 ];
