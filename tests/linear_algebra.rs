@@ -5,6 +5,8 @@ use rand::RngExt;
 use ratecheck::linalg::{LinalgError, Svd, SymmetricEigen};
 use ratecheck::random::Seed;
 
+type LeastSquares = fn(ArrayView2<'_, f64>, &[f64]) -> Result<Array1<f64>, LinalgError>;
+
 /// One backend's functions.
 struct Backend {
     name: &'static str,
@@ -12,7 +14,7 @@ struct Backend {
     singular_values: fn(ArrayView2<'_, f64>) -> Result<Array1<f64>, LinalgError>,
     spectral_norm: fn(ArrayView2<'_, f64>) -> Result<f64, LinalgError>,
     symmetric_eigen: fn(ArrayView2<'_, f64>) -> Result<SymmetricEigen, LinalgError>,
-    least_squares: fn(ArrayView2<'_, f64>, &[f64]) -> Result<Array1<f64>, LinalgError>,
+    least_squares: LeastSquares,
 }
 
 macro_rules! backend {
@@ -96,6 +98,13 @@ fn known_answers() {
         let x = (backend.least_squares)(random(9, 3).view(), &random(9, 3).dot(&array![1.0, -2.0, 3.0]).to_vec());
         let x = x.expect("independent columns");
         assert!(x.iter().zip([1.0, -2.0, 3.0]).all(|(x, y)| (x - y).abs() <= TOLERANCE));
+        // A largest singular value that is multiple, a single one, and one far above the rest.
+        let graded = Array2::from_diag(&array![1e-9, 3.0, 1e-3, 2e-15]);
+        let rank_one = array![[3.0, 6.0], [4.0, 8.0], [0.0, 0.0]];
+        for (a, expected) in [(Array2::eye(20), 1.0), (rank_one, 125.0_f64.sqrt()), (graded, 3.0)] {
+            let norm = (backend.spectral_norm)(a.view()).expect("finite");
+            assert!((norm - expected).abs() <= 16.0 * f64::EPSILON * expected, "{} {norm}", backend.name);
+        }
         assert_eq!((backend.spectral_norm)(Array2::zeros((3, 2)).view()), Ok(0.0));
         assert_eq!((backend.spectral_norm)(Array2::zeros((0, 2)).view()), Ok(0.0));
     }

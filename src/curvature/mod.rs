@@ -2,5 +2,13 @@
 //! section 2.4 with a type that says how each was obtained.
 
 mod constants;
+mod hessian;
+mod sampled;
+mod spectral;
 
 pub use constants::{Constant, Exact, Sampled, Smoothness, Upper};
+pub use hessian::{
+    BlockOperator, DenseHessian, HessianProduct, Operator, Part, Target, dense_hessian, hessian_vector_product,
+};
+pub use sampled::{Domain, Functions, Sampling, sampled_constants};
+pub use spectral::{SpectralNorm, SpectralOptions, spectral_norm};

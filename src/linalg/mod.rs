@@ -8,6 +8,7 @@
 
 #[cfg(feature = "lapack")]
 pub mod lapack;
+mod norm;
 pub mod pure;
 
 use std::fmt;

@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView2};
 
+use super::norm::largest_singular_value;
 use super::{LinalgError, Svd, SymmetricEigen, check_finite, check_least_squares, check_square, solve_by_svd};
 
 /// Sweeps after which an iteration is given up: QR steps settle an eigenvalue in two or three, so a matrix with n of them
@@ -77,10 +78,10 @@ pub fn singular_values(a: ArrayView2<'_, f64>) -> Result<Array1<f64>, LinalgErro
 /// ||A||, the largest singular value: the square root of the largest eigenvalue of the smaller of A^T A and A A^T.
 ///
 /// Forming the product costs nothing in accuracy here: rounding moves its eigenvalues by a few u ||A||^2, which is relative
-/// to the largest one. Several times faster than all singular values. 0 for an empty matrix.
+/// to the largest one. Several times faster than all singular values, and always ends. 0 for an empty matrix.
 ///
 /// # Errors
-/// [`LinalgError::NotFinite`]; [`LinalgError::NoConvergence`] if the iteration does not settle.
+/// [`LinalgError::NotFinite`].
 ///
 /// ```
 /// use ndarray::array;
@@ -94,21 +95,7 @@ pub fn spectral_norm(a: ArrayView2<'_, f64>) -> Result<f64, LinalgError> {
         return Ok(0.0);
     }
     let scale = scale_of(a);
-    let wide = a.nrows() <= a.ncols();
-    let k = a.nrows().min(a.ncols());
-    let gram: DMatrix<f64> = DMatrix::from_fn(k, k, |i, j| {
-        let (x, y) = if wide { (a.row(i), a.row(j)) } else { (a.column(i), a.column(j)) };
-        x.iter().zip(y).map(|(x, y)| (x / scale) * (y / scale)).sum::<f64>()
-    });
-    if k == 1 {
-        return Ok(gram[(0, 0)].sqrt() * scale);
-    }
-    let limit = max_iterations(&gram);
-    match nalgebra::SymmetricEigen::try_new(gram, f64::EPSILON, limit) {
-        // An eigenvalue of A^T A is at least 0; rounding may say otherwise only if all are 0.
-        Some(found) => Ok(found.eigenvalues.iter().fold(0.0_f64, |m, &x| m.max(x)).sqrt() * scale),
-        None => Err(LinalgError::NoConvergence(format!("spectral norm, {limit} steps"))),
-    }
+    Ok(largest_singular_value(a, scale) * scale)
 }
 
 /// The eigenvalues (smallest first) and eigenvectors of a symmetric matrix; only its lower triangle is read.

@@ -1,0 +1,265 @@
+//! Hessian-vector products, and what is built from them: dense Hessians and operators for single blocks.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, Axis, Slice};
+
+use crate::loss::{Loss, Wanted, Workspace};
+use crate::parameters::Parameters;
+use crate::scalar::{Dual, Scalar};
+
+/// Which function is differentiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// F_z of one minibatch.
+    Sample(&'a [usize]),
+    /// L, the exact mean of F_z over finitely many minibatches.
+    Mean,
+}
+
+impl<'a> From<&'a [usize]> for Target<'a> {
+    fn from(z: &'a [usize]) -> Self {
+        Self::Sample(z)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [usize; N]> for Target<'a> {
+    fn from(z: &'a [usize; N]) -> Self {
+        Self::Sample(z)
+    }
+}
+
+impl<'a> From<&'a Vec<usize>> for Target<'a> {
+    fn from(z: &'a Vec<usize>) -> Self {
+        Self::Sample(z)
+    }
+}
+
+/// A part of theta: the rows or the columns of a block of the Hessian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The scale-invariant block w_i.
+    Block(usize),
+    /// The rest, g.
+    G,
+}
+
+impl Part {
+    /// Its place in theta.
+    pub fn range(self, layout: &Parameters) -> Range<usize> {
+        match self {
+            Self::Block(i) => layout.block(i),
+            Self::G => layout.g(),
+        }
+    }
+}
+
+/// The buffers of a Hessian-vector product: make one per thread; after the first product nothing is allocated.
+#[derive(Debug)]
+pub struct HessianProduct<S: Scalar = f64> {
+    theta: Vec<Dual<S>>,
+    grad: Vec<Dual<S>>,
+    scratch: Vec<Dual<S>>,
+    work: Workspace<Dual<S>>,
+}
+
+impl<S: Scalar> HessianProduct<S> {
+    /// Buffers for a loss with `n` parameters.
+    pub fn new(n: usize) -> Self {
+        let zeros = || vec![Dual::<S>::ZERO; n];
+        let mut work = Workspace::default();
+        work.wanted = Wanted::Derivative;
+        Self { theta: zeros(), grad: zeros(), scratch: zeros(), work }
+    }
+}
+
+/// out = Hess(theta) direction, exactly: the gradient's derivative along `direction`, by one gradient over duals.
+///
+/// The Hessian is the ambient one, at theta as it is given: at theta~ = (V; g) its blocks are those of section 2.4. Costs one
+/// [`Loss::sample_gradient`] over `Dual<S>` per minibatch of the target (some two gradients over `S`).
+///
+/// # Panics
+/// If the lengths differ, or the target is the mean of a loss whose minibatches are not finite.
+///
+/// ```
+/// use ratecheck::curvature::{HessianProduct, hessian_vector_product};
+/// use ratecheck::loss::closed::Rayleigh;
+/// let loss = Rayleigh::new(vec![0.0, 1.0]);
+/// let (mut out, mut work) = ([0.0; 2], HessianProduct::new(2));
+/// hessian_vector_product(&loss, &[0], &[1.0, 0.0], &[0.0, 1.0], &mut out, &mut work);
+/// assert_eq!(out, [0.0, 2.0]); // 2 (A - F) at the eigenvector of 0
+/// ```
+pub fn hessian_vector_product<'a, S: Scalar, L: Loss>(
+    loss: &L,
+    target: impl Into<Target<'a>>,
+    theta: &[S],
+    direction: &[S],
+    out: &mut [S],
+    work: &mut HessianProduct<S>,
+) {
+    assert!(theta.len() == work.theta.len() && theta.len() == direction.len() && theta.len() == out.len());
+    for ((dual, &x), &d) in work.theta.iter_mut().zip(theta).zip(direction) {
+        *dual = Dual::new(x, d);
+    }
+    match target.into() {
+        Target::Sample(z) => {
+            loss.sample_gradient(z, &work.theta, &mut work.grad, &mut work.work);
+        }
+        Target::Mean => {
+            let mean = loss.mean_gradient(&work.theta, &mut work.grad, &mut work.scratch, &mut work.work);
+            assert!(mean.is_some(), "the mean loss is only known by sampling: its minibatches are random subsets");
+        }
+    }
+    for (product, partial) in out.iter_mut().zip(&work.grad) {
+        *product = partial.du;
+    }
+}
+
+/// A dense Hessian.
+#[derive(Clone, Debug)]
+pub struct DenseHessian {
+    /// (H + H^T)/2, n x n.
+    pub matrix: Array2<f64>,
+    /// max |H - H^T| before that, not a number if an entry is not finite: rounding, or a wrong gradient.
+    pub asymmetry: f64,
+}
+
+impl DenseHessian {
+    /// The block with the given rows and columns.
+    pub fn block(&self, layout: &Parameters, rows: Part, columns: Part) -> ArrayView2<'_, f64> {
+        let rows = self.matrix.slice_axis(Axis(0), Slice::from(rows.range(layout)));
+        rows.slice_axis_move(Axis(1), Slice::from(columns.range(layout)))
+    }
+}
+
+/// The Hessian by n Hessian-vector products, made symmetric.
+///
+/// # Panics
+/// As [`hessian_vector_product`].
+///
+/// ```
+/// use ndarray::array;
+/// use ratecheck::curvature::dense_hessian;
+/// use ratecheck::loss::closed::Rayleigh;
+/// let hessian = dense_hessian(&Rayleigh::new(vec![0.0, 1.0]), &[0], &[1.0, 0.0]);
+/// assert_eq!((hessian.matrix, hessian.asymmetry), (array![[0.0, 0.0], [0.0, 2.0]], 0.0));
+/// ```
+pub fn dense_hessian<'a, L: Loss>(loss: &L, target: impl Into<Target<'a>>, theta: &[f64]) -> DenseHessian {
+    dense_hessian_with(loss, target.into(), theta, &mut HessianProduct::new(theta.len()))
+}
+
+/// [`dense_hessian`] with buffers that are kept.
+pub(super) fn dense_hessian_with<L: Loss>(
+    loss: &L,
+    target: Target<'_>,
+    theta: &[f64],
+    work: &mut HessianProduct,
+) -> DenseHessian {
+    let n = theta.len();
+    let (mut direction, mut matrix) = (vec![0.0; n], Array2::zeros((n, n)));
+    for j in 0..n {
+        direction[j] = 1.0;
+        let mut row = matrix.row_mut(j);
+        let row = row.as_slice_mut().expect("rows of a new array are contiguous");
+        hessian_vector_product(loss, target, theta, &direction, row, work);
+        direction[j] = 0.0;
+    }
+    let mut asymmetry = 0.0_f64;
+    for i in 0..n {
+        for j in 0..=i {
+            let (x, y) = (matrix[(i, j)], matrix[(j, i)]);
+            let difference = (x - y).abs();
+            // NaN is kept: once there, no comparison replaces it.
+            if !(difference <= asymmetry) && !asymmetry.is_nan() {
+                asymmetry = difference;
+            }
+            let mean = 0.5 * (x + y);
+            (matrix[(i, j)], matrix[(j, i)]) = (mean, mean);
+        }
+    }
+    DenseHessian { matrix, asymmetry }
+}
+
+/// A linear operator of which only products are known.
+pub trait Operator {
+    /// (rows, columns).
+    fn shape(&self) -> (usize, usize);
+    /// y = B x.
+    fn apply(&mut self, x: &[f64], y: &mut [f64]);
+    /// x = B^T y.
+    fn apply_transpose(&mut self, y: &[f64], x: &mut [f64]);
+}
+
+/// The block of a Hessian with the rows of one part and the columns of another, through Hessian-vector products.
+///
+/// ```
+/// use ratecheck::curvature::{BlockOperator, Operator, Part};
+/// use ratecheck::loss::closed::BnRegression;
+/// let loss = BnRegression::new(vec![3.0, 4.0]);
+/// // The column (w, g) at v = (1, 0): -(c - (c'v) v).
+/// let mut block = BlockOperator::new(&loss, &[0], &[1.0, 0.0, 1.0], Part::Block(0), Part::G);
+/// let mut y = [0.0; 2];
+/// block.apply(&[1.0], &mut y);
+/// assert_eq!(y, [0.0, -4.0]);
+/// ```
+#[derive(Debug)]
+pub struct BlockOperator<'a, L> {
+    loss: &'a L,
+    target: Target<'a>,
+    theta: &'a [f64],
+    rows: Range<usize>,
+    columns: Range<usize>,
+    direction: Vec<f64>,
+    product: Vec<f64>,
+    work: HessianProduct,
+}
+
+impl<'a, L: Loss> BlockOperator<'a, L> {
+    /// The block of the Hessian at `theta`.
+    ///
+    /// # Panics
+    /// If there is no such block, or theta has another length than the loss's parameters.
+    pub fn new(loss: &'a L, target: impl Into<Target<'a>>, theta: &'a [f64], rows: Part, columns: Part) -> Self {
+        let layout = loss.parameters();
+        let n = layout.len();
+        assert_eq!(theta.len(), n, "theta has one entry per parameter");
+        let (rows, columns) = (rows.range(layout), columns.range(layout));
+        let (direction, product) = (vec![0.0; n], vec![0.0; n]);
+        Self { loss, target: target.into(), theta, rows, columns, direction, product, work: HessianProduct::new(n) }
+    }
+
+    /// Puts x into the part `from`, multiplies, and reads the part `to`: the Hessian is symmetric, so both products of the
+    /// block are products of the whole.
+    fn multiply(&mut self, from: Range<usize>, x: &[f64], to: Range<usize>, y: &mut [f64]) {
+        self.direction[from.clone()].copy_from_slice(x);
+        hessian_vector_product(self.loss, self.target, self.theta, &self.direction, &mut self.product, &mut self.work);
+        self.direction[from].fill(0.0);
+        y.copy_from_slice(&self.product[to]);
+    }
+}
+
+impl<L: Loss> Operator for BlockOperator<'_, L> {
+    fn shape(&self) -> (usize, usize) {
+        (self.rows.len(), self.columns.len())
+    }
+    fn apply(&mut self, x: &[f64], y: &mut [f64]) {
+        self.multiply(self.columns.clone(), x, self.rows.clone(), y);
+    }
+    fn apply_transpose(&mut self, y: &[f64], x: &mut [f64]) {
+        self.multiply(self.rows.clone(), y, self.columns.clone(), x);
+    }
+}
+
+/// A matrix is an operator too.
+impl Operator for ArrayView2<'_, f64> {
+    fn shape(&self) -> (usize, usize) {
+        self.dim()
+    }
+    fn apply(&mut self, x: &[f64], y: &mut [f64]) {
+        ndarray::linalg::general_mat_vec_mul(1.0, self, &ndarray::aview1(x), 0.0, &mut ndarray::aview_mut1(y));
+    }
+    fn apply_transpose(&mut self, y: &[f64], x: &mut [f64]) {
+        let transposed = self.t();
+        ndarray::linalg::general_mat_vec_mul(1.0, &transposed, &ndarray::aview1(y), 0.0, &mut ndarray::aview_mut1(x));
+    }
+}
