@@ -1,6 +1,7 @@
 //! The claims, one file per statement of the paper, in the order of the proofs. [`CLAIMS`] is the only list of them.
 
 mod appendix_a_identities;
+mod auto_tuning_gd;
 mod definition_2_1;
 mod equation_11;
 mod equation_8;
@@ -34,6 +35,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &equation_11::Equation11,
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
+    &auto_tuning_gd::AutoTuningGd,
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
