@@ -6,6 +6,7 @@ mod equation_8;
 mod lemma_2_2;
 mod lemma_2_4_1;
 mod lemma_2_4_2;
+mod lemma_3_2;
 mod section_2_1_gamma_beta;
 mod theorem_3_1;
 mod theorem_3_1_rate;
@@ -23,4 +24,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
     &equation_11::Equation11,
+    &lemma_3_2::Lemma32,
 ];
