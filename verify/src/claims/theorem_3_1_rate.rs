@@ -35,7 +35,7 @@ static STATEMENT: Statement = Statement {
     tolerance: "0.01 on the fixed losses, 0.005 on the family. There is no noise, only the next term of each expansion. Circle: with \
                 κ = (p/2+1)/12 the local slope is -(p-1)/(p-2)·(1 + 6κθ²/((p-4)(p-1))), and θ² ≤ 0.16 at T = 1e4 makes that at most \
                 0.007 (p = 12; less for the others). Helix: the growth of the norm shifts the slope by at most 0.4·d ln n/d ln T, \
-                which is at most 0.026 at T = 1e4 (a = 1/4) and half of that on average; for a = 1/20 it is kept small by \
+                which is at most 0.026 at T = 1e4 (a = 1/4) and half of that on average, and the 1 of 1 + g² by g⁻²/2, at most 0.005 (a = 1); for a = 1/20 it is kept small by \
                 η_w = 1e-2. Family: a correction O(T^(-1/2)) that is 5 % at T = 1e2 would shift the slope by 0.005 (it is 0.2 %); and 1/T for the \
  constant 1/√2 at η_w = 1/2",
     does_not_show: "the rate in the limit, or on losses that were not tried; the constant is the claim theorem-3.1",
