@@ -71,7 +71,7 @@ impl<S: Scalar, const K: usize> Add for Lanes<S, K> {
     fn add(self, other: Self) -> Self {
         let mut lanes = self.0;
         for i in 0..K {
-            lanes[i] = lanes[i] + other.0[i];
+            lanes[i] += other.0[i];
         }
         Self(lanes)
     }
@@ -83,7 +83,7 @@ impl<S: Scalar, const K: usize> Sub for Lanes<S, K> {
     fn sub(self, other: Self) -> Self {
         let mut lanes = self.0;
         for i in 0..K {
-            lanes[i] = lanes[i] - other.0[i];
+            lanes[i] -= other.0[i];
         }
         Self(lanes)
     }
@@ -95,7 +95,7 @@ impl<S: Scalar, const K: usize> Mul for Lanes<S, K> {
     fn mul(self, other: Self) -> Self {
         let mut lanes = self.0;
         for i in 0..K {
-            lanes[i] = lanes[i] * other.0[i];
+            lanes[i] *= other.0[i];
         }
         Self(lanes)
     }
