@@ -15,9 +15,9 @@
 //! The margin is for what separates the window from the limit. E||grad L||^2 has corrections of relative size kappa t^(-1/2); over
 //! [T/100, T] they tilt the slope of the root by about 0.1 kappa (T/100)^(-1/2): 0.007 kappa at T = 2e4, and kappa is of order 1.
 //! The first ten steps, in which the noise falls from 2q to q, and the fourth-order term of the first, E||grad F||^4 = 3, put
-//! about q H_10(2 alpha) + 3 into ||w||^4 that the prediction leaves out: 6 for alpha = 3/8, the most sensitive, whose slope
-//! moves by 0.020 at T = 2e4, 0.016 at 5e4, 0.010 at 3e5 and 0.007 at 1e6. Student's interval, six standard errors to either
-//! side, needs the rest, and the number of runs is chosen for that: together 0.03, 0.025, 0.015 and 0.012.
+//! about q H_10(2 alpha) + 3 into ||w||^4 that the prediction leaves out: 6 for alpha = 3/8 and 5 for 1/2, the most sensitive,
+//! whose slopes move by up to 0.020 at T = 2e4, 0.016 at 5e4, 0.010 at 3e5 and 0.008 at 1e6. Student's interval, six standard
+//! errors to either side, needs the rest, and the number of runs is chosen for that: together 0.03, 0.025, 0.015 and 0.012.
 
 use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace, run_many};
 use ratecheck::loss::closed::ProblemJ;
