@@ -1,6 +1,7 @@
 //! The claims, one file per statement of the paper, in paper order. [`CLAIMS`] is the only list of them.
 
 mod auto_tuning_gd;
+mod auto_tuning_sgd;
 mod definition_2_1;
 mod equation_8;
 mod lemma_2_2;
@@ -19,4 +20,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_2_4_1::Lemma241,
     &lemma_2_4_2::Lemma242,
     &auto_tuning_gd::AutoTuningGd,
+    &auto_tuning_sgd::AutoTuningSgd,
 ];
