@@ -288,8 +288,9 @@ fn show(evidence: &mut Evidence, setting: &Setting, runs: &[Vec<Trace>], context
     evidence.plots.push(plot(
         "loss",
         "Final loss against the learning rate",
-        "With batch normalisation the final loss hardly depends on the learning rate once it is large enough to arrive; with \
-         fixed norms it rises, and without normalisation the runs diverge (points that are missing).",
+        "Batch-normalised, the final loss hardly depends on η_w once T is long enough for it; with fixed norms it is stuck high \
+         above η_w of order 1, and without normalisation the runs diverge (points that are missing). The network without \
+         normalisation is another function, nothing bounds its outputs: its losses are not to be compared with the others.",
         "learning rate η_w",
         "loss after T steps",
         losses,

@@ -2,6 +2,7 @@
 
 mod appendix_a_identities;
 mod auto_tuning_gd;
+mod auto_tuning_sgd;
 mod definition_2_1;
 mod equation_11;
 mod equation_8;
@@ -41,4 +42,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
+    &auto_tuning_sgd::AutoTuningSgd,
 ];
