@@ -1,6 +1,6 @@
 //! The activation s: R -> R between layers.
 
-use super::rows::{Lanes, batch, splat, sweep};
+use super::rows::batch;
 use crate::scalar::{Scalar, vectorised};
 
 /// The activation.
@@ -22,21 +22,19 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// For every y = gamma xhat + beta: writes a = s(y) and s'(y). Rows are in planes.
-    pub(super) fn forward<S: Scalar>(
-        self,
-        xhat: &[S::Base],
-        bn_scale: S,
-        shift: S,
-        a: &mut [S::Base],
-        slope: &mut [S::Base],
-    ) {
+    /// Replaces y by a = s(y) and writes s'(y), for rows in planes of which each has the length of `row`.
+    pub(super) fn forward<S: Scalar>(self, y: &mut [S::Base], slope: &mut [S::Base], row: usize) {
+        // Scalars of one component have no rows to respect: one long loop keeps the pipelines full.
+        let row = if S::PLANES == 1 { y.len() } else { row };
+        for (y, slope) in y.chunks_exact_mut(row).zip(slope.chunks_exact_mut(row)) {
+            self.row::<S>(y, slope);
+        }
+    }
+
+    fn row<S: Scalar>(self, y: &mut [S::Base], slope: &mut [S::Base]) {
         match self {
             Self::Tanh => map(
-                xhat,
-                bn_scale,
-                shift,
-                a,
+                y,
                 slope,
                 #[inline(always)]
                 |y: S| {
@@ -45,10 +43,7 @@ impl Activation {
                 },
             ),
             Self::Sigmoid => map(
-                xhat,
-                bn_scale,
-                shift,
-                a,
+                y,
                 slope,
                 #[inline(always)]
                 |y: S| {
@@ -56,63 +51,39 @@ impl Activation {
                     (s, s * (S::ONE - s))
                 },
             ),
-            Self::Softplus => {
-                map(
-                    xhat,
-                    bn_scale,
-                    shift,
-                    a,
-                    slope,
-                    #[inline(always)]
-                    |y: S| (y.softplus(), y.sigmoid()),
-                );
-            }
+            Self::Softplus => map(
+                y,
+                slope,
+                #[inline(always)]
+                |y: S| (y.softplus(), y.sigmoid()),
+            ),
             Self::Relu => map(
-                xhat,
-                bn_scale,
-                shift,
-                a,
+                y,
                 slope,
                 #[inline(always)]
                 |y: S| (y.relu(), if y.value() > 0.0 { S::ONE } else { S::ZERO }),
             ),
             Self::LeakyRelu { slope: leak } => map(
-                xhat,
-                bn_scale,
-                shift,
-                a,
+                y,
                 slope,
                 #[inline(always)]
-                |y: S| {
-                    if y.value() > 0.0 { (y, S::ONE) } else { (y.scale(leak), S::from_f64(leak)) }
-                },
+                |y: S| if y.value() > 0.0 { (y, S::ONE) } else { (y.scale(leak), S::from_f64(leak)) },
             ),
         }
     }
 }
 
 #[inline(always)]
-fn map<S: Scalar>(
-    xhat: &[S::Base],
-    bn_scale: S,
-    shift: S,
-    a: &mut [S::Base],
-    slope: &mut [S::Base],
-    f: impl Fn(S) -> (S, S),
-) {
+fn map<S: Scalar>(y: &mut [S::Base], slope: &mut [S::Base], f: impl Fn(S) -> (S, S)) {
     vectorised(
         #[inline(always)]
         || {
-            sweep!(batch::<S>(xhat), K, b => {
-                let y = splat(bn_scale) * Lanes::<S, K>::load(xhat, b) + splat(shift);
-                let mut value = [S::ZERO; K];
-                let mut derivative = [S::ZERO; K];
-                for i in 0..K {
-                    (value[i], derivative[i]) = f(y.0[i]);
-                }
-                Lanes(value).store(a, b);
-                Lanes(derivative).store(slope, b);
-            });
+            let slope = &mut slope[..y.len()];
+            for b in 0..batch::<S>(y) {
+                let (value, derivative) = f(S::load(y, b));
+                value.store(y, b);
+                derivative.store(slope, b);
+            }
         },
     );
 }

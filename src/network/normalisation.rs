@@ -129,7 +129,9 @@ impl Normalisation {
             };
         }
         let inverse = (spread_sq + w_norm_sq.scale(self.weight_share())).sqrt().recip();
-        sweep!(batch, K, b => { (Lanes::<S, K>::load(z, b) * splat(inverse)).store(z, b); });
+        for b in 0..batch {
+            (S::load(z, b) * inverse).store(z, b);
+        }
         inverse
     }
 
@@ -151,14 +153,16 @@ impl Normalisation {
         let (mean, mean_xhat) = (sum.scale(share), sum_xhat.scale(share));
         match self {
             Self::None | Self::WeightNorm => {
-                sweep!(batch, K, b => { (splat(factor) * Lanes::<S, K>::load(d, b)).store(d, b); });
+                for b in 0..batch {
+                    (factor * S::load(d, b)).store(d, b);
+                }
             }
             Self::LpBatchNorm { p } => lp_backward(d, xhat, factor, mean, mean_xhat, p),
             _ => {
-                sweep!(batch, K, b => {
-                    let across = Lanes::<S, K>::load(d, b) - splat(mean) - Lanes::load(xhat, b) * splat(mean_xhat);
-                    (splat(factor) * across).store(d, b);
-                });
+                for b in 0..batch {
+                    let across = S::load(d, b) - mean - S::load(xhat, b) * mean_xhat;
+                    (factor * across).store(d, b);
+                }
             }
         }
         let tau = self.weight_share();

@@ -111,30 +111,27 @@ fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S
         }
     }
     for (out, d) in out.chunks_exact(row).zip(d.chunks_exact_mut(row)) {
-        sweep!(batch, K, b => {
-            let e = (Lanes::<S, K>::load(out, b) - Lanes::load(largest, b)).map(S::exp);
+        let out = &out[..d.len()];
+        for b in 0..batch {
+            let e = (S::load(out, b) - S::load(largest, b)).exp();
             e.store(d, b);
-            (Lanes::load(total, b) + e).store(total, b);
-        });
+            (S::load(total, b) + e).store(total, b);
+        }
     }
     let mut sum = Sum::new();
     for b in 0..batch {
         let of_label = S::load(&out[labels[b] as usize * row..][..row], b);
         sum.add(Lanes([S::load(total, b).ln() + S::load(largest, b) - of_label]));
     }
-    sweep!(batch, K, b => {
-        Lanes::<S, K>::load(total, b).map(S::recip).store(total, b);
-    });
+    for b in 0..batch {
+        S::load(total, b).recip().store(total, b);
+    }
     for (k, d) in d.chunks_exact_mut(row).enumerate() {
-        sweep!(batch, K, b => {
-            let p = Lanes::<S, K>::load(d, b) * Lanes::load(total, b);
-            let mut slope = [S::ZERO; K];
-            for i in 0..K {
-                let target = if labels[b + i] == k as f64 { S::ONE } else { S::ZERO };
-                slope[i] = (p.0[i] - target).scale(share);
-            }
-            Lanes(slope).store(d, b);
-        });
+        for b in 0..batch {
+            let p = S::load(d, b) * S::load(total, b);
+            let target = if labels[b] == k as f64 { S::ONE } else { S::ZERO };
+            (p - target).scale(share).store(d, b);
+        }
     }
     sum.total().scale(share)
 }

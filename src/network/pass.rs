@@ -5,7 +5,7 @@
 
 use super::Network;
 use super::architecture::Layer;
-use super::rows::{self, Lanes, Sum, splat, sweep};
+use super::rows::{self, Lanes, Sum, sweep};
 use crate::loss::{Wanted, Workspace};
 use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
 
@@ -139,17 +139,21 @@ impl Network {
                 }
             }
         }
-        for k in 0..layer.n_out {
-            let bn_scale = S::load(theta, layer.bn_scale + k);
-            let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
-            let (xhat, out) = (&xhat[k * row..][..row], &mut output[k * row..][..row]);
-            if layer.last {
-                sweep!(batch, K, b => {
-                    (splat(bn_scale) * Lanes::<S, K>::load(xhat, b) + splat(shift)).store(out, b);
-                });
-            } else {
-                self.architecture.activation.forward(xhat, bn_scale, shift, out, &mut slope[k * row..][..row]);
-            }
+        vectorised(
+            #[inline(always)]
+            || {
+                for k in 0..layer.n_out {
+                    let bn_scale = S::load(theta, layer.bn_scale + k);
+                    let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
+                    let (xhat, out) = (&xhat[k * row..][..row], &mut output[k * row..][..row]);
+                    for b in 0..batch {
+                        (bn_scale * S::load(xhat, b) + shift).store(out, b);
+                    }
+                }
+            },
+        );
+        if !layer.last {
+            self.architecture.activation.forward::<S>(output, slope, row);
         }
     }
 
