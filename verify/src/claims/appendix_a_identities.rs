@@ -60,6 +60,10 @@ fn compare(check: &mut Check, subject: &Subject, mixed_power: i32, context: &Con
         Part::Block(i) => layout.w_norm_sq(theta, i).sqrt(),
         Part::G => 1.0,
     };
+    let name = |part: Part| match part {
+        Part::Block(i) => layout.blocks()[i].name.as_str(),
+        Part::G => "g",
+    };
     let parts: Vec<Part> = (0..layout.n_blocks()).map(Part::Block).chain([Part::G]).collect();
     let mut work = HessianProduct::new(n);
     let (mut at_w, mut at_v) = (vec![0.0; n], vec![0.0; n]);
@@ -73,7 +77,7 @@ fn compare(check: &mut Check, subject: &Subject, mixed_power: i32, context: &Con
             let mixed = (row == Part::G) != (column == Part::G);
             let divisor = (norm(row) * norm(column)).powi(if mixed { mixed_power } else { 1 });
             let gap: Vec<f64> = row.range(layout).map(|k| at_w[k] - at_v[k] / divisor).collect();
-            let at = format!("{} · rows {row:?}, columns {column:?}", subject.name);
+            let at = format!("{} · rows {}, columns {}", subject.name, name(row), name(column));
             check.identity(at, norm_sq(&gap).sqrt(), 1024.0 * U * size / divisor);
         }
     }

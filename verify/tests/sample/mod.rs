@@ -1,5 +1,5 @@
 //! Results made by hand: every status, awkward text, and curves like those of real runs.
-#![allow(dead_code, unreachable_pub)]
+#![allow(unreachable_pub)]
 
 use ratecheck_verify::evidence::{Comparison, Hypothesis, Observation, Profile, Standing, Verdict};
 use ratecheck_verify::plot::{Axis, Plot, Reference, Series, Style};
