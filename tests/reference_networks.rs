@@ -1,10 +1,11 @@
 //! The networks against 60-digit reference values that this code did not make (see `tests/reference/README.md`).
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use ratecheck::curvature::{HessianProduct, hessian_vector_product};
 use ratecheck::data::Dataset;
 use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
-use ratecheck::scalar::Dual;
+use ratecheck::scalar::{Dual, Interval, Scalar};
 use serde_json::Value;
 
 fn cases() -> Vec<Value> {
@@ -114,6 +115,45 @@ fn five_steps_of_gradient_descent() {
             assert_close(&[value], &numbers(&state["loss"]), 1e-12, "loss");
             for i in 0..theta.len() {
                 theta[i] -= if g.contains(&i) { eta_g } else { eta_w } * grad[i];
+            }
+        }
+    }
+}
+
+/// A reference value is a true one rounded to the nearest number: the true value is within one unit of it.
+fn meets(set: Interval, reference: f64) -> bool {
+    set.lo() <= reference.next_up() && reference.next_down() <= set.hi()
+}
+
+#[test]
+fn intervals_enclose_the_gradient_and_the_hessian() {
+    for case in cases() {
+        let network = network(&case);
+        let z = z(&network);
+        for at in ["at_W", "at_V"] {
+            let expected = &case["expected"][at];
+            let theta: Vec<Interval> = numbers(&expected["theta"]).into_iter().map(Interval::from).collect();
+            let n = theta.len();
+            let (gradient, hessian) = (numbers(&expected["gradient"]), numbers(&expected["hessian"]));
+            let scale = hessian.iter().chain(&gradient).fold(1.0_f64, |m, x| m.max(x.abs()));
+            // An enclosure that is to decide anything keeps most digits: nine are asked for, some twelve are kept.
+            let narrow = |set: Interval| set.width() <= 1e-9 * scale;
+
+            let mut grad = vec![Interval::ZERO; n];
+            let value = network.sample_gradient(&z, &theta, &mut grad, &mut Workspace::default());
+            assert!(meets(value, expected["loss"].as_f64().unwrap()) && narrow(value), "loss in {value:?}");
+            for (i, (&set, &x)) in grad.iter().zip(&gradient).enumerate() {
+                assert!(meets(set, x) && narrow(set), "gradient[{i}] = {x} in {set:?}");
+            }
+            let (mut column, mut work) = (vec![Interval::ZERO; n], HessianProduct::new(n));
+            for j in 0..n {
+                let mut direction = vec![Interval::ZERO; n];
+                direction[j] = Interval::ONE;
+                hessian_vector_product(&network, &z, &theta, &direction, &mut column, &mut work);
+                for (i, &set) in column.iter().enumerate() {
+                    let x = hessian[i * n + j];
+                    assert!(meets(set, x) && narrow(set), "hessian[{i}, {j}] = {x} in {set:?}");
+                }
             }
         }
     }

@@ -78,6 +78,12 @@ pub trait Loss: Sync {
     /// The distribution of z.
     fn minibatches(&self) -> &Minibatches;
 
+    /// Whether evaluations over [`crate::scalar::Interval`] enclose the true values. `false` for a loss whose code chooses
+    /// between different functions by [`Scalar::value`]; proofs then refuse it.
+    fn encloses(&self) -> bool {
+        true
+    }
+
     /// F_z(theta); `z` lists the examples of the minibatch.
     fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S;
 
@@ -107,7 +113,7 @@ pub trait Loss: Sync {
         work: &mut Workspace<S>,
     ) -> Option<S> {
         let batches = self.minibatches().finite()?;
-        let share = 1.0 / batches.len() as f64;
+        let n = batches.len();
         let single = batches.len() == 1;
         let mut mean = S::ZERO;
         for (k, z) in batches.enumerate() {
@@ -115,9 +121,9 @@ pub trait Loss: Sync {
                 return Some(self.sample_gradient(z, theta, grad, work));
             }
             let value = self.sample_gradient(z, theta, scratch, work);
-            mean += value.scale(share);
+            mean += value.over(n);
             for (total, &partial) in grad.iter_mut().zip(scratch.iter()) {
-                let partial = partial.scale(share);
+                let partial = partial.over(n);
                 *total = if k == 0 { partial } else { *total + partial };
             }
         }

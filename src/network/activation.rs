@@ -39,7 +39,7 @@ impl Activation {
                 #[inline(always)]
                 |y: S| {
                     let t = y.tanh();
-                    (t, S::ONE - t * t)
+                    (t, S::ONE - t.square())
                 },
             ),
             Self::Sigmoid => map(
@@ -61,13 +61,16 @@ impl Activation {
                 y,
                 slope,
                 #[inline(always)]
-                |y: S| (y.relu(), if y.value() > 0.0 { S::ONE } else { S::ZERO }),
+                |y: S| (y.relu(), y.step()),
             ),
             Self::LeakyRelu { slope: leak } => map(
                 y,
                 slope,
                 #[inline(always)]
-                |y: S| if y.value() > 0.0 { (y, S::ONE) } else { (y.scale(leak), S::from_f64(leak)) },
+                |y: S| {
+                    let slope = S::from_f64(leak) + y.step().scale(1.0 - leak);
+                    (y.scale(leak) + y.relu().scale(1.0 - leak), slope)
+                },
             ),
         }
     }

@@ -122,7 +122,7 @@ impl Network {
         let mut sum = S::ZERO;
         if self.architecture.weight_decay > 0.0 {
             for &g in &theta[self.parameters.g()] {
-                sum += g * g;
+                sum += g.square();
             }
         }
         sum.scale(0.5 * self.architecture.weight_decay)
@@ -136,6 +136,11 @@ impl Loss for Network {
 
     fn minibatches(&self) -> &Minibatches {
         &self.minibatches
+    }
+
+    /// All but l_inf batch normalisation, which divides by the entry that is largest in the middle of the box.
+    fn encloses(&self) -> bool {
+        self.architecture.normalisation != Normalisation::LpBatchNorm { p: Lp::Infinity }
     }
 
     /// Allocates its own buffers; where speed matters, use the gradient.

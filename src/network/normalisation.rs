@@ -106,7 +106,6 @@ impl Normalisation {
     #[inline(always)]
     pub(super) fn unit_forward<S: Scalar>(self, z: &mut [S::Base], w_norm_sq: S) -> S {
         let batch = rows::batch::<S>(z);
-        let share = 1.0 / batch as f64;
         if matches!(self, Self::None) {
             return S::ONE;
         }
@@ -114,14 +113,14 @@ impl Normalisation {
         if !matches!(self, Self::WeightNorm) {
             let mut sum = Sum::<S>::new();
             sweep!(batch, K, b => { sum.add(Lanes::<S, K>::load(z, b)); });
-            let mean = sum.total().scale(share);
+            let mean = sum.total().over(batch);
             let mut sum_sq = Sum::<S>::new();
             sweep!(batch, K, b => {
                 let centred = Lanes::<S, K>::load(z, b) - splat(mean);
                 centred.store(z, b);
-                sum_sq.add(centred * centred);
+                sum_sq.add(centred.map(S::square));
             });
-            let variance = sum_sq.total().scale(share);
+            let variance = sum_sq.total().over(batch);
             spread_sq = match self {
                 Self::LpBatchNorm { p } => spread::<S>(z, p).square(),
                 Self::ConstantEpsilonBatchNorm { epsilon } => variance + S::from_f64(epsilon),
@@ -148,9 +147,8 @@ impl Normalisation {
     ) -> S {
         let batch = rows::batch::<S>(xhat);
         let d = &mut d[..xhat.len()];
-        let share = 1.0 / batch as f64;
         let factor = bn_scale * inverse;
-        let (mean, mean_xhat) = (sum.scale(share), sum_xhat.scale(share));
+        let (mean, mean_xhat) = (sum.over(batch), sum_xhat.over(batch));
         match self {
             Self::None | Self::WeightNorm => {
                 for b in 0..batch {
@@ -176,21 +174,21 @@ impl Normalisation {
             || {
                 let row = inverse.len();
                 let batch = rows::batch::<S>(inverse);
-                let share = row as f64 / z.len() as f64;
-                let smoothing = w_norm_sq.scale(self.weight_share() * share);
+                let units = z.len() / row;
+                let smoothing = w_norm_sq.scale(self.weight_share()).over(units);
                 for b in 0..batch {
                     let mut sum = S::ZERO;
                     for z in z.chunks_exact(row) {
                         sum += S::load(z, b);
                     }
-                    let mean = sum.scale(share);
+                    let mean = sum.over(units);
                     let mut sum_sq = S::ZERO;
                     for z in z.chunks_exact_mut(row) {
                         let centred = S::load(z, b) - mean;
                         centred.store(z, b);
                         sum_sq += centred.square();
                     }
-                    let inverse_b = (sum_sq.scale(share) + smoothing).sqrt().recip();
+                    let inverse_b = (sum_sq.over(units) + smoothing).sqrt().recip();
                     inverse_b.store(inverse, b);
                     for z in z.chunks_exact_mut(row) {
                         (S::load(z, b) * inverse_b).store(z, b);
@@ -211,7 +209,7 @@ impl Normalisation {
     ) -> S {
         let row = inverse.len();
         let batch = rows::batch::<S>(inverse);
-        let share = row as f64 / xhat.len() as f64;
+        let units = xhat.len() / row;
         let mut coefficient = S::ZERO;
         for b in 0..batch {
             let (mut sum, mut sum_xhat) = (S::ZERO, S::ZERO);
@@ -221,7 +219,7 @@ impl Normalisation {
                 sum += scaled;
                 sum_xhat += scaled * S::load(xhat, b);
             }
-            let (mean, mean_xhat) = (sum.scale(share), sum_xhat.scale(share));
+            let (mean, mean_xhat) = (sum.over(units), sum_xhat.over(units));
             let inverse_b = S::load(inverse, b);
             for (d, xhat) in d.chunks_exact_mut(row).zip(xhat.chunks_exact(row)) {
                 (inverse_b * (S::load(d, b) - mean - S::load(xhat, b) * mean_xhat)).store(d, b);
@@ -239,7 +237,7 @@ fn spread<S: Scalar>(z: &[S::Base], p: Lp) -> S {
     let mean_of = |f: fn(S) -> S| {
         let mut sum = Sum::new();
         sweep!(batch, K, b => { sum.add(Lanes::<S, K>::load(z, b).map(f)); });
-        sum.total().scale(1.0 / batch as f64)
+        sum.total().over(batch)
     };
     match p {
         Lp::One => mean_of(S::abs),
@@ -262,11 +260,10 @@ fn lp_backward<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], factor: S, mean: 
     let top = largest::<S>(xhat);
     let phi = |b: usize| -> S {
         let x = S::load(xhat, b);
-        let sign = S::from_f64(if x.value() < 0.0 { -1.0 } else { 1.0 });
         match p {
-            Lp::One => sign,
+            Lp::One => x.sign(),
             Lp::Four => x * x * x,
-            Lp::Infinity if b == top => sign.scale(batch as f64),
+            Lp::Infinity if b == top => x.sign().scale(batch as f64),
             Lp::Infinity => S::ZERO,
         }
     };
@@ -274,7 +271,7 @@ fn lp_backward<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], factor: S, mean: 
     for b in 0..batch {
         sum.add(Lanes([phi(b)]));
     }
-    let mean_phi = sum.total().scale(1.0 / batch as f64);
+    let mean_phi = sum.total().over(batch);
     for b in 0..batch {
         let centred = S::load(d, b) - mean - (phi(b) - mean_phi) * mean_xhat;
         (factor * centred).store(d, b);

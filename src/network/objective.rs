@@ -46,7 +46,6 @@ impl Objective {
         labels: &[f64],
     ) -> S {
         let batch = labels.len();
-        let share = 1.0 / batch as f64;
         let row = S::PLANES * batch;
         match self {
             Self::Logistic => vectorised(
@@ -61,12 +60,12 @@ impl Objective {
                             let y = labels[b + i];
                             let t = out.0[i].scale(-y);
                             loss[i] = t.softplus();
-                            slope[i] = t.sigmoid().scale(-y * share);
+                            slope[i] = t.sigmoid().scale(-y).over(batch);
                         }
                         Lanes(slope).store(d, b);
                         sum.add(Lanes(loss));
                     });
-                    sum.total().scale(share)
+                    sum.total().over(batch)
                 },
             ),
             Self::CrossEntropy => vectorised(
@@ -81,12 +80,12 @@ impl Objective {
                     for b in 0..batch {
                         let target = if single { labels[b] } else { f64::from(u8::from(labels[b] == k as f64)) };
                         let residual: S = S::load(out, b) - S::from_f64(target);
-                        residual.scale(share).store(d, b);
+                        residual.over(batch).store(d, b);
                         sum.add(Lanes([residual.square()]));
                     }
                     total += sum.total();
                 }
-                total.scale(0.5 * share)
+                total.scale(0.5).over(batch)
             }
         }
     }
@@ -96,7 +95,6 @@ impl Objective {
 #[inline(always)]
 fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S::Base], labels: &[f64]) -> S {
     let batch = labels.len();
-    let share = 1.0 / batch as f64;
     let row = S::PLANES * batch;
     let (largest, rest) = scratch.split_at_mut(row);
     let total = &mut rest[..row];
@@ -130,8 +128,8 @@ fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S
         for b in 0..batch {
             let p = S::load(d, b) * S::load(total, b);
             let target = if labels[b] == k as f64 { S::ONE } else { S::ZERO };
-            (p - target).scale(share).store(d, b);
+            (p - target).over(batch).store(d, b);
         }
     }
-    sum.total().scale(share)
+    sum.total().over(batch)
 }

@@ -276,7 +276,7 @@ fn norm_sq<S: Scalar>(theta: &[S::Base], start: usize, len: usize) -> S {
     let mut sum = Sum::new();
     sweep!(len, K, i => {
         let w = Lanes::<S, K>::load(theta, start + i);
-        sum.add(w * w);
+        sum.add(w.map(S::square));
     });
     sum.total()
 }

@@ -115,6 +115,10 @@ impl<S: Scalar> Scalar for Dual<S> {
         Self { re: self.re.scale(factor), du: self.du.scale(factor) }
     }
     #[inline(always)]
+    fn over(self, n: usize) -> Self {
+        Self { re: self.re.over(n), du: self.du.over(n) }
+    }
+    #[inline(always)]
     fn is_finite(self) -> bool {
         self.re.is_finite() && self.du.is_finite()
     }
@@ -149,7 +153,7 @@ impl<S: Scalar> Scalar for Dual<S> {
     #[inline(always)]
     fn tanh(self) -> Self {
         let t = self.re.tanh();
-        self.chain(t, S::ONE - t * t)
+        self.chain(t, S::ONE - t.square())
     }
     #[inline(always)]
     fn sigmoid(self) -> Self {
@@ -162,11 +166,23 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     #[inline(always)]
     fn abs(self) -> Self {
-        if self.value() < 0.0 { -self } else { self }
+        self.chain(self.re.abs(), self.re.sign())
+    }
+    #[inline(always)]
+    fn sign(self) -> Self {
+        Self { re: self.re.sign(), du: S::ZERO }
     }
     #[inline(always)]
     fn relu(self) -> Self {
-        if self.value() > 0.0 { self } else { Self::ZERO }
+        self.chain(self.re.relu(), self.re.step())
+    }
+    #[inline(always)]
+    fn step(self) -> Self {
+        Self { re: self.re.step(), du: S::ZERO }
+    }
+    #[inline(always)]
+    fn square(self) -> Self {
+        Self { re: self.re.square(), du: (self.re * self.du).scale(2.0) }
     }
     #[inline(always)]
     fn powf(self, p: f64) -> Self {

@@ -1,7 +1,8 @@
 //! The arithmetics a loss is evaluated in.
 //!
 //! A loss is written once over [`Scalar`]. At `f64` it gives values and gradients; at [`Dual`]`<f64>` the same code gives
-//! exact directional derivatives, hence Hessian-vector products; `Dual<Dual<f64>>` gives third derivatives.
+//! exact directional derivatives, hence Hessian-vector products; `Dual<Dual<f64>>` gives third derivatives. At [`Interval`]
+//! it gives sets that contain the true value, and at `Dual<Interval>` the derivatives' too: proofs instead of estimates.
 //!
 //! **Planes.** Networks keep arrays of scalars in *planes*: a row of B scalars with [`Scalar::PLANES`] components is
 //! stored as PLANES runs of B contiguous base numbers (first all values, then all derivatives). Every component is then a
@@ -9,6 +10,8 @@
 
 mod dual;
 pub mod elementary;
+mod interval;
+mod interval_kernel;
 mod kernel;
 mod matrix;
 mod real;
@@ -17,6 +20,7 @@ use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 pub use dual::Dual;
+pub use interval::Interval;
 pub(crate) use kernel::vectorised;
 pub use matrix::{Matrix, MatrixMut, Store};
 
@@ -47,10 +51,13 @@ pub trait Scalar:
 
     /// The constant `x`.
     fn from_f64(x: f64) -> Self;
-    /// The value, without derivatives: for comparisons and reports.
+    /// The value, without derivatives: for comparisons and reports. Of an interval it is a number inside, so code that
+    /// chooses between different functions by it encloses nothing there: see [`crate::loss::Loss::encloses`].
     fn value(self) -> f64;
     /// `self * factor` for a constant factor.
     fn scale(self, factor: f64) -> Self;
+    /// `self / n` for a count n, as in a mean: 1/n itself need not be a floating-point number.
+    fn over(self, n: usize) -> Self;
     /// Whether every component is finite.
     fn is_finite(self) -> bool;
 
@@ -72,10 +79,14 @@ pub trait Scalar:
     fn sigmoid(self) -> Self;
     /// ln(1 + e^x).
     fn softplus(self) -> Self;
-    /// |x|, with derivative +1 at 0.
+    /// |x|, with derivative [`Scalar::sign`].
     fn abs(self) -> Self;
-    /// max(x, 0), with derivative 0 at 0.
+    /// 1 for x >= 0, otherwise -1; of an interval around 0, both and all between. A constant to derivatives.
+    fn sign(self) -> Self;
+    /// max(x, 0), with derivative [`Scalar::step`].
     fn relu(self) -> Self;
+    /// 1 for x > 0, otherwise 0; of an interval around 0, both and all between. A constant to derivatives.
+    fn step(self) -> Self;
     /// x^p for a constant p, x > 0.
     fn powf(self, p: f64) -> Self;
 

@@ -22,6 +22,11 @@ impl Scalar for f64 {
         self * factor
     }
     #[inline(always)]
+    fn over(self, n: usize) -> Self {
+        // A multiplication: the reciprocal of a loop's constant is computed once.
+        self * (1.0 / n as f64)
+    }
+    #[inline(always)]
     fn is_finite(self) -> bool {
         f64::is_finite(self)
     }
@@ -66,9 +71,17 @@ impl Scalar for f64 {
         f64::abs(self)
     }
     #[inline(always)]
+    fn sign(self) -> Self {
+        if self < 0.0 { -1.0 } else { 1.0 }
+    }
+    #[inline(always)]
     fn relu(self) -> Self {
         // Written so that NaN stays NaN.
         if self <= 0.0 { 0.0 } else { self }
+    }
+    #[inline(always)]
+    fn step(self) -> Self {
+        if self > 0.0 { 1.0 } else { 0.0 }
     }
     #[inline(always)]
     fn powf(self, p: f64) -> Self {

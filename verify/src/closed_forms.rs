@@ -30,6 +30,9 @@ macro_rules! closed_forms {
             fn minibatches(&self) -> &Minibatches {
                 match self { $(Self::$name(loss) => loss.minibatches()),* }
             }
+            fn encloses(&self) -> bool {
+                match self { $(Self::$name(loss) => loss.encloses()),* }
+            }
             fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
                 match self { $(Self::$name(loss) => loss.sample_loss(z, theta)),* }
             }

@@ -34,7 +34,7 @@ pub(crate) const TWO_OVER_SQRT_3: f64 = 1.154_700_538_379_251_5;
 fn norm<S: Scalar>(w: &[S]) -> S {
     let mut sum = S::ZERO;
     for &x in w {
-        sum += x * x;
+        sum += x.square();
     }
     sum.sqrt()
 }

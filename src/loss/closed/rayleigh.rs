@@ -79,7 +79,7 @@ impl Rayleigh {
     fn quotient<S: Scalar>(&self, w: &[S]) -> (S, S) {
         let (mut form, mut norm_sq) = (S::ZERO, S::ZERO);
         for (&a, &x) in self.diagonal.iter().zip(w) {
-            let square = x * x;
+            let square = x.square();
             norm_sq += square;
             form += square.scale(a);
         }

@@ -85,6 +85,10 @@ impl Loss for TanhCircle {
     fn minibatches(&self) -> &Minibatches {
         &self.z
     }
+    /// The two half planes have different formulas.
+    fn encloses(&self) -> bool {
+        false
+    }
     #[inline]
     fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         self.value(w, Self::mirrored_angle(w))
