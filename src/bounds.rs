@@ -7,6 +7,9 @@
 //!
 //! The formulas are those of the proofs with their misprints corrected. Every function is the formula in its doc comment,
 //! evaluated as written: a relative error of a few units of rounding, and NaN in, NaN out. Slices have an entry per block.
+//! Those of Lemma 3.2 are written over [`Scalar`], so that a proof can evaluate them over intervals.
+
+use crate::scalar::Scalar;
 
 /// C_i = (1/2) sum_j Lij + m Li^2/(c Lg), Lemma 3.2; `l_vv_row` is (Li1, .., Lim).
 ///
@@ -17,9 +20,13 @@
 /// assert_eq!(c_w(&[2.0, 4.0], 3.0, 6.0, 0.5), 9.0); // (2 + 4)/2 + 2 * 9/(0.5 * 6)
 /// assert_eq!(c_w(&[2.0], 0.0, 0.0, 0.5), 1.0);
 /// ```
-pub fn c_w(l_vv_row: &[f64], l_vg: f64, l_gg: f64, c_g: f64) -> f64 {
-    let coupling = if l_vg == 0.0 { 0.0 } else { l_vv_row.len() as f64 * l_vg * l_vg / (c_g * l_gg) };
-    0.5 * l_vv_row.iter().sum::<f64>() + coupling
+pub fn c_w<S: Scalar + PartialEq>(l_vv_row: &[S], l_vg: S, l_gg: S, c_g: f64) -> S {
+    let coupling = if l_vg == S::ZERO { S::ZERO } else { l_vg.square().scale(l_vv_row.len() as f64) / l_gg.scale(c_g) };
+    sum(l_vv_row.iter().copied()).scale(0.5) + coupling
+}
+
+fn sum<S: Scalar>(terms: impl Iterator<Item = S>) -> S {
+    terms.fold(S::ZERO, |sum, term| sum + term)
 }
 
 /// 2(2-c)/((2+c)Lg): Lemma 3.2 holds for 0 < eta_g up to here.
@@ -27,8 +34,11 @@ pub fn c_w(l_vv_row: &[f64], l_vg: f64, l_gg: f64, c_g: f64) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::eta_g_limit(3.0, 0.5), 0.4); // 2 * 1.5/(2.5 * 3)
 /// ```
-pub fn eta_g_limit(l_gg: f64, c_g: f64) -> f64 {
-    2.0 * (2.0 - c_g) / ((2.0 + c_g) * l_gg)
+pub fn eta_g_limit<S: Scalar>(l_gg: S, c_g: f64) -> S {
+    // 2 - c and 2 + c are divided as they are: neither need be a floating-point number.
+    let c = S::from_f64(c_g);
+    let two = S::from_f64(2.0);
+    (two - c).scale(2.0) / ((two + c) * l_gg)
 }
 
 /// 2(1-c)/Lg, the eta_g that Theorems 3.1 and 4.2 print; below [`eta_g_limit`].
@@ -50,10 +60,11 @@ pub fn eta_g_printed(l_gg: f64, c_g: f64) -> f64 {
 ///
 /// # Panics
 /// If the slices differ in length.
-pub fn lemma_3_2(eta_w: f64, eta_g: f64, c_g: f64, n: &[f64], grad_w_sq: &[f64], c_w: &[f64], grad_g_sq: f64) -> f64 {
+pub fn lemma_3_2<S: Scalar>(eta_w: f64, eta_g: f64, c_g: f64, n: &[S], grad_w_sq: &[S], c_w: &[S], grad_g_sq: S) -> S {
     assert!(n.len() == grad_w_sq.len() && n.len() == c_w.len(), "one entry per block");
-    let blocks = n.iter().zip(grad_w_sq).zip(c_w).map(|((n, sq), c)| eta_w * sq * (1.0 - c * eta_w / n));
-    -blocks.sum::<f64>() - 0.5 * c_g * eta_g * grad_g_sq
+    let blocks =
+        n.iter().zip(grad_w_sq).zip(c_w).map(|((&n, &sq), &c)| sq.scale(eta_w) * (S::ONE - c.scale(eta_w) / n));
+    -sum(blocks) - grad_g_sq.scale(eta_g).scale(0.5 * c_g)
 }
 
 /// (11), a bound of sum_{t<T} ||grad_{v_i} L||^2 under a constant eta_w: n_T (n_T - n_0)/eta_w^2.

@@ -2,6 +2,8 @@
 
 use ndarray::Array2;
 
+use super::hessian::Part;
+
 /// A constant in closed form: the true value, up to rounding.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Exact(pub f64);
@@ -81,6 +83,36 @@ pub struct Smoothness<C> {
     pub l_gg: C,
 }
 
+impl<C: Copy> Smoothness<C> {
+    /// One number for every block of the Hessian with m blocks of weights; `f` is asked for the blocks on the diagonal of vv and
+    /// below it, for (i, g) and for (g, g).
+    pub fn from_blocks(m: usize, mut f: impl FnMut(Part, Part) -> C) -> Self {
+        let l_gg = f(Part::G, Part::G);
+        let mut l_vv = Array2::from_elem((m, m), l_gg);
+        for i in 0..m {
+            for j in 0..=i {
+                let c = f(Part::Block(i), Part::Block(j));
+                (l_vv[(i, j)], l_vv[(j, i)]) = (c, c);
+            }
+        }
+        Self { l_vv, l_vg: (0..m).map(|i| f(Part::Block(i), Part::G)).collect(), l_gg }
+    }
+
+    /// The number of a block.
+    pub fn of(&self, rows: Part, columns: Part) -> C {
+        match (rows, columns) {
+            (Part::Block(i), Part::Block(j)) => self.l_vv[(i, j)],
+            (Part::Block(i), Part::G) | (Part::G, Part::Block(i)) => self.l_vg[i],
+            (Part::G, Part::G) => self.l_gg,
+        }
+    }
+
+    /// f of every number.
+    pub fn map<D: Copy>(&self, f: impl Fn(C) -> D) -> Smoothness<D> {
+        Smoothness { l_vv: self.l_vv.mapv(&f), l_vg: self.l_vg.iter().map(|&c| f(c)).collect(), l_gg: f(self.l_gg) }
+    }
+}
+
 impl<C: Constant> Smoothness<C> {
     /// The constants of a loss with one block.
     pub fn single(l_vv: C, l_vg: C, l_gg: C) -> Self {
@@ -90,10 +122,6 @@ impl<C: Constant> Smoothness<C> {
     /// m.
     pub fn n_blocks(&self) -> usize {
         self.l_vg.len()
-    }
-
-    fn map<D>(&self, f: impl Fn(C) -> D) -> Smoothness<D> {
-        Smoothness { l_vv: self.l_vv.mapv(&f), l_vg: self.l_vg.iter().map(|&c| f(c)).collect(), l_gg: f(self.l_gg) }
     }
 
     /// The bare numbers, for reports.

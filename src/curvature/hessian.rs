@@ -127,9 +127,14 @@ pub struct DenseHessian {
 impl DenseHessian {
     /// The block with the given rows and columns.
     pub fn block(&self, layout: &Parameters, rows: Part, columns: Part) -> ArrayView2<'_, f64> {
-        let rows = self.matrix.slice_axis(Axis(0), Slice::from(rows.range(layout)));
-        rows.slice_axis_move(Axis(1), Slice::from(columns.range(layout)))
+        block(&self.matrix, layout, rows, columns)
     }
+}
+
+/// The block of a matrix with the given rows and columns.
+pub(super) fn block<'a, T>(matrix: &'a Array2<T>, layout: &Parameters, rows: Part, columns: Part) -> ArrayView2<'a, T> {
+    let rows = matrix.slice_axis(Axis(0), Slice::from(rows.range(layout)));
+    rows.slice_axis_move(Axis(1), Slice::from(columns.range(layout)))
 }
 
 /// The Hessian by n Hessian-vector products, made symmetric.
