@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_quadratic_form_on_a_sphere_ends_at_its_largest_eigenvalue() {
         let n = 40;
-        let surface = Surface { spheres: Vec::from([0..n]), g: n..n, domain: Domain::Ball(0.0) };
+        let surface = Surface { spheres: std::iter::once(0..n).collect(), g: n..n, domain: Domain::Ball(0.0) };
         let mut calls = 0;
         let place = climb(&surface, vec![1.0; n], 1e-9, 1000, |x, grad| {
             calls += 1;
