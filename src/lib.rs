@@ -25,7 +25,7 @@
 //! # Map
 //!
 //! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> [`curvature`], [`descent`] ->
-//! [`bounds`], [`rates`]. Dense routines are in [`linalg`], data sets in [`data`], and randomness comes from [`random`] alone.
+//! [`bounds`], [`rates`], [`proof`]. Dense routines are in [`linalg`], data sets in [`data`], and randomness comes from [`random`] alone.
 //!
 //! # Checking one's own loss
 //!
@@ -39,6 +39,7 @@ pub mod linalg;
 pub mod loss;
 pub mod network;
 pub mod parameters;
+pub mod proof;
 pub mod random;
 pub mod rates;
 pub mod scalar;

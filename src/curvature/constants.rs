@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use super::hessian::Part;
+use super::norms::larger;
 
 /// A constant in closed form: the true value, up to rounding.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -106,10 +107,17 @@ impl<C: Copy> Smoothness<C> {
             (Part::G, Part::G) => self.l_gg,
         }
     }
+}
 
-    /// f of every number.
-    pub fn map<D: Copy>(&self, f: impl Fn(C) -> D) -> Smoothness<D> {
-        Smoothness { l_vv: self.l_vv.mapv(&f), l_vg: self.l_vg.iter().map(|&c| f(c)).collect(), l_gg: f(self.l_gg) }
+impl<C> Smoothness<C> {
+    /// m.
+    pub fn n_blocks(&self) -> usize {
+        self.l_vg.len()
+    }
+
+    /// The same arrangement of f of everything.
+    pub fn map<D>(&self, f: impl Fn(&C) -> D) -> Smoothness<D> {
+        Smoothness { l_vv: self.l_vv.map(&f), l_vg: self.l_vg.iter().map(&f).collect(), l_gg: f(&self.l_gg) }
     }
 }
 
@@ -119,25 +127,36 @@ impl<C: Constant> Smoothness<C> {
         Self { l_vv: Array2::from_elem((1, 1), l_vv), l_vg: vec![l_vg], l_gg }
     }
 
-    /// m.
-    pub fn n_blocks(&self) -> usize {
-        self.l_vg.len()
-    }
-
     /// The bare numbers, for reports.
     pub fn values(&self) -> Smoothness<f64> {
-        self.map(Constant::value)
+        self.map(|c| c.value())
+    }
+}
+
+impl Smoothness<Sampled> {
+    /// The larger of each: what both searches together have met. NaN where one is NaN.
+    ///
+    /// # Panics
+    /// If the numbers of blocks differ.
+    #[must_use]
+    pub fn max(mut self, other: &Self) -> Self {
+        assert_eq!(self.n_blocks(), other.n_blocks(), "constants of the same blocks");
+        let raise = |a: &mut Sampled, b: &Sampled| a.0 = larger(a.0, b.0);
+        self.l_vv.zip_mut_with(&other.l_vv, raise);
+        self.l_vg.iter_mut().zip(&other.l_vg).for_each(|(a, b)| raise(a, b));
+        raise(&mut self.l_gg, &other.l_gg);
+        self
     }
 }
 
 impl From<Smoothness<Exact>> for Smoothness<Upper> {
     fn from(constants: Smoothness<Exact>) -> Self {
-        constants.map(Upper::from)
+        constants.map(|&c| c.into())
     }
 }
 
 impl From<Smoothness<Exact>> for Smoothness<Sampled> {
     fn from(constants: Smoothness<Exact>) -> Self {
-        constants.map(Sampled::from)
+        constants.map(|&c| c.into())
     }
 }

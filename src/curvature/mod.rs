@@ -1,18 +1,23 @@
 //! Curvature: Hessian-vector products, blocks of the Hessian and their spectral norms, and the smoothness constants of
 //! section 2.4 with a type that says how each was obtained.
 
+mod ascent;
+mod climb;
 mod constants;
 mod enclosure;
 mod hessian;
+mod norms;
 mod sampled;
 mod segment;
 mod spectral;
 
+pub use ascent::{Ascent, AscentOptions, ascend_block, ascend_constants};
 pub use constants::{Constant, Exact, Sampled, Smoothness, Upper};
 pub use enclosure::{NotEnclosed, block_norms_upper, hessian_enclosure, spectral_norm_upper};
 pub use hessian::{
     BlockOperator, DenseHessian, HessianProduct, Operator, Part, Target, dense_hessian, hessian_vector_product,
 };
+pub use norms::block_norms;
 pub use sampled::{Domain, Functions, Sampling, sampled_constants};
 pub use segment::{SegmentConstants, SegmentOptions, segment_constants};
 pub use spectral::{SpectralNorm, SpectralOptions, spectral_norm};

@@ -1,13 +1,12 @@
 //! Smoothness constants from below: the largest block norms met at random points.
 
-use ndarray::Array2;
 use rand::RngExt;
 use rayon::prelude::*;
 
 use super::constants::{Sampled, Smoothness};
-use super::hessian::{BlockOperator, HessianProduct, Part, Target, dense_hessian_with};
-use super::spectral::{SpectralOptions, spectral_norm, start};
-use crate::linalg;
+use super::hessian::{HessianProduct, Target};
+use super::norms::{DENSE_UP_TO, Norms};
+use super::spectral::start;
 use crate::loss::Loss;
 use crate::parameters::Parameters;
 use crate::random::{Generator, Seed};
@@ -19,6 +18,14 @@ pub enum Domain {
     Ball(f64),
     /// Every |g_k| <= K.
     Box(f64),
+}
+
+impl Domain {
+    /// Panics if K is negative or not finite.
+    pub(super) fn check(self) {
+        let (Self::Ball(radius) | Self::Box(radius)) = self;
+        assert!(radius >= 0.0 && radius.is_finite(), "the radius of g must be finite and is {radius}");
+    }
 }
 
 /// Which functions the constants are to bound.
@@ -46,7 +53,7 @@ pub struct Sampling {
 impl Sampling {
     /// `n_points` points for every F_z on the ball ||g|| <= `radius`; dense up to 2000 parameters.
     pub fn new(n_points: usize, radius: f64) -> Self {
-        Self { n_points, domain: Domain::Ball(radius), functions: Functions::Samples, dense_up_to: 2000 }
+        Self { n_points, domain: Domain::Ball(radius), functions: Functions::Samples, dense_up_to: DENSE_UP_TO }
     }
 }
 
@@ -69,29 +76,50 @@ impl Sampling {
 /// assert!((found.l_vv[(0, 0)].0 - 2.0).abs() < 1e-14);
 /// ```
 pub fn sampled_constants<L: Loss>(loss: &L, sampling: &Sampling, seed: &Seed) -> Smoothness<Sampled> {
-    let (Domain::Ball(radius) | Domain::Box(radius)) = sampling.domain;
-    assert!(radius >= 0.0 && radius.is_finite(), "the radius of g must be finite and is {radius}");
+    sampling.domain.check();
     let layout = loss.parameters();
-    let blank = || Norms { values: vec![0.0; Norms::len(layout)] };
+    let blank = || Norms::zeros(layout);
     let largest = (0..sampling.n_points)
         .into_par_iter()
         .fold(
-            || (blank(), HessianProduct::new(layout.len()), Vec::new()),
-            |(mut norms, mut work, mut scratch), k| {
-                let node = seed.child(&format!("point-{k}"));
-                let mut generator = node.generator("theta");
-                let theta = random_point(layout, sampling.domain, &mut generator);
-                let target = match sampling.functions {
-                    Functions::Mean => Target::Mean,
-                    Functions::Samples => Target::Sample(loss.minibatches().draw(&mut generator, &mut scratch)),
-                };
-                norms.raise(loss, target, &theta, sampling.dense_up_to, &node, &mut work);
-                (norms, work, scratch)
+            || (blank(), HessianProduct::new(layout.len())),
+            |(norms, mut work), k| {
+                let point = RandomPoint::new(loss, k, sampling.domain, sampling.functions, seed);
+                let (found, _) =
+                    Norms::at(loss, point.target(), &point.theta, sampling.dense_up_to, &point.seed, &mut work);
+                (norms.max(found), work)
             },
         )
-        .map(|(norms, ..)| norms)
+        .map(|(norms, _)| norms)
         .reduce(blank, Norms::max);
     largest.into_smoothness(layout.n_blocks())
+}
+
+/// A random point, and the function that is looked at there.
+pub(super) struct RandomPoint {
+    pub(super) theta: Vec<f64>,
+    /// The minibatch; `None` for the mean loss.
+    pub(super) z: Option<Vec<usize>>,
+    /// For what is random at this point.
+    pub(super) seed: Seed,
+}
+
+impl RandomPoint {
+    /// Point k, which depends on the seed and on k alone.
+    pub(super) fn new<L: Loss>(loss: &L, k: usize, domain: Domain, functions: Functions, seed: &Seed) -> Self {
+        let node = seed.child(&format!("point-{k}"));
+        let mut generator = node.generator("theta");
+        let theta = random_point(loss.parameters(), domain, &mut generator);
+        let z = match functions {
+            Functions::Mean => None,
+            Functions::Samples => Some(loss.minibatches().draw(&mut generator, &mut Vec::new()).to_vec()),
+        };
+        Self { theta, z, seed: node }
+    }
+
+    pub(super) fn target(&self) -> Target<'_> {
+        self.z.as_ref().map_or(Target::Mean, Target::from)
+    }
 }
 
 /// A uniform point of the product of the unit spheres and the domain of g.
@@ -111,66 +139,4 @@ fn random_point(layout: &Parameters, domain: Domain, generator: &mut Generator) 
         }
     }
     theta
-}
-
-/// The norms of the blocks (i, j) with j <= i, then of every (i, g), then of (g, g).
-struct Norms {
-    values: Vec<f64>,
-}
-
-impl Norms {
-    fn len(layout: &Parameters) -> usize {
-        let m = layout.n_blocks();
-        m * (m + 1) / 2 + m + 1
-    }
-
-    fn parts(m: usize) -> impl Iterator<Item = (Part, Part)> {
-        let vv = (0..m).flat_map(|i| (0..=i).map(move |j| (Part::Block(i), Part::Block(j))));
-        vv.chain((0..m).map(|i| (Part::Block(i), Part::G))).chain(std::iter::once((Part::G, Part::G)))
-    }
-
-    /// Takes the norms at a further point into account.
-    fn raise<L: Loss>(
-        &mut self,
-        loss: &L,
-        target: Target<'_>,
-        theta: &[f64],
-        dense_up_to: usize,
-        seed: &Seed,
-        work: &mut HessianProduct,
-    ) {
-        let layout = loss.parameters();
-        let dense = (theta.len() <= dense_up_to).then(|| dense_hessian_with(loss, target, theta, work));
-        for (value, (rows, columns)) in self.values.iter_mut().zip(Self::parts(layout.n_blocks())) {
-            let norm = match &dense {
-                Some(hessian) => linalg::spectral_norm(hessian.block(layout, rows, columns)).unwrap_or(f64::NAN),
-                None => {
-                    let mut block = BlockOperator::new(loss, target, theta, rows, columns);
-                    // Converged or not, the value is at most the block's norm, which is all that is promised.
-                    spectral_norm(&mut block, &SpectralOptions::default(), seed).value
-                }
-            };
-            *value = larger(*value, norm);
-        }
-    }
-
-    fn max(mut self, other: Self) -> Self {
-        self.values.iter_mut().zip(other.values).for_each(|(a, b)| *a = larger(*a, b));
-        self
-    }
-
-    fn into_smoothness(self, m: usize) -> Smoothness<Sampled> {
-        let vv = |i: usize, j: usize| self.values[i * (i + 1) / 2 + j];
-        let (vg, gg) = self.values[m * (m + 1) / 2..].split_at(m);
-        Smoothness {
-            l_vv: Array2::from_shape_fn((m, m), |(i, j)| Sampled(vv(i.max(j), i.min(j)))),
-            l_vg: vg.iter().map(|&x| Sampled(x)).collect(),
-            l_gg: Sampled(gg[0]),
-        }
-    }
-}
-
-/// The larger of two numbers; NaN if one of them is NaN (unlike `f64::max`, which would hide it).
-fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a >= b { a } else { b }
 }

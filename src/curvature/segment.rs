@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::constants::{Sampled, Smoothness, Upper};
 use super::enclosure::{NotEnclosed, block_norms_upper, check, columns};
 use super::hessian::{HessianProduct, Part, Target, block};
+use super::norms::larger;
 use crate::linalg;
 use crate::loss::Loss;
 use crate::parameters::Parameters;
@@ -107,8 +108,8 @@ pub fn segment_constants<'a, L: Loss>(
         if blunt == 0 || evaluated + 2 * blunt > options.max_pieces {
             let upper = fold(&pieces, |piece| &piece.upper);
             return Ok(SegmentConstants {
-                upper: upper.map(Upper),
-                sampled: sampled.map(Sampled),
+                upper: upper.map(|&x| Upper(x)),
+                sampled: sampled.map(|&x| Sampled(x)),
                 pieces: evaluated,
                 settled: blunt == 0,
             });
@@ -127,7 +128,6 @@ pub fn segment_constants<'a, L: Loss>(
 
 /// The largest of each norm over the pieces; NaN if one is.
 fn fold(pieces: &[Piece], norms: fn(&Piece) -> &Smoothness<f64>) -> Smoothness<f64> {
-    let larger = |a: f64, b: f64| if a.is_nan() || a >= b { a } else { b };
     let mut largest = norms(&pieces[0]).clone();
     for piece in &pieces[1..] {
         let other = norms(piece);
@@ -136,14 +136,14 @@ fn fold(pieces: &[Piece], norms: fn(&Piece) -> &Smoothness<f64>) -> Smoothness<f
     largest
 }
 
-/// Each norm, or a hundredth of the largest of its kind.
+/// Each norm, or a hundredth of the largest of its kind; never 0, which no bound that is rounded upward could reach.
 fn floored(norms: &Smoothness<f64>) -> Smoothness<f64> {
-    let largest = |v: &mut dyn Iterator<Item = f64>| v.fold(0.0, f64::max);
-    let (vv, vg) = (largest(&mut norms.l_vv.iter().copied()), largest(&mut norms.l_vg.iter().copied()));
+    let hundredth = |v: &mut dyn Iterator<Item = f64>| (0.01 * v.fold(0.0, f64::max)).max(f64::MIN_POSITIVE);
+    let (vv, vg) = (hundredth(&mut norms.l_vv.iter().copied()), hundredth(&mut norms.l_vg.iter().copied()));
     Smoothness {
-        l_vv: norms.l_vv.mapv(|x| x.max(0.01 * vv)),
-        l_vg: norms.l_vg.iter().map(|x| x.max(0.01 * vg)).collect(),
-        l_gg: norms.l_gg,
+        l_vv: norms.l_vv.mapv(|x| x.max(vv)),
+        l_vg: norms.l_vg.iter().map(|x| x.max(vg)).collect(),
+        l_gg: norms.l_gg.max(f64::MIN_POSITIVE),
     }
 }
 

@@ -44,9 +44,18 @@ pub struct SpectralNorm {
     pub evaluations: usize,
 }
 
-impl SpectralNorm {
+/// A spectral norm with the pair of singular vectors it was judged by: unit vectors u = B v / value and v, except that u is 0
+/// where B v is, and that neither means anything if the value is not a number.
+pub(super) struct LeadingPair {
+    pub(super) norm: SpectralNorm,
+    pub(super) u: Vec<f64>,
+    pub(super) v: Vec<f64>,
+}
+
+impl LeadingPair {
     fn failed(evaluations: usize) -> Self {
-        Self { value: f64::NAN, residual: f64::NAN, converged: false, evaluations }
+        let norm = SpectralNorm { value: f64::NAN, residual: f64::NAN, converged: false, evaluations };
+        Self { norm, u: Vec::new(), v: Vec::new() }
     }
 }
 
@@ -66,10 +75,16 @@ impl SpectralNorm {
 /// assert!((found.value - 5.0).abs() < 1e-14 && found.converged);
 /// ```
 pub fn spectral_norm(operator: &mut impl Operator, options: &SpectralOptions, seed: &Seed) -> SpectralNorm {
+    leading_pair(operator, options, seed).norm
+}
+
+/// [`spectral_norm`] with its singular vectors.
+pub(super) fn leading_pair(operator: &mut impl Operator, options: &SpectralOptions, seed: &Seed) -> LeadingPair {
     let (rows, columns) = operator.shape();
     let smaller = rows.min(columns);
     if smaller == 0 {
-        return SpectralNorm { value: 0.0, residual: 0.0, converged: true, evaluations: 0 };
+        let norm = SpectralNorm { value: 0.0, residual: 0.0, converged: true, evaluations: 0 };
+        return LeadingPair { norm, u: vec![0.0; rows], v: vec![0.0; columns] };
     }
     if smaller <= options.dense_below && smaller + 2 <= options.max_evaluations {
         return dense(operator, options);
@@ -78,7 +93,7 @@ pub fn spectral_norm(operator: &mut impl Operator, options: &SpectralOptions, se
 }
 
 /// Forms the operator row by row or column by column, and checks the leading pair of its decomposition on the operator.
-fn dense(operator: &mut impl Operator, options: &SpectralOptions) -> SpectralNorm {
+fn dense(operator: &mut impl Operator, options: &SpectralOptions) -> LeadingPair {
     let (rows, columns) = operator.shape();
     let by_columns = columns <= rows;
     let k = rows.min(columns);
@@ -96,13 +111,13 @@ fn dense(operator: &mut impl Operator, options: &SpectralOptions) -> SpectralNor
         }
         unit[j] = 0.0;
     }
-    let Ok(found) = linalg::svd(matrix.view()) else { return SpectralNorm::failed(k) };
+    let Ok(found) = linalg::svd(matrix.view()) else { return LeadingPair::failed(k) };
     let v = if by_columns { found.u.column(0).to_vec() } else { found.vt.row(0).to_vec() };
     judge(operator, &v, k, options)
 }
 
 /// The value and the residual of an approximate right singular vector, by two products.
-fn judge(operator: &mut impl Operator, v: &[f64], evaluations: usize, options: &SpectralOptions) -> SpectralNorm {
+fn judge(operator: &mut impl Operator, v: &[f64], evaluations: usize, options: &SpectralOptions) -> LeadingPair {
     let (rows, columns) = operator.shape();
     let evaluations = evaluations + 2;
     let mut v = v.to_vec();
@@ -112,19 +127,21 @@ fn judge(operator: &mut impl Operator, v: &[f64], evaluations: usize, options: &
     let value = normalise(&mut u);
     if value == 0.0 {
         // B v = 0 for the best v that was found: B = 0 as far as can be seen.
-        return SpectralNorm { value, residual: 0.0, converged: true, evaluations };
+        let norm = SpectralNorm { value, residual: 0.0, converged: true, evaluations };
+        return LeadingPair { norm, u, v };
     }
     operator.apply_transpose(&u, &mut back);
     back.iter_mut().zip(&v).for_each(|(b, v)| *b -= value * v);
     let residual = norm_sq(&back).sqrt();
     if !(value.is_finite() && residual.is_finite()) {
-        return SpectralNorm::failed(evaluations);
+        return LeadingPair::failed(evaluations);
     }
-    SpectralNorm { value, residual, converged: residual <= options.tolerance * value, evaluations }
+    let norm = SpectralNorm { value, residual, converged: residual <= options.tolerance * value, evaluations };
+    LeadingPair { norm, u, v }
 }
 
 /// Golub, Kahan and Lanczos: B V = U T with T upper bidiagonal, V and U orthonormal.
-fn lanczos(operator: &mut impl Operator, options: &SpectralOptions, seed: &Seed) -> SpectralNorm {
+fn lanczos(operator: &mut impl Operator, options: &SpectralOptions, seed: &Seed) -> LeadingPair {
     let (rows, columns) = operator.shape();
     let mut generator = seed.generator("spectral norm");
     let (mut left, mut right): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (Vec::new(), vec![start(columns, &mut generator)]);
@@ -150,7 +167,7 @@ fn lanczos(operator: &mut impl Operator, options: &SpectralOptions, seed: &Seed)
         orthogonalise(&mut v, &right);
         let beta = normalise(&mut v);
         if !(alpha.is_finite() && beta.is_finite()) {
-            return SpectralNorm::failed(evaluations);
+            return LeadingPair::failed(evaluations);
         }
         alphas.push(alpha);
         left.push(u);
@@ -166,7 +183,7 @@ fn lanczos(operator: &mut impl Operator, options: &SpectralOptions, seed: &Seed)
                     t[(i, i + 1)] = betas[i];
                 }
             }
-            let Ok(found) = linalg::svd(t.view()) else { return SpectralNorm::failed(evaluations) };
+            let Ok(found) = linalg::svd(t.view()) else { return LeadingPair::failed(evaluations) };
             best.fill(0.0);
             for (basis, &weight) in right.iter().zip(found.vt.row(0)) {
                 best.iter_mut().zip(basis).for_each(|(b, x)| *b += weight * x);
@@ -210,7 +227,7 @@ fn orthogonalise(x: &mut [f64], basis: &[Vec<f64>]) {
 }
 
 /// Divides by the norm unless that is 0, and returns it.
-fn normalise(x: &mut [f64]) -> f64 {
+pub(super) fn normalise(x: &mut [f64]) -> f64 {
     let norm = norm_sq(x).sqrt();
     if norm > 0.0 {
         x.iter_mut().for_each(|x| *x /= norm);

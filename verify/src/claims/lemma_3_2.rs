@@ -3,11 +3,9 @@
 //! The lemma's power is in its constant C_i, so that two instances are nearly tight: on (a) the Rayleigh quotient near its minimum the
 //! second-order term of w, and on (b) the regression with v perpendicular to c the coupling of w and g, cannot be any smaller.
 
-use ndarray::Array2;
 use ratecheck::bounds::{self, c_w, eta_g_limit};
-use ratecheck::curvature::{Part, Sampling, Smoothness, Target, dense_hessian, sampled_constants};
+use ratecheck::curvature::{Sampling, Smoothness, block_norms, sampled_constants};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::linalg::spectral_norm;
 use ratecheck::loss::Loss;
 use ratecheck::loss::closed::{BnRegression, Rayleigh};
 use ratecheck::network::Activation;
@@ -261,8 +259,8 @@ fn network(
 ) -> Result<f64, Unevaluated> {
     let radius = norm_sq(&subject.theta[subject.layout().g()]).sqrt();
     let seed = context.seed.child(&format!("{}/constants", subject.name));
-    let mut found = sampled_constants(&subject.network, &Sampling::new(points, radius), &seed).values();
-    let l_gg = 10.0 * found.l_gg;
+    let sampled = sampled_constants(&subject.network, &Sampling::new(points, radius), &seed);
+    let l_gg = 10.0 * sampled.l_gg.0;
     let eta_g = eta_g_limit(l_gg, C_G);
     let on_runs: Result<Vec<_>, Unevaluated> = rates
         .par_iter()
@@ -271,13 +269,8 @@ fn network(
         .into_iter()
         .collect();
     let on_runs: Vec<Vec<f64>> = on_runs?.into_iter().flatten().collect();
-    let norms: Vec<_> = on_runs.par_iter().map(|theta| block_norms(subject, theta)).collect();
-    for norms in norms {
-        let norms = norms?;
-        found.l_vv.zip_mut_with(&norms.l_vv, |a, &b| *a = larger(*a, b));
-        found.l_vg.iter_mut().zip(&norms.l_vg).for_each(|(a, &b)| *a = larger(*a, b));
-        found.l_gg = larger(found.l_gg, norms.l_gg);
-    }
+    let norms: Vec<_> = on_runs.par_iter().map(|theta| block_norms(&subject.network, &subject.z, theta)).collect();
+    let found = norms.iter().fold(sampled, Smoothness::max).values();
     let name = format!("{}: L^gg ≤ {l_gg:.3}", subject.name);
     let detail =
         format!("{:.3} is the largest value at {points} random points and {} on the runs", found.l_gg, on_runs.len());
@@ -323,28 +316,6 @@ fn along(
         points.push(after);
     }
     Ok(points)
-}
-
-/// The norms of all blocks of the Hessian at one point.
-fn block_norms(subject: &Subject, theta: &[f64]) -> Result<Smoothness<f64>, Unevaluated> {
-    let layout = subject.layout();
-    let hessian = dense_hessian(&subject.network, Target::Sample(&subject.z), theta);
-    let norm = |rows, columns| spectral_norm(hessian.block(layout, rows, columns));
-    let m = layout.n_blocks();
-    let mut l_vv = Array2::zeros((m, m));
-    for i in 0..m {
-        for j in 0..=i {
-            l_vv[(i, j)] = norm(Part::Block(i), Part::Block(j))?;
-            l_vv[(j, i)] = l_vv[(i, j)];
-        }
-    }
-    let l_vg = (0..m).map(|i| norm(Part::Block(i), Part::G)).collect::<Result<_, _>>()?;
-    Ok(Smoothness { l_vv, l_vg, l_gg: norm(Part::G, Part::G)? })
-}
-
-/// The larger of two numbers; NaN if one is.
-fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a >= b { a } else { b }
 }
 
 impl<L: Loss> Descent<'_, L> {
