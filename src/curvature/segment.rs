@@ -20,7 +20,8 @@ use crate::scalar::{Dual, Interval, Scalar};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SegmentOptions {
     /// Content when every bound exceeds the norm met at the middles of the pieces by at most this part of it, or of a
-    /// hundredth of the largest norm of its kind (vv, vg, gg): small blocks do not decide anything.
+    /// hundredth of the largest norm of its kind (vv; vg, or the root of the largest vv times gg): small blocks do not decide
+    /// anything.
     pub within: f64,
     /// At most so many pieces are evaluated. Each costs n Hessian-vector products over intervals and n over duals of them.
     pub max_pieces: usize,
@@ -136,13 +137,15 @@ fn fold(pieces: &[Piece], norms: fn(&Piece) -> &Smoothness<f64>) -> Smoothness<f
     largest
 }
 
-/// Each norm, or a hundredth of the largest of its kind; never 0, which no bound that is rounded upward could reach.
+/// Each norm, or a hundredth of the largest of its kind: for vg, of sqrt(L^vv L^gg) if that is larger, which bounds the
+/// coupling of a convex function. Never 0, which no bound that is rounded upward could reach.
 fn floored(norms: &Smoothness<f64>) -> Smoothness<f64> {
-    let hundredth = |v: &mut dyn Iterator<Item = f64>| (0.01 * v.fold(0.0, f64::max)).max(f64::MIN_POSITIVE);
-    let (vv, vg) = (hundredth(&mut norms.l_vv.iter().copied()), hundredth(&mut norms.l_vg.iter().copied()));
+    let largest = |v: &mut dyn Iterator<Item = f64>| v.fold(f64::MIN_POSITIVE, f64::max);
+    let vv = largest(&mut norms.l_vv.iter().copied());
+    let vg = largest(&mut norms.l_vg.iter().copied().chain([(vv * norms.l_gg).sqrt()]));
     Smoothness {
-        l_vv: norms.l_vv.mapv(|x| x.max(vv)),
-        l_vg: norms.l_vg.iter().map(|x| x.max(vg)).collect(),
+        l_vv: norms.l_vv.mapv(|x| x.max(0.01 * vv)),
+        l_vg: norms.l_vg.iter().map(|x| x.max(0.01 * vg)).collect(),
         l_gg: norms.l_gg.max(f64::MIN_POSITIVE),
     }
 }

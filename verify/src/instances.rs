@@ -152,6 +152,6 @@ pub fn direction(n: usize, range: std::ops::Range<usize>, length: f64, generator
 }
 
 /// The instances are built from constants of this package; one that is refused is a bug here, and says which.
-fn sound(network: Result<Network, NetworkError>) -> Network {
+pub(crate) fn sound(network: Result<Network, NetworkError>) -> Network {
     network.unwrap_or_else(|error| panic!("an instance of ratecheck itself is unsound: {error}"))
 }

@@ -11,6 +11,7 @@ mod lemma_2_2;
 mod lemma_2_4_1;
 mod lemma_2_4_2;
 mod lemma_3_2;
+mod lemma_3_2_proved;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
@@ -36,6 +37,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &appendix_a_identities::AppendixAIdentities,
     &equation_11::Equation11,
     &lemma_3_2::Lemma32,
+    &lemma_3_2_proved::Lemma32Proved,
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
     &auto_tuning_gd::AutoTuningGd,
