@@ -6,6 +6,7 @@ mod climb;
 mod constants;
 mod enclosure;
 mod hessian;
+mod neuron;
 mod norms;
 mod sampled;
 mod segment;
@@ -17,6 +18,7 @@ pub use enclosure::{NotEnclosed, block_norms_upper, hessian_enclosure, spectral_
 pub use hessian::{
     BlockOperator, DenseHessian, HessianProduct, Operator, Part, Target, dense_hessian, hessian_vector_product,
 };
+pub use neuron::{Enclosed, NeuronConstants, neuron_constants};
 pub use norms::block_norms;
 pub use sampled::{Domain, Functions, Sampling, sampled_constants};
 pub use segment::{SegmentConstants, SegmentOptions, segment_constants};

@@ -27,6 +27,12 @@ pub struct Architecture {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkError(pub(super) String);
 
+impl NetworkError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

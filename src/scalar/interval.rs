@@ -6,7 +6,7 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::{Matrix, MatrixMut, Scalar, Store, interval_kernel};
+use super::{Dual, Matrix, MatrixMut, Scalar, Store, interval_kernel};
 
 /// The closed interval [lo, hi]; the whole line is [-infinity, infinity].
 ///
@@ -132,6 +132,13 @@ impl Interval {
 impl From<f64> for Interval {
     fn from(x: f64) -> Self {
         Self::new(x, x)
+    }
+}
+
+impl From<Interval> for Dual<Interval> {
+    /// A constant.
+    fn from(x: Interval) -> Self {
+        Self::new(x, Interval::ZERO)
     }
 }
 
