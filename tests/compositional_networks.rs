@@ -1,22 +1,17 @@
 //! The compositional bound of whole networks against what sampling and ascent find.
 
 use ratecheck::curvature::{
-    Part, Sampling, Unbounded, compositional_bound, dense_hessian, g_bounds, sampled_constants,
+    AscentOptions, Part, Sampling, Unbounded, ascend_constants, compositional_bound, dense_hessian, g_bounds,
+    sampled_constants,
 };
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::linalg::pure::spectral_norm;
 use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
-use ratecheck::parameters::norm_sq;
-use ratecheck::random::{Generator, Seed};
+use ratecheck::random::Seed;
 
 /// A block norm comes from some hundred roundings of numbers up to the bound, or of order 1 where the bound is 0.
 const ROUNDING: f64 = 1e-12;
-
-fn gaussian(n: usize, generator: &mut Generator) -> Vec<f64> {
-    use rand_distr::{Distribution, StandardNormal};
-    (0..n).map(|_| StandardNormal.sample(generator)).collect()
-}
 
 fn network(layers: usize, activation: Activation, objective: Objective, outputs: usize, z: Minibatches) -> Network {
     let target = if outputs == 1 { Target::Binary } else { Target::Classes(outputs) };
@@ -35,88 +30,36 @@ fn network(layers: usize, activation: Activation, objective: Objective, outputs:
 
 const RADIUS: f64 = 2.0;
 
-/// Local ascent of the norm of one block by random steps that shrink when they fail.
-fn ascend(network: &Network, z: &[usize], rows: Part, columns: Part, steps: usize, generator: &mut Generator) -> f64 {
-    let layout = network.parameters();
-    let norm = |theta: &[f64]| {
-        let hessian = dense_hessian(network, z, theta);
-        spectral_norm(hessian.block(layout, rows, columns)).expect("finite")
-    };
-    let project = |theta: &mut Vec<f64>| {
-        layout.normalise(theta);
-        let length = norm_sq(&theta[layout.g()]).sqrt();
-        if length > RADIUS {
-            // A little inside, so that rounding does not leave the ball.
-            theta[layout.g()].iter_mut().for_each(|g| *g *= RADIUS * (1.0 - 1e-12) / length);
-        }
-    };
-    let mut theta = gaussian(layout.len(), generator);
-    project(&mut theta);
-    let (mut best, mut size) = (norm(&theta), 0.5);
-    for _ in 0..steps {
-        let mut next = theta.clone();
-        next.iter_mut().zip(gaussian(layout.len(), generator)).for_each(|(x, d)| *x += size * d);
-        project(&mut next);
-        let value = norm(&next);
-        if value > best {
-            (theta, best, size) = (next, value, 1.5 * size);
-        } else {
-            size *= 0.9;
-        }
-        if size < 1e-4 {
-            size = 0.5;
-        }
-    }
-    best
-}
-
-/// The largest and the smallest bound/found over the kinds of blocks; asserts that none is below 1.
-fn looseness(name: &str, network: &Network, steps: usize) -> (f64, f64) {
+/// The smallest and the largest bound/found over all blocks; asserts that none is below 1.
+fn looseness(name: &str, network: &Network) -> (f64, f64) {
     let bound = compositional_bound(network, RADIUS).expect("bounded").values();
-    let layout = network.parameters();
-    let m = layout.n_blocks();
-    let sampled = sampled_constants(network, &Sampling::new(100, RADIUS), &Seed::new(5).child(name)).values();
-    let mut found = sampled.clone();
-    let mut generator = Seed::new(6).generator(name);
-    let (mut scratch, z) = (Vec::new(), network.minibatches());
-    let batches: Vec<Vec<usize>> = match z.finite() {
-        Some(batches) => batches.map(<[usize]>::to_vec).collect(),
-        None => (0..3).map(|_| z.draw(&mut generator, &mut scratch).to_vec()).collect(),
-    };
-    let mut pairs = vec![(0, 0), (0, m - 1), (m - 1, m - 1)];
-    pairs.extend((m > 1).then_some((0, 1)));
-    for z in &batches {
-        let steps = steps / batches.len();
-        let mut up = |rows, columns| ascend(network, z, rows, columns, steps, &mut generator);
-        for &(i, j) in &pairs {
-            found.l_vv[(i, j)] = found.l_vv[(i, j)].max(up(Part::Block(i), Part::Block(j)));
+    // Many maxima lie at large ||g||, others near 0.
+    let [found, near_zero] = [RADIUS, 0.1 * RADIUS].map(|radius| {
+        let options = AscentOptions {
+            n_points: 50,
+            restarts: 2,
+            tolerance: 1e-3,
+            max_evaluations: 150,
+            ..AscentOptions::new(radius)
+        };
+        let ascended = ascend_constants(network, &options, &Seed::new(5).child(name)).map(|ascent| ascent.value);
+        ascended.max(&sampled_constants(network, &Sampling::new(100, radius), &Seed::new(6).child(name)))
+    });
+    let found = found.max(&near_zero);
+    let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
+    let parts = || (0..found.n_blocks()).map(Part::Block).chain([Part::G]);
+    for (i, rows) in parts().enumerate() {
+        for columns in parts().take(i + 1) {
+            let (found, bound) = (found.of(rows, columns).0, bound.of(rows, columns));
+            let fits = found <= bound * (1.0 + ROUNDING) + ROUNDING;
+            assert!(bound.is_finite() && fits, "{name}, {rows:?} x {columns:?}: {found} exceeds {bound}");
+            // Two rows of the last layer are not coupled at all under some objectives: 0 on both sides.
+            if bound > 0.0 {
+                (low, high) = (low.min(bound / found), high.max(bound / found));
+            }
         }
-        for i in [0, m - 1] {
-            found.l_vg[i] = found.l_vg[i].max(up(Part::Block(i), Part::G));
-        }
-        found.l_gg = found.l_gg.max(up(Part::G, Part::G));
     }
-    let mut ratios = Vec::new();
-    let check = |what: String, bound: f64, found: f64| {
-        let fits = found <= bound * (1.0 + ROUNDING) + ROUNDING;
-        assert!(bound.is_finite() && fits, "{name} {what}: {found} exceeds {bound}");
-        (bound, found)
-    };
-    for i in 0..m {
-        for j in 0..m {
-            check(format!("vv {i} {j}"), bound.l_vv[(i, j)], found.l_vv[(i, j)]);
-        }
-        check(format!("vg {i}"), bound.l_vg[i], found.l_vg[i]);
-    }
-    // Ratios of ascended blocks alone.
-    for &(i, j) in &pairs {
-        ratios.push(check(format!("vv {i} {j}"), bound.l_vv[(i, j)], found.l_vv[(i, j)]));
-    }
-    ratios.extend([0, m - 1].map(|i| check(format!("vg {i}"), bound.l_vg[i], found.l_vg[i])));
-    ratios.push(check("gg".to_owned(), bound.l_gg, found.l_gg));
-    // Two rows of the last layer are not coupled at all under some objectives: 0 on both sides.
-    let ratios = ratios.iter().filter(|(bound, _)| *bound > 0.0).map(|(bound, found)| bound / found);
-    ratios.fold((f64::INFINITY, 0.0), |(low, high), r| (low.min(r), high.max(r)))
+    (low, high)
 }
 
 #[test]
@@ -133,10 +76,10 @@ fn bounds_of_networks_are_never_exceeded() {
             ] {
                 let name = format!("L = {layers}, {activation:?}, {objective:?}, {outputs}");
                 let network = network(layers, activation, objective, outputs, Minibatches::full(12));
-                let (low, high) = looseness(&name, &network, 300);
+                let (low, high) = looseness(&name, &network);
                 eprintln!("{name}: loose x{low:.2} to x{high:.1}");
-                // Composition loses a factor of 4, 181, 1220 at the most for 1, 2, 3 layers in a prototype with better ascent; the
-                // block it loses least on must be within that here.
+                // An independent prototype found bounds loose by x1-4, x4-181, x29-1220 for 1, 2, 3 layers; the nearest block
+                // must not be farther off than its farthest.
                 assert!(low <= [4.0, 181.0, 1220.0][layers - 1], "{name}: no block is within x{low}");
                 let range = &mut by_depth[layers - 1];
                 *range = (range.0.min(low), range.1.max(high));
@@ -158,7 +101,7 @@ fn bounds_hold_for_every_minibatch() {
             for layers in [1, 2] {
                 let name = format!("{:?}, {objective:?}, L = {layers}", z.drawing());
                 let network = network(layers, Activation::Tanh, objective, outputs, z.clone());
-                let (low, high) = looseness(&name, &network, 200);
+                let (low, high) = looseness(&name, &network);
                 eprintln!("{name}: loose x{low:.2} to x{high:.1}");
             }
         }
