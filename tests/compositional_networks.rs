@@ -1,8 +1,8 @@
 //! The compositional bound of whole networks against what sampling and ascent find.
 
 use ratecheck::curvature::{
-    AscentOptions, Part, Sampling, Unbounded, ascend_constants, compositional_bound, dense_hessian, g_bounds,
-    sampled_constants,
+    AscentOptions, Part, Sampling, Unbounded, ascend_constants, compositional_bound, covariance_bounds, dense_hessian,
+    g_bounds, sampled_constants,
 };
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::linalg::pure::spectral_norm;
@@ -120,6 +120,67 @@ fn a_bound_for_subsets_covers_each_of_them() {
     // The subset of all is the full batch, up to the order of sums.
     let (whole, full) = (of(Minibatches::subsets(12, 12).expect("all")), of(Minibatches::full(12)));
     assert!(whole.l_vv.iter().zip(&full.l_vv).all(|(a, b)| (a - b).abs() <= ROUNDING * b));
+}
+
+/// The recursion written out for two layers, and for two rows of W_1 in three, in plain arithmetic and letter by letter.
+#[test]
+fn the_tables_are_composed_as_derived() {
+    let deep = |layers| network(layers, Activation::Tanh, Objective::Logistic, 1, Minibatches::full(12));
+    let covariance = covariance_bounds(deep(2).data(), &(0..12).collect::<Vec<_>>());
+    let (k, b, epsilon, a2, bend) = (RADIUS, 12.0_f64, 0.3, 4.0 / 27.0_f64.sqrt(), 2.0 / 3.0_f64.sqrt());
+    let (root, m1, q1) =
+        (b.sqrt(), (covariance.largest.value() + epsilon).sqrt(), (covariance.smallest + epsilon).sqrt());
+    // Layer 1, and its activation, with |s'| <= 1.
+    let (w, g) = (k * root * m1 / q1, root);
+    let (ww, wg) = (k * root * bend * (m1 / q1).powi(2) + a2 * w * w, root * m1 / q1 + a2 * w * g);
+    let gg = a2 * g * g;
+    // Layer 2: two units of range 2 come in, so that rho^2 = min(K^2, 2).
+    let (m2, q2) = ((2.0 + epsilon).sqrt(), epsilon.sqrt());
+    let through = |x1: f64| k * x1 / q2;
+    let pair = |x: f64, y: f64, x2: f64| k * (x2 / q2 + bend * x * y / (root * q2 * q2));
+    let with_row = |x: f64| k * (x / q2 + bend * x * m2 / (q2 * q2));
+    let (row, row_row) = (k * root * m2 / q2, k * root * bend * (m2 / q2).powi(2));
+    let f = |a2: f64, x: f64, y: f64| a2 / root + x * y / (4.0 * b);
+    let (fw, fg) = (through(w), through(g));
+
+    let bound = compositional_bound(&deep(2), RADIUS).expect("bounded").values();
+    // The covariance's enclosure is 1e-9 wide, and the power method's vector is not quite the eigenvector.
+    let near = |found: f64, expected: f64| {
+        assert!((found - expected).abs() <= 1e-6 * expected, "{found} {expected}");
+    };
+    // Rows: two of W_1, one of W_2.
+    near(bound.l_vv[(0, 0)], f(pair(w, w, ww), fw, fw));
+    near(bound.l_vv[(0, 1)], f(pair(w, w, 0.0), fw, fw));
+    near(bound.l_vv[(2, 0)], f(with_row(w), fw, row));
+    near(bound.l_vv[(2, 2)], f(row_row, row, row));
+    near(bound.l_vg[1], f(pair(w, g, wg), fw, fg).hypot(f(w / q2, fw, root)));
+    near(bound.l_vg[2], f(with_row(g), row, fg).hypot(f(root * m2 / q2, row, root)));
+    let (t11, t12, t22) = (f(pair(g, g, gg), fg, fg), f(g / q2, fg, root), f(0.0, root, root));
+    let norm = 0.5 * (t11 + t22) + (0.25 * (t11 - t22).powi(2) + t12 * t12).sqrt();
+    near(bound.l_gg, norm + 0.05);
+    assert_eq!(bound.l_vv, bound.l_vv.t());
+
+    // In the third layer the two rows are bent by the second activation, too.
+    let bound = compositional_bound(&deep(3), RADIUS).expect("bounded").values();
+    let bent = pair(fw, fw, pair(w, w, 0.0) + a2 * fw * fw);
+    near(bound.l_vv[(0, 1)], f(bent, through(fw), through(fw)));
+    let bent = pair(fw, fw, pair(w, w, ww) + a2 * fw * fw);
+    near(bound.l_vv[(0, 0)], f(bent, through(fw), through(fw)));
+}
+
+#[test]
+fn the_ball_of_g_is_composed_as_derived() {
+    for (activation, lip) in [(Activation::Tanh, 1.0), (Activation::Sigmoid, 0.25)] {
+        let network = network(2, activation, Objective::Logistic, 1, Minibatches::full(12));
+        let found = g_bounds(&network, 1.0).expect("bounded");
+        // Gamma_2 = 1/lambda; Q_1 sqrt(B) = lip Gamma_2 sqrt(1/epsilon); two units in layer 1 and one in layer 2.
+        let (last, first) = (20.0, lip * 20.0 * (1.0_f64 / 0.3).sqrt() * 20.0);
+        let radius = (4.0 * first * first + 2.0 * last * last).sqrt();
+        for (found, expected) in [(found.entries[0], first), (found.entries[1], last), (found.radius, radius)] {
+            assert!(found >= expected * (1.0 - ROUNDING) && found <= expected * (1.0 + ROUNDING), "{found} {expected}");
+        }
+        assert_eq!(g_bounds(&network, 1e6).expect("bounded").entries[1], 1e6 * (1.0 + 64.0 * f64::EPSILON));
+    }
 }
 
 #[test]

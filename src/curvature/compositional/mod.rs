@@ -46,6 +46,7 @@ use std::fmt;
 use ndarray::Array2;
 
 use super::constants::{Smoothness, Upper};
+use super::hessian::Part;
 use crate::loss::Loss;
 use crate::network::{Activation, Network, Normalisation, Objective};
 use covariance::covariance_of_any_subset;
@@ -147,15 +148,7 @@ pub fn compositional_bound(network: &Network, radius: f64) -> Result<Smoothness<
     }
     let bound = bound.expect("z is one of at least one minibatch");
     let finite = bound.l_vv.iter().chain(&bound.l_vg).chain([&bound.l_gg]).all(|x| x.value().is_finite());
-    let upper = |x: Up| Upper(x.value());
-    if !finite {
-        return Err(Unbounded::Overflow);
-    }
-    Ok(Smoothness {
-        l_vv: bound.l_vv.mapv(upper),
-        l_vg: bound.l_vg.into_iter().map(upper).collect(),
-        l_gg: upper(bound.l_gg),
-    })
+    if finite { Ok(bound.map(|x| Upper(x.value()))) } else { Err(Unbounded::Overflow) }
 }
 
 /// epsilon of smoothed BN.
@@ -259,9 +252,10 @@ impl Composition {
         Self { first, second, two_rows, objective: self.objective }
     }
 
-    /// gZ A2 + hZ A_p A_r for two parts, which are the same if they are equal.
+    /// gZ A2 + hZ A_p A_r for two parts, which are the same if they are equal. The order makes no difference, not in rounding
+    /// either.
     fn pair(&self, p: Of, r: Of) -> Up {
-        let (p, r) = (p.index(), r.index());
+        let (p, r) = (p.index().min(r.index()), p.index().max(r.index()));
         self.objective.first * self.second[(p, r)] + self.objective.second * self.first[p] * self.first[r]
     }
 
@@ -274,22 +268,17 @@ impl Composition {
 
     fn smoothness(&self, network: &Network) -> Smoothness<Up> {
         let architecture = network.architecture();
-        let layers = 0..architecture.n_layers();
+        let n_layers = architecture.n_layers();
         let layer_of: Vec<usize> =
-            layers.clone().flat_map(|l| std::iter::repeat_n(l, architecture.widths[l + 1])).collect();
-        let m = layer_of.len();
-        let l_vv = Array2::from_shape_fn((m, m), |(i, j)| {
-            let (p, r) = (Of::Row(layer_of[i]), Of::Row(layer_of[j]));
-            if p == r && i != j { self.two_rows(layer_of[i]) } else { self.pair(p, r) }
-        });
-        let of_g = |p: Of| layers.clone().map(|l| self.pair(p, Of::Scales(l)).square()).sum::<Up>().sqrt();
-        let n_layers = layers.len();
+            (0..n_layers).flat_map(|l| std::iter::repeat_n(l, architecture.widths[l + 1])).collect();
+        let with_g = |l: usize| (0..n_layers).map(move |k| self.pair(Of::Row(l), Of::Scales(k)).square());
         let table = Array2::from_shape_fn((n_layers, n_layers), |(i, j)| self.pair(Of::Scales(i), Of::Scales(j)));
-        Smoothness {
-            l_vv,
-            l_vg: layer_of.iter().map(|&l| of_g(Of::Row(l))).collect(),
-            l_gg: spectral_norm_of_table(&table) + Up::new(architecture.weight_decay),
-        }
+        Smoothness::from_blocks(layer_of.len(), |rows, columns| match (rows, columns) {
+            (Part::Block(i), Part::Block(j)) if i != j && layer_of[i] == layer_of[j] => self.two_rows(layer_of[i]),
+            (Part::Block(i), Part::Block(j)) => self.pair(Of::Row(layer_of[i]), Of::Row(layer_of[j])),
+            (Part::Block(i), Part::G) | (Part::G, Part::Block(i)) => with_g(layer_of[i]).sum::<Up>().sqrt(),
+            (Part::G, Part::G) => spectral_norm_of_table(&table) + Up::new(architecture.weight_decay),
+        })
     }
 }
 
