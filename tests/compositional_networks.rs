@@ -179,7 +179,8 @@ fn the_ball_of_g_is_composed_as_derived() {
         for (found, expected) in [(found.entries[0], first), (found.entries[1], last), (found.radius, radius)] {
             assert!(found >= expected * (1.0 - ROUNDING) && found <= expected * (1.0 + ROUNDING), "{found} {expected}");
         }
-        assert_eq!(g_bounds(&network, 1e6).expect("bounded").entries[1], 1e6 * (1.0 + 64.0 * f64::EPSILON));
+        let far = g_bounds(&network, 1e6).expect("bounded").entries[1];
+        assert!((1e6..=1e6 * (1.0 + ROUNDING)).contains(&far), "the start may be the largest: {far}");
     }
 }
 
