@@ -125,28 +125,23 @@ pub fn compositional_bound(network: &Network, radius: f64) -> Result<Smoothness<
     assert!(radius >= 0.0 && radius.is_finite(), "the radius of g must be finite and is {radius}");
     let z = network.minibatches();
     let (data, batch_size) = (network.data(), z.batch_size());
-    let of = |covariance, targets_sq| Composition::new(network, radius, covariance, targets_sq);
-    let mut bound: Option<Smoothness<Up>> = None;
-    let mut raise = |composition: Composition| {
-        let next = composition.smoothness(network);
-        bound = Some(match bound.take() {
-            Some(bound) => larger(bound, &next),
-            None => next,
-        });
-    };
-    match z.finite() {
+    // What a minibatch enters the bound with.
+    let cases: Vec<(CovarianceBounds, Up)> = match z.finite() {
         Some(batches) => {
-            for z in batches {
-                raise(of(covariance_bounds(data, z), targets_sq(network, z.to_vec(), batch_size))?);
-            }
+            batches.map(|z| (covariance_bounds(data, z), targets_sq(network, z.to_vec(), batch_size))).collect()
         }
         None => {
-            let all = (0..z.n_examples()).collect();
             let covariance = covariance_of_any_subset(data, z.n_examples(), batch_size);
-            raise(of(covariance, targets_sq(network, all, batch_size))?);
+            vec![(covariance, targets_sq(network, (0..z.n_examples()).collect(), batch_size))]
         }
-    }
-    let bound = bound.expect("z is one of at least one minibatch");
+    };
+    let bounds: Result<Vec<Smoothness<Up>>, Unbounded> = cases
+        .into_iter()
+        .map(|(covariance, targets_sq)| {
+            Ok(Composition::new(network, radius, covariance, targets_sq)?.smoothness(network))
+        })
+        .collect();
+    let bound = bounds?.into_iter().reduce(larger).expect("z is one of at least one minibatch");
     let finite = bound.l_vv.iter().chain(&bound.l_vg).chain([&bound.l_gg]).all(|x| x.value().is_finite());
     if finite { Ok(bound.map(|x| Upper(x.value()))) } else { Err(Unbounded::Overflow) }
 }
@@ -302,7 +297,7 @@ fn spectral_norm_of_table(table: &Array2<Up>) -> Up {
     best
 }
 
-fn larger(mut bound: Smoothness<Up>, other: &Smoothness<Up>) -> Smoothness<Up> {
+fn larger(mut bound: Smoothness<Up>, other: Smoothness<Up>) -> Smoothness<Up> {
     bound.l_vv.zip_mut_with(&other.l_vv, |a, &b| *a = a.max(b));
     bound.l_vg.iter_mut().zip(&other.l_vg).for_each(|(a, &b)| *a = a.max(b));
     bound.l_gg = bound.l_gg.max(other.l_gg);

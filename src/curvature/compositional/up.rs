@@ -9,6 +9,9 @@ use std::ops::{Add, Mul};
 /// is never below it. A bound written with these operations, all of which grow with their operands, is therefore a
 /// bound in floating point too. Exact zeros stay zero; a result beyond the largest double is infinite.
 ///
+/// This is the upper end of an [`Interval`](crate::scalar::Interval) for numbers of one sign, except that a bound of 0
+/// (of two parameters that do not meet) stays exact.
+///
 /// ```
 /// use ratecheck::curvature::Up;
 /// let third = Up::new(1.0).over(3.0);
