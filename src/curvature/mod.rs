@@ -3,6 +3,7 @@
 
 mod ascent;
 mod climb;
+mod compositional;
 mod constants;
 mod enclosure;
 mod hessian;
@@ -13,6 +14,10 @@ mod segment;
 mod spectral;
 
 pub use ascent::{Ascent, AscentOptions, ascend_block, ascend_constants};
+pub use compositional::{
+    ActivationBounds, BnLayer, CovarianceBounds, GBounds, ObjectiveBounds, Unbounded, Up, compositional_bound,
+    covariance_bounds, g_bounds,
+};
 pub use constants::{Constant, Exact, Sampled, Smoothness, Upper};
 pub use enclosure::{NotEnclosed, block_norms_upper, hessian_enclosure, spectral_norm_upper};
 pub use hessian::{

@@ -1,6 +1,7 @@
 //! The claims of Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019),
 //! as programs that measure them, and the reports that show what was found.
 
+mod appendix_c;
 mod auto_tuning;
 pub mod claims;
 pub mod cli;

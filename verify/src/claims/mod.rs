@@ -12,6 +12,8 @@ mod lemma_2_4_1;
 mod lemma_2_4_2;
 mod lemma_3_2;
 mod lemma_3_2_proved;
+mod lemma_c_1;
+mod lemma_c_2;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
@@ -20,10 +22,11 @@ mod theorem_3_1;
 mod theorem_3_1_rate;
 mod theorem_4_2;
 mod theorem_4_2_rate;
+mod theorem_c_3;
 
 use crate::evidence::Claim;
 
-/// Every claim: sections 2, 3 and 4, each statement after those its proof uses.
+/// Every claim: sections 2, 3 and 4, each statement after those its proof uses, then appendix C.
 pub static CLAIMS: &[&dyn Claim] = &[
     &definition_2_1::Definition21,
     &section_2_1_gamma_beta::GammaBeta,
@@ -45,4 +48,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
     &auto_tuning_sgd::AutoTuningSgd,
+    &lemma_c_1::LemmaC1,
+    &lemma_c_2::LemmaC2,
+    &theorem_c_3::TheoremC3,
 ];

@@ -1,0 +1,279 @@
+//! Lemma C.1: how large the derivatives of a smoothed BN unit are, in its scale, its shift and its inputs.
+//!
+//! Printed: ||grad_{x_b} y|| <= 3 gamma/epsilon G sqrt(B), which is false (E15). Derived here, and sharp:
+//!
+//! > ||grad_{x_b} y|| <= |gamma|/sqrt(epsilon) G sqrt(1 - 1/B), and over all b together |gamma|/sqrt(epsilon) G.
+//!
+//! *Derivation.* Let s = ||w||_{S + epsilon I}, so that s^2 = (1/B) sum_b (w'(x_b - u))^2 + epsilon ||w||^2 and xt_b = w'(x_b - u)/s. Since
+//! sum_b' (x_b' - u) = 0, a change dx_b changes w'(x_b' - u) by (1{b=b'} - 1/B) w'dx_b and s by (1/s)(1/B) w'(x_b - u) w'dx_b = xt_b w'dx_b/B; hence
+//!
+//! > dz_b'/dx_b = (gamma w/s) P_bb', P = I - 11'/B - xt xt'/B, and grad_{x_b} y = (gamma w/s) (Pa)_b with a = grad f(z).
+//!
+//! The vectors 1 and xt are orthogonal, ||1||^2 = B and ||xt||^2 = B (1 - epsilon ||w||^2/s^2) <= B. So P is symmetric with the eigenvalues 0 (on 1),
+//! epsilon ||w||^2/s^2 in \[0, 1\] (on xt) and 1 (elsewhere): 0 <= P^2 <= P <= I - 11'/B. Therefore ||P e_b||^2 <= e_b'P e_b <= 1 - 1/B, and
+//! |(Pa)_b| <= sqrt(1 - 1/B) ||a||; and ||Pa|| <= ||a||. At last ||w||/s <= 1/sqrt(epsilon). Each is an equality when w'x_b is the same for all b (xt = 0,
+//! s = sqrt(epsilon) ||w||) and a is parallel to e_b - 1/B.
+
+use std::cell::Cell;
+
+use rand::RngExt;
+use ratecheck::bounds::{lemma_c1_input, lemma_c1_inputs, lemma_c1_scale};
+use ratecheck::parameters::{dot, norm_sq};
+use ratecheck::random::Generator;
+use ratecheck::scalar::{Dual, Scalar};
+
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Standing, Statement, Unevaluated};
+use crate::instances::U;
+
+/// See the module's first line.
+pub(super) struct LemmaC1;
+
+static STATEMENT: Statement = Statement {
+    id: "lemma-c.1",
+    title: "Lemma C.1",
+    plain: "The derivatives of a smoothed BN unit in its scale, its shift and its inputs are bounded by those of what follows it.",
+    formula: "|∂y/∂γ| ≤ G√B,  |∂y/∂β| ≤ G√B,  ‖∇_{x_b} y‖ ≤ |γ|/√ε · G√(1-1/B),  ‖(∇_{x_1}y, …, ∇_{x_B}y)‖ ≤ |γ|/√ε · G;  \
+              ∂z_{b'}/∂x_b = (γw/‖w‖_{S+εI})[1{b=b'} - 1/B - x̃_b x̃_{b'}/B]",
+    printed_at: "appendix C, Lemma C.1",
+    kind: Kind::Inequality,
+    hypotheses: &["‖∇f(z)‖ ≤ G, here an equality: f is linear", "ε > 0"],
+    measured: "derivatives by dual numbers of random units (B from 2 to 16, up to 5 inputs, ε from 1e-3 to 100, γ of both signs, inputs from tiny to large), under a random \
+               ∇f and under the worst one for each example; and the configurations where the bounds are attained: inputs that differ across w only, and a unit whose \
+               variance is far above ε‖w‖²",
+    tolerance: "4(n + B + 16)u·(1 + ‖x‖‖w‖/‖w‖_{S+εI})² relative to |γ|‖w‖/‖w‖_{S+εI}·G (or to G√B): the sums over n inputs and B examples are rounded to that \
+                many units of their terms, and each enters x̃ once and P twice",
+    does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound",
+    erratum: Some(
+        "The printed bound 3γ/ε·G√B is false (E15): it is violated for every γ < 0, and for ε > 9B²/(B-1), such as ε = 100 with B = 2. The sharp form |γ|/√ε·G√(1-1/B) is \
+         derived here. In the proof, the derivative of ‖w‖_{S+εI} has 1/B where 2/B is printed, and its factor is x_{b'} - u (E16).",
+    ),
+};
+
+/// A unit on a minibatch: z_b = gamma w'(x_b - u)/||w||_{S + epsilon I} + beta, and y = a'z.
+#[derive(Clone, Debug)]
+struct Unit {
+    name: String,
+    /// The inputs, example after example.
+    x: Vec<f64>,
+    w: Vec<f64>,
+    bn_scale: f64,
+    shift: f64,
+    epsilon: f64,
+    /// a = grad f.
+    slope: Vec<f64>,
+}
+
+/// What is compared with what; the true statement, or a broken one.
+#[derive(Clone, Copy)]
+struct Subject {
+    /// The bound of ||grad_{x_b} y||, from G, gamma, epsilon and B.
+    input: fn(f64, f64, f64, usize) -> f64,
+    /// P_bb' from 1{b=b'}, B, xt_b and xt_b'.
+    entry: fn(f64, f64, f64, f64) -> f64,
+}
+
+const TRUE: Subject = Subject { input: lemma_c1_input, entry: |same, b, x, x_other| same - 1.0 / b - x * x_other / b };
+
+/// 3 gamma/epsilon G sqrt(B), as printed.
+fn printed(lip_f: f64, bn_scale: f64, epsilon: f64, batch_size: usize) -> f64 {
+    3.0 * bn_scale / epsilon * lemma_c1_scale(lip_f, batch_size)
+}
+
+impl Claim for LemmaC1 {
+    fn statement(&self) -> &'static Statement {
+        &STATEMENT
+    }
+
+    fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
+        let mut check = Check::new();
+        let nearest = Cell::new([0.0; 4]);
+        for k in 0..context.pick([200, 2_000, 20_000, 200_000]) {
+            random(k, &mut context.generator(&format!("unit-{k}"))).compare(&mut check, TRUE, &nearest);
+        }
+        let of_random = nearest.replace([0.0; 4]);
+        for epsilon in [1e-3, 1.0, 36.5, 100.0] {
+            for bn_scale in [1.0, -2.0] {
+                across(2, epsilon, bn_scale).compare(&mut check, TRUE, &nearest);
+                across(5, epsilon, bn_scale).compare(&mut check, TRUE, &nearest);
+            }
+            spread(epsilon).compare(&mut check, TRUE, &nearest);
+        }
+        check.hypothesis("ε > 0", Standing::Met, "by construction");
+        check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
+        let mut evidence = Evidence::new(check);
+        for (i, what) in ["|∂y/∂γ|", "|∂y/∂β|", "‖∇_{x_b} y‖", "all ∇_{x_b} y together"].into_iter().enumerate()
+        {
+            let note = format!("1 would be sharp; {:.4} over the random units alone", of_random[i]);
+            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest.get()[i], note);
+        }
+        evidence.observe(
+            "the printed bound over the derivative at ε = 100, B = 2, γ = 1",
+            printed(1.0, 1.0, 100.0, 2) / lemma_c1_input(1.0, 1.0, 100.0, 2),
+            "below 1: the printed bound fails (E15); the derivative there is exactly the sharp bound",
+        );
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        vec![
+            Control {
+                name: "0.99 of the sharp bound",
+                breaks: "|γ|/√ε·G√(1-1/B) is 1 % smaller, where inputs differ across w only",
+                run: |_| {
+                    Ok(broken(
+                        &across(2, 1.0, 1.0),
+                        Subject { input: |g, c, e, b| 0.99 * lemma_c1_input(g, c, e, b), ..TRUE },
+                    ))
+                },
+            },
+            Control {
+                name: "the printed 3γ/ε at ε = 100",
+                breaks: "the bound of the inputs' derivative is 3γ/ε·G√B, with γ = 1",
+                run: |_| Ok(broken(&across(2, 100.0, 1.0), Subject { input: printed, ..TRUE })),
+            },
+            Control {
+                name: "the printed 3γ/ε with γ < 0",
+                breaks: "the bound of the inputs' derivative is 3γ/ε·G√B, with γ = -2 and ε = 1",
+                run: |_| Ok(broken(&across(2, 1.0, -2.0), Subject { input: printed, ..TRUE })),
+            },
+            Control {
+                name: "2/B in the derivative of ‖w‖_{S+εI}",
+                breaks: "P has -2x̃_b x̃_{b'}/B, as the proof prints it",
+                run: |context| {
+                    let unit = random(0, &mut context.generator("unit-0"));
+                    Ok(broken(&unit, Subject { entry: |same, b, x, y| same - 1.0 / b - 2.0 * x * y / b, ..TRUE }))
+                },
+            },
+            Control {
+                name: "x_b for x_{b'}",
+                breaks: "P has -x̃_b²/B, with the proof's factor of the wrong example",
+                run: |context| {
+                    let unit = random(0, &mut context.generator("unit-0"));
+                    Ok(broken(&unit, Subject { entry: |same, b, x, _| same - 1.0 / b - x * x / b, ..TRUE }))
+                },
+            },
+        ]
+    }
+}
+
+fn broken(unit: &Unit, subject: Subject) -> Check {
+    let mut check = Check::new();
+    unit.compare(&mut check, subject, &Cell::new([0.0; 4]));
+    check
+}
+
+/// Random sizes, inputs, weights and grad f.
+fn random(k: usize, generator: &mut Generator) -> Unit {
+    let batch = [2, 3, 5, 16][generator.random_range(0..4_u64) as usize];
+    let n = generator.random_range(1..6_u64) as usize;
+    let mut power = |low: f64, high: f64| libm::exp(generator.random_range(libm::log(low)..libm::log(high)));
+    let (epsilon, size, bn_scale) = (power(1e-3, 100.0), power(1e-2, 10.0), power(0.1, 10.0));
+    let mut draw =
+        |n: usize, size: f64| -> Vec<f64> { (0..n).map(|_| size * generator.random_range(-1.0..1.0)).collect() };
+    let (x, w, slope) = (draw(n * batch, size), draw(n, 1.0), draw(batch, 1.0));
+    let sign = if k.is_multiple_of(2) { 1.0 } else { -1.0 };
+    Unit { name: "random units".to_owned(), x, w, bn_scale: sign * bn_scale, shift: draw(1, 1.0)[0], epsilon, slope }
+}
+
+/// Attains the bounds of the inputs: x_b = +-(1e-6, 0), .., w = (0, 1), so that all w'x_b are 0, and grad f = e_1 - 1/B, normalised.
+fn across(batch: usize, epsilon: f64, bn_scale: f64) -> Unit {
+    let x = (0..batch).flat_map(|b| [if b.is_multiple_of(2) { 1e-6 } else { -1e-6 }, 0.0]).collect();
+    let share = 1.0 / batch as f64;
+    let slope: Vec<f64> = (0..batch).map(|b| if b == 0 { 1.0 - share } else { -share }).collect();
+    let length = norm_sq(&slope).sqrt();
+    let slope = slope.iter().map(|a| a / length).collect();
+    Unit { name: "inputs across w".to_owned(), x, w: vec![0.0, 1.0], bn_scale, shift: 0.5, epsilon, slope }
+}
+
+/// Attains the bounds of gamma and beta up to a relative 1e-9 (times epsilon): w'x_b = +-3e4, so that ||xt||^2 is almost B.
+fn spread(epsilon: f64) -> Unit {
+    let x = vec![3e4, -3e4, -3e4, 3e4];
+    let slope = vec![0.5, -0.5, -0.5, 0.5];
+    Unit { name: "a wide unit".to_owned(), x, w: vec![1.0], bn_scale: 1.0, shift: 0.0, epsilon, slope }
+}
+
+impl Unit {
+    fn batch(&self) -> usize {
+        self.slope.len()
+    }
+
+    /// z for (x, gamma, beta) in one vector.
+    fn outputs<S: Scalar>(&self, at: &[S]) -> Vec<S> {
+        let (n, batch) = (self.w.len(), self.batch());
+        let (x, scale) = at.split_at(n * batch);
+        let w: Vec<S> = self.w.iter().map(|&w| S::from_f64(w)).collect();
+        let along: Vec<S> = x.chunks_exact(n).map(|x| dot(&w, x)).collect();
+        let mean = along.iter().fold(S::ZERO, |sum, &z| sum + z).scale(1.0 / batch as f64);
+        let squares = along.iter().fold(S::ZERO, |sum, &z| sum + (z - mean).square());
+        let s = (squares.scale(1.0 / batch as f64) + S::from_f64(self.epsilon * norm_sq(&self.w))).sqrt();
+        along.iter().map(|&z| scale[0] * (z - mean) / s + scale[1]).collect()
+    }
+
+    /// dz_b'/d(variable), variable by variable: the inputs, then gamma, beta.
+    fn jacobian(&self) -> Vec<Vec<f64>> {
+        let mut at: Vec<Dual<f64>> = self.x.iter().map(|&x| Dual::new(x, 0.0)).collect();
+        at.extend([self.bn_scale, self.shift].map(|x| Dual::new(x, 0.0)));
+        (0..at.len())
+            .map(|i| {
+                at[i].du = 1.0;
+                let derivative = self.outputs(&at).iter().map(|z| z.du).collect();
+                at[i].du = 0.0;
+                derivative
+            })
+            .collect()
+    }
+
+    /// The Jacobian against the formula, and the gradients under the unit's own grad f and the worst ones against the bounds. `nearest` keeps
+    /// the largest measured/bound of the four.
+    fn compare(&self, check: &mut Check, subject: Subject, nearest: &Cell<[f64; 4]>) {
+        let (n, batch) = (self.w.len(), self.batch());
+        let jacobian = self.jacobian();
+        let centred: Vec<f64> = self.outputs(&[self.x.clone(), vec![1.0, 0.0]].concat());
+        let w_norm = norm_sq(&self.w).sqrt();
+        let along: Vec<f64> = self.x.chunks_exact(n).map(|x| dot(x, &self.w)).collect();
+        let mean = along.iter().sum::<f64>() / batch as f64;
+        let variance = along.iter().map(|z| (z - mean) * (z - mean)).sum::<f64>() / batch as f64;
+        let s = (variance + self.epsilon * norm_sq(&self.w)).sqrt();
+        let longest = self.x.chunks_exact(n).map(|x| norm_sq(x).sqrt()).fold(0.0, f64::max);
+        let unit = 4.0 * (n + batch + 16) as f64 * U * (1.0 + longest * w_norm / s).powi(2);
+        let size = self.bn_scale.abs() * w_norm / s;
+        let at = |what: &str| {
+            format!("{} · B = {batch}, ε = {:.3e}, γ = {:.3}: {what}", self.name, self.epsilon, self.bn_scale)
+        };
+        for b in 0..batch {
+            for other in 0..batch {
+                let same = if b == other { 1.0 } else { 0.0 };
+                let entry = (subject.entry)(same, batch as f64, centred[b], centred[other]);
+                let error = (0..n).map(|j| jacobian[b * n + j][other] - self.bn_scale * self.w[j] / s * entry);
+                let error = error.map(|e| e * e).sum::<f64>().sqrt();
+                check.identity(at(&format!("dz_{other}/dx_{b}")), error, unit * size);
+            }
+        }
+        let mut ratios = nearest.get();
+        let mut bounded = |which: usize, what: &str, lhs: f64, rhs: f64, rounding: f64| {
+            check.at_most(at(what), lhs, rhs, rounding);
+            ratios[which] = ratios[which].max(lhs / rhs);
+        };
+        // Besides the unit's own grad f, the worst one for each example and for gamma and beta.
+        let mut slopes = vec![self.slope.clone(), centred.clone(), vec![1.0; batch]];
+        slopes.extend((0..batch).map(|b| {
+            let share = |other: usize| 1.0 / batch as f64 + centred[b] * centred[other] / batch as f64;
+            (0..batch).map(|other| if other == b { 1.0 - share(other) } else { -share(other) }).collect()
+        }));
+        for a in &slopes {
+            let lip_f = norm_sq(a).sqrt();
+            let grad: Vec<f64> = jacobian.iter().map(|column| dot(column, a)).collect();
+            let (inputs, scale) = grad.split_at(n * batch);
+            let bound = lemma_c1_scale(lip_f, batch);
+            bounded(0, "dy/dγ", scale[0].abs(), bound, unit * bound);
+            bounded(1, "dy/dβ", scale[1].abs(), bound, unit * bound);
+            for (b, grad) in inputs.chunks_exact(n).enumerate() {
+                let bound = (subject.input)(lip_f, self.bn_scale, self.epsilon, batch);
+                bounded(2, &format!("dy/dx_{b}"), norm_sq(grad).sqrt(), bound, unit * size * lip_f);
+            }
+            let bound = lemma_c1_inputs(lip_f, self.bn_scale, self.epsilon);
+            bounded(3, "all dy/dx", norm_sq(inputs).sqrt(), bound, unit * size * lip_f);
+        }
+        nearest.set(ratios);
+    }
+}
