@@ -13,7 +13,9 @@ use ratecheck::parameters::norm_sq;
 use rayon::prelude::*;
 
 use crate::closed_forms::{C_G, ETA_W, Instance, ordinary};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Soundness, Standing, Statement, Unevaluated};
+use crate::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Standing, Statement, Unevaluated,
+};
 use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
 
 /// See the module's first line.
@@ -28,6 +30,7 @@ static STATEMENT: Statement = Statement {
               C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg)",
     printed_at: "section 3.1, Lemma 3.2, equation (12); proof in appendix A",
     kind: Kind::Inequality,
+    origin: Origin::Paper,
     hypotheses: &[
         "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian along the step",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2; η_w > 0 is arbitrary",

@@ -27,7 +27,7 @@ use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objec
 use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
 use rayon::prelude::*;
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Standing, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::U;
 
 /// See the module's first line.
@@ -42,6 +42,7 @@ static STATEMENT: Statement = Statement {
               D = 2η_w²L_A² + η_w⁴L_A⁴/n₀²",
     printed_at: "section 4.2, Remark 4.1",
     kind: Kind::Inequality,
+    origin: Origin::Paper,
     hypotheses: &[
         "α > 1/2",
         "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",

@@ -11,7 +11,7 @@ use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
 
 use crate::closed_forms::{C_G, ETA_W, Instance, Quadratic, on_circle, ordinary};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Standing, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::U;
 use crate::plot::{Axis, Plot, Reference, Series, Style};
 
@@ -27,6 +27,7 @@ static STATEMENT: Statement = Statement {
               Σ_{t<T}‖∇_g L‖² ≤ 2A/(c η_g),   min_{t<T}‖∇L‖² ≤ (1/T)(sum of both),   A = L(θ_0) - L_min + Σ_i K_i",
     printed_at: "section 3, Theorem 3.1, equation (10); the constants are in appendix A",
     kind: Kind::Inequality,
+    origin: Origin::Paper,
     hypotheses: &[
         "L is scale invariant in every w_i and smooth in the sense of section 2.4, with constants known in closed form",
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",

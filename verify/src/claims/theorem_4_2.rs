@@ -25,7 +25,7 @@ use ratecheck::rates::{Interval, partial_zeta};
 use rayon::prelude::*;
 
 use crate::decide::below;
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Standing, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::U;
 use crate::plot::{Plot, Series, Style};
 
@@ -41,6 +41,7 @@ static STATEMENT: Statement = Statement {
               min_{t<T} E‖∇L(θ̃_t)‖² ≤ Br/(TΨ)",
     printed_at: "section 4.2, Theorem 4.2, equation (13)",
     kind: Kind::Expectation,
+    origin: Origin::Paper,
     hypotheses: &[
         "η_{w,t} = η_w(t+1)^(-α) with α in [0, 1/2], η_{g,t} = η_g(t+1)^(-1/2) with η_g ≤ 2(1-c)/L^gg (here c = 1/2)",
         "the constants hold on |g| ≤ K, which no path leaves when η_g ≤ 1",

@@ -28,7 +28,7 @@ use ratecheck::rates::{
 };
 
 use crate::decide::{below, near};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::plot::{Plot, Reference, Series, Style};
 
 /// See the module's first line.
@@ -43,6 +43,7 @@ static STATEMENT: Statement = Statement {
               ‖w_T‖² ~ T^(1/2-α)",
     printed_at: "section 4.2, Theorem 4.2 and the list of contributions",
     kind: Kind::Rate,
+    origin: Origin::Paper,
     hypotheses: &[
         "those of theorem-4.2",
         "near the minimiser: curvature 1 and noise q = 3/4, both exact for problem J",
