@@ -288,4 +288,5 @@ fn the_table_keeps_its_width() {
     let text = report::terminal_table(&results, false, 100);
     assert!(text.contains("theorem-2.5 †") && text.contains("† derived here"), "{text}");
     assert!(text.contains("rejected") && text.contains("FAILS") && text.contains("… "), "{text}");
+    assert!(text.contains("theorem-2.5 †") && text.contains("† derived here"), "{text}");
 }

@@ -12,9 +12,12 @@ mod lemma_2_4_1;
 mod lemma_2_4_2;
 mod lemma_3_2;
 mod lemma_3_2_proved;
+mod lemma_a_1;
+mod lemma_a_1_sharp;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
+mod tanh_pi_half;
 mod theorem_2_5;
 mod theorem_3_1;
 mod theorem_3_1_rate;
@@ -35,6 +38,9 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &section_2_5_initialisation::Initialisation,
     &euler_identities::EulerIdentities,
     &appendix_a_identities::AppendixAIdentities,
+    &lemma_a_1::LemmaA1,
+    &lemma_a_1_sharp::LemmaA1Sharp,
+    &tanh_pi_half::TanhPiHalf,
     &equation_11::Equation11,
     &lemma_3_2::Lemma32,
     &lemma_3_2_proved::Lemma32Proved,
