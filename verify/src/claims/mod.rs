@@ -14,6 +14,7 @@ mod lemma_3_2;
 mod lemma_3_2_proved;
 mod lemma_a_1;
 mod lemma_a_1_sharp;
+mod lemma_a_2;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
@@ -44,6 +45,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &equation_11::Equation11,
     &lemma_3_2::Lemma32,
     &lemma_3_2_proved::Lemma32Proved,
+    &lemma_a_2::LemmaA2,
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
     &auto_tuning_gd::AutoTuningGd,
