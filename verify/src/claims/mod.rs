@@ -15,6 +15,8 @@ mod lemma_3_2_proved;
 mod lemma_a_1;
 mod lemma_a_1_sharp;
 mod lemma_a_2;
+mod lemma_b_1;
+mod lemma_b_1_sharp;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
@@ -49,6 +51,8 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
     &auto_tuning_gd::AutoTuningGd,
+    &lemma_b_1::LemmaB1,
+    &lemma_b_1_sharp::LemmaB1Sharp,
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
