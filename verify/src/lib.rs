@@ -9,6 +9,7 @@ mod closest;
 mod decide;
 pub mod evidence;
 pub mod instances;
+mod paths;
 pub mod plot;
 mod real;
 pub mod report;

@@ -17,6 +17,7 @@ mod lemma_a_1_sharp;
 mod lemma_a_2;
 mod lemma_b_1;
 mod lemma_b_1_sharp;
+mod lemma_b_2;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
@@ -53,6 +54,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &auto_tuning_gd::AutoTuningGd,
     &lemma_b_1::LemmaB1,
     &lemma_b_1_sharp::LemmaB1Sharp,
+    &lemma_b_2::LemmaB2,
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,

@@ -17,7 +17,7 @@
 //! Constants: C from those of the mean loss L (Lemma B.2 expands the mean), D and the rest from LA = L^vv of every F_z.
 
 use ratecheck::bounds;
-use ratecheck::descent::{Plan, Schedule, StepRule, Stepper, run_many};
+use ratecheck::descent::{Plan, Schedule, StepRule, run_many};
 use ratecheck::loss::{Loss, Workspace, closed::ProblemJ};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
@@ -27,6 +27,7 @@ use rayon::prelude::*;
 use crate::decide::below;
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::U;
+use crate::paths::Tree;
 use crate::plot::{Plot, Series, Style};
 
 /// See the module's first line.
@@ -264,54 +265,26 @@ fn merged(subjects: &[Subject], found: Vec<Found>) -> Check {
     check
 }
 
-/// The tree of all paths that the given minibatches make, each as likely as any other.
-struct Tree<'a> {
-    stepper: Stepper<'a, ProblemJ>,
-    loss: &'a ProblemJ,
-    samples: &'a [Vec<usize>],
-    /// E||grad_v L||^2 and E||grad_g L||^2 at each t.
-    means: Vec<[f64; 2]>,
-    g_max: f64,
-    nodes: u64,
-}
-
-impl Tree<'_> {
-    /// Adds theta_t, reached with probability `share`, and all that follows.
-    fn descend(&mut self, theta: &[f64], t: usize, share: f64) -> Result<(), Unevaluated> {
-        let d = theta.len() - 1;
-        let (mut grad, mut scratch) = (vec![0.0; d + 1], vec![0.0; d + 1]);
-        self.loss.mean_gradient(theta, &mut grad, &mut scratch, &mut Workspace::default());
-        self.means[t][0] += share * norm_sq(&theta[..d]) * norm_sq(&grad[..d]); // Lemma 2.2
-        self.means[t][1] += share * norm_sq(&grad[d..]);
-        self.g_max = self.g_max.max(theta[d].abs());
-        self.nodes += 1;
-        if t + 1 < self.means.len() {
-            let samples = self.samples;
-            for z in samples {
-                self.stepper.restart(theta, t as u64);
-                self.stepper.step_with(z)?;
-                let next = self.stepper.theta().to_vec();
-                self.descend(&next, t + 1, share / samples.len() as f64)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Compares at every T up to `depth` with the exact expectation; the ratio is the largest.
 fn enumerate(subject: &Subject, depth: usize, samples: &[Vec<usize>]) -> Result<Found, Unevaluated> {
     let loss = &subject.loss;
     let (eta_w, eta_g) = (Schedule::new(subject.eta_w, subject.alpha)?, Schedule::new(subject.eta_g, subject.alpha_g)?);
-    // The generator is never used: every minibatch is given.
-    let stepper =
-        Stepper::new(loss, &subject.theta_0, StepRule::Gradient, eta_w, eta_g, Seed::new(0).generator("unused"));
-    let mut tree = Tree { stepper, loss, samples, means: vec![[0.0; 2]; depth], g_max: 0.0, nodes: 0 };
-    tree.descend(&subject.theta_0, 0, 1.0)?;
+    let mut tree = Tree::new(loss, eta_w, eta_g, samples, depth - 1);
+    let (mut means, mut g_max) = (vec![[0.0; 2]; depth], 0.0_f64);
+    let d = subject.theta_0.len() - 1;
+    let (mut grad, mut scratch, mut work) = (vec![0.0; d + 1], vec![0.0; d + 1], Workspace::default());
+    let nodes = tree.visit(&subject.theta_0, &mut |node| {
+        loss.mean_gradient(node.theta, &mut grad, &mut scratch, &mut work);
+        means[node.t][0] += node.share * norm_sq(&node.theta[..d]) * norm_sq(&grad[..d]); // Lemma 2.2
+        means[node.t][1] += node.share * norm_sq(&grad[d..]);
+        g_max = g_max.max(node.theta[d].abs());
+        Ok(())
+    })?;
     let mut check = Check::new();
     // Sums of positive terms: a rounding per node, and some hundred in each gradient and path.
-    let rounding = (tree.nodes as f64 + 200.0 * depth as f64) * U;
+    let rounding = (nodes as f64 + 200.0 * depth as f64) * U;
     let (mut sums, mut least, mut tightest) = ([0.0; 2], f64::INFINITY, f64::NEG_INFINITY);
-    for (t, mean) in tree.means.iter().enumerate() {
+    for (t, mean) in means.iter().enumerate() {
         sums = [sums[0] + mean[0], sums[1] + mean[1]];
         least = least.min(mean[0] + mean[1]);
         let n_steps = t as u64 + 1;
@@ -322,7 +295,7 @@ fn enumerate(subject: &Subject, depth: usize, samples: &[Vec<usize>]) -> Result<
         check.at_most(format!("{at}, minimum"), least, bound.min, rounding * bound.min);
         tightest = tightest.max(left / bound.br);
     }
-    Ok(Found { check, ratio: tightest, g_max: tree.g_max })
+    Ok(Found { check, ratio: tightest, g_max })
 }
 
 /// Shares [`DELTA`] among the comparisons of one check.
