@@ -18,6 +18,7 @@ mod lemma_a_2;
 mod lemma_b_1;
 mod lemma_b_1_sharp;
 mod lemma_b_2;
+mod lemma_b_3;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
@@ -55,6 +56,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_b_1::LemmaB1,
     &lemma_b_1_sharp::LemmaB1Sharp,
     &lemma_b_2::LemmaB2,
+    &lemma_b_3::LemmaB3,
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
