@@ -19,6 +19,7 @@ mod lemma_b_1;
 mod lemma_b_1_sharp;
 mod lemma_b_2;
 mod lemma_b_3;
+mod lemma_b_4;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
@@ -57,6 +58,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_b_1_sharp::LemmaB1Sharp,
     &lemma_b_2::LemmaB2,
     &lemma_b_3::LemmaB3,
+    &lemma_b_4::LemmaB4,
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
