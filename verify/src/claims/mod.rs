@@ -7,6 +7,7 @@ mod definition_2_1;
 mod equation_11;
 mod equation_8;
 mod euler_identities;
+mod largest_eta_g;
 mod lemma_2_2;
 mod lemma_2_4_1;
 mod lemma_2_4_2;
@@ -50,6 +51,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &equation_11::Equation11,
     &lemma_3_2::Lemma32,
     &lemma_3_2_proved::Lemma32Proved,
+    &largest_eta_g::LargestEtaG,
     &lemma_a_2::LemmaA2,
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
