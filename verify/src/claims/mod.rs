@@ -4,6 +4,7 @@ mod appendix_a_identities;
 mod auto_tuning_gd;
 mod auto_tuning_sgd;
 mod definition_2_1;
+mod effective_rate_law;
 mod equation_11;
 mod equation_8;
 mod euler_identities;
@@ -64,5 +65,6 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
+    &effective_rate_law::EffectiveRateLaw,
     &auto_tuning_sgd::AutoTuningSgd,
 ];
