@@ -15,4 +15,5 @@ mod real;
 pub mod report;
 pub mod results;
 pub mod runner;
+mod slack;
 mod stochastic;

@@ -17,6 +17,7 @@ use crate::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Standing, Statement, Unevaluated,
 };
 use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
+use crate::slack;
 
 /// See the module's first line.
 pub(super) struct Lemma32;
@@ -37,7 +38,8 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "every step of runs: the two near-tight instances; seven closed forms with exact constants and η_w from 1e-4 to 1e4; a \
                small network and the digits network with constants sampled at random and along every step. There L^gg is taken to be ten times what was sampled and η_g \
-               is the limit for it: a larger L^gg makes C_i smaller, so that no constant on the right is too large",
+               is the limit for it: a larger L^gg makes C_i smaller, so that no constant on the right is too large; \
+               every inequality of the proof by itself, with its part of the gap",
     tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|): the difference of two losses, each with some tens of roundings of its own size. It is \
                 absolute since at a converged point all terms are rounding. Margins are relative to the sum of the right-hand side's \
                 terms in absolute value, and absolute where those are below 1e-8, so that rounding cannot pass for a margin",
@@ -153,6 +155,7 @@ impl Claim for Lemma32 {
             printed.slack,
             "0 if the printed \"=\" were right (E2); over 20 steps",
         );
+        slack::descent::lemma_3_2(&mut evidence, context)?;
         Ok(evidence)
     }
 

@@ -18,6 +18,7 @@ use crate::closest::Closest;
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::U;
 use crate::paths::Tree;
+use crate::slack::stochastic::{self as slack, PAIR};
 
 /// See the module's first line.
 pub(super) struct LemmaB2;
@@ -38,7 +39,8 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "at every T up to 12 over all 2^T paths of two samples: problem J with noise on w and g for α = 0, 1/4, 1/2 and η_w = 0.01, \
                1, 100, from an ordinary start and from the minimiser; and F = ½g² ± sg, where the right-hand side is 1 + c/2 times the \
-               left one, with c = 1/2 and with c = 1/100; on every edge, the Taylor step of the proof",
+               left one, with c = 1/2 and with c = 1/100; on every edge, the Taylor step of the proof; \
+               every inequality of the proof by itself, with its part of the gap",
     tolerance: "a rounding for every node and some 200 in every path: (2^(T+1) + 200T)u of the terms' sizes; an edge: 256u of the terms",
     does_not_show: "more than two samples can: theorem-4.2 enumerates eight",
     erratum: Some(
@@ -47,8 +49,6 @@ static STATEMENT: Statement = Statement {
     ),
 };
 
-/// The two samples (xi, zeta) = +-(1, 1; 1) of d = 2, as problem J numbers them.
-const PAIR: [usize; 2] = [0b000, 0b111];
 const DEPTH: usize = 12;
 
 /// Which right-hand side is formed.
@@ -106,6 +106,7 @@ impl Claim for LemmaB2 {
                 evidence.observe(format!("½g² ± sg, c = {}", subject.c_g), ratio, note);
             }
         }
+        slack::lemma_b_2(&mut evidence, context)?;
         Ok(evidence)
     }
 

@@ -15,6 +15,7 @@ use crate::closed_forms::on_circle;
 use crate::closest::Closest;
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::U;
+use crate::slack;
 use crate::stochastic::{Case, Losses, Mean, bounded};
 
 /// See the module's first line.
@@ -36,7 +37,8 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = 0.01, 1, 100 on \
                problem J and on a network 3-4-1, and of runs on the tanh circle from its steepest point, whose first step uses 84 % of \
-               D; with L_A = L and L_A = πL; of each run the comparison with the least room",
+               D; with L_A = L and L_A = πL; of each run the comparison with the least room; \
+               every inequality of the proof by itself, with its part of the gap",
     tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by twice that, and \
                 every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
     does_not_show: "the exponent: see theorem-4.2-rate and effective-rate-law",
@@ -109,6 +111,7 @@ impl Claim for LemmaB3 {
             evidence.observe(format!("{name}: ‖w_T‖²/bound"), norm, "largest over every T, α and η_w");
         }
         evidence.observe("problem J, η_w = 0.01: ‖w_T‖²/bound", near, "near 1 because the norm has hardly grown");
+        slack::stochastic::lemma_b_3(&mut evidence, context)?;
         Ok(evidence)
     }
 
