@@ -281,7 +281,7 @@ fn network(
 
 /// The proved constant and what each step needed of it, where there are enough steps for a curve.
 fn plot(runs: &[(String, Found)]) -> Option<Plot> {
-    let (name, found) = runs.iter().filter(|(name, _)| name.starts_with("3-4-1")).next_back()?;
+    let (name, found) = runs.iter().rfind(|(name, _)| name.starts_with("3-4-1"))?;
     if found.proved_c.len() < 5 {
         return None;
     }
