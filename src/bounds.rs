@@ -9,6 +9,8 @@
 //! evaluated as written: a relative error of a few units of rounding, and NaN in, NaN out. Slices have an entry per block.
 //! Those of Lemma 3.2 are written over [`Scalar`], so that a proof can evaluate them over intervals.
 
+use ndarray::ArrayView2;
+
 use crate::scalar::Scalar;
 
 /// C_i = (1/2) sum_j Lij + m Li^2/(c Lg), Lemma 3.2; `l_vv_row` is (Li1, .., Lim).
@@ -215,6 +217,70 @@ pub fn remark_4_1(eta_w_end: f64, n_start: f64, d_w: f64, zeta_2alpha: f64) -> (
     (psi(eta_w_end, n_start, d_w, zeta_2alpha), eta_w_end / n_start)
 }
 
+/// Lemma B.1, a bound of sum_{t=1..T} a_t/A_{t-1} with A_s = a_0 + .. + a_s, for a_0 > 0 and 0 <= a_t <= B (t >= 1; a_0 may be
+/// larger): log2(A_{T-1}/a_0) + 1 + 2B/a_0. `sum_before_last` is A_{T-1}.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_b1(2.0, 3.0, 16.0), 7.0); // 3 + 1 + 3
+/// ```
+pub fn lemma_b1(a_start: f64, b: f64, sum_before_last: f64) -> f64 {
+    libm::log2(sum_before_last / a_start) + 1.0 + 2.0 * b / a_start
+}
+
+/// A sharper form of Lemma B.1, derived in the claim `lemma-b.1-sharp`: ln(A_{T-1}/a_0) + B/a_0.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_b1_sharp(2.0, 3.0, 2.0), 1.5); // an equality for T = 1, a_1 = B
+/// ```
+pub fn lemma_b1_sharp(a_start: f64, b: f64, sum_before_last: f64) -> f64 {
+    libm::log(sum_before_last / a_start) + b / a_start
+}
+
+/// Q_t in the proof of Lemma B.2 (and of Lemma 3.2), a bound of L(theta_{t+1}) - L(theta_t) - <grad L, Delta>:
+/// (1/2) sum_ij Lij |Dw_i||Dw_j|/(|w_i||w_j|) + sum_i Li |Dw_i||Dg|/|w_i| + (1/2) Lg |Dg|^2, where `turn[i]` is |Dw_i|/|w_i| and
+/// `move_g` is |Dg|.
+///
+/// ```
+/// use ratecheck::bounds::taylor_remainder;
+/// let l_vv = ndarray::array![[2.0, 1.0], [1.0, 4.0]];
+/// assert_eq!(taylor_remainder(l_vv.view(), &[1.0, 0.0], 6.0, &[1.0, 2.0], 0.5), 12.25); // 1 + 2 + 8 + 0.5 + 0.75
+/// ```
+///
+/// # Panics
+/// If the lengths differ.
+pub fn taylor_remainder(l_vv: ArrayView2<'_, f64>, l_vg: &[f64], l_gg: f64, turn: &[f64], move_g: f64) -> f64 {
+    assert!(l_vv.dim() == (turn.len(), turn.len()) && l_vg.len() == turn.len(), "one entry per block");
+    let pairs = l_vv.indexed_iter().map(|((i, j), l)| 0.5 * l * turn[i] * turn[j]).sum::<f64>();
+    let mixed = l_vg.iter().zip(turn).map(|(l, turn)| l * turn * move_g).sum::<f64>();
+    pairs + mixed + 0.5 * l_gg * move_g * move_g
+}
+
+/// sum_i S_i + R of Lemma B.2, whose expectation bounds E L_T - L_0. Per block, `descent[i]` is the sum over t of
+/// e_t ||grad_{v_i} L_t||^2 and `noise[i]` that of e_t^2 ||grad_{v_i} F_t||^2, e_t = eta_{w,t}/n_t; `descent_g` is the sum of
+/// eta_{g,t} ||grad_g L_t||^2 and `eta_g_sq` that of eta_{g,t}^2. With U = [`u_noise`], which holds G_g^2 already:
+/// sum_i (-descent_i + C_i noise_i) - (c/2) descent_g + U eta_g_sq.
+///
+/// ```
+/// use ratecheck::bounds::lemma_b2;
+/// assert_eq!(lemma_b2(&[2.0], &[3.0], &[4.0], 0.5, 8.0, 10.0, 0.5), 13.0); // -2 + 12 - 2 + 5
+/// ```
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn lemma_b2(
+    descent: &[f64],
+    c_w: &[f64],
+    noise: &[f64],
+    c_g: f64,
+    descent_g: f64,
+    u_noise: f64,
+    eta_g_sq: f64,
+) -> f64 {
+    assert!(descent.len() == c_w.len() && c_w.len() == noise.len(), "one entry per block");
+    let blocks: f64 = descent.iter().zip(c_w).zip(noise).map(|((descent, c), noise)| c * noise - descent).sum();
+    blocks - 0.5 * c_g * descent_g + u_noise * eta_g_sq
+}
+
 /// (23), Lemma B.4, a bound of sum_{t<T} (eta_{w,t}^2/n_t) ||grad_{w_i} F||^2 on every path, in what that path's norm has
 /// grown to: log2(n_T/n_0) + 1 + 2 eta_w^2 LA_i^2/n_0^2.
 ///
@@ -222,13 +288,14 @@ pub fn remark_4_1(eta_w_end: f64, n_start: f64, d_w: f64, zeta_2alpha: f64) -> (
 /// assert_eq!(ratecheck::bounds::lemma_b4(2.0, 1.0, 2.0, 8.0), 5.0); // 2 + 1 + 2 * 4/4
 /// ```
 pub fn lemma_b4(eta_w: f64, l_a: f64, n_start: f64, n_end: f64) -> f64 {
-    libm::log2(n_end / n_start) + 1.0 + lemma_b1_excess(eta_w, l_a, n_start)
+    lemma_b1(n_start, largest_increment(eta_w, l_a, n_start), n_end)
 }
 
-/// 2 eta_w^2 LA_i^2/n_0^2: the term 2B/a_0 of Lemma B.1, with a_0 = n_0 and B = eta_w^2 LA_i^2/n_0.
-fn lemma_b1_excess(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
-    let ratio = eta_w * l_a / n_start;
-    2.0 * ratio * ratio
+/// eta_w^2 LA_i^2/n_0, a bound of eta_{w,t}^2 ||grad_{w_i} F||^2, by which n grows in a step: the B that Lemma B.4 puts into
+/// Lemma B.1.
+fn largest_increment(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+    let step = eta_w * l_a;
+    step * step / n_start
 }
 
 /// Lam_i = (1/2) log2(1 + H_T(2 alpha) D_i/n_0^2), a bound of log2(n_T/n_0) by Lemma B.3.
@@ -255,7 +322,7 @@ pub fn u_noise(l_gg: f64, c_g: f64, noise_g: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::theorem_4_2_block(3.0, 2.0, 2.0, 1.0, 2.0), 15.0); // 3 (2 + 1 + 2)
 /// ```
 pub fn theorem_4_2_block(c_w: f64, lam: f64, eta_w: f64, l_a: f64, n_start: f64) -> f64 {
-    c_w * (lam + 1.0 + lemma_b1_excess(eta_w, l_a, n_start))
+    c_w * (lam + 1.0 + 2.0 * largest_increment(eta_w, l_a, n_start) / n_start)
 }
 
 /// Br = Delta + sum_i C_i (Lam_i + 1 + 2 eta_w^2 LA_i^2/n_0^2) + U eta_g^2 H_T(1), Theorem 4.2; `blocks` are the terms

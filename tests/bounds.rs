@@ -53,6 +53,65 @@ proptest! {
     }
 
     #[test]
+    fn lemma_b1_holds_on_any_sequence(
+        a_start in positive(), increments in prop::collection::vec((0.0..1.0_f64, -20.0..0.0_f64), 1..200),
+    ) {
+        let a: Vec<f64> = increments.iter().map(|(x, decade)| x * 10.0_f64.powf(*decade)).collect();
+        let b = a.iter().copied().fold(0.0, f64::max);
+        let (mut total, mut sum) = (a_start, 0.0);
+        for x in a {
+            sum += x / total;
+            let (printed, sharp) = (lemma_b1(a_start, b, total), lemma_b1_sharp(a_start, b, total));
+            // A few roundings for each of at most 200 terms, and those of A in the logarithm.
+            prop_assert!(sum <= sharp + 1e-13 * (1.0 + sharp), "{sum} {sharp}");
+            prop_assert!(sharp <= core::f64::consts::LN_2 * printed + 1e-13 * (1.0 + sharp), "{sharp} {printed}");
+            total += x;
+        }
+    }
+
+    #[test]
+    fn lemma_b1_holds_where_sums_double(a_start in positive(), b in positive(), n in 1_usize..400) {
+        let (mut total, mut sum) = (a_start, 0.0);
+        for _ in 0..n {
+            let x = total.min(b);
+            sum += x / total;
+            prop_assert!(sum <= lemma_b1_sharp(a_start, b, total) * (1.0 + 1e-13) + 1e-13);
+            prop_assert!(sum <= lemma_b1(a_start, b, total));
+            total += x;
+        }
+    }
+
+    #[test]
+    fn the_taylor_remainder_is_what_lemma_3_2_spends(
+        l in [positive(), positive(), positive()], turn in positive(), move_g in positive(), c in 0.01..0.99_f64,
+    ) {
+        // For one block, Q <= C turn^2 + (1/2)(1 + c/2) Lg move_g^2, with equality where the mixed term is balanced.
+        let [l_vv, l_vg, l_gg] = l;
+        let q = |move_g: f64| taylor_remainder(ndarray::array![[l_vv]].view(), &[l_vg], l_gg, &[turn], move_g);
+        let paid = |move_g: f64| c_w(&[l_vv], l_vg, l_gg, c) * turn * turn + 0.5 * (1.0 + 0.5 * c) * l_gg * move_g * move_g;
+        prop_assert!(at_most(q(move_g), paid(move_g)));
+        let balanced = 2.0 * l_vg * turn / (c * l_gg);
+        prop_assert!(close(q(balanced), paid(balanced)));
+        // What is left of the first-order term is that of the lemma at the largest eta_g.
+        let eta_g = eta_g_limit(l_gg, c);
+        prop_assert!(close((1.0 - 0.5 * c) * eta_g, 0.5 * (1.0 + 0.5 * c) * l_gg * eta_g * eta_g));
+    }
+
+    #[test]
+    fn lemma_b2_is_made_of_its_parts(
+        parts in [positive(), positive(), positive(), positive()], c in 0.01..0.99_f64, c_i in positive(), u in positive(),
+    ) {
+        let [descent, noise, g, eta_g_sq] = parts;
+        let whole = lemma_b2(&[descent, 2.0 * descent], &[c_i, c_i], &[noise, noise], c, g, u, eta_g_sq);
+        let gains = lemma_b2(&[descent, 2.0 * descent], &[c_i, c_i], &[0.0, 0.0], c, g, 0.0, eta_g_sq);
+        let costs = lemma_b2(&[0.0], &[c_i], &[2.0 * noise], c, 0.0, u, eta_g_sq);
+        let size = 3.0 * descent + g + costs;
+        prop_assert!((whole - (gains + costs)).abs() <= 1e-14 * size);
+        prop_assert!(close(gains, -(3.0 * descent + 0.5 * c * g)));
+        prop_assert!(close(costs, 2.0 * c_i * noise + u * eta_g_sq));
+    }
+
+    #[test]
     fn theorem_3_1_is_made_of_its_parts(
         delta in positive(), k in positive(), n in positive(), eta in positive(), c in 0.01..0.99_f64, eta_g in positive(),
         t in 1_u64..1_000_000,

@@ -36,6 +36,27 @@ impl Kind {
     }
 }
 
+/// Whose statement a claim is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The paper states it.
+    #[default]
+    Paper,
+    /// This project states it, and the claim's file derives it.
+    Derived,
+}
+
+impl Origin {
+    /// A few words for a reader.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Paper => "from the paper",
+            Self::Derived => "derived here",
+        }
+    }
+}
+
 /// What the paper says, and how it is tested here.
 #[derive(Debug)]
 pub struct Statement {
@@ -47,10 +68,12 @@ pub struct Statement {
     pub plain: &'static str,
     /// The formula that is checked, in Unicode.
     pub formula: &'static str,
-    /// Section and equation number.
+    /// Section and equation number; for a statement derived here, what of the paper it belongs to.
     pub printed_at: &'static str,
     /// Identity, inequality, expectation or rate.
     pub kind: Kind,
+    /// The paper's statement, or derived here.
+    pub origin: Origin,
     /// The hypotheses that the instances meet.
     pub hypotheses: &'static [&'static str],
     /// What is measured, over which cases.

@@ -43,6 +43,8 @@ pub enum Style {
     Dashed,
     /// Separate points.
     Points,
+    /// The filled area of its band, whose upper edge the points are: a layer of a stack.
+    Area,
 }
 
 /// One curve: `points` are (x, y); `band` holds (low, high) at the same x, or is empty.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Comparison, Hypothesis, Observation, Profile, Verdict};
+use crate::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Verdict};
 use crate::plot::Plot;
 
 /// The version of the format of `results.json`; it grows whenever a field changes its meaning.
@@ -115,6 +115,9 @@ pub struct ClaimResult {
     pub title: String,
     /// Identity, inequality, expectation or rate.
     pub kind: String,
+    /// The paper's statement, or derived here.
+    #[serde(default)]
+    pub origin: Origin,
     /// One plain sentence.
     pub plain: String,
     /// The formula, in Unicode.

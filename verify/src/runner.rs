@@ -31,6 +31,7 @@ pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult 
         id: statement.id.to_owned(),
         title: statement.title.to_owned(),
         kind: statement.kind.name().to_owned(),
+        origin: statement.origin,
         plain: statement.plain.to_owned(),
         formula: statement.formula.to_owned(),
         printed_at: statement.printed_at.to_owned(),

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Output};
 
 use libtest_mimic::{Arguments, Trial};
 use ratecheck_verify::cli::main_with;
-use ratecheck_verify::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use ratecheck_verify::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 
 /// A claim with the check and the control of your choice.
 struct Fixed {
@@ -38,6 +38,7 @@ const fn statement(id: &'static str) -> Statement {
         formula: "a = b",
         printed_at: "nowhere",
         kind: Kind::Identity,
+        origin: Origin::Paper,
         hypotheses: &["none"],
         measured: "nothing",
         tolerance: "none",

@@ -286,5 +286,7 @@ fn the_table_keeps_its_width() {
         assert_eq!(trimmed, text.lines().collect::<Vec<_>>());
     }
     let text = report::terminal_table(&results, false, 100);
+    assert!(text.contains("theorem-2.5 †") && text.contains("† derived here"), "{text}");
     assert!(text.contains("rejected") && text.contains("FAILS") && text.contains("… "), "{text}");
+    assert!(text.contains("theorem-2.5 †") && text.contains("† derived here"), "{text}");
 }

@@ -15,7 +15,7 @@ use crate::scalar::Scalar;
 ///
 /// By catalogue D4 the Hessian's norm at a unit vector is |f''|/2 + sqrt(f''^2/4 + f'^2); with u = sech^2 theta this is
 /// L (u/2 + sqrt(u^2/4 + 1 - u)) = L (u/2 + 1 - u/2) = L *everywhere*. The gradient reaches L tanh(pi/2), so that the ratio
-/// of Lemma A.1 is tanh(pi/2) = 0.917..: no loss on R^2 has a larger one.
+/// of Lemma A.1 is tanh(pi/2) = 0.917..: no scale-invariant loss has a larger one, in any dimension (claim `tanh-pi-half`).
 ///
 /// ```
 /// use ratecheck::loss::{Loss, closed::TanhCircle};

@@ -4,7 +4,7 @@ use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, Subject, U, digits_subject, direction, small};
 
 /// See the module's first line.
@@ -17,6 +17,7 @@ static STATEMENT: Statement = Statement {
     formula: "∇²_{w⁽ⁱ⁾w⁽ʲ⁾}L(W;g) = ∇²_{v⁽ⁱ⁾v⁽ʲ⁾}L(V;g)/(‖w⁽ⁱ⁾‖‖w⁽ʲ⁾‖),   ∇²_{w⁽ⁱ⁾g}L(W;g) = ∇²_{v⁽ⁱ⁾g}L(V;g)/‖w⁽ⁱ⁾‖,   ∇²_g L(W;g) = ∇²_g L(V;g)",
     printed_at: "appendix A, before and in equations (15), (16), (17)",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["L is scale invariant in every block", "L is twice differentiable (softplus, tanh)"],
     measured: "Hessian-vector products at W and at V with a random direction in every part of theta, part by part, on networks \
                under eight normalisations and on the digits network",

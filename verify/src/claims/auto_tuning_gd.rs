@@ -19,7 +19,7 @@ use crate::auto_tuning::{
     starts,
 };
 use crate::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Profile, Soundness, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Soundness, Standing, Statement, Unevaluated,
 };
 use crate::instances::digits_network;
 use crate::plot::{Reference, Series, Style};
@@ -36,6 +36,7 @@ static STATEMENT: Statement = Statement {
               Σ_i (η_w/(2n_{i,T})) Σ_t ‖∇_{v_i}L‖² + (η_g/4) Σ_t ‖∇_gL‖² ≤ L(θ_0) - L(θ_T) for small η_w",
     printed_at: "section 1.1, contribution 1; section 3.1, Theorem 3.1; compared as in appendix D",
     kind: Kind::Rate,
+    origin: Origin::Paper,
     hypotheses: &[
         "η_g ≤ 2(1-c)/L^gg (sampled)",
         "F is smooth: smoothed BN, tanh",

@@ -15,7 +15,9 @@ use ratecheck::rates::{
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::auto_tuning::{Way, curvature_in_g, eta_g_is_admissible, largest, log_log, mean, no_divergence, starts};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Profile, Soundness, Statement, Unevaluated};
+use crate::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Soundness, Statement, Unevaluated,
+};
 use crate::instances::{U, digits_network};
 use crate::plot::{Reference, Series, Style};
 
@@ -31,6 +33,7 @@ static STATEMENT: Statement = Statement {
               ‖w_t‖² grows, and η_{w,t}/‖w_t‖² becomes independent of η_w (α < 1/2)",
     printed_at: "section 1.1, contribution 2; section 4.1, Theorem 4.2 and Remark 4.1",
     kind: Kind::Rate,
+    origin: Origin::Paper,
     hypotheses: &[
         "η_{g,t} = η_g(t+1)^(-1/2), η_g ≤ 2(1-c)/L^gg (sampled)",
         "0 ≤ α ≤ 1/2",

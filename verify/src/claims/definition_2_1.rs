@@ -3,7 +3,7 @@
 use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
 
 /// See the module's first line.
@@ -16,6 +16,7 @@ static STATEMENT: Statement = Statement {
     formula: "F_z(c·w⁽ⁱ⁾, θ′) = F_z(w⁽ⁱ⁾, θ′)  for all c > 0",
     printed_at: "section 2.1; the list of normalisations in sections 1 and 2.1",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["no block is 0", "no unit has zero spread over the minibatch"],
     measured: "|F_z(c w) - F_z(w)| for every block of networks under eight normalisations and of the digits network, for \
                c = 2^k (bit for bit, except where a root or power of the scaled number is rounded) and for c = 3, 0.7, 1e3, 1e-3",

@@ -10,7 +10,7 @@ use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
 
 use crate::closed_forms::{ETA_W, ordinary};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Soundness, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Statement, Unevaluated};
 use crate::instances::{INVARIANT, U, digits_subject, small};
 use crate::plot::{Axis, Plot, Series, Style};
 
@@ -25,6 +25,7 @@ static STATEMENT: Statement = Statement {
     formula: "Σ_{t<T} ‖∇_{v_t}L(V_t; g_t)‖² ≤ ‖w_T‖²(‖w_T‖² - ‖w_0‖²)/η_w²,   block by block",
     printed_at: "section 3.1, equation (11)",
     kind: Kind::Inequality,
+    origin: Origin::Paper,
     hypotheses: &["L is scale invariant in w", "gradient descent with a constant η_w > 0; any η_g"],
     measured: "every block at log-spaced horizons of runs with η_w from 1e-4 to 1e4: seven closed forms, small networks under two \
                normalisations, and the digits network (full batch)",

@@ -4,7 +4,7 @@ use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::U;
 
 /// See the module's first line.
@@ -17,6 +17,7 @@ static STATEMENT: Statement = Statement {
     formula: "z̃_b = γ wᵀ(x_b - u) / √(wᵀ(S + εI)w) + β,   u = mean of x_b,  S = biased covariance of x_b",
     printed_at: "section 2.1, equation (3); section 2.4, equation (8)",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["wᵀ(S + εI)w > 0"],
     measured: "the loss of one unit (squared objective, 16 examples, 3 inputs) against the formula with u and S formed \
                explicitly, for ε = 0, 0.1 and 4; and the loss of the same unit on inputs shifted by 5 and scaled by 3 (ε = 0)",

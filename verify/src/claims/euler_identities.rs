@@ -10,7 +10,7 @@ use ratecheck::loss::closed::{Bilinear, BnRegression, HelixValley, Rayleigh};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, U, digits_subject, direction, small};
 
 /// See the module's first line.
@@ -18,11 +18,12 @@ pub(super) struct EulerIdentities;
 
 static STATEMENT: Statement = Statement {
     id: "euler-identities",
-    title: "Euler identities (derived here)",
+    title: "Euler identities",
     plain: "Along its own weights, a scale-invariant loss has the curvature that its gradient dictates, and none across.",
     formula: "∇²_{ii}F·w⁽ⁱ⁾ = -∇_{w⁽ⁱ⁾}F,   ∇²_{ij}F·w⁽ʲ⁾ = 0 (i ≠ j),   ∇²_{g,i}F·w⁽ⁱ⁾ = 0",
     printed_at: "not in the paper; they follow from Definition 2.1 and sharpen Lemma A.1 to ‖∇_v F‖ ≤ L^vv_ii",
     kind: Kind::Identity,
+    origin: Origin::Derived,
     hypotheses: &["F_z is scale invariant in every block", "F_z is twice differentiable (softplus, tanh)"],
     measured: "Hessian-vector products with every block of weights, part by part, on four closed forms, on networks under eight \
                normalisations and on the digits network",

@@ -4,7 +4,7 @@ use ratecheck::loss::{Loss, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
 
 /// See the module's first line.
@@ -17,6 +17,7 @@ static STATEMENT: Statement = Statement {
     formula: "∇_{w⁽ⁱ⁾}F_z(W;g) = ∇_{v⁽ⁱ⁾}F_z(V;g) / ‖w⁽ⁱ⁾‖,   ∇_g F_z(W;g) = ∇_g F_z(V;g)",
     printed_at: "section 2.3, equation (5)",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block"],
     measured: "the distance of both sides, block by block and for g, for networks under eight normalisations and for the \
                digits network, two gradients by backpropagation at two different points",

@@ -4,7 +4,7 @@ use ratecheck::loss::{Loss, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::{dot, norm_sq};
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
 
 /// See the module's first line.
@@ -17,6 +17,7 @@ static STATEMENT: Statement = Statement {
     formula: "⟨w⁽ⁱ⁾, ∇_{w⁽ⁱ⁾}F_z(θ)⟩ = 0",
     printed_at: "section 2.5, Lemma 2.4",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in w⁽ⁱ⁾"],
     measured: "|⟨w, ∇_w F_z⟩| for every block, on networks under eight normalisations and on the digits network, on the full \
                batch and on minibatches of 8",

@@ -5,7 +5,7 @@ use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{Activation, Network, Normalisation};
 use ratecheck::parameters::norm_sq;
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, U, digits_subject, small};
 
 /// See the module's first line.
@@ -18,6 +18,7 @@ static STATEMENT: Statement = Statement {
     formula: "‖w_{t+1}‖² = ‖w_t‖² + η²‖∇_{w_t}F_{z_t}(θ_t)‖² = ‖w_t‖² + (η²/‖w_t‖²)‖∇_{v_t}F_{z_t}(θ̃_t)‖²",
     printed_at: "section 2.5, Lemma 2.4",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in w", "the step is plain (stochastic) gradient descent (4)"],
     measured: "both equalities, block by block, along runs with learning rates 0.01, 1 and 100 on networks under eight \
                normalisations (full batch) and on the digits network (minibatches)",

@@ -13,8 +13,11 @@ use ratecheck::parameters::norm_sq;
 use rayon::prelude::*;
 
 use crate::closed_forms::{C_G, ETA_W, Instance, ordinary};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Soundness, Standing, Statement, Unevaluated};
+use crate::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Standing, Statement, Unevaluated,
+};
 use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
+use crate::slack;
 
 /// See the module's first line.
 pub(super) struct Lemma32;
@@ -28,13 +31,15 @@ static STATEMENT: Statement = Statement {
               C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg)",
     printed_at: "section 3.1, Lemma 3.2, equation (12); proof in appendix A",
     kind: Kind::Inequality,
+    origin: Origin::Paper,
     hypotheses: &[
         "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian along the step",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2; η_w > 0 is arbitrary",
     ],
     measured: "every step of runs: the two near-tight instances; seven closed forms with exact constants and η_w from 1e-4 to 1e4; a \
                small network and the digits network with constants sampled at random and along every step. There L^gg is taken to be ten times what was sampled and η_g \
-               is the limit for it: a larger L^gg makes C_i smaller, so that no constant on the right is too large",
+               is the limit for it: a larger L^gg makes C_i smaller, so that no constant on the right is too large; \
+               every inequality of the proof by itself, with its part of the gap",
     tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|): the difference of two losses, each with some tens of roundings of its own size. It is \
                 absolute since at a converged point all terms are rounding. Margins are relative to the sum of the right-hand side's \
                 terms in absolute value, and absolute where those are below 1e-8, so that rounding cannot pass for a margin",
@@ -48,13 +53,14 @@ static STATEMENT: Statement = Statement {
 
 /// One run to follow, with the constants that its bound is made of.
 #[derive(Clone)]
-struct Descent<'a, L: Loss> {
+pub(super) struct Descent<'a, L: Loss> {
     name: &'a str,
     loss: &'a L,
     theta_0: &'a [f64],
-    eta_w: f64,
-    eta_g: f64,
-    c_w: Vec<f64>,
+    pub(super) eta_w: f64,
+    pub(super) eta_g: f64,
+    pub(super) c_g: f64,
+    pub(super) c_w: Vec<f64>,
     steps: u64,
     soundness: Soundness,
     /// Compare as an equality, as the lemma is printed.
@@ -63,7 +69,7 @@ struct Descent<'a, L: Loss> {
 
 /// What a run showed besides its comparisons.
 #[derive(Clone, Copy)]
-struct Extremes {
+pub(super) struct Extremes {
     /// The smallest multiple of all C_i with which every step still satisfies the lemma.
     multiple: f64,
     /// The largest relative slack |right - left|/|right|, for the printed "=".
@@ -149,6 +155,7 @@ impl Claim for Lemma32 {
             printed.slack,
             "0 if the printed \"=\" were right (E2); over 20 steps",
         );
+        slack::descent::lemma_3_2(&mut evidence, context)?;
         Ok(evidence)
     }
 
@@ -177,16 +184,6 @@ impl Claim for Lemma32 {
                 name: "η_g 1 % beyond its limit",
                 breaks: "η_g = 1.01·2(2-c)/((2+c)L^gg) = 1.212/L^gg on (b)",
                 run: |context| on_b(1.01, Instance::c_w, context),
-            },
-            Control {
-                name: "η_g L^gg = 1.9",
-                breaks: "η_g = 1.9/L^gg on (b), where g alone allows 2 - c = 1.5",
-                run: |context| on_b(1.9 / 1.2, Instance::c_w, context),
-            },
-            Control {
-                name: "η_g L^gg = 2.1",
-                breaks: "η_g = 2.1/L^gg on (b): the loss rises in g",
-                run: |context| on_b(2.1 / 1.2, Instance::c_w, context),
             },
             Control {
                 name: "sampled constants as if proved",
@@ -219,7 +216,7 @@ fn near_tight_a() -> Instance {
 
 /// (b): v perpendicular to c, |c| = 1, g = K = 1e-3. In units of g² and up to O(K), the right-hand side less the left one is
 /// 2e² - he + 3h/4 - h²/2 for e = η_w, h = η_g, which is 0 at e = h/4 = 0.3, h = 1.2, and negative for any larger h = 4e.
-fn near_tight_b() -> Instance {
+pub(super) fn near_tight_b() -> Instance {
     let (loss, k) = (BnRegression::new(vec![1.0, 0.0]), 1e-3);
     let mut instance =
         Instance::new("(b) regression, near-tight", loss.clone(), loss.theta_0(k), loss.constants(k), 0.0);
@@ -235,13 +232,14 @@ fn on_b(multiple: f64, c_w: fn(&Instance) -> Vec<f64>, context: &Context) -> Res
 }
 
 /// A run with exact constants and η_g = 2(1-c)/L^gg.
-fn exact(instance: &Instance, eta_w: f64, steps: u64) -> Descent<'_, crate::closed_forms::ClosedForm> {
+pub(super) fn exact(instance: &Instance, eta_w: f64, steps: u64) -> Descent<'_, crate::closed_forms::ClosedForm> {
     Descent {
         name: &instance.name,
         loss: &instance.loss,
         theta_0: &instance.theta_0,
         eta_w,
         eta_g: instance.eta_g(),
+        c_g: C_G,
         c_w: instance.c_w(),
         steps,
         soundness: Soundness::Proved,
@@ -282,7 +280,7 @@ fn network(
         let mut part = Check::new();
         let (name, loss, theta_0) = (subject.name.as_str(), &subject.network, subject.theta.as_slice());
         let (c_w, soundness, equality) = (c_w.clone(), Soundness::Sampled, false);
-        let descent = Descent { name, loss, theta_0, eta_w, eta_g, c_w, steps, soundness, equality };
+        let descent = Descent { name, loss, theta_0, eta_w, eta_g, c_g: C_G, c_w, steps, soundness, equality };
         let extremes = descent.follow(&mut part, context)?;
         Ok((part, extremes))
     };
@@ -320,14 +318,14 @@ fn along(
 
 impl<L: Loss> Descent<'_, L> {
     /// The comparisons alone.
-    fn checked(&self, context: &Context) -> Result<Check, Unevaluated> {
+    pub(super) fn checked(&self, context: &Context) -> Result<Check, Unevaluated> {
         let mut check = Check::new();
         self.follow(&mut check, context)?;
         Ok(check)
     }
 
     /// Compares both sides in every step.
-    fn follow(&self, check: &mut Check, context: &Context) -> Result<Extremes, Unevaluated> {
+    pub(super) fn follow(&self, check: &mut Check, context: &Context) -> Result<Extremes, Unevaluated> {
         let (eta_w, eta_g) = (Schedule::constant(self.eta_w)?, Schedule::constant(self.eta_g)?);
         let mut stepper =
             Stepper::new(self.loss, self.theta_0, StepRule::Gradient, eta_w, eta_g, context.generator("z"));
@@ -337,8 +335,8 @@ impl<L: Loss> Descent<'_, L> {
         let mut step = stepper.step()?;
         for t in 0..self.steps {
             let grad_w_sq = stepper.gradient_norm_sq().to_vec();
-            let rhs = bounds::lemma_3_2(self.eta_w, self.eta_g, C_G, &n, &grad_w_sq, &self.c_w, step.grad_g_sq);
-            let gain: f64 = self.eta_w * grad_w_sq.iter().sum::<f64>() + 0.5 * C_G * self.eta_g * step.grad_g_sq;
+            let rhs = bounds::lemma_3_2(self.eta_w, self.eta_g, self.c_g, &n, &grad_w_sq, &self.c_w, step.grad_g_sq);
+            let gain: f64 = self.eta_w * grad_w_sq.iter().sum::<f64>() + 0.5 * self.c_g * self.eta_g * step.grad_g_sq;
             let loss = step.loss;
             extremes.g = extremes.g.max(norm_sq(&stepper.theta()[g.clone()]).sqrt());
             n.copy_from_slice(stepper.w_norm_sq());

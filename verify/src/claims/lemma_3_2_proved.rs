@@ -17,7 +17,7 @@ use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objec
 use ratecheck::proof::{self, Outcome, ProvedStep};
 
 use crate::closed_forms::C_G;
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Soundness, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Statement, Unevaluated};
 use crate::instances::{sound, tiny};
 use crate::plot::{Plot, Series, Style};
 
@@ -33,6 +33,7 @@ static STATEMENT: Statement = Statement {
               C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg),   L^vv, L^vg, L^gg suprema over the segment [θ_t, θ_{t+1}]",
     printed_at: "section 3.1, Lemma 3.2, equation (12); its proof in appendix A",
     kind: Kind::Inequality,
+    origin: Origin::Paper,
     hypotheses: &[
         "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian on the segment: proved, to within 10 % of what is met there",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2: proved",

@@ -22,7 +22,7 @@ use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::random::Generator;
 use ratecheck::scalar::{Dual, Scalar};
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Standing, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::U;
 
 /// See the module's first line.
@@ -35,6 +35,7 @@ static STATEMENT: Statement = Statement {
     formula: "|∂y/∂γ| ≤ G√B,  |∂y/∂β| ≤ G√B,  ‖∇_{x_b} y‖ ≤ |γ|/√ε · G√(1-1/B),  ‖(∇_{x_1}y, …, ∇_{x_B}y)‖ ≤ |γ|/√ε · G;  \
               ∂z_{b'}/∂x_b = (γw/‖w‖_{S+εI})[1{b=b'} - 1/B - x̃_b x̃_{b'}/B]",
     printed_at: "appendix C, Lemma C.1",
+    origin: Origin::Paper,
     kind: Kind::Inequality,
     hypotheses: &["‖∇f(z)‖ ≤ G, here an equality: f is linear", "ε > 0"],
     measured: "derivatives by dual numbers of random units (B from 2 to 16, up to 5 inputs, ε from 1e-3 to 100, γ of both signs, inputs from tiny to large), under a random \

@@ -15,7 +15,7 @@ use ratecheck::network::Activation;
 use ratecheck::parameters::norm_sq;
 
 use crate::appendix_c::{Plan, neuron};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Standing, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::{Subject, U};
 
 /// See the module's first line.
@@ -28,6 +28,7 @@ static STATEMENT: Statement = Statement {
     formula: "|entries of g_t in layer l| ≤ Γ_l = max(|g₀|_∞, Q_l√B/λ),  ‖g_t‖ ≤ K = (Σ_l 2m_lΓ_l²)^½,  \
               Q_L = α_f/√B,  Q_{l-1} = α_σΓ_l√(m_l/ε) Q_l",
     printed_at: "appendix C, Lemma C.2",
+    origin: Origin::Paper,
     kind: Kind::Inequality,
     hypotheses: &[
         "‖g₀‖ is bounded; the objective and the activation are Lipschitz; smoothed BN, ε > 0",

@@ -2,7 +2,7 @@
 
 use ratecheck::network::{Activation, Normalisation};
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{Subject, U, small};
 
 /// See the module's first line.
@@ -15,6 +15,7 @@ static STATEMENT: Statement = Statement {
     formula: "F_z(c·(γ⁽ˡ⁾, β⁽ˡ⁾), θ′) = F_z((γ⁽ˡ⁾, β⁽ˡ⁾), θ′)  for l < L, c > 0, ε = 0",
     printed_at: "section 2.1, last paragraph",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["the activation is positively homogeneous", "the next layer's BN has no epsilon"],
     measured: "|F_z(c(γ,β)) - F_z(γ,β)| for both inner layers of a 5-6-4-4 network, ReLU and leaky ReLU, BN and l1-BN, \
                c = 2^k bit for bit and c = 3, 0.7",

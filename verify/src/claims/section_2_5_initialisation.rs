@@ -5,7 +5,7 @@ use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, U, digits_subject, small};
 
 /// See the module's first line.
@@ -18,6 +18,7 @@ static STATEMENT: Statement = Statement {
     formula: "(C·w₀, η) and (w₀, η/C²) give w′_t = C·w_t and g′_t = g_t for all t",
     printed_at: "section 2.5, last paragraph",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block", "all blocks share C and η"],
     measured: "two whole runs of SGD on networks under eight normalisations and on the digits network, for C = 4 and 1/2 bit for \
                bit, and for C = 3 one step at a time from the same direction",

@@ -5,7 +5,7 @@ use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
 
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, digits_subject, small};
 
 /// See the module's first line.
@@ -18,6 +18,7 @@ static STATEMENT: Statement = Statement {
     formula: "v_{t+1} = Π(v_t - (η/G_t)∇_{v_t}F_{z_t}(θ̃_t)),   G_{t+1} = G_t + (η²/G_t)‖∇_{v_t}F_{z_t}(θ̃_t)‖²,   G_t = ‖w_t‖²",
     printed_at: "section 2.5, equation (9)",
     kind: Kind::Identity,
+    origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block", "plain (stochastic) gradient descent (4)"],
     measured: "both sides one step apart, restarted at every step of runs with η = 0.01, 3 and 100, on networks under eight \
                normalisations and on the digits network with minibatches; v, G and g are compared",

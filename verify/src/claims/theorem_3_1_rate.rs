@@ -9,7 +9,7 @@ use ratecheck::rates::{Fit, Window, fit_power_law, log_spaced};
 use rayon::prelude::*;
 
 use crate::closed_forms::{Instance, Quadratic, on_circle};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::U;
 use crate::plot::{Axis, Plot, Reference, Series, Style};
 
@@ -24,6 +24,7 @@ static STATEMENT: Statement = Statement {
     formula: "min_{t<T} ‖∇L(V_t; g_t)‖ = O(T^(-1/2))",
     printed_at: "section 3, Theorem 3.1, equation (10)",
     kind: Kind::Rate,
+    origin: Origin::Paper,
     hypotheses: &[
         "L is scale invariant in w and smooth in the sense of section 2.4",
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",

@@ -13,7 +13,7 @@ use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 
 use crate::appendix_c::Plan;
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Standing, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::{Subject, U};
 
 /// See the module's first line.
@@ -26,6 +26,7 @@ static STATEMENT: Statement = Statement {
     formula: "‖∂²F_z/∂w_i∂w_j‖ ≤ L^vv_ij < ∞, ‖∂²F_z/∂w_i∂g‖ ≤ L^vg_i < ∞, ‖∂²F_z/∂g²‖ ≤ L^gg < ∞ and E‖∇_gF_z - ∇_gL‖² ≤ G_g² for ‖w_i‖ = 1, ‖g‖ ≤ K, \
               with K of Lemma C.2",
     printed_at: "appendix C, Theorem C.3",
+    origin: Origin::Paper,
     kind: Kind::Inequality,
     hypotheses: &[
         "the activation is smooth and the objective Lipschitz; BN is smoothed, ε > 0",

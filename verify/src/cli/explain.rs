@@ -1,6 +1,7 @@
 //! `ratecheck explain CLAIM`.
 
 use super::{Claims, Exit, Stopped, say, select};
+use crate::evidence::Origin;
 
 /// Which claim.
 #[derive(Debug, clap::Args)]
@@ -14,8 +15,13 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
     let mut text = String::new();
     for claim in select(std::slice::from_ref(&arguments.claim), claims)? {
         let s = claim.statement();
-        text += &format!("{} ({})\n  {}\n\n  {}\n\n", s.title, s.kind.name(), s.plain, s.formula);
-        section(&mut text, "Printed at", [s.printed_at]);
+        let origin = s.origin.label();
+        text += &format!("{} ({}, {origin})\n  {}\n\n  {}\n\n", s.title, s.kind.name(), s.plain, s.formula);
+        let place = match s.origin {
+            Origin::Paper => "Printed at",
+            Origin::Derived => "Where it belongs",
+        };
+        section(&mut text, place, [s.printed_at]);
         section(&mut text, "Hypotheses", s.hypotheses.iter().copied());
         section(&mut text, "What is measured", [s.measured]);
         section(&mut text, "Tolerance", [s.tolerance]);

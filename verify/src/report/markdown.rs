@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{command, controls_cell, number, profile, summary};
-use crate::evidence::Standing;
+use crate::evidence::{Origin, Standing};
 use crate::results::{ClaimResult, ControlOutcome, Results, Status};
 
 /// The whole file.
@@ -63,7 +63,11 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
     writeln!(out, "\n## {} — {}\n", escape(&claim.title), claim.status().label())?;
     writeln!(out, "{}\n", escape(&claim.plain))?;
     writeln!(out, "{}\n", fenced("text", &claim.formula))?;
-    writeln!(out, "Printed at {}; {}.\n", escape(&claim.printed_at), escape(&claim.kind))?;
+    let (place, kind) = (escape(&claim.printed_at), escape(&claim.kind));
+    match claim.origin {
+        Origin::Paper => writeln!(out, "Printed at {place}; {kind}.\n")?,
+        Origin::Derived => writeln!(out, "{}, {kind}: {place}.\n", claim.origin.label())?,
+    }
     if let Some(reason) = claim.reason() {
         writeln!(out, "**{}:** {}\n", claim.status().label(), escape(&reason))?;
     }

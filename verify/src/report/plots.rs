@@ -81,7 +81,8 @@ impl Frame {
         let mut shown: Vec<f64> = points().map(|p| p[1]).collect();
         // A band that reaches down to nothing, or a reference that leaves, must not squash the curves.
         let near = |v: f64, by: f64| core.at(v).is_some_and(|at| (-by..=1.0 + by).contains(&at));
-        shown.extend(plot.series.iter().flat_map(|s| s.band.as_flattened()).filter(|&&v| near(v, 0.7)));
+        let bands = plot.series.iter().flat_map(|s| s.band.as_flattened().iter().map(move |&v| (s.style, v)));
+        shown.extend(bands.filter(|&(style, v)| style == Style::Area || near(v, 0.7)).map(|(_, v)| v));
         let ends = x.decades();
         if plot.x.scale == Scale::Log && plot.y.scale == Scale::Log {
             let at_ends =
@@ -143,7 +144,13 @@ fn figure(plot: &Plot, x: Map, y: Map, headline: bool) -> std::io::Result<Canvas
     let frame = Frame { x, y, left, right: WIDTH - margin, top, bottom };
     let mut names = Vec::new();
     for ((series, &look), lines) in plot.series.iter().zip(&looks).zip(named) {
-        let Some(end) = series.points.iter().rev().find_map(|&p| frame.point(p)) else { continue };
+        let Some(mut end) = series.points.iter().rev().find_map(|&p| frame.point(p)) else { continue };
+        if let (Style::Area, Some(&[x, _]), Some(&[low, high])) =
+            (series.style, series.points.last(), series.band.last())
+        {
+            // The name of a layer belongs to its middle.
+            end = frame.point([x, 0.5 * (low + high)]).unwrap_or(end);
+        }
         let near = names.last().is_some_and(|before: &Name| {
             before.look.colour == look.colour && (before.end[1] - end[1]).abs() < 3.0 * LINE
         });
@@ -218,7 +225,7 @@ fn looks(series: &[Series]) -> Vec<Look> {
             }
             first &= s.style == Style::Dashed;
             let pen = match s.style {
-                Style::Line => Some(Pen::Solid),
+                Style::Line | Style::Area => Some(Pen::Solid),
                 Style::Dashed => Some(Pen::Dashed),
                 Style::Points => None,
             };
@@ -290,7 +297,7 @@ fn band(canvas: &mut Canvas, frame: &Frame, series: &Series, look: &Look) -> std
             continue;
         }
         let outline: Vec<[f64; 2]> = piece.iter().map(|e| e[0]).chain(piece.iter().rev().map(|e| e[1])).collect();
-        canvas.area(&outline, look.colour, 0.18)?;
+        canvas.area(&outline, look.colour, if series.style == Style::Area { 0.6 } else { 0.18 })?;
     }
     Ok(())
 }

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 
 use super::{controls_cell, number, summary};
+use crate::evidence::Origin;
 use crate::results::{ClaimResult, Results, Status};
 
 /// The narrowest table that is laid out; below this lines are cut.
 const NARROWEST: usize = 40;
 /// Between columns.
 const GAP: &str = "  ";
+/// Behind the id of a statement that the paper does not make.
+const DERIVED: &str = " †";
 
 /// One line a claim, a line of totals, and a line for every claim that is not fine. No line is wider than `width`
 /// (or 40, whichever is more) except that reasons are wrapped, never cut. Colours are plain ANSI, if `color`.
@@ -53,6 +56,9 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
     for line in wrap(&summary(results), width, "") {
         let _ = writeln!(text, "{}", paint.bold(&line));
     }
+    if results.claims.iter().any(|claim| claim.origin == Origin::Derived) {
+        let _ = writeln!(text, "{}", paint.dim(&format!("{} {}", DERIVED.trim(), Origin::Derived.label())));
+    }
     for claim in &results.claims {
         let Some(reason) = claim.reason() else { continue };
         let lead = format!("{} ({}): ", claim.id, claim.status().label());
@@ -74,7 +80,7 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
 fn row(claim: &ClaimResult) -> [String; 6] {
     let worst = claim.worst.as_ref();
     [
-        clean(&claim.id),
+        clean(&claim.id) + if claim.origin == Origin::Derived { DERIVED } else { "" },
         word(claim.status()).to_owned(),
         worst.map_or_else(|| number::NONE.to_owned(), |w| number::short(w.margin)),
         worst.map_or_else(|| number::NONE.to_owned(), |w| clean(&w.at)),

@@ -1,7 +1,7 @@
 //! Results made by hand: every status, awkward text, and curves like those of real runs.
 #![allow(unreachable_pub)]
 
-use ratecheck_verify::evidence::{Comparison, Hypothesis, Observation, Profile, Standing, Verdict};
+use ratecheck_verify::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Standing, Verdict};
 use ratecheck_verify::plot::{Axis, Plot, Reference, Series, Style};
 use ratecheck_verify::results::{
     ClaimResult, ControlOutcome, ControlResult, FORMAT, InstanceResult, Provenance, Results,
@@ -61,6 +61,7 @@ pub fn results() -> Results {
         Some(comparison("Rayleigh diag(0, …, 1) in R^10, started beside its maximum · t = 0 · block 0", 0.999999, 1.0));
 
     let mut broken = claim("theorem-2.5", "Theorem 2.5", "identity", Verdict::Holds);
+    broken.origin = Origin::Derived;
     broken.controls[0].outcome = ControlOutcome::Broken;
     broken.controls[0].detail = "the run diverged at step 17".into();
 
@@ -139,6 +140,7 @@ fn claim(id: &str, title: &str, kind: &str, verdict: Verdict) -> ClaimResult {
         id: id.into(),
         title: title.into(),
         kind: kind.into(),
+        origin: Origin::Paper,
         plain: format!("What {title} says in one plain sentence."),
         formula: "‖∇_w F(W; g)‖ = ‖∇_v F(V; g)‖ / ‖w‖".into(),
         printed_at: "section 2.2, equation (5)".into(),

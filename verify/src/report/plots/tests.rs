@@ -94,6 +94,26 @@ fn many_curves_with_one_end() {
 }
 
 #[test]
+fn a_stack_is_shown_from_its_bottom() {
+    let layer = |name: &str, low: f64, high: f64| Series {
+        band: vec![[low, high]; 2],
+        ..Series::new(name, Style::Area, vec![[1.0, high], [10.0, high]])
+    };
+    let mut stack = plot(vec![layer("lower", 0.0, 5.0), layer("upper", 5.0, 6.0)]);
+    stack.y.scale = Scale::Linear;
+    stack.references.clear();
+    let svg = check(&stack);
+    // 0 is on the axis although no point is near it, and every name stands beside the middle of its layer.
+    let middle = |name: &str| texts(&svg).into_iter().find(|t| t.4 == name).map(|t| 0.5 * (t.2 + t.3)).unwrap();
+    let [zero, four, six] = ["0", "4", "6"].map(middle);
+    let two = 0.5 * (zero + four);
+    assert!(
+        middle("upper") < four && middle("upper") > six && (middle("lower") - two).abs() < 0.25 * (zero - four),
+        "{svg}"
+    );
+}
+
+#[test]
 fn what_cannot_be_shown_is_left_out() {
     let mut odd = decay("odd", Style::Line, -1.0);
     odd.points[3] = [f64::NAN, 1.0];
