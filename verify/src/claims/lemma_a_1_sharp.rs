@@ -24,9 +24,7 @@ use ratecheck::scalar::Scalar;
 use rayon::prelude::*;
 
 use crate::closed_forms::{Instance, on_circle, ordinary};
-use crate::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Standing, Statement, Unevaluated,
-};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::{INVARIANT, Subject, U, digits_subject, direction, small};
 
 /// See the module's first line.
@@ -45,10 +43,11 @@ static STATEMENT: Statement = Statement {
         "L^vv_ii bounds ∇²_{ii}F at unit blocks (needed for the second form alone)",
     ],
     measured: "with L^vv exact, on nine closed forms at random points of norms from 1e-3 to 1e3 and where their gradient is largest; with \
-               the Hessian's block at the same point, on two closed forms, on networks under eight normalisations and on the digits \
+               the Hessian's block at the same point, on the Rayleigh quotient, on networks under eight normalisations and on the digits \
                network, on the full batch and on minibatches; in one dimension, where the gradient must vanish",
     tolerance: "closed forms: 64u of both sides, for some ten roundings of a gradient and of a norm; networks: 512u, for the roundings \
-                of a Hessian-vector product (as in euler-identities); one dimension: 8u|g - v|/‖w‖, four roundings of a quotient",
+                of a Hessian-vector product (as in euler-identities), and the residual of the Hessian's norm; one dimension: \
+                8u|g - v|/‖w‖, four roundings of a quotient",
     does_not_show: "that L^vv_ii cannot be replaced by something smaller: it can, by tanh(π/2) L^vv_ii (claim tanh-pi-half)",
     erratum: None,
 };
@@ -239,15 +238,16 @@ fn of_blocks<L: Loss>(
         let part = Part::Block(i);
         let mut block = BlockOperator::new(loss, Target::Sample(z), theta, part, part);
         let hessian = spectral_norm(&mut block, &options, &ratecheck::random::Seed::new(0));
-        if !hessian.converged {
+        if !(hessian.residual <= 1e-6 * hessian.value) {
             return Err(Unevaluated(format!("{at}: the norm of block {i} has a residual of {:.1e}", hessian.residual)));
         }
         let lhs = norm_sq(&grad[layout.block(i)]).sqrt();
         let rhs = factor * hessian.value * layout.w_norm_sq(theta, i).sqrt();
         let place = if at.contains(" · ") { format!("{at}, ") } else { format!("{at} · ") };
         let place = format!("{place}{}", layout.blocks()[i].name);
-        // The computed norm is at most the true one: a failure beyond rounding refutes, since the value is converged.
-        check.compare(place, lhs, rhs, 512.0 * U * (lhs + rhs), lhs.max(rhs), Soundness::Proved);
+        // The value is at most the norm, so that a pass is sound; it misses the norm by no more than the residual.
+        let missed = factor * hessian.residual * layout.w_norm_sq(theta, i).sqrt();
+        check.at_most(place, lhs, rhs, 512.0 * U * (lhs + rhs) + missed);
         largest = largest.max(lhs / rhs);
     }
     Ok(largest)
