@@ -9,6 +9,7 @@ mod enclosure;
 mod hessian;
 mod neuron;
 mod norms;
+mod proved;
 mod sampled;
 mod segment;
 mod spectral;
@@ -25,6 +26,7 @@ pub use hessian::{
 };
 pub use neuron::{Enclosed, NeuronConstants, neuron_constants};
 pub use norms::block_norms;
+pub use proved::{Method, Proved, proved_constants};
 pub use sampled::{Domain, Functions, Sampling, sampled_constants};
 pub use segment::{SegmentConstants, SegmentOptions, segment_constants};
 pub use spectral::{SpectralNorm, SpectralOptions, spectral_norm};

@@ -292,6 +292,20 @@ impl Check {
         self.record(Comparison { at: at.into(), lhs, rhs, rounding, margin }, soundness);
     }
 
+    /// A bound made of constants of which only a bracket is known: `rhs` is the bound with the constants that make it smallest, and
+    /// with those that make it largest. What holds for the first holds for the true ones; what fails for the second is false;
+    /// between them nothing is decided.
+    pub fn bracketed(&mut self, at: impl Into<String>, lhs: f64, rhs: [f64; 2], rounding: f64, scale: f64) {
+        let (at, [least, most]) = (at.into(), rhs);
+        if lhs > least + rounding && lhs <= most + rounding {
+            let reason = format!("{at}: {lhs:.3e} lies between {least:.3e} and {most:.3e}, what the constants allow");
+            self.undecided.get_or_insert(reason);
+            return;
+        }
+        let rhs = if lhs <= least + rounding { least } else { most };
+        self.compare(at, lhs, rhs, rounding, scale, Soundness::Proved);
+    }
+
     fn record(&mut self, comparison: Comparison, soundness: Soundness) {
         let Comparison { at, lhs, rhs, rounding, .. } = &comparison;
         if !(lhs.is_finite() && rhs.is_finite() && rounding.is_finite()) {
