@@ -28,6 +28,7 @@ mod remark_4_1;
 mod section_2_1_gamma_beta;
 mod section_2_5_initialisation;
 mod tanh_pi_half;
+mod section_5_momentum;
 mod theorem_2_5;
 mod theorem_3_1;
 mod theorem_3_1_rate;
@@ -38,6 +39,7 @@ mod theorem_c_3;
 use crate::evidence::Claim;
 
 /// Every claim: sections 2, 3 and 4, each statement after those its proof uses, then appendix C.
+/// Every claim: sections 2 to 5, each statement after those its proof uses.
 pub static CLAIMS: &[&dyn Claim] = &[
     &definition_2_1::Definition21,
     &section_2_1_gamma_beta::GammaBeta,
@@ -73,4 +75,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_c_1::LemmaC1,
     &lemma_c_2::LemmaC2,
     &theorem_c_3::TheoremC3,
+    &section_5_momentum::Momentum,
 ];
