@@ -8,6 +8,7 @@ pub mod cli;
 pub mod closed_forms;
 mod closest;
 mod decide;
+pub mod errata;
 pub mod evidence;
 pub mod instances;
 mod paths;

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
+mod errata;
 mod explain;
 mod list;
 mod verify;
@@ -70,6 +71,8 @@ enum Command {
     List,
     /// Say what a claim states, how it is tested, and what a pass does not show.
     Explain(explain::Arguments),
+    /// Print the errata of the paper with their numbers, as Markdown.
+    Errata,
 }
 
 /// The claims that a command works on.
@@ -97,6 +100,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::Verify(arguments) => verify::run(&arguments, claims),
         Command::List => list::run(claims),
         Command::Explain(arguments) => explain::run(&arguments, claims),
+        Command::Errata => errata::run(),
     };
     exit_code(ended.unwrap_or_else(|(exit, message)| {
         // Nothing is left to be done if standard error is closed.

@@ -136,7 +136,7 @@ fn fenced(language: &str, text: &str) -> String {
 }
 
 /// Text that Markdown shows as it is, on one line, in or out of a table.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

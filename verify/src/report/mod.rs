@@ -16,7 +16,7 @@ mod error;
 mod json;
 mod junit;
 mod labels;
-mod markdown;
+pub(crate) mod markdown;
 pub mod number;
 mod page;
 mod plots;
