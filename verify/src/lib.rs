@@ -11,6 +11,7 @@ mod decide;
 pub mod errata;
 pub mod evidence;
 pub mod instances;
+pub mod manifest;
 mod paths;
 pub mod plot;
 mod real;

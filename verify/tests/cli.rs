@@ -43,7 +43,6 @@ const fn statement(id: &'static str) -> Statement {
         measured: "nothing",
         tolerance: "none",
         does_not_show: "anything",
-        erratum: None,
     }
 }
 
@@ -167,16 +166,27 @@ fn verify_writes_everything_and_repeats_itself() {
 }
 
 fn list_and_explain() {
-    let list = ratecheck(&["list"], Path::new("."));
+    let list = ratecheck(&["list", "--claims"], Path::new("."));
     assert_eq!(code(&list), 0);
     let list = String::from_utf8(list.stdout).unwrap();
     assert_eq!(list.lines().count(), ratecheck_verify::claims::CLAIMS.len());
+    let map = ratecheck(&["list"], Path::new("."));
+    assert_eq!(code(&map), 0);
+    let map = String::from_utf8(map.stdout).unwrap();
+    for claim in ratecheck_verify::claims::CLAIMS {
+        assert!(map.contains(claim.statement().id), "{map}");
+    }
+    assert!(map.contains("Theorem 2.5 (9)") && map.contains("- experiments, not yet run"), "{map}");
     let explained = ratecheck(&["explain", "lemma-2.2"], Path::new("."));
     assert_eq!(code(&explained), 0);
     let explained = String::from_utf8(explained.stdout).unwrap();
     for part in ["Lemma 2.2", "Printed at", "Hypotheses", "Tolerance", "Controls", "does not show"] {
         assert!(explained.contains(part), "{explained}");
     }
+    let explained = String::from_utf8(ratecheck(&["explain", "equation-8"], Path::new(".")).stdout).unwrap();
+    assert!(explained.contains("Errata\n  E4, section 2.4"), "{explained}");
+    let errata = ratecheck(&["errata"], Path::new("."));
+    assert!(code(&errata) == 0 && String::from_utf8(errata.stdout).unwrap().contains("## E22"));
     assert_eq!(code(&ratecheck(&["explain", "nothing"], Path::new("."))), 5);
 }
 

@@ -51,7 +51,6 @@ static STATEMENT: Statement = Statement {
     does_not_show: "a rate for the learning rates that T does not reach (the theorem's constant grows as 1/η_w for small and as a \
                     power of η_w for large η_w; the observations name them), the exponent itself beyond -1/4, or that the \
                     stationary points are equally good: the theorem does not say so, and final losses differ between them",
-    erratum: None,
 };
 
 /// 1e-4, .., 1e4.

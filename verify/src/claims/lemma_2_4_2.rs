@@ -25,7 +25,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "the step's and the norms' roundings, 16u(‖w‖ + ‖step‖)² per sum of d terms up to d = 64, plus 64u for ⟨w, step⟩ \
                 (Lemma 2.4, part 1): 128u(‖w‖ + ‖step‖)²; for the second equality, the same with the gradient at θ̃ (Lemma 2.2)",
     does_not_show: "that the growth slows down: that is what Theorems 3.1 and 4.2 need",
-    erratum: None,
 };
 
 impl Claim for Lemma242 {

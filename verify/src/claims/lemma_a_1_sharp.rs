@@ -50,7 +50,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "closed forms: 64u of both sides, for some ten roundings of a gradient and of a norm; networks: 512u, for the roundings \
                 of a Hessian-vector product (as in euler-identities); one dimension: 8u|g - v|/‖w‖, four roundings of a quotient",
     does_not_show: "that L^vv_ii cannot be replaced by something smaller: it can, by tanh(π/2) L^vv_ii (claim tanh-pi-half)",
-    erratum: None,
 };
 
 /// The largest ||w|| ||grad||/(what bounds it) of an instance.

@@ -33,7 +33,7 @@ use rayon::prelude::*;
 
 use self::path::{Mover, Path, Rates, Seen};
 use crate::closed_forms::{on_circle, ordinary};
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, digits_subject, small};
 
 /// See the module's first line.
@@ -47,6 +47,7 @@ static STATEMENT: Statement = Statement {
               ⟨w_{t+1}, m_{t+1}⟩ = b⟨w_t, m_t⟩ - η_t‖m_{t+1}‖² ≤ 0",
     printed_at: "section 5",
     kind: Kind::Inequality,
+    origin: Origin::Paper,
     hypotheses: &[
         "F_z is scale invariant in w for every z",
         "m_0 = 0, b ≥ 0 (b < 1 is not needed), any η_t > 0",
@@ -60,7 +61,6 @@ static STATEMENT: Statement = Statement {
                 (Lemma 2.4, part 1), and each step and norm is computed with its count of roundings",
     does_not_show: "that the effective learning rate adapts as it does without momentum, or that momentum converges at the same rate: \
                     the paper leaves both open",
-    erratum: None,
 };
 
 /// What is compared at every step.

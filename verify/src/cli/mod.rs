@@ -67,8 +67,8 @@ struct Cli {
 enum Command {
     /// Check claims and write reports (the default).
     Verify(verify::Arguments),
-    /// List the claims in the order of the paper.
-    List,
+    /// Show the map of the paper: every statement, with the claims that check it.
+    List(list::Arguments),
     /// Say what a claim states, how it is tested, and what a pass does not show.
     Explain(explain::Arguments),
     /// Print the errata of the paper with their numbers, as Markdown.
@@ -98,7 +98,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
     };
     let ended = match cli.command.unwrap_or_else(|| Command::Verify(verify::Arguments::default())) {
         Command::Verify(arguments) => verify::run(&arguments, claims),
-        Command::List => list::run(claims),
+        Command::List(arguments) => list::run(&arguments, claims),
         Command::Explain(arguments) => explain::run(&arguments, claims),
         Command::Errata => errata::run(),
     };

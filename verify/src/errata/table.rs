@@ -10,7 +10,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "η_g = (1-c)/L^gg in the settings, η_g = 2(1-c)/L^gg in the theorems",
         corrected: "both are admissible, and so is every 0 < η_g ≤ 2(2-c)/((2+c)L^gg), the limit of the proof of Lemma 3.2",
         standing: Standing::Confirmed,
-        claims: &["lemma-3.2", "theorem-3.1"],
+        claims: &["lemma-3.2", "theorem-3.1", "largest-eta-g"],
         example: Some(descent::learning_rate_of_g),
     },
     Erratum {
@@ -46,7 +46,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "R = -(c/2)Σ η_{g,t}‖∇_g L_t‖² + U Σ η_{g,t}² G_g",
         corrected: "R = -(c/2)Σ η_{g,t}‖∇_g L_t‖² + U Σ η_{g,t}²: U = ½(1+c/2)L^gg G_g² holds the noise already",
         standing: Standing::Confirmed,
-        claims: &["theorem-4.2"],
+        claims: &["lemma-b.2", "theorem-4.2"],
         example: Some(stochastic::noise_twice),
     },
     Erratum {
@@ -82,17 +82,17 @@ pub static ERRATA: &[Erratum] = &[
         printed: "L^vv_i; indices t for τ in G_t and in (23); t′_i; 1 + 1η_w²; ‖g_t‖²; |f′_y| ≤ α_σ for the activation",
         corrected: "L^vv_ii; τ; t_i; 1 + η_w²; ‖∇_g L‖²; |σ′| ≤ α_σ",
         standing: Standing::Typo,
-        claims: &["theorem-3.1"],
+        claims: &["theorem-3.1", "lemma-a.2", "lemma-b.4"],
         example: Some(descent::norm_of_g),
     },
     Erratum {
         id: "E10",
         place: "the proof of Lemma A.1",
         printed: "∇f(v) = H(1) = H(0) + H′(ξ) for some ξ",
-        corrected: "‖H(1)‖ ≤ ∫‖H′‖: the mean value theorem has no equality for vectors; the bound survives, and so does it in R¹, where the \
+        corrected: "‖H(1)‖ ≤ ∫‖H′‖: the mean value theorem has no equality for vectors; the bound survives, and so does it in R¹, where there may be no geodesic and the \
                     gradient is 0",
         standing: Standing::Derived,
-        claims: &[],
+        claims: &["lemma-a.1"],
         example: Some(descent::mean_value),
     },
     Erratum {
@@ -101,7 +101,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "L_t := L_{z_t}(θ_t); E[‖Δg_t‖² | F_t] ≤ η_{g,t}²(‖∇_g F_t‖² + G_g²)",
         corrected: "L_t := L(θ_t); E[‖Δg_t‖² | F_t] ≤ η_{g,t}²(‖∇_g L_t‖² + G_g²)",
         standing: Standing::Typo,
-        claims: &["theorem-4.2"],
+        claims: &["lemma-b.2"],
         example: Some(stochastic::noise_of_the_step),
     },
     Erratum {
@@ -110,7 +110,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "… C_i(η_{w,t}²/‖w_t‖²)‖∇_w F_t‖² …",
         corrected: "… C_i(η_{w,t}²/‖w_t‖²)E[‖∇_w F_t‖² | F_t] …",
         standing: Standing::Typo,
-        claims: &["theorem-4.2"],
+        claims: &["lemma-b.2"],
         example: Some(stochastic::outside_the_expectation),
     },
     Erratum {
@@ -119,7 +119,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "C_iΣ(η_{w,t}²/‖v_t‖²)‖∇_v F_t‖²",
         corrected: "C_iΣ(η_{w,t}²/‖w_t‖⁴)‖∇_v F_t‖², as Lemma B.2 has it",
         standing: Standing::Confirmed,
-        claims: &["theorem-4.2"],
+        claims: &["lemma-b.4"],
         example: Some(stochastic::norm_of_v),
     },
     Erratum {
@@ -128,7 +128,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "the rate η_{w,t}/‖v_t‖² before ‖∇_w L‖², and η_{w,t}/‖v_t‖² before ‖∇_v L‖² in the sum",
         corrected: "η_{w,t} before ‖∇_w L‖² (the same, as ‖v_t‖ = 1), and η_{w,t}/‖w_t‖² before ‖∇_v L‖²; ½L^vv suffices for L^vv",
         standing: Standing::Confirmed,
-        claims: &["theorem-4.2"],
+        claims: &["lemma-b.2"],
         example: Some(stochastic::rate_in_the_sum),
     },
     Erratum {
@@ -137,7 +137,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "‖∇_{x_b} y‖ ≤ (3γ/ε)G√B",
         corrected: "‖∇_{x_b} y‖ ≤ (3|γ|/√ε)G√B, and (|γ|/√ε)G√(1 - 1/B) is sharp. The print fails for γ < 0, and where ε > 9B²/(B-1)",
         standing: Standing::Confirmed,
-        claims: &[],
+        claims: &["lemma-c.1"],
         example: Some(smoothness::back_propagation),
     },
     Erratum {
@@ -146,16 +146,17 @@ pub static ERRATA: &[Erratum] = &[
         printed: "… - w·(x_b - u)(1/‖w‖)(2/B)w w·(x_b - u) …",
         corrected: "… - w·(x_{b′} - u)(1/‖w‖)(1/B)w w·(x_b - u) …: the derivative of the norm, not of its square",
         standing: Standing::Confirmed,
-        claims: &[],
+        claims: &["lemma-c.1"],
         example: Some(smoothness::jacobian),
     },
     Erratum {
         id: "E17",
         place: "Lemma C.2",
         printed: "|g_{t+1}| ≤ (1 - η_gλ)|g_t| + … for any admissible η_g",
-        corrected: "needs η_gλ ≤ 1, which η_g = 2(1-c)/L^gg does not give for c < 1/2",
+        corrected: "needs η_gλ ≤ 1, which η_g = 2(1-c)/L^gg does not give for c < 1/2. For 1 < η_gλ < 2 g is still bounded, with η_gQ/(2 - η_gλ) \
+                    in place of Q/λ",
         standing: Standing::Confirmed,
-        claims: &[],
+        claims: &["lemma-c.2"],
         example: Some(smoothness::weight_decay),
     },
     Erratum {
@@ -182,7 +183,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "a_0, …, a_T in [0, B]",
         corrected: "a_1, …, a_T in [0, B] and a_0 > 0: (23) uses a_0 = ‖w_0‖², which may exceed B, and the proof does not need it",
         standing: Standing::Typo,
-        claims: &[],
+        claims: &["lemma-b.1"],
         example: Some(stochastic::first_term),
     },
     Erratum {

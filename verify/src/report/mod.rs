@@ -19,6 +19,7 @@ mod labels;
 pub(crate) mod markdown;
 pub mod number;
 mod page;
+mod paper;
 mod plots;
 mod table;
 
