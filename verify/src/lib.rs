@@ -7,6 +7,7 @@ pub mod claims;
 pub mod cli;
 pub mod closed_forms;
 mod closest;
+pub mod conformance;
 mod decide;
 pub mod errata;
 pub mod evidence;

@@ -190,18 +190,32 @@ fn list_and_explain() {
     assert_eq!(code(&ratecheck(&["explain", "nothing"], Path::new("."))), 5);
 }
 
+fn conformance_tries_many_seeds() {
+    let tried = |claim: &str| {
+        let output = with_fixed_claims(&["conformance", claim, "--seeds", "3"]);
+        (code(&output), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = tried("good");
+    assert!(code == 0 && text.contains("3 of 3 seeds"), "{text}");
+    for (claim, wrong) in [("powerless", "control not rejected"), ("false", "fails"), ("undecided", "inconclusive")] {
+        let (code, text) = tried(claim);
+        assert!(code == 1 && text.contains("0 of 3 seeds") && text.contains(&format!("seed 2021: {wrong}")), "{text}");
+    }
+}
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     if arguments.nth(1).is_some_and(|first| first == AS_RATECHECK) {
         return main_with(std::iter::once("ratecheck".into()).chain(arguments), CLAIMS);
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("exit_codes_of_verify", exit_codes_of_verify),
         ("bad_usage_is_2", bad_usage_is_2),
         ("an_unknown_claim_is_5", an_unknown_claim_is_5),
         ("a_directory_that_cannot_be_written_is_6", a_directory_that_cannot_be_written_is_6),
         ("verify_writes_everything_and_repeats_itself", verify_writes_everything_and_repeats_itself),
         ("list_and_explain", list_and_explain),
+        ("conformance_tries_many_seeds", conformance_tries_many_seeds),
     ];
     let trials = tests
         .into_iter()

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
+mod conformance;
 mod errata;
 mod explain;
 mod list;
@@ -71,6 +72,8 @@ enum Command {
     List(list::Arguments),
     /// Say what a claim states, how it is tested, and what a pass does not show.
     Explain(explain::Arguments),
+    /// Try every claim and its controls with many seeds, at the smallest budget.
+    Conformance(conformance::Arguments),
     /// Print the errata of the paper with their numbers, as Markdown.
     Errata,
 }
@@ -100,6 +103,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::Verify(arguments) => verify::run(&arguments, claims),
         Command::List(arguments) => list::run(&arguments, claims),
         Command::Explain(arguments) => explain::run(&arguments, claims),
+        Command::Conformance(arguments) => conformance::run(&arguments, claims),
         Command::Errata => errata::run(),
     };
     exit_code(ended.unwrap_or_else(|(exit, message)| {
