@@ -79,6 +79,13 @@ pub static MANIFEST: &[Section] = &[
                 &["definition-2.1", "lemma-2.2"],
             ),
             checked(
+                "Other normalisations",
+                &[],
+                "lp-BN, weight, layer and group normalisation",
+                &[],
+                &["definition-2.1"],
+            ),
+            checked(
                 "Contribution 1",
                 &[],
                 "gradient descent: T^(-1/2) whatever the learning rate of W",
@@ -136,6 +143,7 @@ pub static MANIFEST: &[Section] = &[
                 &["equation-8"],
                 &["definition-2.1"],
             ),
+            excluded("Footnote 1", &[], "the constants may be as large as M^O(L)", WRITTEN),
             checked(
                 "Lemma 2.4",
                 &[],

@@ -53,6 +53,7 @@ Examples:
   ratecheck                                  all claims, in about a minute; the page is reports/latest/index.html
   ratecheck verify lemma-3.2 theorem-3.1     two statements
   ratecheck verify --profile full --jobs 2   everything, with the long runs
+  ratecheck list                             every statement of the paper, and the claims that check it
   ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
