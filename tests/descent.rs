@@ -189,7 +189,8 @@ fn a_scaled_start_with_a_scaled_rate_is_the_same_run_bit_for_bit() {
     // (C w_0, eta) and (w_0, eta/C^2), C a power of 2: every operation scales exactly.
     let loss = noisy();
     let (eta_w, eta_g) = (decaying(3.0, 0.25), decaying(0.5, 0.5));
-    for rule in [StepRule::Gradient, StepRule::Projected, StepRule::Adaptive] {
+    let momentum = [StepRule::HeavyBall { b: 0.9 }, StepRule::Ema { b: 0.9 }, StepRule::Nesterov { b: 0.9 }];
+    for rule in [StepRule::Gradient, StepRule::Projected, StepRule::Adaptive].into_iter().chain(momentum) {
         for c in [4.0, 0.5] {
             let plan = |eta_w| Plan::new(rule, eta_w, eta_g, 300, [0, 1, 10, 100]).every_step();
             let scaled: Vec<f64> = THETA_0.iter().enumerate().map(|(i, x)| if i < 4 { c * x } else { *x }).collect();
@@ -265,7 +266,10 @@ fn runs_and_their_sums_agree_with_brute_force() {
 #[test]
 fn angles_are_those_between_successive_directions() {
     let loss = two_blocks();
-    for (rule, eta_w) in [(StepRule::Gradient, 3.0), (StepRule::Projected, 0.1), (StepRule::Adaptive, 1e-5)] {
+    let plain = [(StepRule::Gradient, 3.0), (StepRule::Projected, 0.1), (StepRule::Adaptive, 1e-5)];
+    let others =
+        [(StepRule::Nesterov { b: 0.9 }, 0.1), (StepRule::Adam { b_1: 0.9, b_2: 0.99 }, 0.1), (StepRule::Sign, 0.1)];
+    for (rule, eta_w) in plain.into_iter().chain(others) {
         let plan = Plan::new(rule, constant(eta_w), constant(1.0), 5, 0..5);
         let trace = run(&loss, &W_0, &plan, draws());
         let mut stepper = stepper(&loss, &W_0, rule, eta_w);

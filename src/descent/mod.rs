@@ -6,6 +6,7 @@
 //!
 //! Divergence is an observation, with its step and with what was not finite: see [`Divergence`].
 
+mod memory;
 mod record;
 mod rule;
 mod run;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use super::memory::Memory;
 use super::rule::{StepRule, move_against};
 use super::schedule::Schedule;
 use crate::loss::{Loss, Workspace};
-use crate::parameters::{dot, norm_sq};
+use crate::parameters::norm_sq;
 use crate::random::Generator;
 
 /// What a step saw at theta_t before it moved on.
@@ -95,6 +96,7 @@ pub struct Stepper<'a, L: Loss> {
     t: u64,
     theta: Vec<f64>,
     before: Option<Vec<f64>>,
+    memory: Memory,
     gradient: Vec<f64>,
     w_norm_sq: Vec<f64>,
     gradient_norm_sq: Vec<f64>,
@@ -126,6 +128,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
             t: 0,
             theta: vec![0.0; loss.parameters().len()],
             before: None,
+            memory: Memory::new(rule.direction(), loss.parameters().len()),
             gradient: vec![0.0; loss.parameters().len()],
             w_norm_sq: vec![0.0; n_blocks],
             gradient_norm_sq: vec![0.0; n_blocks],
@@ -144,8 +147,24 @@ impl<'a, L: Loss> Stepper<'a, L> {
         self
     }
 
-    /// Starts again at theta_t = (W_t; g_t), before step `t`; forgets a divergence. The generator runs on. With
-    /// [`Stepper::step_with`], paths of minibatches are enumerated exactly.
+    /// Starts with this m instead of m = 0, under a rule with momentum. It has theta's layout; its part of g is not used.
+    ///
+    /// # Panics
+    /// If the rule keeps no m, or `m` has not the length of the loss's layout.
+    #[must_use]
+    pub fn with_momentum(mut self, m: &[f64]) -> Self {
+        assert_eq!(m.len(), self.memory.mean().len(), "m has one number per parameter, under a rule that keeps one");
+        self.memory.mean_mut().copy_from_slice(m);
+        self
+    }
+
+    /// Goes on with these learning rates: a constant one before every step makes any sequence of rates.
+    pub fn set_rates(&mut self, eta_w: Schedule, eta_g: Schedule) {
+        (self.eta_w, self.eta_g) = (eta_w, eta_g);
+    }
+
+    /// Starts again at theta_t = (W_t; g_t), before step `t`; forgets a divergence and all momentum. The generator runs on.
+    /// With [`Stepper::step_with`], paths of minibatches are enumerated exactly.
     ///
     /// # Panics
     /// If `theta` has not the length of the loss's layout.
@@ -153,6 +172,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
         assert_eq!(theta.len(), self.theta.len(), "theta has one number per parameter");
         self.theta.copy_from_slice(theta);
         self.rule.start(self.loss.parameters(), &mut self.theta, &mut self.w_norm_sq);
+        self.memory.clear();
         self.t = t;
         self.divergence = None;
     }
@@ -206,6 +226,11 @@ impl<'a, L: Loss> Stepper<'a, L> {
         &self.gradient_norm_sq
     }
 
+    /// m of the rules with momentum, after the last step, in theta's layout (the part of g is 0); empty under the others.
+    pub fn momentum(&self) -> &[f64] {
+        self.memory.mean()
+    }
+
     /// n_i = ||w_i||^2 of theta_t; under [`StepRule::Adaptive`], G_i. Under [`StepRule::Projected`] the norms the blocks are
     /// brought back to.
     pub fn w_norm_sq(&self) -> &[f64] {
@@ -250,10 +275,13 @@ impl<'a, L: Loss> Stepper<'a, L> {
             before.copy_from_slice(&self.theta);
         }
         let layout = self.loss.parameters();
+        self.memory.begin_step();
         let mut total_sq = 0.0;
         for (i, block) in layout.blocks().iter().enumerate() {
             let (w, grad) = (&mut self.theta[block.range.clone()], &self.gradient[block.range.clone()]);
-            total_sq += self.rule.advance(w, grad, self.gradient_norm_sq[i], step.eta_w, &mut self.w_norm_sq[i]);
+            let n = &mut self.w_norm_sq[i];
+            self.memory.move_block(block.range.start, w, grad, self.rule.rate(step.eta_w, *n));
+            total_sq += self.rule.settle(w, self.gradient_norm_sq[i], step.eta_w, n);
         }
         let g = &mut self.theta[layout.g()];
         move_against(g, &self.gradient[layout.g()], step.eta_g);
@@ -272,16 +300,18 @@ impl<'a, L: Loss> Stepper<'a, L> {
 
     /// The angle between v_i before and after the step that [`Stepper::evaluate`] has prepared.
     ///
-    /// With p = <w, grad>/||w||^2 it is atan2(rate ||grad - p w||, ||w|| (1 - rate p)), where p = 0 up to rounding for a
-    /// scale-invariant block. Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and
-    /// unlike the chord it needs no theta_{t+1}.
+    /// With d what the block moves against (its gradient under the plain rules) and p = <w, d>/||w||^2 it is
+    /// atan2(rate ||d - p w||, ||w|| (1 - rate p)), where p = 0 up to rounding for the gradient of a scale-invariant block.
+    /// Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and unlike the chord it needs
+    /// no theta_{t+1}.
     pub(super) fn angular_update(&self, i: usize, eta_w: f64) -> f64 {
         let block = self.loss.parameters().block(i);
-        let (w, grad) = (&self.theta[block.clone()], &self.gradient[block]);
+        let (w, start) = (&self.theta[block.clone()], block.start);
+        let direction = |k: usize| self.memory.next(start + k, w[k], self.gradient[start + k]);
         let rate = self.rule.rate(eta_w, self.w_norm_sq[i]);
         let n = norm_sq(w);
-        let p = dot(w, grad) / n;
-        let across_sq: f64 = w.iter().zip(grad).map(|(x, d)| (d - p * x) * (d - p * x)).sum();
+        let p = (0..w.len()).map(|k| w[k] * direction(k)).sum::<f64>() / n;
+        let across_sq: f64 = (0..w.len()).map(|k| (direction(k) - p * w[k]).powi(2)).sum();
         libm::atan2(rate * across_sq.sqrt(), n.sqrt() * (1.0 - rate * p))
     }
 }

@@ -82,8 +82,6 @@ pub struct Statement {
     pub tolerance: &'static str,
     /// What a pass does not show.
     pub does_not_show: &'static str,
-    /// Where the printed statement had to be corrected, if it had to be.
-    pub erratum: Option<&'static str>,
 }
 
 /// How much work to do.

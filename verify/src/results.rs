@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::errata;
 use crate::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Verdict};
+use crate::manifest::Chapter;
 use crate::plot::Plot;
 
 /// The version of the format of `results.json`; it grows whenever a field changes its meaning.
@@ -130,8 +132,6 @@ pub struct ClaimResult {
     pub tolerance: String,
     /// What a pass does not show.
     pub does_not_show: String,
-    /// The correction, if one was needed.
-    pub erratum: Option<String>,
     /// What the check amounts to.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -202,6 +202,12 @@ pub struct Results {
     pub provenance: Provenance,
     /// The claims, in paper order.
     pub claims: Vec<ClaimResult>,
+    /// The statements of the paper, with the claims that check them.
+    #[serde(default)]
+    pub map: Vec<Chapter>,
+    /// The errata, with their examples worked out.
+    #[serde(default)]
+    pub errata: Vec<errata::Entry>,
 }
 
 impl Results {

@@ -38,7 +38,6 @@ pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult 
         measured: statement.measured.to_owned(),
         tolerance: statement.tolerance.to_owned(),
         does_not_show: statement.does_not_show.to_owned(),
-        erratum: statement.erratum.map(str::to_owned),
         verdict,
         worst: check.worst().cloned(),
         instances: check

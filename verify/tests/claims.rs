@@ -1,17 +1,27 @@
-//! One test per claim, by its name: it holds, and every control is rejected, at the smallest budget.
+//! Every claim, by its name, at the smallest budget: it holds and every control is rejected, with one seed after another; it finds
+//! the same for any number of threads; and it keeps to its budget.
 #![allow(missing_docs)]
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use ratecheck_verify::claims::CLAIMS;
+use ratecheck_verify::conformance::{FIRST_SEED, SEEDS, affordable, holds, repeats};
 use ratecheck_verify::evidence::{Claim, Profile, Verdict};
 use ratecheck_verify::results::ControlOutcome;
 use ratecheck_verify::runner::{context, run_control};
 
-/// Fixed beforehand.
-const SEED: u64 = 2019;
+/// Claims that take from one second to half a minute a seed, and how many seeds are tried here. `ratecheck conformance` tries all
+/// of them with as many as the others.
+const EXPENSIVE: [(&str, u64); 6] = [
+    ("theorem-3.1-rate", 2),
+    ("auto-tuning-gd", 1),
+    ("lemma-3.2", 1),
+    ("theorem-4.2", 2),
+    ("theorem-4.2-rate", 1),
+    ("auto-tuning-sgd", 1),
+];
 
-fn holds(claim: &dyn Claim) -> Result<(), Failed> {
-    let evidence = claim.check(&context(claim, SEED, Profile::Test)).map_err(|error| error.0)?;
+fn verdict(claim: &dyn Claim) -> Result<(), Failed> {
+    let evidence = claim.check(&context(claim, FIRST_SEED, Profile::Test)).map_err(|error| error.0)?;
     match evidence.check.verdict() {
         Verdict::Holds => Ok(()),
         other => Err(format!("{other:?}").into()),
@@ -19,20 +29,46 @@ fn holds(claim: &dyn Claim) -> Result<(), Failed> {
 }
 
 fn rejected(claim: &dyn Claim, control: usize) -> Result<(), Failed> {
-    let result = run_control(&claim.controls()[control], &context(claim, SEED, Profile::Test));
+    let result = run_control(&claim.controls()[control], &context(claim, FIRST_SEED, Profile::Test));
     match result.outcome {
         ControlOutcome::Rejected => Ok(()),
         other => Err(format!("{other:?}: {}", result.detail).into()),
     }
 }
 
+/// The seeds after the first, with all controls.
+fn other_seeds(claim: &dyn Claim, seeds: u64) -> Result<(), Failed> {
+    for seed in FIRST_SEED + 1..FIRST_SEED + seeds {
+        holds(claim, seed)?;
+    }
+    Ok(())
+}
+
+/// On one thread and on two, and within the budget.
+fn the_same_again(claim: &dyn Claim) -> Result<(), Failed> {
+    let first = holds(claim, FIRST_SEED)?;
+    affordable(&first)?;
+    for threads in [1, 2] {
+        repeats(claim, FIRST_SEED, &first, threads)?;
+    }
+    Ok(())
+}
+
 fn main() {
     let mut trials = Vec::new();
     for &claim in CLAIMS {
         let id = claim.statement().id;
-        trials.push(Trial::test(format!("{id}: holds"), move || holds(claim)));
+        let seeds = EXPENSIVE.iter().find(|(name, _)| *name == id).map(|&(_, seeds)| seeds);
+        trials.push(Trial::test(format!("{id}: holds"), move || verdict(claim)));
         for (i, control) in claim.controls().iter().enumerate() {
             trials.push(Trial::test(format!("{id}: control rejected: {}", control.name), move || rejected(claim, i)));
+        }
+        if seeds != Some(1) {
+            let seeds = seeds.unwrap_or(SEEDS);
+            trials.push(Trial::test(format!("{id}: {seeds} seeds"), move || other_seeds(claim, seeds)));
+        }
+        if seeds.is_none() {
+            trials.push(Trial::test(format!("{id}: the same again"), move || the_same_again(claim)));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

@@ -43,7 +43,6 @@ const fn statement(id: &'static str) -> Statement {
         measured: "nothing",
         tolerance: "none",
         does_not_show: "anything",
-        erratum: None,
     }
 }
 
@@ -167,17 +166,41 @@ fn verify_writes_everything_and_repeats_itself() {
 }
 
 fn list_and_explain() {
-    let list = ratecheck(&["list"], Path::new("."));
+    let list = ratecheck(&["list", "--claims"], Path::new("."));
     assert_eq!(code(&list), 0);
     let list = String::from_utf8(list.stdout).unwrap();
     assert_eq!(list.lines().count(), ratecheck_verify::claims::CLAIMS.len());
+    let map = ratecheck(&["list"], Path::new("."));
+    assert_eq!(code(&map), 0);
+    let map = String::from_utf8(map.stdout).unwrap();
+    for claim in ratecheck_verify::claims::CLAIMS {
+        assert!(map.contains(claim.statement().id), "{map}");
+    }
+    assert!(map.contains("Theorem 2.5 (9)") && map.contains("- experiments, not yet run"), "{map}");
     let explained = ratecheck(&["explain", "lemma-2.2"], Path::new("."));
     assert_eq!(code(&explained), 0);
     let explained = String::from_utf8(explained.stdout).unwrap();
     for part in ["Lemma 2.2", "Printed at", "Hypotheses", "Tolerance", "Controls", "does not show"] {
         assert!(explained.contains(part), "{explained}");
     }
+    let explained = String::from_utf8(ratecheck(&["explain", "equation-8"], Path::new(".")).stdout).unwrap();
+    assert!(explained.contains("Errata\n  E4, section 2.4"), "{explained}");
+    let errata = ratecheck(&["errata"], Path::new("."));
+    assert!(code(&errata) == 0 && String::from_utf8(errata.stdout).unwrap().contains("## E22"));
     assert_eq!(code(&ratecheck(&["explain", "nothing"], Path::new("."))), 5);
+}
+
+fn conformance_tries_many_seeds() {
+    let tried = |claim: &str| {
+        let output = with_fixed_claims(&["conformance", claim, "--seeds", "3"]);
+        (code(&output), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = tried("good");
+    assert!(code == 0 && text.contains("3 of 3 seeds"), "{text}");
+    for (claim, wrong) in [("powerless", "control not rejected"), ("false", "fails"), ("undecided", "inconclusive")] {
+        let (code, text) = tried(claim);
+        assert!(code == 1 && text.contains("0 of 3 seeds") && text.contains(&format!("seed 2021: {wrong}")), "{text}");
+    }
 }
 
 fn main() -> ExitCode {
@@ -185,13 +208,14 @@ fn main() -> ExitCode {
     if arguments.nth(1).is_some_and(|first| first == AS_RATECHECK) {
         return main_with(std::iter::once("ratecheck".into()).chain(arguments), CLAIMS);
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("exit_codes_of_verify", exit_codes_of_verify),
         ("bad_usage_is_2", bad_usage_is_2),
         ("an_unknown_claim_is_5", an_unknown_claim_is_5),
         ("a_directory_that_cannot_be_written_is_6", a_directory_that_cannot_be_written_is_6),
         ("verify_writes_everything_and_repeats_itself", verify_writes_everything_and_repeats_itself),
         ("list_and_explain", list_and_explain),
+        ("conformance_tries_many_seeds", conformance_tries_many_seeds),
     ];
     let trials = tests
         .into_iter()

@@ -118,6 +118,18 @@ fn the_page_is_whole_and_alone() {
     {
         assert!(page.contains(text), "{text}");
     }
+    // The map links what was run and says why the rest was not; errata show both readings, and claims name them.
+    for text in [
+        "<a class=\"status status-fails\" href=\"#claim-lemma-2.2\">fails <code>lemma-2.2</code></a>",
+        "<li class=\"cell status-fails\"><b>Lemma 2.2 (5)</b>",
+        "not run <code>lemma-2.4.1</code>",
+        "excluded: experiments, &lt;i&gt;not yet&lt;&#x2f;i&gt; run",
+        "Erratum <a href=\"#erratum-E2\">E2</a>, appendix A",
+        "<h3 id=\"erratum-E2\">E2 · appendix A</h3>",
+        "<td class=\"n\">0.5</td><td>=</td><td class=\"nowrap\">0.25</td><td class=\"nowrap\">fails</td>",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
     // Nothing from outside, nothing that runs.
     for outside in ["http://", "https://", "src=", "<script", "@import", "url(", "<link", "javascript:"] {
         assert!(!page.contains(outside), "{outside}");

@@ -24,9 +24,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "1024u times the whole product at V, scaled to the part: the roundings of two different evaluations of a few \
                 hundred operations each, amplified by the inverse spreads (at most about 10 on these instances)",
     does_not_show: "the constants themselves; (15)-(17) follow by taking norms",
-    erratum: Some(
-        "The mixed derivative scales with 1/‖w⁽ⁱ⁾‖ only; the print has the factor of the (i, j) block there (E3).",
-    ),
 };
 
 impl Claim for AppendixAIdentities {

@@ -51,7 +51,6 @@ static STATEMENT: Statement = Statement {
     does_not_show: "a rate for the learning rates that T does not reach (the theorem's constant grows as 1/η_w for small and as a \
                     power of η_w for large η_w; the observations name them), the exponent itself beyond -1/4, or that the \
                     stationary points are equally good: the theorem does not say so, and final losses differ between them",
-    erratum: None,
 };
 
 /// 1e-4, .., 1e4.
@@ -122,7 +121,8 @@ fn broken(context: &Context, way: Way) -> Result<Check, Unevaluated> {
     Ok(check)
 }
 
-/// 5-4-1 on a noisy teacher: the catalogue's network. eta_g = 0.3, so that T covers many times 1/(eta_g lambda) = 333, the time
+/// 5-4-1 on a noisy teacher: the catalogue's network. lambda = 0.03 and eta_g = 0.2 keep the premise on eta_g, with a factor 2 to spare, for
+/// all of twenty draws of the data (lambda = 0.01 and eta_g = 0.3 do not), and T covers many times 1/(eta_g lambda) = 167, the time
 /// that the weight decay takes.
 fn small(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Setting, Unevaluated> {
     let seed = context.seed.child("5-4-1");
@@ -131,7 +131,7 @@ fn small(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Set
         normalisation: way.normalisation(0.3),
         activation: Activation::Tanh,
         objective: Objective::Logistic,
-        weight_decay: 1e-2,
+        weight_decay: 3e-2,
     };
     let data = teacher(48, 5, Target::Binary, 0.1, &mut seed.generator("data"));
     let network = Network::new(architecture, data, Minibatches::full(48))?;
@@ -140,9 +140,9 @@ fn small(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Set
         name: "5-4-1",
         way,
         network,
-        eta_g: 0.3,
+        eta_g: 0.2,
         starts,
-        n_steps: context.pick([10_000, 20_000, 20_000, 50_000]),
+        n_steps: context.pick([20_000, 20_000, 20_000, 50_000]),
         reach,
     })
 }

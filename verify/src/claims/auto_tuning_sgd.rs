@@ -49,7 +49,6 @@ static STATEMENT: Statement = Statement {
     does_not_show: "the exponent -1/4 or the logarithms; that the minimum over t of the expectation is what falls (the slope is that of \
                     single runs); anything for η_w so small that ‖w‖² has not begun to grow by T: there the effective rate is \
                     constant still",
-    erratum: None,
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];

@@ -23,10 +23,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "powers of two commute with every rounding: 0 allowed; other c: 8u·max(1,|F|) per layer, the roundings of \
                 one layer's sums carried to the loss",
     does_not_show: "invariance at parameters where a unit has zero spread: F is not defined there without smoothing",
-    erratum: Some(
-        "The paper counts layer normalisation among the examples; there only the whole matrix is scale \
-                   invariant, not a row (E19). The smoothing must be epsilon·||w||², not epsilon·||w|| (E4).",
-    ),
 };
 
 impl Claim for Definition21 {

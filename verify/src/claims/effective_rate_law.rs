@@ -49,7 +49,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "2%, by Student's interval at level 1 - 1e-8: for the start and the first step, (n₀² + 3η_w⁴)/(4η_w²qT) of e_T, at most 0.33% \
                 (η_w = 0.01), and for corrections of relative order 1/√T",
     does_not_show: "that the law holds where iterates do not settle at one minimiser, or where q = 0 (then the norm converges)",
-    erratum: None,
 };
 
 const LAW: f64 = 0.02;

@@ -34,7 +34,6 @@ static STATEMENT: Statement = Statement {
                 Σ‖s‖² = ‖w_T‖² - ‖w_0‖² and multiplied by ‖w_T‖²/η_w², plus (d + T)u of the sum on the left. \
  At η_w = 1e-4 both sides agree to about that: a margin of -1e-5 there is rounding",
     does_not_show: "that the right-hand side stays bounded: that is what Lemma A.2 adds",
-    erratum: None,
 };
 
 /// What the subject is.

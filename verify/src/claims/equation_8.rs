@@ -23,7 +23,6 @@ static STATEMENT: Statement = Statement {
                explicitly, for ε = 0, 0.1 and 4; and the loss of the same unit on inputs shifted by 5 and scaled by 3 (ε = 0)",
     tolerance: "32u times the size of the loss, and 8 times that for shifted inputs, whose mean is 5 times as large as their spread",
     does_not_show: "anything about deeper layers: their inputs are the outputs of this formula and an activation",
-    erratum: Some("The text writes the smoothing as ε‖w_k‖; it must be ε‖w_k‖², as (8) says (E4)."),
 };
 
 impl Claim for Equation8 {

@@ -30,7 +30,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "512u times the size of a Hessian-vector product with a random direction of the same length: the roundings of a \
                 few hundred operations on terms of that size",
     does_not_show: "that the rest of the Hessian is right: the engine's tests compare it with reference values",
-    erratum: None,
 };
 
 impl Claim for EulerIdentities {

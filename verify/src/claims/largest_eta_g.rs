@@ -39,7 +39,6 @@ static STATEMENT: Statement = Statement {
                0.9; runs at the limit on the closed forms with a g, η_w from 1e-4 to 1e4",
     tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|), as in lemma-3.2",
     does_not_show: "that every loss needs so small an η_g: gradient descent on g alone is stable up to 2/L^gg",
-    erratum: Some("Both printed values are admissible and neither is the limit (E1)."),
 };
 
 const SHARES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];

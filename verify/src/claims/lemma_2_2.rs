@@ -24,7 +24,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "256u times the largest gradient entry over 1/||w||: the roundings of three layers' sums, \
                 amplified by the inverse spreads (at most about 10 on these instances)",
     does_not_show: "that the computed gradient is the derivative of F: the engine's tests show that",
-    erratum: None,
 };
 
 /// The power of ||w|| that a gradient is divided by; the lemma says 1.

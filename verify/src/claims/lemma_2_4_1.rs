@@ -24,7 +24,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "64u times the norm of the whole gradient at theta~ (which bounds ||w||·||∇_w F||): the roundings of three layers' sums, \
                 which do not shrink where one block's gradient happens to be small",
     does_not_show: "that the gradient is right: a wrong gradient can be perpendicular too",
-    erratum: None,
 };
 
 impl Claim for Lemma241 {

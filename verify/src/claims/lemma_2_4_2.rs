@@ -25,17 +25,7 @@ static STATEMENT: Statement = Statement {
     tolerance: "the step's and the norms' roundings, 16u(‖w‖ + ‖step‖)² per sum of d terms up to d = 64, plus 64u for ⟨w, step⟩ \
                 (Lemma 2.4, part 1): 128u(‖w‖ + ‖step‖)²; for the second equality, the same with the gradient at θ̃ (Lemma 2.2)",
     does_not_show: "that the growth slows down: that is what Theorems 3.1 and 4.2 need",
-    erratum: None,
 };
-
-/// How the control moves a block.
-#[derive(Clone, Copy, PartialEq)]
-enum Move {
-    Gradient,
-    Projected,
-    Sign,
-    Decay,
-}
 
 impl Claim for Lemma242 {
     fn statement(&self) -> &'static Statement {
@@ -48,14 +38,14 @@ impl Claim for Lemma242 {
         for (name, normalisation) in INVARIANT {
             let subject = small(name, normalisation, Activation::Tanh, context);
             for eta in [0.01, 1.0, 100.0] {
-                follow(&mut check, name, &subject.network, &subject.theta, eta, steps, Move::Gradient, context)?;
+                follow(&mut check, name, &subject.network, &subject.theta, eta, steps, StepRule::Gradient, context)?;
             }
         }
         let digits = digits_subject(512, context);
         let minibatches = Minibatches::partition((0..512).collect(), 32)?;
         let network = digits.network.with_minibatches(minibatches);
         for eta in [0.01, 1.0, 100.0] {
-            follow(&mut check, &digits.name, &network, &digits.theta, eta, steps, Move::Gradient, context)?;
+            follow(&mut check, &digits.name, &network, &digits.theta, eta, steps, StepRule::Gradient, context)?;
         }
         Ok(Evidence::new(check))
     }
@@ -65,17 +55,22 @@ impl Claim for Lemma242 {
             Control {
                 name: "projected SGD",
                 breaks: "each block is brought back to its norm",
-                run: |c| broken(c, Move::Projected),
+                run: |c| broken(c, StepRule::Projected),
             },
             Control {
                 name: "sign steps",
                 breaks: "the block moves against the sign of its gradient",
-                run: |c| broken(c, Move::Sign),
+                run: |c| broken(c, StepRule::Sign),
+            },
+            Control {
+                name: "Adam",
+                breaks: "the block moves by Adam, with b_1 = 0.9 and b_2 = 0.999",
+                run: |c| broken(c, StepRule::Adam { b_1: 0.9, b_2: 0.999 }),
             },
             Control {
                 name: "weight decay on w",
                 breaks: "the block also decays by 1e-3·w",
-                run: |c| broken(c, Move::Decay),
+                run: |c| broken(c, StepRule::Decay { lambda: 1e-3 }),
             },
         ]
     }
@@ -89,11 +84,10 @@ fn follow(
     theta_0: &[f64],
     eta: f64,
     steps: usize,
-    how: Move,
+    rule: StepRule,
     context: &Context,
 ) -> Result<(), Unevaluated> {
     let layout = network.parameters();
-    let rule = if how == Move::Projected { StepRule::Projected } else { StepRule::Gradient };
     let schedule = Schedule::constant(eta)?;
     let generator = context.generator(&format!("{name}/{eta}"));
     let mut stepper =
@@ -111,8 +105,7 @@ fn follow(
             let range = block.range.clone();
             let grad = &stepper.gradient()[range.clone()];
             let n_before = layout.w_norm_sq(before, i);
-            let after = moved(how, &before[range.clone()], &stepper.theta()[range.clone()], grad, eta);
-            let n_after = norm_sq(&after);
+            let n_after = norm_sq(&stepper.theta()[range.clone()]);
             let step_sq = eta * eta * norm_sq(grad);
             let tolerance = 128.0 * U * (n_before.sqrt() + step_sq.sqrt()).powi(2);
             let at = format!("{name} · η = {eta}, t = {t}, {}", block.name);
@@ -124,19 +117,10 @@ fn follow(
     Ok(())
 }
 
-/// Where the block goes: where the stepper put it, or where the control's rule does.
-fn moved(how: Move, before: &[f64], after: &[f64], grad: &[f64], eta: f64) -> Vec<f64> {
-    match how {
-        Move::Gradient | Move::Projected => after.to_vec(),
-        Move::Sign => before.iter().zip(grad).map(|(w, d)| w - eta * d.signum()).collect(),
-        Move::Decay => before.iter().zip(grad).map(|(w, d)| w - eta * (d + 1e-3 * w)).collect(),
-    }
-}
-
-fn broken(context: &Context, how: Move) -> Result<Check, Unevaluated> {
+fn broken(context: &Context, rule: StepRule) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
     let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Tanh, context);
     debug_assert!(matches!(INVARIANT[0].1, Normalisation::SmoothedBatchNorm { .. }));
-    follow(&mut check, "smoothed BN row", &subject.network, &subject.theta, 1.0, 2, how, context)?;
+    follow(&mut check, "smoothed BN row", &subject.network, &subject.theta, 1.0, 2, rule, context)?;
     Ok(check)
 }

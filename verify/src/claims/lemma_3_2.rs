@@ -46,10 +46,6 @@ static STATEMENT: Statement = Statement {
                 terms in absolute value, and absolute where those are below 1e-8, so that rounding cannot pass for a margin",
     does_not_show: "that the loss falls: for η_w/‖w‖² > 1/C the right-hand side may be positive. On the networks \
                     η_g is tiny, since the proved L^gg is far above the true one, and little is seen of g (lemma-3.2-proved has ordinary η_g)",
-    erratum: Some(
-        "The lemma prints \"=\" where its proof gives \"≤\" (E2), and the proof's limit for η_g is 2(2-c)/((2+c)L^gg), more than the \
-         (1-c)/L^gg of section 3.1 (E1). Half of the first-order decrease needs η_w/‖w‖² ≤ 1/(2C), not 1/C (E8).",
-    ),
 };
 
 /// One run to follow, with the constants that its bound is made of.

@@ -46,7 +46,6 @@ static STATEMENT: Statement = Statement {
                 to the larger side",
     does_not_show: "anything about other steps, or that the constants hold on the whole domain of section 2.4. A step whose sides differ by \
                     less than the intervals are wide stays undecided, and makes the verdict inconclusive",
-    erratum: Some("The lemma prints \"=\" where its proof gives \"≤\" (E2)."),
 };
 
 /// A run whose steps are to be proved.

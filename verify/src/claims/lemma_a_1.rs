@@ -28,10 +28,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "64u of both sides for closed forms, 512u for networks: the roundings of a gradient and of a Hessian-vector product",
     does_not_show: "that π is needed: it is not, and no instance uses more than 0.292 of the printed constant with L^vv, or 1/π = 0.318 \
                     with the Hessian at the same point",
-    erratum: Some(
-        "The proof's mean-value equality ∇f(h(1)) = ∇f(h(0)) + ∇²f(h(ξ))h'(ξ) is false for vectors; its bound survives as an integral \
-         (E10). For a block of one weight the proof's geodesic need not exist; there the gradient is 0.",
-    ),
 };
 
 impl Claim for LemmaA1 {

@@ -49,7 +49,6 @@ static STATEMENT: Statement = Statement {
                 of a Hessian-vector product (as in euler-identities), and the residual of the Hessian's norm; one dimension: \
                 8u|g - v|/‖w‖, four roundings of a quotient",
     does_not_show: "that L^vv_ii cannot be replaced by something smaller: it can, by tanh(π/2) L^vv_ii (claim tanh-pi-half)",
-    erratum: None,
 };
 
 /// The largest ||w|| ||grad||/(what bounds it) of an instance.

@@ -41,10 +41,6 @@ static STATEMENT: Statement = Statement {
                 and T u of the sum over g",
     does_not_show: "that the bound (20) is of the right size in the first phase: for large η_w its K_i grows like η_w², the measured \
                     side like η_w",
-    erratum: Some(
-        "The proof's t'_i is t_i, and its L^vv_i is L^vv_ii (E9). Its two bounds for S_{t_i+1} and S_T - S_{t_i+1} and their signs are \
-         right. π is not needed.",
-    ),
 };
 
 /// What stands on the right-hand side.

@@ -29,7 +29,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "the sums have positive terms: 3u for each quotient and u for each addition; A_{T-1} is off by Tu of itself, which moves \
                 its logarithm by Tu: (4T + 16)u(1 + right-hand side)",
     does_not_show: "that its constants are needed: by lemma-b.1-sharp the sum is at most ln 2 = 0.69 of the right-hand side",
-    erratum: Some("a_0 ≤ B is printed as a hypothesis, is not met where (23) uses the lemma, and is not needed (E20)."),
 };
 
 /// What bounds the sum, in a_0, B and A_{T-1}.

@@ -35,7 +35,6 @@ static STATEMENT: Statement = Statement {
     measured: "at every T of the sequences of lemma-b.1",
     tolerance: "as in lemma-b.1, (4T + 16)u(1 + right-hand side); for one step both sides are the same quotient",
     does_not_show: "that both terms are used up at once: no sequence needs that",
-    erratum: None,
 };
 
 impl Claim for LemmaB1Sharp {

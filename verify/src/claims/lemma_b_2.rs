@@ -43,10 +43,6 @@ static STATEMENT: Statement = Statement {
                every inequality of the proof by itself, with its part of the gap",
     tolerance: "a rounding for every node and some 200 in every path: (2^(T+1) + 200T)u of the terms' sizes; an edge: 256u of the terms",
     does_not_show: "more than two samples can: theorem-4.2 enumerates eight",
-    erratum: Some(
-        "R is printed with U G_g where U already contains G_g² (E5): for F = ½g² ± sg, E L_1 - L_0 = s²/2 against 0.625 s³, which \
-         fails for s < 0.8. Q_t's bound keeps ‖∇_w F_t‖² outside an expectation (E12); L_t is L(θ_t), not the minibatch's loss (E11).",
-    ),
 };
 
 const DEPTH: usize = 12;

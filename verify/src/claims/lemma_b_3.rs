@@ -42,7 +42,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by twice that, and \
                 every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
     does_not_show: "the exponent: see theorem-4.2-rate and effective-rate-law",
-    erratum: None,
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];

@@ -41,10 +41,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "a step changes ‖w‖² by up to 36u, and a sum by 3u a term: (44T + 32)u of the larger side",
     does_not_show: "that the logarithm is attained with base 2: with the natural one and B/a_0 = η_w²L_A²/‖w_0‖⁴ alone (23) holds too \
                     (lemma-b.1-sharp), and that form is nearly used up",
-    erratum: Some(
-        "The lemma prints S_i with η²/‖v‖² where ‖w‖⁴ is meant (E13): as printed, the sum grows like T instead of ln T. (23)'s indices \
-         and \"1 + 1η_w²\" are misprints (E9).",
-    ),
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];

@@ -44,10 +44,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "4(n + B + 16)u·(1 + ‖x‖‖w‖/‖w‖_{S+εI})² relative to |γ|‖w‖/‖w‖_{S+εI}·G (or to G√B): the sums over n inputs and B examples are rounded to that \
                 many units of their terms, and each enters x̃ once and P twice",
     does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound",
-    erratum: Some(
-        "The printed bound 3γ/ε·G√B is false (E15): it is violated for every γ < 0, and for ε > 9B²/(B-1), such as ε = 100 with B = 2. The sharp form |γ|/√ε·G√(1-1/B) is \
-         derived here. In the proof, the derivative of ‖w‖_{S+εI} has 1/B where 2/B is printed, and its factor is x_{b'} - u (E16).",
-    ),
 };
 
 /// A unit on a minibatch: z_b = gamma w'(x_b - u)/||w||_{S + epsilon I} + beta, and y = a'z.

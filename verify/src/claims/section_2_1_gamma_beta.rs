@@ -21,9 +21,6 @@ static STATEMENT: Statement = Statement {
                c = 2^k bit for bit and c = 3, 0.7",
     tolerance: "powers of two: 0; other c: 8u·max(1,|F|) per layer",
     does_not_show: "anything about descent: the theorems need a smooth loss and exclude these networks",
-    erratum: Some(
-        "It holds for BN without epsilon only: smoothing by epsilon·||w||² of the next layer breaks it (E18).",
-    ),
 };
 
 impl Claim for GammaBeta {

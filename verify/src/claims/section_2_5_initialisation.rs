@@ -25,7 +25,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "C = 4, 1/2: none, multiplication by powers of two commutes with rounding; C = 3: 256u relative to ‖w′‖ and ‖g′‖, \
                 the roundings of one gradient and one step",
     does_not_show: "anything about momentum or weight decay on w, which change the equivalence",
-    erratum: None,
 };
 
 impl Claim for Initialisation {

@@ -69,7 +69,6 @@ static STATEMENT: Statement = Statement {
                 for a Hessian-vector product; networks: the Hessian's maximum over the circle is at most the constant, so that a \
                 pass is sound",
     does_not_show: "that a network comes near: those here use 0.84 of the curvature on their great circle, at most",
-    erratum: None,
 };
 
 /// tanh(pi/2).

@@ -26,7 +26,6 @@ static STATEMENT: Statement = Statement {
                 restarting, round-off grows (5e-10 after 50 steps at η = 3: the dynamics are chaotic), so that a long run \
                 compares two different orbits",
     does_not_show: "that two long runs stay together in floating point; they need not",
-    erratum: None,
 };
 
 impl Claim for Theorem25 {

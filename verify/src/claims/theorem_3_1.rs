@@ -41,10 +41,6 @@ static STATEMENT: Statement = Statement {
                 the distance to any of the bounds",
     does_not_show: "the exponent of T, which every bounded sum has (see theorem-3.1-rate), or that the constants are of the right size: \
                     measured/bound is between 1e-12 (η_w = 1e4) and 0.3 (η_w ≤ 1e-2) for the tighter form",
-    erratum: Some(
-        "The growth η_w² of the bound for large η_w is not tight: the measured sums grow like η_w (E22). Section 3.1 prints \
-         η_g = (1-c)/L^gg, the theorem 2(1-c)/L^gg; both are admissible (E1).",
-    ),
 };
 
 /// Which constants stand on the right-hand side.

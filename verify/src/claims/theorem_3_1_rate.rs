@@ -40,7 +40,6 @@ static STATEMENT: Statement = Statement {
                 η_w = 1e-2. Family: a correction O(T^(-1/2)) that is 5 % at T = 1e2 would shift the slope by 0.005 (it is 0.2 %); and 1/T for the \
  constant 1/√2 at η_w = 1/2",
     does_not_show: "the rate in the limit, or on losses that were not tried; the constant is the claim theorem-3.1",
-    erratum: None,
 };
 
 /// The exponent of the theorem, and how far above it a fitted slope may lie: the tolerance of the two-sided test on the family, where

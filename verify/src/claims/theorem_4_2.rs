@@ -56,10 +56,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "enumeration: rounding of the sum over paths, one u a term; runs: an empirical Bernstein bound of the expectation, \
                 valid for every number of runs; all bounds of a verification hold together with probability 1 - 1e-8",
     does_not_show: "that the bound is tight: it is far from it, and theorem-4.2-rate has the power",
-    erratum: Some(
-        "The theorem speaks of gradient descent, and means the stochastic one; U holds G_g² already, which Lemma B.2 \
-                   multiplies by G_g once more (E5, E21).",
-    ),
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];

@@ -54,9 +54,6 @@ static STATEMENT: Statement = Statement {
                 corrections of relative order t^(-1/2) and the first steps' share of ‖w‖",
     does_not_show: "the constant of the effective rate (effective-rate-law), that the slopes stay what they are beyond the window, or that \
                     other losses are as slow: a lower bound is not claimed",
-    erratum: Some(
-        "The contributions' T^(-1/4) is for the root; (13) bounds the square, by T^(-1/2) up to logarithms (E21).",
-    ),
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];

@@ -38,7 +38,6 @@ static STATEMENT: Statement = Statement {
     tolerance: "1e-12 of the bound, and of 1 where it is 0: a block norm is some thousand roundings of numbers up to the block's bound",
     does_not_show: "existence, which is a statement about all networks and is proved by compactness, not observed; nor the constants themselves: composition overestimates \
                     them by factors that grow with depth, and search underestimates them",
-    erratum: None,
 };
 
 const ROUNDING: f64 = 1e-12;

@@ -1,6 +1,7 @@
 //! `ratecheck explain CLAIM`.
 
 use super::{Claims, Exit, Stopped, say, select};
+use crate::errata;
 use crate::evidence::Origin;
 
 /// Which claim.
@@ -28,8 +29,11 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
         let controls: Vec<String> = claim.controls().iter().map(|c| format!("{}: {}", c.name, c.breaks)).collect();
         section(&mut text, "Controls, which must be rejected", controls.iter().map(String::as_str));
         section(&mut text, "What a pass does not show", [s.does_not_show]);
-        if let Some(erratum) = s.erratum {
-            section(&mut text, "Erratum", [erratum]);
+        let errata: Vec<String> = errata::of_claim(s.id)
+            .map(|e| format!("{}, {}: printed {}; must be {}", e.id, e.place, e.printed, e.corrected))
+            .collect();
+        if !errata.is_empty() {
+            section(&mut text, "Errata", errata.iter().map(String::as_str));
         }
     }
     say(&text)?;

@@ -1,20 +1,65 @@
 //! `ratecheck list`.
 
 use super::{Claims, Exit, Stopped, say};
-use crate::evidence::Origin;
+use crate::evidence::{Origin, Statement};
+use crate::manifest::{MANIFEST, homeless};
+
+/// What to list.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// One line a claim, with its statement in a sentence, instead of the map of the paper.
+    #[arg(long)]
+    claims: bool,
+}
+
+/// The statements of the paper with their claims, or the claims alone.
+pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
+    say(&if arguments.claims { plain(claims) } else { map(claims) })?;
+    Ok(Exit::Holds)
+}
 
 /// One line a claim: id, kind, whose statement it is, the statement in a sentence.
-pub(super) fn run(claims: Claims<'_>) -> Result<Exit, Stopped> {
+fn plain(claims: Claims<'_>) -> String {
     let longest = claims.iter().map(|claim| claim.statement().id.len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for claim in claims {
-        let statement = claim.statement();
+    let line = |statement: &Statement| {
         let origin = match statement.origin {
             Origin::Paper => "paper",
             Origin::Derived => "derived",
         };
-        text += &format!("{:longest$}  {:11}  {origin:7}  {}\n", statement.id, statement.kind.name(), statement.plain);
+        format!("{:longest$}  {:11}  {origin:7}  {}\n", statement.id, statement.kind.name(), statement.plain)
+    };
+    claims.iter().map(|claim| line(claim.statement())).collect()
+}
+
+/// Every statement of the paper, in the order of print: its claims, in brackets those at home elsewhere, or why it has none.
+fn map(claims: Claims<'_>) -> String {
+    let names = || MANIFEST.iter().flat_map(|section| section.statements).map(|printed| printed.name());
+    let longest = names().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for section in MANIFEST {
+        text += &format!("{}\n", section.title);
+        for printed in section.statements {
+            let covered = match printed.excluded {
+                Some(reason) => format!("- {reason}"),
+                None => {
+                    let also = (!printed.also.is_empty()).then(|| format!("({})", printed.also.join(", ")));
+                    let own: Vec<String> = printed.claims.iter().map(|id| marked(id, claims)).collect();
+                    let own = (!own.is_empty()).then(|| own.join(", "));
+                    own.into_iter().chain(also).collect::<Vec<_>>().join(" ")
+                }
+            };
+            text += &format!("  {:longest$}  {covered}\n", printed.name());
+        }
     }
-    say(&text)?;
-    Ok(Exit::Holds)
+    let rest: Vec<&str> = homeless(claims).collect();
+    if !rest.is_empty() {
+        text += &format!("Elsewhere\n  {:longest$}  {}\n", "", rest.join(", "));
+    }
+    text + "\n† derived here. In brackets: claims listed at another statement that check this one, too.\n"
+}
+
+/// The id, with a mark if the claim is derived here.
+fn marked(id: &str, claims: Claims<'_>) -> String {
+    let derived = claims.iter().any(|c| c.statement().id == id && c.statement().origin == Origin::Derived);
+    format!("{id}{}", if derived { " †" } else { "" })
 }

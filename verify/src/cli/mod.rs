@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
+mod conformance;
+mod errata;
 mod explain;
 mod list;
 mod verify;
@@ -51,6 +53,7 @@ Examples:
   ratecheck                                  all claims, in about a minute; the page is reports/latest/index.html
   ratecheck verify lemma-3.2 theorem-3.1     two statements
   ratecheck verify --profile full --jobs 2   everything, with the long runs
+  ratecheck list                             every statement of the paper, and the claims that check it
   ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
@@ -66,10 +69,14 @@ struct Cli {
 enum Command {
     /// Check claims and write reports (the default).
     Verify(verify::Arguments),
-    /// List the claims in the order of the paper.
-    List,
+    /// Show the map of the paper: every statement, with the claims that check it.
+    List(list::Arguments),
     /// Say what a claim states, how it is tested, and what a pass does not show.
     Explain(explain::Arguments),
+    /// Try every claim and its controls with many seeds, at the smallest budget.
+    Conformance(conformance::Arguments),
+    /// Print the errata of the paper with their numbers, as Markdown.
+    Errata,
 }
 
 /// The claims that a command works on.
@@ -95,8 +102,10 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
     };
     let ended = match cli.command.unwrap_or_else(|| Command::Verify(verify::Arguments::default())) {
         Command::Verify(arguments) => verify::run(&arguments, claims),
-        Command::List => list::run(claims),
+        Command::List(arguments) => list::run(&arguments, claims),
         Command::Explain(arguments) => explain::run(&arguments, claims),
+        Command::Conformance(arguments) => conformance::run(&arguments, claims),
+        Command::Errata => errata::run(),
     };
     exit_code(ended.unwrap_or_else(|(exit, message)| {
         // Nothing is left to be done if standard error is closed.

@@ -7,7 +7,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Claims, Exit, Stopped, say, select};
+use crate::errata;
 use crate::evidence::{Claim, Profile};
+use crate::manifest;
 use crate::report;
 use crate::results::{FORMAT, Provenance, Results, Status};
 use crate::runner::run_claim;
@@ -76,7 +78,8 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
         .num_threads(arguments.jobs)
         .build()
         .map_err(|error| (Exit::Internal, format!("threads cannot be started: {error}; try --jobs 1")))?;
-    let results = pool.install(|| check_all(&claims, arguments, pool.current_num_threads()));
+    let errata = errata::entries().map_err(|error| (Exit::Internal, format!("an erratum's example: {}", error.0)))?;
+    let results = pool.install(|| check_all(&claims, errata, arguments, pool.current_num_threads()));
 
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     say(&report::terminal_table(&results, color, terminal_width()))?;
@@ -86,7 +89,12 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
 }
 
 /// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads.
-fn check_all(claims: &[&'static dyn Claim], arguments: &Arguments, threads: usize) -> Results {
+fn check_all(
+    claims: &[&'static dyn Claim],
+    errata: Vec<errata::Entry>,
+    arguments: &Arguments,
+    threads: usize,
+) -> Results {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let begin = Instant::now();
     let bar = ProgressBar::with_draw_target(Some(claims.len() as u64), ProgressDrawTarget::stderr());
@@ -116,6 +124,8 @@ fn check_all(claims: &[&'static dyn Claim], arguments: &Arguments, threads: usiz
             seconds: begin.elapsed().as_secs_f64(),
         },
         claims: done,
+        map: manifest::chapters(),
+        errata,
     }
 }
 

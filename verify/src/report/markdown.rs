@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{command, controls_cell, number, profile, summary};
+use super::{command, controls_cell, number, paper, profile, summary};
 use crate::evidence::{Origin, Standing};
 use crate::results::{ClaimResult, ControlOutcome, Results, Status};
 
@@ -117,8 +117,10 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
     writeln!(out, "\n- Measured: {}", escape(&claim.measured))?;
     writeln!(out, "- Tolerance: {}", escape(&claim.tolerance))?;
     writeln!(out, "- A pass does not show: {}", escape(&claim.does_not_show))?;
-    if let Some(erratum) = &claim.erratum {
-        writeln!(out, "- Erratum: {}", escape(erratum))?;
+    for erratum in paper::of_claim(results, claim) {
+        let (place, printed, corrected) = (&erratum.place, &erratum.printed, &erratum.corrected);
+        let text = format!("{place}: printed {printed}; must be {corrected}");
+        writeln!(out, "- Erratum {}, {}", escape(&erratum.id), escape(&text))?;
     }
     writeln!(out, "\n{}", fenced("sh", &command(results, claim)))
 }
@@ -136,7 +138,7 @@ fn fenced(language: &str, text: &str) -> String {
 }
 
 /// Text that Markdown shows as it is, on one line, in or out of a table.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

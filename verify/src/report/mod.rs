@@ -16,9 +16,10 @@ mod error;
 mod json;
 mod junit;
 mod labels;
-mod markdown;
+pub(crate) mod markdown;
 pub mod number;
 mod page;
+mod paper;
 mod plots;
 mod table;
 

@@ -5,7 +5,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use super::{ReportError, command, controls_cell, number, plots, profile};
+use super::{ReportError, command, controls_cell, number, paper, plots, profile};
 use crate::evidence::{Comparison, Standing};
 use crate::results::{ClaimResult, ControlOutcome, Results, Status};
 
@@ -26,6 +26,8 @@ struct Page<'a> {
     origin: String,
     command: String,
     claims: Vec<Section<'a>>,
+    map: Vec<paper::Chapter<'a>>,
+    errata: Vec<paper::Erratum<'a>>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +55,8 @@ struct Section<'a> {
     controls: Vec<Control<'a>>,
     observations: Vec<[String; 4]>,
     plots: Vec<Picture<'a>>,
+    /// Id, anchor, place, print and correction of the errata that touch it.
+    errata: Vec<(&'a str, String, &'a str, &'a str, &'a str)>,
 }
 
 /// What is shown as it was written.
@@ -68,7 +72,6 @@ struct Plain<'a> {
     measured: &'a str,
     tolerance: &'a str,
     does_not_show: &'a str,
-    erratum: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -110,16 +113,16 @@ pub(super) fn render(results: &Results, stems: &[Vec<String>]) -> Result<String,
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(failed)?;
     environment.set_syntax(syntax);
     environment.add_template("page.html", TEMPLATE).map_err(failed)?;
-    let page = page(results, stems)?;
+    let anchors = anchors(results);
+    let page = page(results, stems, &anchors)?;
     environment.get_template("page.html").and_then(|template| template.render(Serde(page))).map_err(failed)
 }
 
-fn page<'a>(results: &'a Results, stems: &'a [Vec<String>]) -> Result<Page<'a>, ReportError> {
-    let anchors = anchors(results);
+fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String]) -> Result<Page<'a>, ReportError> {
     let counts = Status::ALL[1..].iter().filter(|&&status| results.count(status) > 0).map(|&status| Count {
         status,
         label: status.label(),
-        claims: std::iter::zip(&results.claims, &anchors)
+        claims: std::iter::zip(&results.claims, anchors)
             .filter(|(c, _)| c.status() == status)
             .map(|(c, anchor)| (c.title.clone(), anchor.clone()))
             .collect(),
@@ -128,7 +131,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>]) -> Result<Page<'a>, 
     let p = &results.provenance;
     let comparisons = results.claims.iter().flat_map(|c| &c.instances).map(|i| i.count).fold(0, u64::saturating_add);
     let mut claims = Vec::new();
-    for ((claim, stems), anchor) in results.claims.iter().zip(stems).zip(&anchors) {
+    for ((claim, stems), anchor) in results.claims.iter().zip(stems).zip(anchors) {
         claims.push(section(results, claim, stems, anchor)?);
     }
     Ok(Page {
@@ -161,6 +164,8 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>]) -> Result<Page<'a>, 
         ),
         command: format!("ratecheck verify --profile {} --seed {}", profile(results), p.seed),
         claims,
+        map: paper::map(results, anchors),
+        errata: paper::errata(results, anchors),
     })
 }
 
@@ -176,7 +181,7 @@ fn anchors(results: &Results) -> Vec<String> {
 }
 
 fn section<'a>(
-    results: &Results,
+    results: &'a Results,
     claim: &'a ClaimResult,
     stems: &'a [String],
     anchor: &str,
@@ -200,7 +205,6 @@ fn section<'a>(
             measured: &claim.measured,
             tolerance: &claim.tolerance,
             does_not_show: &claim.does_not_show,
-            erratum: claim.erratum.as_deref(),
         },
         anchor: anchor.to_owned(),
         status,
@@ -250,6 +254,9 @@ fn section<'a>(
             })
             .collect(),
         plots: pictures,
+        errata: paper::of_claim(results, claim)
+            .map(|e| (e.id.as_str(), paper::anchor(e), e.place.as_str(), e.printed.as_str(), e.corrected.as_str()))
+            .collect(),
     })
 }
 

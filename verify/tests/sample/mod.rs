@@ -1,7 +1,9 @@
 //! Results made by hand: every status, awkward text, and curves like those of real runs.
 #![allow(unreachable_pub)]
 
+use ratecheck_verify::errata::{self, Entry, Example, Reading};
 use ratecheck_verify::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Standing, Verdict};
+use ratecheck_verify::manifest::{Chapter, Place};
 use ratecheck_verify::plot::{Axis, Plot, Reference, Series, Style};
 use ratecheck_verify::results::{
     ClaimResult, ControlOutcome, ControlResult, FORMAT, InstanceResult, Provenance, Results,
@@ -50,8 +52,6 @@ pub fn results() -> Results {
     lemma.instances[1].failures = 3;
     lemma.instances[1].worst = comparison("digits 64-16-16-10 · step 120 · block 3", 4.1e-14, 1e-14);
     lemma.worst = Some(lemma.instances[1].worst.clone());
-    lemma.erratum =
-        Some("Printed with an extra factor 1/‖w_j‖ <b>bold</b> & \"quoted\"; the derivative has none.".into());
 
     let mut weak = claim("lemma-3.2", "Lemma 3.2", "inequality", Verdict::Holds);
     weak.controls[1].outcome = ControlOutcome::NotRejected;
@@ -104,7 +104,52 @@ pub fn results() -> Results {
             seconds: 48.3,
         },
         claims: vec![scale, lemma, broken, weak, rate, open, error],
+        map: map(),
+        errata: errata(),
     }
+}
+
+/// A claim that was run, several, one that was not, and an exclusion.
+fn map() -> Vec<Chapter> {
+    let place = |name: &str, claims: &[&str], excluded: Option<&str>| Place {
+        name: name.into(),
+        gist: format!("what {name} says, with a < b & \"c\""),
+        claims: claims.iter().map(|&id| id.into()).collect(),
+        excluded: excluded.map(str::to_owned),
+    };
+    vec![
+        Chapter {
+            title: "2 General framework".into(),
+            statements: vec![
+                place("Definition 2.1", &["definition-2.1"], None),
+                place("Lemma 2.2 (5)", &["lemma-2.2", "definition-2.1"], None),
+                place("Lemma 2.4", &["lemma-2.4.1"], None),
+            ],
+        },
+        Chapter {
+            title: "D Experiments".into(),
+            statements: vec![place("D.1", &[], Some("experiments, <i>not yet</i> run"))],
+        },
+    ]
+}
+
+/// One with numbers, one without.
+fn errata() -> Vec<Entry> {
+    let entry = |id: &str, example| Entry {
+        id: id.into(),
+        place: "appendix A".into(),
+        printed: "an extra factor 1/‖w_j‖ <b>bold</b> & \"quoted\"".into(),
+        corrected: "no such factor".into(),
+        standing: errata::Standing::Confirmed,
+        claims: vec!["lemma-2.2".into(), "lemma-9.9".into()],
+        example,
+    };
+    let example = Example {
+        setting: "w = (0, 2) <img alt=x>".into(),
+        printed: Reading::equal("a = b/4", 0.5, 0.25, 0.0),
+        corrected: Reading::at_most("a ≤ b/2", 0.5, 0.5, 0.0),
+    };
+    vec![entry("E1", None), entry("E2", Some(example))]
 }
 
 fn comparison(at: &str, lhs: f64, rhs: f64) -> Comparison {
@@ -148,7 +193,6 @@ fn claim(id: &str, title: &str, kind: &str, verdict: Verdict) -> ClaimResult {
             .into(),
         tolerance: "64 roundings for each of the layers: the depth of the longest chain of operations.".into(),
         does_not_show: "That it holds for normalisations not listed here.".into(),
-        erratum: None,
         verdict,
         worst: Some(instances[1].worst.clone()),
         instances,
