@@ -9,6 +9,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
 use rand::RngExt;
+use ratecheck::curvature::{block_norms, dense_hessian};
 use ratecheck::data::Dataset;
 use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
@@ -117,5 +118,21 @@ fn sgd_step(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, peak, networks, sgd_step);
+/// All norms of the blocks of one Hessian, on one core. The budget is the time in which the 256^3 product does 3e8 operations (10
+/// ms at 30 GFLOP/s), so that the share of it that is used is `peak/matmul-256` over this throughput.
+fn curvature(c: &mut Criterion) {
+    const BUDGET: u64 = 300_000_000;
+    let (network, theta) = network(&[8, 16, 16, 1], 32, Objective::Logistic);
+    let theta = network.parameters().theta_unit(&theta);
+    let z: Vec<usize> = (0..32).collect();
+    let norms = block_norms(&network, &z, &theta);
+    assert_eq!(norms.l_vv.len(), 33 * 33);
+    let mut group = c.benchmark_group("8-16-16-1/batch-32");
+    group.throughput(Throughput::Elements(BUDGET));
+    group.bench_function("dense hessian", |bench| bench.iter(|| dense_hessian(&network, &z, black_box(&theta))));
+    group.bench_function("block norms", |bench| bench.iter(|| block_norms(&network, &z, black_box(&theta))));
+    group.finish();
+}
+
+criterion_group!(benches, peak, networks, sgd_step, curvature);
 criterion_main!(benches);

@@ -7,15 +7,18 @@ use ndarray::Array2;
 use num_dual::{DualNum, HyperDual64};
 use rand::RngExt;
 use ratecheck::curvature::{
-    BlockOperator, Exact, HessianProduct, Operator, Part, Smoothness, SpectralOptions, Target, dense_hessian,
-    hessian_vector_product, spectral_norm,
+    BlockOperator, Exact, HessianProduct, Operator, Part, Smoothness, SpectralOptions, Target, block_norms,
+    dense_hessian, hessian_vector_product, spectral_norm,
 };
+use ratecheck::data::{Target as Labels, teacher};
 use ratecheck::linalg::pure;
 use ratecheck::loss::closed::{BnRegression, HelixValley, ProblemJ, Rayleigh, TIndexedHelix};
-use ratecheck::loss::{Loss, Workspace};
+use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Dual;
+use rayon::prelude::*;
 
 const U: f64 = f64::EPSILON / 2.0;
 
@@ -158,6 +161,94 @@ fn products_nest_into_third_derivatives() {
         // Truncation h^2/6 times a fifth derivative (below 200 here), roundoff 100 u / h.
         assert!((out[k].du - quotient).abs() <= h * h / 6.0 * 200.0 + 100.0 * U / h, "{:?} {quotient}", out[k]);
     }
+}
+
+/// The dense Hessian shares passes among directions, skips what they do not change and copies half of itself; against the plain
+/// way, column by column.
+struct ColumnByColumn;
+
+fn assert_columns<L: Loss>(name: &str, loss: &L, target: Target<'_>, theta: &[f64]) {
+    let n = theta.len();
+    let dense = dense_hessian(loss, target, theta);
+    let (mut direction, mut product, mut work) = (vec![0.0; n], vec![0.0; n], HessianProduct::new(n));
+    let scale = dense.matrix.iter().fold(1.0_f64, |m, x| m.max(x.abs()));
+    // Some 100 roundings in either way, of terms that may exceed the largest entry 16 times.
+    let tolerance = 2.0 * 100.0 * 16.0 * U * scale;
+    assert!(dense.asymmetry <= tolerance, "{name}: {}", dense.asymmetry);
+    for j in 0..n {
+        direction[j] = 1.0;
+        hessian_vector_product(loss, target, theta, &direction, &mut product, &mut work);
+        direction[j] = 0.0;
+        for i in 0..n {
+            let difference = (product[i] - dense.matrix[(i, j)]).abs();
+            assert!(difference <= tolerance, "{name} ({i}, {j}): {} {}", product[i], dense.matrix[(i, j)]);
+        }
+    }
+}
+
+impl Visitor for ColumnByColumn {
+    fn visit<L: Loss>(&mut self, name: &str, loss: &L, _constants: &Smoothness<Exact>) {
+        let mut generator = Seed::new(35).generator(name);
+        for k in 0..3 {
+            let theta = point(loss, &mut generator);
+            assert_columns(name, loss, Target::from(&minibatch(loss, k)), &theta);
+            assert_columns(name, loss, Target::Mean, &theta);
+        }
+    }
+}
+
+#[test]
+fn dense_hessians_are_their_products_with_unit_vectors() {
+    visit_all(&mut ColumnByColumn);
+    // Layers of 1, 3 and 9 units: directions share passes across rows of a matrix, and the last of a layer have one of their own.
+    for (k, normalisation) in [
+        Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
+        Normalisation::BatchNorm,
+        Normalisation::LpBatchNorm { p: Lp::Four },
+        Normalisation::LpBatchNorm { p: Lp::Infinity },
+        Normalisation::LayerNorm { epsilon: 0.1 },
+        Normalisation::GroupNorm { groups: 3, epsilon: 0.1 },
+        Normalisation::WeightNorm,
+        Normalisation::None,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (widths, activation) in [(vec![5, 9, 3, 3], Activation::Tanh), (vec![5, 3, 9], Activation::Softplus)] {
+            let classes = widths[widths.len() - 1];
+            let data = teacher(14, 5, Labels::Classes(classes), 0.1, &mut Seed::new(36).generator("data"));
+            let (objective, weight_decay) = (Objective::CrossEntropy, 0.01);
+            let architecture = Architecture { widths, normalisation, activation, objective, weight_decay };
+            let z = Minibatches::partition((0..14).collect(), 7).expect("7 divides 14");
+            let network = Network::new(architecture, data, z).expect("a sound network");
+            let mut generator = Seed::new(37).generator("theta");
+            let theta = network.parameters().theta_unit(&point(&network, &mut generator));
+            let name = format!("network {k}, {activation:?}");
+            assert_columns(&name, &network, Target::from(&minibatch(&network, k)), &theta);
+            assert_columns(&name, &network, Target::Mean, &theta);
+        }
+    }
+}
+
+#[test]
+fn block_norms_of_many_points_are_the_same_bits_for_any_number_of_threads() {
+    let data = teacher(16, 4, Labels::Binary, 0.1, &mut Seed::new(38).generator("data"));
+    let architecture = Architecture {
+        widths: vec![4, 5, 1],
+        normalisation: Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
+        activation: Activation::Tanh,
+        objective: Objective::Logistic,
+        weight_decay: 0.0,
+    };
+    let network = Network::new(architecture, data, Minibatches::full(16)).expect("a sound network");
+    let mut generator = Seed::new(39).generator("points");
+    let points: Vec<Vec<f64>> = (0..40).map(|_| point(&network, &mut generator)).collect();
+    let z = minibatch(&network, 0);
+    let one: Vec<_> = points.iter().map(|theta| block_norms(&network, &z, theta).values()).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a thread pool");
+    let three: Vec<_> =
+        pool.install(|| points.par_iter().map(|theta| block_norms(&network, &z, theta).values()).collect());
+    assert_eq!(one, three);
 }
 
 fn random(rows: usize, columns: usize) -> Array2<f64> {

@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 use super::climb::{Surface, climb};
 use super::constants::{Sampled, Smoothness};
-use super::hessian::{BlockOperator, HessianProduct, Part, Target};
-use super::norms::{DENSE_UP_TO, Norms, into_smoothness, larger};
+use super::hessian::{BlockOperator, DenseWork, Part, Target};
+use super::norms::{DENSE_UP_TO, larger, norms_at};
 use super::sampled::{Domain, Functions, RandomPoint};
 use super::spectral::{LeadingPair, SpectralOptions, leading_pair};
 use crate::loss::{Loss, Workspace};
@@ -94,23 +94,22 @@ pub fn ascend_constants<L: Loss>(loss: &L, options: &AscentOptions, seed: &Seed)
     options.check();
     let m = loss.parameters().n_blocks();
     let n = loss.parameters().len();
-    let screened: Vec<(Norms, usize)> = (0..options.n_points)
+    let screened: Vec<(Smoothness<Sampled>, usize)> = (0..options.n_points)
         .into_par_iter()
         .map_init(
-            || HessianProduct::new(n),
+            || DenseWork::new(n),
             |work, k| {
                 let point = options.point(loss, k, seed);
-                Norms::at(loss, point.target(), &point.theta, DENSE_UP_TO, &point.seed, work)
+                norms_at(loss, point.target(), &point.theta, DENSE_UP_TO, &point.seed, work)
             },
         )
         .collect();
-    let searches: Vec<Search<'_, L>> = Norms::parts(m)
-        .enumerate()
-        .map(|(block, parts)| {
-            let screened = screened.iter().map(|(norms, products)| (norms.values[block], *products)).collect();
-            Search { loss, parts, options, seed, screened }
-        })
-        .collect();
+    let mut searches = Vec::new();
+    let place = Smoothness::from_blocks(m, |rows, columns| {
+        let screened = screened.iter().map(|(norms, products)| (norms.of(rows, columns).0, *products)).collect();
+        searches.push(Search { loss, parts: (rows, columns), options, seed, screened });
+        searches.len() - 1
+    });
     // All ascents of all blocks are one pool of work.
     let work: Vec<(usize, usize)> =
         searches.iter().enumerate().flat_map(|(block, s)| s.starts().into_iter().map(move |k| (block, k))).collect();
@@ -120,7 +119,7 @@ pub fn ascend_constants<L: Loss>(loss: &L, options: &AscentOptions, seed: &Seed)
         attempts[block].push(attempt);
     }
     let found: Vec<Ascent> = searches.iter().zip(attempts).map(|(search, attempts)| search.gather(attempts)).collect();
-    into_smoothness(&found, m)
+    place.map(|&block| found[block].clone())
 }
 
 /// [`ascend_constants`] for the block with the given rows and columns alone.
@@ -303,6 +302,7 @@ impl<L: Loss> Search<'_, L> {
         }
         let best = best.expect("at least one start");
         let Attempt { value, theta, z, residual, .. } = best;
+        let value = if sampled.is_nan() { sampled } else { value };
         let converged = residual <= self.options.tolerance && !value.is_nan();
         Ascent { value: Sampled(value), theta, z, residual, converged, evaluations, history }
     }
@@ -360,15 +360,7 @@ impl Nested {
         for (lifted, &v) in self.theta[columns.clone()].iter_mut().zip(v) {
             lifted.du.re = v;
         }
-        match target {
-            Target::Sample(z) => {
-                loss.sample_gradient(z, &self.theta, &mut self.grad, &mut self.work);
-            }
-            Target::Mean => {
-                let mean = loss.mean_gradient(&self.theta, &mut self.grad, &mut self.scratch, &mut self.work);
-                assert!(mean.is_some(), "the mean loss is only known by sampling: its minibatches are random subsets");
-            }
-        }
+        target.gradient(loss, &self.theta, &mut self.grad, &mut self.scratch, &mut self.work);
         let product: Vec<f64> = self.grad[rows.clone()].iter().map(|partial| partial.du.re).collect();
         dot(u, &product)
     }

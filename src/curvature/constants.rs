@@ -84,16 +84,16 @@ pub struct Smoothness<C> {
     pub l_gg: C,
 }
 
-impl<C: Copy> Smoothness<C> {
+impl<C: Clone> Smoothness<C> {
     /// One number for every block of the Hessian with m blocks of weights; `f` is asked for the blocks on the diagonal of vv and
     /// below it, for (i, g) and for (g, g).
     pub fn from_blocks(m: usize, mut f: impl FnMut(Part, Part) -> C) -> Self {
         let l_gg = f(Part::G, Part::G);
-        let mut l_vv = Array2::from_elem((m, m), l_gg);
+        let mut l_vv = Array2::from_elem((m, m), l_gg.clone());
         for i in 0..m {
             for j in 0..=i {
                 let c = f(Part::Block(i), Part::Block(j));
-                (l_vv[(i, j)], l_vv[(j, i)]) = (c, c);
+                (l_vv[(i, j)], l_vv[(j, i)]) = (c.clone(), c);
             }
         }
         Self { l_vv, l_vg: (0..m).map(|i| f(Part::Block(i), Part::G)).collect(), l_gg }
@@ -102,9 +102,9 @@ impl<C: Copy> Smoothness<C> {
     /// The number of a block.
     pub fn of(&self, rows: Part, columns: Part) -> C {
         match (rows, columns) {
-            (Part::Block(i), Part::Block(j)) => self.l_vv[(i, j)],
-            (Part::Block(i), Part::G) | (Part::G, Part::Block(i)) => self.l_vg[i],
-            (Part::G, Part::G) => self.l_gg,
+            (Part::Block(i), Part::Block(j)) => self.l_vv[(i, j)].clone(),
+            (Part::Block(i), Part::G) | (Part::G, Part::Block(i)) => self.l_vg[i].clone(),
+            (Part::G, Part::G) => self.l_gg.clone(),
         }
     }
 }

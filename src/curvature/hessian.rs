@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use crate::loss::{Loss, Wanted, Workspace};
 use crate::parameters::Parameters;
-use crate::scalar::{Dual, Scalar};
+use crate::scalar::{Dual, Scalar, Tangents};
 
 /// Which function is differentiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,28 @@ pub enum Target<'a> {
     Sample(&'a [usize]),
     /// L, the exact mean of F_z over finitely many minibatches.
     Mean,
+}
+
+impl Target<'_> {
+    /// The gradient of the target, in any arithmetic.
+    pub(super) fn gradient<S: Scalar, L: Loss>(
+        self,
+        loss: &L,
+        theta: &[S],
+        grad: &mut [S],
+        scratch: &mut [S],
+        work: &mut Workspace<S>,
+    ) {
+        match self {
+            Self::Sample(z) => {
+                loss.sample_gradient(z, theta, grad, work);
+            }
+            Self::Mean => {
+                let mean = loss.mean_gradient(theta, grad, scratch, work);
+                assert!(mean.is_some(), "the mean loss is only known by sampling: its minibatches are random subsets");
+            }
+        }
+    }
 }
 
 impl<'a> From<&'a [usize]> for Target<'a> {
@@ -101,15 +123,7 @@ pub fn hessian_vector_product<'a, S: Scalar, L: Loss>(
     for ((dual, &x), &d) in work.theta.iter_mut().zip(theta).zip(direction) {
         *dual = Dual::new(x, d);
     }
-    match target.into() {
-        Target::Sample(z) => {
-            loss.sample_gradient(z, &work.theta, &mut work.grad, &mut work.work);
-        }
-        Target::Mean => {
-            let mean = loss.mean_gradient(&work.theta, &mut work.grad, &mut work.scratch, &mut work.work);
-            assert!(mean.is_some(), "the mean loss is only known by sampling: its minibatches are random subsets");
-        }
-    }
+    target.into().gradient(loss, &work.theta, &mut work.grad, &mut work.scratch, &mut work.work);
     for (product, partial) in out.iter_mut().zip(&work.grad) {
         *product = partial.du;
     }
@@ -120,7 +134,8 @@ pub fn hessian_vector_product<'a, S: Scalar, L: Loss>(
 pub struct DenseHessian {
     /// (H + H^T)/2, n x n.
     pub matrix: Array2<f64>,
-    /// max |H - H^T| before that, not a number if an entry is not finite: rounding, or a wrong gradient.
+    /// max |H - H^T| before that, over parameters of the same [`Loss::stage`] (between two stages only one half is computed), not a
+    /// number if an entry is not finite: rounding, or a wrong gradient.
     pub asymmetry: f64,
 }
 
@@ -137,7 +152,7 @@ pub(super) fn block<'a, T>(matrix: &'a Array2<T>, layout: &Parameters, rows: Par
     rows.slice_axis_move(Axis(1), Slice::from(columns.range(layout)))
 }
 
-/// The Hessian by n Hessian-vector products, made symmetric.
+/// The Hessian by n Hessian-vector products, several of which share a pass over their values, made symmetric.
 ///
 /// # Panics
 /// As [`hessian_vector_product`].
@@ -150,7 +165,51 @@ pub(super) fn block<'a, T>(matrix: &'a Array2<T>, layout: &Parameters, rows: Par
 /// assert_eq!((hessian.matrix, hessian.asymmetry), (array![[0.0, 0.0], [0.0, 2.0]], 0.0));
 /// ```
 pub fn dense_hessian<'a, L: Loss>(loss: &L, target: impl Into<Target<'a>>, theta: &[f64]) -> DenseHessian {
-    dense_hessian_with(loss, target.into(), theta, &mut HessianProduct::new(theta.len()))
+    dense_hessian_with(loss, target.into(), theta, &mut DenseWork::new(theta.len()))
+}
+
+/// Directions that share one pass: the values are computed once for all of them.
+const TOGETHER: usize = 8;
+
+/// The buffers of a dense Hessian.
+pub(super) struct DenseWork {
+    theta: Vec<Tangents<TOGETHER>>,
+    grad: Vec<Tangents<TOGETHER>>,
+    work: Workspace<Tangents<TOGETHER>>,
+}
+
+impl DenseWork {
+    pub(super) fn new(n: usize) -> Self {
+        let zeros = || vec![Tangents::ZERO; n];
+        Self { theta: zeros(), grad: zeros(), work: Workspace::default() }
+    }
+
+    /// Adds `share` times the rows of the Hessian of F_z to a matrix: in row p, the entries of the same stage and later ones.
+    fn add_rows<L: Loss>(&mut self, loss: &L, z: &[usize], stages: &[(usize, usize)], share: f64, matrix: &mut [f64]) {
+        let n = stages.len();
+        let mut before: &[(usize, usize)] = &[];
+        for together in stages.chunk_by(|p, q| p.0 == q.0).flat_map(|stage| stage.chunks(TOGETHER)) {
+            self.work.wanted = Wanted::Behind(together[0].0);
+            self.work.moved.clear();
+            if before.first().is_some_and(|&(stage, _)| stage == together[0].0) {
+                self.work.moved.extend(before.iter().chain(together).map(|&(_, p)| p));
+            }
+            before = together;
+            for (k, &(_, p)) in together.iter().enumerate() {
+                self.theta[p].du[k] = 1.0;
+            }
+            loss.sample_gradient(z, &self.theta, &mut self.grad, &mut self.work);
+            let known = stages.partition_point(|&(stage, _)| stage < together[0].0);
+            for &(_, q) in &stages[known..] {
+                for (partial, &(_, p)) in self.grad[q].du.iter().zip(together) {
+                    matrix[p * n + q] += share * partial;
+                }
+            }
+            for &(_, p) in together {
+                self.theta[p] = Tangents::from_f64(self.theta[p].re);
+            }
+        }
+    }
 }
 
 /// [`dense_hessian`] with buffers that are kept.
@@ -158,31 +217,72 @@ pub(super) fn dense_hessian_with<L: Loss>(
     loss: &L,
     target: Target<'_>,
     theta: &[f64],
-    work: &mut HessianProduct,
+    work: &mut DenseWork,
 ) -> DenseHessian {
     let n = theta.len();
-    let (mut direction, mut matrix) = (vec![0.0; n], Array2::zeros((n, n)));
-    for j in 0..n {
-        direction[j] = 1.0;
-        let mut row = matrix.row_mut(j);
-        let row = row.as_slice_mut().expect("rows of a new array are contiguous");
-        hessian_vector_product(loss, target, theta, &direction, row, work);
-        direction[j] = 0.0;
+    assert!(n == work.theta.len() && n == loss.parameters().len(), "theta has one entry per parameter");
+    for (lifted, &x) in work.theta.iter_mut().zip(theta) {
+        *lifted = Tangents::from_f64(x);
     }
-    let mut asymmetry = 0.0_f64;
-    for i in 0..n {
-        for j in 0..=i {
-            let (x, y) = (matrix[(i, j)], matrix[(j, i)]);
-            let difference = (x - y).abs();
-            // NaN is kept: once there, no comparison replaces it.
-            if !(difference <= asymmetry) && !asymmetry.is_nan() {
-                asymmetry = difference;
-            }
-            let mean = 0.5 * (x + y);
-            (matrix[(i, j)], matrix[(j, i)]) = (mean, mean);
+    // Parameters in the order of their stages.
+    let mut stages: Vec<(usize, usize)> = (0..n).map(|p| (loss.stage(p), p)).collect();
+    stages.sort_unstable();
+    let mut entries = vec![0.0; n * n];
+    match target {
+        Target::Sample(z) => work.add_rows(loss, z, &stages, 1.0, &mut entries),
+        Target::Mean => {
+            let batches = loss.minibatches().finite();
+            let batches = batches.expect("the mean loss is only known by sampling: its minibatches are random subsets");
+            let share = 1.0 / batches.len() as f64;
+            batches.for_each(|z| work.add_rows(loss, z, &stages, share, &mut entries));
         }
     }
-    DenseHessian { matrix, asymmetry }
+    stages.sort_unstable_by_key(|&(_, p)| p);
+    let asymmetry = symmetrise(&mut entries, &stages);
+    DenseHessian { matrix: Array2::from_shape_vec((n, n), entries).expect("n x n entries"), asymmetry }
+}
+
+/// Rows and columns visited together, so that entries and their mirror images stay in the nearest cache.
+const TILE: usize = 16;
+
+/// Replaces H by (H + H^T)/2 and returns max |H - H^T|, NaN if that is not finite anywhere; where the stages differ, only the row
+/// of the earlier one is known, and is copied.
+fn symmetrise(h: &mut [f64], stages: &[(usize, usize)]) -> f64 {
+    let n = stages.len();
+    let (mut asymmetry, mut zero) = (0.0_f64, 0.0);
+    let mut mirror = [[0.0; TILE]; TILE];
+    for i_0 in (0..n).step_by(TILE) {
+        let rows = TILE.min(n - i_0);
+        for j_0 in (0..=i_0).step_by(TILE) {
+            let columns = TILE.min(n - j_0);
+            for (j, mirror) in mirror[..columns].iter_mut().enumerate() {
+                mirror[..rows].copy_from_slice(&h[(j_0 + j) * n + i_0..][..rows]);
+            }
+            for (i, row) in h[i_0 * n..].chunks_mut(n).take(rows).enumerate() {
+                let stage = stages[i_0 + i].0;
+                for ((x, mirror), other) in row[j_0..][..columns].iter_mut().zip(&mut mirror).zip(&stages[j_0..]) {
+                    let y = &mut mirror[i];
+                    if stage < other.0 {
+                        *y = *x;
+                    }
+                    if stage > other.0 {
+                        *x = *y;
+                    }
+                    let difference = (*x - *y).abs();
+                    asymmetry = if difference > asymmetry { difference } else { asymmetry };
+                    zero += 0.0 * difference;
+                    let mean = 0.5 * (*x + *y);
+                    (*x, *y) = (mean, mean);
+                }
+            }
+            if j_0 < i_0 {
+                for (j, mirror) in mirror[..columns].iter().enumerate() {
+                    h[(j_0 + j) * n + i_0..][..rows].copy_from_slice(&mirror[..rows]);
+                }
+            }
+        }
+    }
+    if zero == 0.0 { asymmetry } else { f64::NAN }
 }
 
 /// A linear operator of which only products are known.

@@ -1,13 +1,10 @@
 //! The spectral norms of all blocks of a Hessian at one point.
 
-use ndarray::Array2;
-
 use super::constants::{Sampled, Smoothness};
-use super::hessian::{BlockOperator, HessianProduct, Part, Target, dense_hessian_with};
+use super::hessian::{BlockOperator, DenseWork, Target, dense_hessian_with};
 use super::spectral::{SpectralOptions, spectral_norm};
 use crate::linalg;
 use crate::loss::Loss;
-use crate::parameters::Parameters;
 use crate::random::Seed;
 
 /// Up to this many parameters the dense Hessian is formed; beyond, each block norm is found by products.
@@ -30,78 +27,37 @@ pub(super) const DENSE_UP_TO: usize = 2000;
 /// assert_eq!((found.l_vv[(0, 0)].0, found.l_vg[0].0, found.l_gg.0), (10.0, 5.0, 1.0));
 /// ```
 pub fn block_norms<'a, L: Loss>(loss: &L, target: impl Into<Target<'a>>, theta: &[f64]) -> Smoothness<Sampled> {
-    let mut work = HessianProduct::new(theta.len());
+    let mut work = DenseWork::new(theta.len());
     // The seed only starts the iterations for large losses, which end at the same norm from almost every start.
-    let (norms, _) = Norms::at(loss, target.into(), theta, DENSE_UP_TO, &Seed::new(0), &mut work);
-    norms.into_smoothness(loss.parameters().n_blocks())
+    norms_at(loss, target.into(), theta, DENSE_UP_TO, &Seed::new(0), &mut work).0
 }
 
-/// The norms of the blocks (i, j) with j <= i, then of every (i, g), then of (g, g).
-#[derive(Clone, Debug)]
-pub(super) struct Norms {
-    pub(super) values: Vec<f64>,
-}
-
-impl Norms {
-    pub(super) fn zeros(layout: &Parameters) -> Self {
-        Self { values: vec![0.0; Self::parts(layout.n_blocks()).count()] }
+/// [`block_norms`] with buffers that are kept, and the number of Hessian-vector products.
+pub(super) fn norms_at<L: Loss>(
+    loss: &L,
+    target: Target<'_>,
+    theta: &[f64],
+    dense_up_to: usize,
+    seed: &Seed,
+    work: &mut DenseWork,
+) -> (Smoothness<Sampled>, usize) {
+    let layout = loss.parameters();
+    if theta.len() <= dense_up_to {
+        let hessian = dense_hessian_with(loss, target, theta, work);
+        let norms = Smoothness::from_blocks(layout.n_blocks(), |rows, columns| {
+            Sampled(linalg::spectral_norm(hessian.block(layout, rows, columns)).unwrap_or(f64::NAN))
+        });
+        return (norms, theta.len());
     }
-
-    /// The blocks in the order of the values.
-    pub(super) fn parts(m: usize) -> impl Iterator<Item = (Part, Part)> {
-        let vv = (0..m).flat_map(|i| (0..=i).map(move |j| (Part::Block(i), Part::Block(j))));
-        vv.chain((0..m).map(|i| (Part::Block(i), Part::G))).chain(std::iter::once((Part::G, Part::G)))
-    }
-
-    /// The norms at a point, and the number of Hessian-vector products they took.
-    pub(super) fn at<L: Loss>(
-        loss: &L,
-        target: Target<'_>,
-        theta: &[f64],
-        dense_up_to: usize,
-        seed: &Seed,
-        work: &mut HessianProduct,
-    ) -> (Self, usize) {
-        let layout = loss.parameters();
-        let parts = Self::parts(layout.n_blocks());
-        if theta.len() <= dense_up_to {
-            let hessian = dense_hessian_with(loss, target, theta, work);
-            let norm =
-                |(rows, columns)| linalg::spectral_norm(hessian.block(layout, rows, columns)).unwrap_or(f64::NAN);
-            return (Self { values: parts.map(norm).collect() }, theta.len());
-        }
-        let mut products = 0;
-        let norm = |(rows, columns)| {
-            let mut block = BlockOperator::new(loss, target, theta, rows, columns);
-            // Converged or not, the value is at most the block's norm, which is all that is promised.
-            let found = spectral_norm(&mut block, &SpectralOptions::default(), seed);
-            products += found.evaluations;
-            found.value
-        };
-        let values = parts.map(norm).collect();
-        (Self { values }, products)
-    }
-
-    /// The larger of each.
-    pub(super) fn max(mut self, other: Self) -> Self {
-        self.values.iter_mut().zip(other.values).for_each(|(a, b)| *a = larger(*a, b));
-        self
-    }
-
-    pub(super) fn into_smoothness(self, m: usize) -> Smoothness<Sampled> {
-        into_smoothness(&self.values, m).map(|&x| Sampled(x))
-    }
-}
-
-/// Arranges what belongs to the blocks in the order of [`Norms::parts`].
-pub(super) fn into_smoothness<T: Clone>(values: &[T], m: usize) -> Smoothness<T> {
-    let vv = |i: usize, j: usize| values[i * (i + 1) / 2 + j].clone();
-    let (vg, gg) = values[m * (m + 1) / 2..].split_at(m);
-    Smoothness {
-        l_vv: Array2::from_shape_fn((m, m), |(i, j)| vv(i.max(j), i.min(j))),
-        l_vg: vg.to_vec(),
-        l_gg: gg[0].clone(),
-    }
+    let mut products = 0;
+    let norms = Smoothness::from_blocks(layout.n_blocks(), |rows, columns| {
+        let mut block = BlockOperator::new(loss, target, theta, rows, columns);
+        // Converged or not, the value is at most the block's norm, which is all that is promised.
+        let found = spectral_norm(&mut block, &SpectralOptions::default(), seed);
+        products += found.evaluations;
+        Sampled(found.value)
+    });
+    (norms, products)
 }
 
 /// The larger of two numbers; NaN if one of them is NaN (unlike `f64::max`, which would hide it).

@@ -4,8 +4,8 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::constants::{Sampled, Smoothness};
-use super::hessian::{HessianProduct, Target};
-use super::norms::{DENSE_UP_TO, Norms};
+use super::hessian::{DenseWork, Target};
+use super::norms::{DENSE_UP_TO, norms_at};
 use super::spectral::start;
 use crate::loss::Loss;
 use crate::parameters::Parameters;
@@ -78,21 +78,20 @@ impl Sampling {
 pub fn sampled_constants<L: Loss>(loss: &L, sampling: &Sampling, seed: &Seed) -> Smoothness<Sampled> {
     sampling.domain.check();
     let layout = loss.parameters();
-    let blank = || Norms::zeros(layout);
-    let largest = (0..sampling.n_points)
+    let blank = || Smoothness::from_blocks(layout.n_blocks(), |_, _| Sampled(0.0));
+    (0..sampling.n_points)
         .into_par_iter()
         .fold(
-            || (blank(), HessianProduct::new(layout.len())),
-            |(norms, mut work), k| {
+            || (blank(), DenseWork::new(layout.len())),
+            |(largest, mut work), k| {
                 let point = RandomPoint::new(loss, k, sampling.domain, sampling.functions, seed);
                 let (found, _) =
-                    Norms::at(loss, point.target(), &point.theta, sampling.dense_up_to, &point.seed, &mut work);
-                (norms.max(found), work)
+                    norms_at(loss, point.target(), &point.theta, sampling.dense_up_to, &point.seed, &mut work);
+                (largest.max(&found), work)
             },
         )
-        .map(|(norms, _)| norms)
-        .reduce(blank, Norms::max);
-    largest.into_smoothness(layout.n_blocks())
+        .map(|(largest, _)| largest)
+        .reduce(blank, |a, b| a.max(&b))
 }
 
 /// A random point, and the function that is looked at there.

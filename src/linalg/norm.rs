@@ -2,108 +2,241 @@
 
 use ndarray::ArrayView2;
 
+use super::pure::power_of_two_near;
 use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
 
-/// The largest singular value of the finite matrix a/scale: sqrt of the largest eigenvalue of the smaller of A A^T and A^T A.
-pub(super) fn largest_singular_value(a: ArrayView2<'_, f64>, scale: f64) -> f64 {
-    // The smaller dimension becomes the rows.
-    let a = if a.nrows() <= a.ncols() { a } else { a.reversed_axes() };
-    let (k, columns) = a.dim();
-    let entries: Vec<f64> = a.iter().map(|x| x / scale).collect();
-    let view = Matrix { data: &entries, rows: k, columns, row_step: columns, column_step: 1, plane_step: None };
-    let mut gram = vec![0.0; k * k];
-    let target = MatrixMut { data: &mut gram, rows: k, columns: k, row_step: k, plane_step: k * k };
-    f64::matmul_transposed(&[[view, view]], target, Store::Replace);
+/// Numbers handled together; vectors are padded with zeros to a multiple.
+const LANES: usize = 4;
+type Lane = [f64; LANES];
+
+/// The largest singular value: sqrt of the largest eigenvalue of the smaller of A A^T and A^T A. `None` if an entry is not
+/// finite.
+pub(super) fn largest_singular_value(a: ArrayView2<'_, f64>) -> Option<f64> {
+    let (rows, columns) = a.dim();
+    let mut entries = Vec::with_capacity(rows * columns);
+    for row in a.rows() {
+        match row.as_slice() {
+            Some(row) => entries.extend_from_slice(row),
+            None => entries.extend(row.iter()),
+        }
+    }
+    let scale = power_of_two_near(largest(&entries)?);
+    let factor = 1.0 / scale;
+    entries.iter_mut().for_each(|x| *x *= factor);
+    let view = Matrix { data: &entries, rows, columns, row_step: columns, column_step: 1, plane_step: None };
+    let k = rows.min(columns);
+    let padded = k.next_multiple_of(LANES);
+    let mut gram = vec![[0.0; LANES]; k * padded / LANES];
+    let target =
+        MatrixMut { data: gram.as_flattened_mut(), rows: k, columns: k, row_step: padded, plane_step: k * padded };
+    if rows < columns {
+        f64::matmul_transposed(&[[view, view]], target, Store::Replace);
+    } else {
+        f64::matmul(&[[view.transposed(), view]], target, Store::Replace);
+    }
+    Some(scale * sqrt_of_largest_eigenvalue(&mut gram, k))
+}
+
+/// The largest |x|; `None` if one is not finite.
+fn largest(entries: &[f64]) -> Option<f64> {
     vectorised(
         #[inline(always)]
         || {
-            let off_diagonal = tridiagonalise(&mut gram, k);
-            let diagonal: Vec<f64> = (0..k).map(|i| gram[i * k + i]).collect();
-            largest_eigenvalue(&diagonal, &off_diagonal).sqrt()
+            let (mut largest, mut zeros) = ([0.0; LANES], [0.0; LANES]);
+            let (lanes, rest) = entries.as_chunks::<LANES>();
+            let mut visit = |l: usize, x: f64| {
+                let size = x.abs();
+                largest[l] = if size > largest[l] { size } else { largest[l] };
+                // Not 0 but NaN as soon as an entry is not finite.
+                zeros[l] += 0.0 * x;
+            };
+            for lane in lanes {
+                for l in 0..LANES {
+                    visit(l, lane[l]);
+                }
+            }
+            rest.iter().enumerate().for_each(|(l, &x)| visit(l, x));
+            zeros.iter().all(|&zero| zero == 0.0).then(|| largest.into_iter().fold(0.0, f64::max))
         },
     )
 }
 
-/// Householder's reduction of a symmetric k x k matrix (Golub and Van Loan, algorithm 8.3.1): leaves the diagonal in place and
-/// returns the entries beside it. 4/3 k^3 operations.
+/// sqrt(largest eigenvalue) of a positive semidefinite matrix, rows padded.
+fn sqrt_of_largest_eigenvalue(gram: &mut [Lane], k: usize) -> f64 {
+    let padded = k.next_multiple_of(LANES);
+    vectorised(
+        #[inline(always)]
+        || {
+            // With the length of a row known, the compiler keeps rows in registers.
+            let beside_sq = match padded / LANES {
+                1 => tridiagonalise(gram, k, 1),
+                2 => tridiagonalise(gram, k, 2),
+                3 => tridiagonalise(gram, k, 3),
+                4 => tridiagonalise(gram, k, 4),
+                step => tridiagonalise(gram, k, step),
+            };
+            let gram = gram.as_flattened();
+            let diagonal: Vec<f64> = (0..k).map(|i| gram[i * padded + i]).collect();
+            largest_eigenvalue(&diagonal, &beside_sq).sqrt()
+        },
+    )
+}
+
+/// Householder's reduction of a symmetric k x k matrix with rows of `step` lanes (Golub and Van Loan, algorithm 8.3.1): leaves the diagonal
+/// in place and returns the squares of the entries beside it. 4/3 k^3 operations.
 #[inline(always)]
-fn tridiagonalise(a: &mut [f64], k: usize) -> Vec<f64> {
-    let mut beside = vec![0.0; k.saturating_sub(1)];
-    let (mut v, mut w) = (vec![0.0; k], vec![0.0; k]);
+fn tridiagonalise(a: &mut [Lane], k: usize, step: usize) -> Vec<f64> {
+    let mut beside_sq = vec![0.0; k.saturating_sub(1)];
+    let mut storage = vec![[0.0; LANES]; 2 * step];
+    let (v, w) = storage.split_at_mut(step);
     for j in 0..k.saturating_sub(1) {
         let first = j + 1;
-        let n = k - first;
-        for i in 0..n {
-            v[i] = a[(first + i) * k + j];
+        // v is 0 before `first`, and so are all changes: long rows are visited from the lanes on that hold it.
+        let skip = if step <= 4 { 0 } else { first / LANES };
+        let (v, w) = (&mut v[skip..], &mut w[skip..]);
+        let at = |i: usize| (i / LANES - skip, i % LANES);
+        // Row j is column j by symmetry.
+        v.copy_from_slice(&a[j * step + skip..(j + 1) * step]);
+        for i in skip * LANES..first {
+            v[at(i).0][at(i).1] = 0.0;
         }
-        let rest: f64 = v[1..n].iter().map(|x| x * x).sum();
+        let (lane, place) = at(first);
+        let head = v[lane][place];
+        v[lane][place] = 0.0;
+        let rest = inner(v, v);
+        beside_sq[j] = head * head + rest;
         if rest == 0.0 {
-            beside[j] = v[0];
             continue;
         }
-        let norm = (v[0] * v[0] + rest).sqrt();
-        beside[j] = -norm.copysign(v[0]);
-        v[0] -= beside[j];
+        let pivot = head + beside_sq[j].sqrt().copysign(head);
+        v[lane][place] = pivot;
         // H = I - beta v v^T; H A H = A - v w^T - w v^T with p = beta A v, w = p - (beta/2)(v'p) v.
-        let beta = 2.0 / (v[0] * v[0] + rest);
-        w[..n].fill(0.0);
-        for i in 0..n {
-            let row = &a[(first + i) * k + first..][..n];
+        let beta = 2.0 / (pivot * pivot + rest);
+        w.fill([0.0; LANES]);
+        for i in first..k {
             // A is symmetric: rows may be added up in place of columns, which runs over contiguous numbers.
-            for (w, x) in w[..n].iter_mut().zip(row) {
-                *w += v[i] * x;
+            let v_i = v[at(i).0][at(i).1];
+            let row = &a[i * step + skip..(i + 1) * step];
+            for c in 0..step - skip {
+                w[c] = fma(v_i, row[c], w[c]);
             }
         }
-        let mut along = 0.0;
-        for i in 0..n {
-            w[i] *= beta;
-            along += v[i] * w[i];
+        let along = beta * inner(v, w);
+        for (w, v) in w.iter_mut().zip(&*v) {
+            for l in 0..LANES {
+                w[l] = beta * (w[l] - 0.5 * along * v[l]);
+            }
         }
-        let half = 0.5 * beta * along;
-        for i in 0..n {
-            w[i] -= half * v[i];
-        }
-        for i in 0..n {
-            let row = &mut a[(first + i) * k + first..][..n];
-            let (v_i, w_i) = (v[i], w[i]);
-            for ((x, v), w) in row.iter_mut().zip(&v[..n]).zip(&w[..n]) {
-                *x -= v_i * w + w_i * v;
+        for i in first..k {
+            let (v_i, w_i) = (-v[at(i).0][at(i).1], -w[at(i).0][at(i).1]);
+            let row = &mut a[i * step + skip..(i + 1) * step];
+            for c in 0..step - skip {
+                row[c] = fma(w_i, v[c], fma(v_i, w[c], row[c]));
             }
         }
     }
-    beside
+    beside_sq
 }
 
-/// The largest eigenvalue of a tridiagonal positive semidefinite matrix T by bisection, to a relative 2^-52: x lies above it
-/// exactly if every pivot of x I - T is positive (Sturm).
+/// c x + y.
 #[inline(always)]
-fn largest_eigenvalue(diagonal: &[f64], beside: &[f64]) -> f64 {
-    let k = diagonal.len();
-    let at = |i: usize| if i < beside.len() { beside[i].abs() } else { 0.0 };
-    // Gershgorin's discs, and a hair more so that rounding cannot put the eigenvalue outside.
-    let upper = (0..k).map(|i| diagonal[i] + at(i) + if i > 0 { at(i - 1) } else { 0.0 }).fold(0.0, f64::max);
-    let (mut low, mut high) = (diagonal.iter().copied().fold(0.0, f64::max), upper * (1.0 + 1e-12));
-    let above = |x: f64| {
-        let mut pivot = x - diagonal[0];
-        for i in 1..k {
-            if !(pivot > 0.0) {
-                return false;
-            }
-            pivot = (x - diagonal[i]) - beside[i - 1] * beside[i - 1] / pivot;
+fn fma(c: f64, x: Lane, y: Lane) -> Lane {
+    let mut sum = [0.0; LANES];
+    for l in 0..LANES {
+        sum[l] = c.mul_add(x[l], y[l]);
+    }
+    sum
+}
+
+#[inline(always)]
+fn inner(x: &[Lane], y: &[Lane]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for (x, y) in x.iter().zip(y) {
+        for l in 0..LANES {
+            sums[l] = x[l].mul_add(y[l], sums[l]);
         }
-        pivot > 0.0
-    };
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
+}
+
+/// The largest eigenvalue of a tridiagonal positive semidefinite matrix T, to a few units in the last place of its size.
+///
+/// Laguerre's method: from above it descends to the largest root of a polynomial with real roots and never passes it, and
+/// converges cubically if the root is simple. Where rounding or a cluster stops it, bisection finishes: x lies above the
+/// eigenvalue exactly if every pivot of x I - T is positive (Sturm).
+#[inline(always)]
+fn largest_eigenvalue(diagonal: &[f64], beside_sq: &[f64]) -> f64 {
+    // The diagonal entries are Rayleigh quotients, and no eigenvalue exceeds the Frobenius norm; a hair more, so that rounding
+    // cannot put the eigenvalue outside.
+    let mut low = diagonal.iter().copied().fold(0.0, f64::max);
+    let squares: f64 = diagonal.iter().map(|d| d * d).sum::<f64>() + 2.0 * beside_sq.iter().sum::<f64>();
+    let mut high = squares.sqrt() * (1.0 + 1e-12);
+    let n = diagonal.len() as f64;
+    let mut next = high;
+    for _ in 0..12 {
+        let Some([s_1, s_2]) = power_sums(diagonal, beside_sq, next) else {
+            low = low.max(next);
+            break;
+        };
+        high = next;
+        let root = ((n - 1.0) * (n * s_2 - s_1 * s_1)).max(0.0).sqrt();
+        next = high - n / (s_1 + root);
+        // The eigenvalue is found if just below there is a point that does not lie above it.
+        if !(high - next > 4.0 * f64::EPSILON * high) {
+            let below = high * (1.0 - 8.0 * f64::EPSILON);
+            if !above(diagonal, beside_sq, below) {
+                return high;
+            }
+            next = below;
+        }
+    }
     // Each step halves the interval; the count is a safeguard.
     for _ in 0..1100 {
         let middle = low + 0.5 * (high - low);
-        if high - low <= f64::EPSILON * high || middle <= low || middle >= high {
+        if high - low <= 2.0 * f64::EPSILON * high || middle <= low || middle >= high {
             break;
         }
-        if above(middle) {
+        if above(diagonal, beside_sq, middle) {
             high = middle;
         } else {
             low = middle;
         }
     }
     high
+}
+
+/// Whether x exceeds every eigenvalue.
+#[inline(always)]
+fn above(diagonal: &[f64], beside_sq: &[f64], x: f64) -> bool {
+    let mut pivot = x - diagonal[0];
+    for (d, b_sq) in diagonal[1..].iter().zip(beside_sq) {
+        if !(pivot > 0.0) {
+            return false;
+        }
+        pivot = (x - d) - b_sq / pivot;
+    }
+    pivot > 0.0
+}
+
+/// sum 1/(x - lambda) and sum 1/(x - lambda)^2 over the eigenvalues, from the pivots q of x I - T and their derivatives; `None`
+/// if x does not lie above them all.
+#[inline(always)]
+fn power_sums(diagonal: &[f64], beside_sq: &[f64], x: f64) -> Option<[f64; 2]> {
+    // f = q'/q and h = q''/q of the pivot before, and t = b^2/q.
+    let (mut f, mut h, mut t) = (0.0, 0.0, 0.0);
+    let (mut s_1, mut s_2) = (0.0, 0.0);
+    for (i, d) in diagonal.iter().enumerate() {
+        let pivot = (x - d) - t;
+        if !(pivot > 0.0) {
+            return None;
+        }
+        let inverse = 1.0 / pivot;
+        let second: f64 = t * (h - 2.0 * f * f);
+        f = (1.0 + t * f) * inverse;
+        h = second * inverse;
+        s_1 += f;
+        s_2 += f * f - h;
+        t = beside_sq.get(i).copied().unwrap_or(0.0) * inverse;
+    }
+    Some([s_1, s_2])
 }

@@ -23,12 +23,16 @@ fn lower(a: &DMatrix<f64>) -> Array2<f64> {
 
 /// A power of two near the largest |entry|: dividing by it is exact and keeps squares from overflowing or vanishing.
 fn scale_of(a: ArrayView2<'_, f64>) -> f64 {
-    let largest = a.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    if largest == 0.0 {
+    power_of_two_near(a.iter().fold(0.0_f64, |m, x| m.max(x.abs())))
+}
+
+/// A power of two near x >= 0 of which the reciprocal is one too; 1 for 0.
+pub(super) fn power_of_two_near(x: f64) -> f64 {
+    if x == 0.0 {
         return 1.0;
     }
     // The exponent alone, clamped so that neither 2^e nor its reciprocal leaves the normal numbers.
-    let exponent = ((largest.to_bits() >> 52) as i64 - 1023).clamp(-1000, 1000);
+    let exponent = ((x.to_bits() >> 52) as i64 - 1023).clamp(-1000, 1000);
     f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 
@@ -90,12 +94,10 @@ pub fn singular_values(a: ArrayView2<'_, f64>) -> Result<Array1<f64>, LinalgErro
 /// # Ok::<(), ratecheck::linalg::LinalgError>(())
 /// ```
 pub fn spectral_norm(a: ArrayView2<'_, f64>) -> Result<f64, LinalgError> {
-    check_finite(a)?;
     if a.is_empty() {
         return Ok(0.0);
     }
-    let scale = scale_of(a);
-    Ok(largest_singular_value(a, scale) * scale)
+    largest_singular_value(a).ok_or(LinalgError::NotFinite)
 }
 
 /// The eigenvalues (smallest first) and eigenvectors of a symmetric matrix; only its lower triangle is read.

@@ -15,6 +15,11 @@ pub enum Wanted {
     All,
     /// Only the derivative components of a [`Dual`] gradient (a Hessian-vector product); the others may be left undefined.
     Derivative,
+    /// Only the derivative components, along directions that change parameters of this [`Loss::stage`] alone, and only of the
+    /// partial derivatives by parameters of this stage and later ones. Beyond stage 0, the last evaluation with the same workspace was of the
+    /// same minibatch at the same values, for this stage or an earlier one: what it left of the stages before may be kept, and
+    /// of this stage too as far as [`Workspace::moved`] allows.
+    Behind(usize),
 }
 
 /// Buffers that a loss reuses between evaluations. Make one per thread and scalar; it grows on first use.
@@ -28,11 +33,14 @@ pub struct Workspace<S: Scalar> {
     lifted: Vec<Dual<S>>,
     /// What of the next gradients is read; a loss may skip the rest.
     pub wanted: Wanted,
+    /// For [`Wanted::Behind`], if the last evaluation was of the same minibatch at the same values for the same stage: the
+    /// parameters whose derivatives are not 0 or were not 0 then. Otherwise empty.
+    pub moved: Vec<usize>,
 }
 
 impl<S: Scalar> Default for Workspace<S> {
     fn default() -> Self {
-        Self { buffers: Vec::new(), labels: Vec::new(), lifted: Vec::new(), wanted: Wanted::All }
+        Self { buffers: Vec::new(), labels: Vec::new(), lifted: Vec::new(), wanted: Wanted::All, moved: Vec::new() }
     }
 }
 
@@ -82,6 +90,12 @@ pub trait Loss: Sync {
     /// between different functions by [`Scalar::value`]; proofs then refuse it.
     fn encloses(&self) -> bool {
         true
+    }
+
+    /// The stage of the evaluation in which a parameter comes in, such as its layer: nothing that is computed before depends on
+    /// it. Half of a Hessian follows from the other half by symmetry, and stages say which half is cheaper.
+    fn stage(&self, _parameter: usize) -> usize {
+        0
     }
 
     /// F_z(theta); `z` lists the examples of the minibatch.

@@ -1,6 +1,6 @@
 //! The activation s: R -> R between layers.
 
-use super::rows::batch;
+use super::rows::{Lanes, batch, sweep};
 use crate::scalar::{Scalar, vectorised};
 
 /// The activation.
@@ -82,11 +82,15 @@ fn map<S: Scalar>(y: &mut [S::Base], slope: &mut [S::Base], f: impl Fn(S) -> (S,
         #[inline(always)]
         || {
             let slope = &mut slope[..y.len()];
-            for b in 0..batch::<S>(y) {
-                let (value, derivative) = f(S::load(y, b));
-                value.store(y, b);
-                derivative.store(slope, b);
-            }
+            sweep!(batch::<S>(y), K, b => {
+                let mut values = Lanes::<S, K>::load(y, b);
+                let mut derivatives = values;
+                for i in 0..K {
+                    (values.0[i], derivatives.0[i]) = f(values.0[i]);
+                }
+                values.store(y, b);
+                derivatives.store(slope, b);
+            });
         },
     );
 }

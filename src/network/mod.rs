@@ -143,6 +143,15 @@ impl Loss for Network {
         self.architecture.normalisation != Normalisation::LpBatchNorm { p: Lp::Infinity }
     }
 
+    /// The layer, from 0.
+    fn stage(&self, parameter: usize) -> usize {
+        let of_layer = |layer: &Layer| {
+            (layer.weights..layer.weights + layer.n_in * layer.n_out).contains(&parameter)
+                || (layer.bn_scale..layer.bn_scale + 2 * layer.n_out).contains(&parameter)
+        };
+        self.layers.iter().position(of_layer).unwrap_or(0)
+    }
+
     /// Allocates its own buffers; where speed matters, use the gradient.
     fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
         self.forward(z, theta, &mut Workspace::default()) + self.decay(theta)

@@ -128,9 +128,7 @@ impl Normalisation {
             };
         }
         let inverse = (spread_sq + w_norm_sq.scale(self.weight_share())).sqrt().recip();
-        for b in 0..batch {
-            (S::load(z, b) * inverse).store(z, b);
-        }
+        sweep!(batch, K, b => { (Lanes::<S, K>::load(z, b) * splat(inverse)).store(z, b); });
         inverse
     }
 
@@ -151,16 +149,14 @@ impl Normalisation {
         let (mean, mean_xhat) = (sum.over(batch), sum_xhat.over(batch));
         match self {
             Self::None | Self::WeightNorm => {
-                for b in 0..batch {
-                    (factor * S::load(d, b)).store(d, b);
-                }
+                sweep!(batch, K, b => { (splat(factor) * Lanes::<S, K>::load(d, b)).store(d, b); });
             }
             Self::LpBatchNorm { p } => lp_backward(d, xhat, factor, mean, mean_xhat, p),
             _ => {
-                for b in 0..batch {
-                    let across = S::load(d, b) - mean - S::load(xhat, b) * mean_xhat;
-                    (factor * across).store(d, b);
-                }
+                sweep!(batch, K, b => {
+                    let across = Lanes::<S, K>::load(d, b) - splat(mean) - Lanes::load(xhat, b) * splat(mean_xhat);
+                    (splat(factor) * across).store(d, b);
+                });
             }
         }
         let tau = self.weight_share();

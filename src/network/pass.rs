@@ -3,9 +3,11 @@
 //! Buffers live in [`Workspace::buffers`], one allocation each on first use: theta and its gradient, the inputs, two buffers
 //! for dL/d(activations) that change places from layer to layer, and four for every layer.
 
+use std::ops::Range;
+
 use super::Network;
 use super::architecture::Layer;
-use super::rows::{self, Lanes, Sum, sweep};
+use super::rows::{self, Lanes, Sum, splat, sweep};
 use crate::loss::{Wanted, Workspace};
 use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
 
@@ -29,6 +31,14 @@ fn output(l: usize) -> usize {
 /// 1/s: one scalar per unit, or one row per group of units.
 fn inverse(l: usize) -> usize {
     9 + 4 * l
+}
+
+/// The first layer that has to be evaluated.
+fn first_layer(wanted: Wanted) -> usize {
+    match wanted {
+        Wanted::Behind(stage) => stage,
+        Wanted::All | Wanted::Derivative => 0,
+    }
 }
 
 /// Disjoint buffers, borrowed together.
@@ -57,7 +67,7 @@ impl Network {
         fit(INPUT, self.architecture.widths[0] * batch);
         fit(D[0], widest * row);
         fit(D[1], widest * row);
-        fit(SCRATCH, 2 * row);
+        fit(SCRATCH, S::PLANES * widest.max(2 * batch));
         for (l, layer) in self.layers.iter().enumerate() {
             fit(xhat(l), layer.n_out * row);
             fit(slope(l), layer.n_out * row);
@@ -74,36 +84,65 @@ impl Network {
         assert_eq!(theta.len(), self.parameters.len(), "theta has the length of the layout");
         let batch = z.len();
         self.prepare(batch, work);
-        for (i, &x) in theta.iter().enumerate() {
-            x.store(&mut work.buffers[THETA], i);
-        }
-        for (j, column) in work.buffers[INPUT].chunks_exact_mut(batch).enumerate() {
-            let feature = self.data.feature(j);
-            for (x, &example) in column.iter_mut().zip(z) {
-                *x = S::base(feature[example]);
+        if work.moved.is_empty() {
+            for (i, &x) in theta.iter().enumerate() {
+                x.store(&mut work.buffers[THETA], i);
             }
+            for (j, column) in work.buffers[INPUT].chunks_exact_mut(batch).enumerate() {
+                let feature = self.data.feature(j);
+                for (x, &example) in column.iter_mut().zip(z) {
+                    *x = S::base(feature[example]);
+                }
+            }
+            work.labels.clear();
+            work.labels.extend(z.iter().map(|&example| self.data.labels()[example]));
         }
-        work.labels.clear();
-        work.labels.extend(z.iter().map(|&example| self.data.labels()[example]));
-        for l in 0..self.layers.len() {
-            self.layer_forward(l, batch, work);
+        for &i in &work.moved {
+            theta[i].store(&mut work.buffers[THETA], i);
+        }
+        let first = first_layer(work.wanted);
+        self.layer_forward(first, self.moved_units(first, &work.moved), batch, work);
+        for l in first + 1..self.layers.len() {
+            self.layer_forward(l, 0..self.layers[l].n_out, batch, work);
         }
         let [d, scratch, out] = pick(&mut work.buffers, [D[0], SCRATCH, output(self.layers.len() - 1)]);
         let n_out = self.layers[self.layers.len() - 1].n_out;
         self.architecture.objective.forward(out, &mut d[..n_out * S::PLANES * batch], scratch, &work.labels)
     }
 
-    /// The matrix of the values that enter layer l.
-    fn inputs<'a, S: Scalar>(&self, l: usize, batch: usize, data: &'a [S::Base]) -> Matrix<'a, S::Base> {
-        let (row_step, plane_step) = if l == 0 { (batch, None) } else { (S::PLANES * batch, Some(batch)) };
+    /// The units of the first layer to be evaluated that differ from those of the last evaluation; see [`Workspace::moved`].
+    fn moved_units(&self, l: usize, moved: &[usize]) -> Range<usize> {
+        let layer = self.layers[l];
+        let unit = |&p: &usize| match p.checked_sub(layer.bn_scale) {
+            Some(scale_or_shift) => scale_or_shift % layer.n_out,
+            None => (p - layer.weights) / layer.n_in,
+        };
+        match (moved.iter().map(unit).min(), moved.iter().map(unit).max()) {
+            (Some(least), Some(most)) if self.architecture.normalisation.group_size(layer.n_out).is_none() => {
+                least..most + 1
+            }
+            _ => 0..layer.n_out,
+        }
+    }
+
+    /// The matrix of the values that enter layer l: constants, if nothing changes before that layer.
+    fn inputs<'a, S: Scalar>(
+        &self,
+        l: usize,
+        batch: usize,
+        data: &'a [S::Base],
+        wanted: Wanted,
+    ) -> Matrix<'a, S::Base> {
+        let row_step = if l == 0 { batch } else { S::PLANES * batch };
+        let plane_step = (l > first_layer(wanted)).then_some(batch);
         Matrix { data, rows: self.layers[l].n_in, columns: batch, row_step, column_step: 1, plane_step }
     }
 
-    /// W_l as a matrix; its planes are as far apart as theta is long.
-    fn weights<'a, S: Scalar>(&self, layer: Layer, theta: &'a [S::Base]) -> Matrix<'a, S::Base> {
+    /// The rows of W_l of some units as a matrix; its planes are as far apart as theta is long.
+    fn weights<'a, S: Scalar>(&self, layer: Layer, units: Range<usize>, theta: &'a [S::Base]) -> Matrix<'a, S::Base> {
         Matrix {
-            data: &theta[layer.weights..],
-            rows: layer.n_out,
+            data: &theta[layer.weights + units.start * layer.n_in..],
+            rows: units.len(),
             columns: layer.n_in,
             row_step: layer.n_in,
             column_step: 1,
@@ -111,20 +150,24 @@ impl Network {
         }
     }
 
-    fn layer_forward<S: Scalar>(&self, l: usize, batch: usize, work: &mut Workspace<S>) {
+    /// The values of some units of layer l: all of them, if their statistics are shared.
+    fn layer_forward<S: Scalar>(&self, l: usize, units: Range<usize>, batch: usize, work: &mut Workspace<S>) {
         let layer = self.layers[l];
         let row = S::PLANES * batch;
-        let source = if l == 0 { INPUT } else { output(l - 1) };
+        let (source, wanted) = (if l == 0 { INPUT } else { output(l - 1) }, work.wanted);
         let [theta, input, xhat, slope, output, inverse] =
             pick(&mut work.buffers, [THETA, source, xhat(l), slope(l), output(l), inverse(l)]);
-        let z = MatrixMut { data: xhat, rows: layer.n_out, columns: batch, row_step: row, plane_step: batch };
-        S::matmul(&[[self.weights::<S>(layer, theta), self.inputs::<S>(l, batch, input)]], z, Store::Replace);
+        let of_units = units.start * row..units.end * row;
+        let (xhat, slope, output) = (&mut xhat[of_units.clone()], &mut slope[of_units.clone()], &mut output[of_units]);
+        let weights = self.weights::<S>(layer, units.clone(), theta);
+        let z = MatrixMut { data: xhat, rows: units.len(), columns: batch, row_step: row, plane_step: batch };
+        S::matmul(&[[weights, self.inputs::<S>(l, batch, input, wanted)]], z, Store::Replace);
         let normalisation = self.architecture.normalisation;
         match normalisation.group_size(layer.n_out) {
             None => vectorised(
                 #[inline(always)]
                 || {
-                    for (k, z) in xhat.chunks_exact_mut(row).enumerate() {
+                    for (z, k) in xhat.chunks_exact_mut(row).zip(units.clone()) {
                         let w_norm_sq = norm_sq::<S>(theta, layer.weights + k * layer.n_in, layer.n_in);
                         normalisation.unit_forward::<S>(z, w_norm_sq).store(inverse, k);
                     }
@@ -142,13 +185,12 @@ impl Network {
         vectorised(
             #[inline(always)]
             || {
-                for k in 0..layer.n_out {
+                for ((xhat, out), k) in xhat.chunks_exact(row).zip(output.chunks_exact_mut(row)).zip(units) {
                     let bn_scale = S::load(theta, layer.bn_scale + k);
                     let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
-                    let (xhat, out) = (&xhat[k * row..][..row], &mut output[k * row..][..row]);
-                    for b in 0..batch {
-                        (bn_scale * S::load(xhat, b) + shift).store(out, b);
-                    }
+                    sweep!(batch, K, b => {
+                        (splat(bn_scale) * Lanes::<S, K>::load(xhat, b) + splat(shift)).store(out, b);
+                    });
                 }
             },
         );
@@ -160,27 +202,30 @@ impl Network {
     /// Turns dL/d(outputs), left by the forward pass, into the gradient.
     pub(super) fn backward<S: Scalar>(&self, batch: usize, grad: &mut [S], work: &mut Workspace<S>) {
         let mut d = D;
-        for l in (0..self.layers.len()).rev() {
+        for l in (first_layer(work.wanted)..self.layers.len()).rev() {
             self.layer_backward(l, batch, d, work);
             d.swap(0, 1);
         }
-        for (i, partial) in grad.iter_mut().enumerate() {
-            *partial = S::load(&work.buffers[GRAD], i);
+        for layer in &self.layers[first_layer(work.wanted)..] {
+            let scales = layer.bn_scale..layer.bn_scale + 2 * layer.n_out;
+            for i in (layer.weights..layer.weights + layer.n_in * layer.n_out).chain(scales) {
+                grad[i] = S::load(&work.buffers[GRAD], i);
+            }
         }
     }
 
     fn layer_backward<S: Scalar>(&self, l: usize, batch: usize, d: [usize; 2], work: &mut Workspace<S>) {
         let layer = self.layers[l];
         let row = S::PLANES * batch;
-        let store = if work.wanted == Wanted::Derivative { Store::Derivative } else { Store::Replace };
-        let source = if l == 0 { INPUT } else { output(l - 1) };
-        let [theta, grad, input, xhat, slope, inverse, d, d_before] =
-            pick(&mut work.buffers, [THETA, GRAD, source, xhat(l), slope(l), inverse(l), d[0], d[1]]);
+        let (source, wanted) = (if l == 0 { INPUT } else { output(l - 1) }, work.wanted);
+        let store = if wanted == Wanted::All { Store::Replace } else { Store::Derivative };
+        let [theta, grad, input, xhat, slope, inverse, d, d_before, coefficients] =
+            pick(&mut work.buffers, [THETA, GRAD, source, xhat(l), slope(l), inverse(l), d[0], d[1], SCRATCH]);
         let d = &mut d[..layer.n_out * row];
         let normalisation = self.architecture.normalisation;
         let group_size = normalisation.group_size(layer.n_out);
         // dL/d(xhat) row by row, and with it dL/d(gamma) and dL/d(beta). For normalisations of single units this goes on to
-        // dL/dz at once; the part of dL/dw that comes through ||w||^2 waits in `inverse`, which is not needed any more.
+        // dL/dz at once; `coefficients` keeps the part of dL/dw that comes through ||w||^2, for every block.
         vectorised(
             #[inline(always)]
             || {
@@ -194,7 +239,7 @@ impl Network {
                         let bn_scale = S::load(theta, layer.bn_scale + k);
                         let coefficient =
                             normalisation.unit_backward::<S>(d, xhat, bn_scale, S::load(inverse, k), sums);
-                        coefficient.store(inverse, k);
+                        coefficient.store(coefficients, k);
                     }
                 }
             },
@@ -202,10 +247,9 @@ impl Network {
         if let Some(size) = group_size {
             let groups = d.chunks_exact_mut(size * row).zip(xhat.chunks_exact(size * row));
             for (group, (d, xhat)) in groups.enumerate() {
-                let of_group = &mut inverse[group * row..][..row];
                 let bn_scale = |k: usize| S::load(theta, layer.bn_scale + group * size + k);
-                let coefficient = normalisation.group_backward::<S>(d, xhat, of_group, bn_scale);
-                coefficient.store(of_group, 0);
+                let inverse = &inverse[group * row..][..row];
+                normalisation.group_backward::<S>(d, xhat, inverse, bn_scale).store(coefficients, group);
             }
         }
         let d_matrix = Matrix {
@@ -223,25 +267,23 @@ impl Network {
             row_step: layer.n_in,
             plane_step: self.parameters.len(),
         };
-        S::matmul_transposed(&[[d_matrix, self.inputs::<S>(l, batch, input)]], grad_w, store);
+        S::matmul_transposed(&[[d_matrix, self.inputs::<S>(l, batch, input, wanted)]], grad_w, store);
         let rows_per_block = group_size.unwrap_or(1);
         for block in 0..layer.n_out / rows_per_block {
-            let coefficient = match group_size {
-                None => S::load(inverse, block),
-                Some(_) => S::load(&inverse[block * row..][..row], 0),
-            };
+            let coefficient = S::load(coefficients, block);
             let len = rows_per_block * layer.n_in;
             let start = layer.weights + block * len;
             vectorised(
                 #[inline(always)]
                 || {
-                    for i in start..start + len {
-                        (S::load(grad, i) + coefficient * S::load(theta, i)).store(grad, i);
-                    }
+                    sweep!(len, K, i => {
+                        let through_norm = splat(coefficient) * Lanes::<S, K>::load(theta, start + i);
+                        (Lanes::load(grad, start + i) + through_norm).store(grad, start + i);
+                    });
                 },
             );
         }
-        if l > 0 {
+        if l > first_layer(wanted) {
             let before = MatrixMut {
                 data: &mut d_before[..layer.n_in * row],
                 rows: layer.n_in,
@@ -249,7 +291,11 @@ impl Network {
                 row_step: row,
                 plane_step: batch,
             };
-            S::matmul(&[[self.weights::<S>(layer, theta).transposed(), d_matrix]], before, Store::Replace);
+            S::matmul(
+                &[[self.weights::<S>(layer, 0..layer.n_out, theta).transposed(), d_matrix]],
+                before,
+                Store::Replace,
+            );
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Dual numbers re + du ε with ε² = 0: exact first derivatives along one direction; nested, higher ones.
+//! Dual numbers re + du ε with ε² = 0: exact first derivatives along one direction, or along several at once; nested, higher
+//! ones.
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use super::tangent::Tangent;
 use super::{Matrix, MatrixMut, Scalar, Store};
 
-/// The value `re` and the derivative `du` along a direction.
+/// The value `re` and the derivative `du` along a direction; along K directions if `du` is an array, [`Tangents`].
 ///
 /// ```
 /// use ratecheck::scalar::{Dual, Scalar};
@@ -13,98 +15,107 @@ use super::{Matrix, MatrixMut, Scalar, Store};
 /// assert_eq!((y.re, y.du), (8.0, 12.0));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Dual<S> {
+pub struct Dual<S, D = S> {
     /// The value.
     pub re: S,
     /// The derivative.
-    pub du: S,
+    pub du: D,
 }
 
-impl<S: Scalar> Dual<S> {
+/// A value and its derivatives along K directions: what does not depend on the direction is computed once for all of them.
+///
+/// ```
+/// use ratecheck::scalar::{Scalar, Tangents};
+/// let (x, y) = (Tangents::<2> { re: 2.0, du: [1.0, 0.0] }, Tangents::<2> { re: 3.0, du: [0.0, 1.0] });
+/// assert_eq!((x * y.square()).du, [9.0, 12.0]); // the gradient of x y^2
+/// ```
+pub type Tangents<const K: usize> = Dual<f64, [f64; K]>;
+
+impl<S: Scalar, D: Tangent<S>> Dual<S, D> {
     /// re + du ε.
     #[inline(always)]
-    pub fn new(re: S, du: S) -> Self {
+    pub fn new(re: S, du: D) -> Self {
         Self { re, du }
     }
 
     /// The chain rule: value f(re), derivative f'(re) du.
     #[inline(always)]
     fn chain(self, value: S, slope: S) -> Self {
-        Self { re: value, du: self.du * slope }
+        Self { re: value, du: self.du.times(slope) }
     }
 }
 
-impl<S: Scalar> Add for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> Add for Dual<S, D> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Self { re: self.re + other.re, du: self.du + other.du }
+        Self { re: self.re + other.re, du: self.du.plus(other.du) }
     }
 }
 
-impl<S: Scalar> Sub for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> Sub for Dual<S, D> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        Self { re: self.re - other.re, du: self.du - other.du }
+        Self { re: self.re - other.re, du: self.du.minus(other.du) }
     }
 }
 
-impl<S: Scalar> Mul for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> Mul for Dual<S, D> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        Self { re: self.re * other.re, du: self.re * other.du + self.du * other.re }
+        Self { re: self.re * other.re, du: other.du.times(self.re).plus(self.du.times(other.re)) }
     }
 }
 
-impl<S: Scalar> Div for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> Div for Dual<S, D> {
     type Output = Self;
     #[inline(always)]
     fn div(self, other: Self) -> Self {
         let re = self.re / other.re;
-        Self { re, du: (self.du - re * other.du) / other.re }
+        Self { re, du: self.du.minus(other.du.times(re)).divided(other.re) }
     }
 }
 
-impl<S: Scalar> Neg for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> Neg for Dual<S, D> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        Self { re: -self.re, du: -self.du }
+        Self { re: -self.re, du: self.du.negated() }
     }
 }
 
-impl<S: Scalar> AddAssign for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> AddAssign for Dual<S, D> {
     #[inline(always)]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
 }
 
-impl<S: Scalar> SubAssign for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> SubAssign for Dual<S, D> {
     #[inline(always)]
     fn sub_assign(&mut self, other: Self) {
         *self = *self - other;
     }
 }
 
-impl<S: Scalar> MulAssign for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> MulAssign for Dual<S, D> {
     #[inline(always)]
     fn mul_assign(&mut self, other: Self) {
         *self = *self * other;
     }
 }
 
-impl<S: Scalar> Scalar for Dual<S> {
+impl<S: Scalar, D: Tangent<S>> Scalar for Dual<S, D> {
     type Base = S::Base;
-    const PLANES: usize = 2 * S::PLANES;
-    const ZERO: Self = Self { re: S::ZERO, du: S::ZERO };
-    const ONE: Self = Self { re: S::ONE, du: S::ZERO };
+    const PLANES: usize = (1 + D::COUNT) * S::PLANES;
+    const ZERO: Self = Self { re: S::ZERO, du: D::NONE };
+    const ONE: Self = Self { re: S::ONE, du: D::NONE };
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
-        Self { re: S::from_f64(x), du: S::ZERO }
+        Self { re: S::from_f64(x), du: D::NONE }
     }
     #[inline(always)]
     fn value(self) -> f64 {
@@ -112,21 +123,21 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     #[inline(always)]
     fn scale(self, factor: f64) -> Self {
-        Self { re: self.re.scale(factor), du: self.du.scale(factor) }
+        Self { re: self.re.scale(factor), du: self.du.scaled(factor) }
     }
     #[inline(always)]
     fn over(self, n: usize) -> Self {
-        Self { re: self.re.over(n), du: self.du.over(n) }
+        Self { re: self.re.over(n), du: self.du.shared(n) }
     }
     #[inline(always)]
     fn is_finite(self) -> bool {
-        self.re.is_finite() && self.du.is_finite()
+        self.re.is_finite() && self.du.all_finite()
     }
 
     #[inline(always)]
     fn sqrt(self) -> Self {
         let root = self.re.sqrt();
-        Self { re: root, du: self.du.scale(0.5) / root }
+        Self { re: root, du: self.du.scaled(0.5).divided(root) }
     }
     #[inline(always)]
     fn exp(self) -> Self {
@@ -135,7 +146,7 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     #[inline(always)]
     fn ln(self) -> Self {
-        Self { re: self.re.ln(), du: self.du / self.re }
+        Self { re: self.re.ln(), du: self.du.divided(self.re) }
     }
     #[inline(always)]
     fn sin(self) -> Self {
@@ -147,8 +158,8 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     #[inline(always)]
     fn atan2(self, x: Self) -> Self {
-        let turn = x.re * self.du - self.re * x.du;
-        Self { re: self.re.atan2(x.re), du: turn / (x.re.square() + self.re.square()) }
+        let turn = self.du.times(x.re).minus(x.du.times(self.re));
+        Self { re: self.re.atan2(x.re), du: turn.divided(x.re.square() + self.re.square()) }
     }
     #[inline(always)]
     fn tanh(self) -> Self {
@@ -170,7 +181,7 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     #[inline(always)]
     fn sign(self) -> Self {
-        Self { re: self.re.sign(), du: S::ZERO }
+        Self { re: self.re.sign(), du: D::NONE }
     }
     #[inline(always)]
     fn relu(self) -> Self {
@@ -178,11 +189,11 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     #[inline(always)]
     fn step(self) -> Self {
-        Self { re: self.re.step(), du: S::ZERO }
+        Self { re: self.re.step(), du: D::NONE }
     }
     #[inline(always)]
     fn square(self) -> Self {
-        Self { re: self.re.square(), du: (self.re * self.du).scale(2.0) }
+        Self { re: self.re.square(), du: self.du.times(self.re).scaled(2.0) }
     }
     #[inline(always)]
     fn powf(self, p: f64) -> Self {
@@ -191,7 +202,7 @@ impl<S: Scalar> Scalar for Dual<S> {
 
     #[inline(always)]
     fn from_base(x: Self::Base) -> Self {
-        Self { re: S::from_base(x), du: S::ZERO }
+        Self { re: S::from_base(x), du: D::NONE }
     }
     #[inline(always)]
     fn base(x: f64) -> Self::Base {
@@ -199,19 +210,19 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     #[inline(always)]
     fn load(row: &[Self::Base], b: usize) -> Self {
-        let (re, du) = row.split_at(row.len() / 2);
-        Self { re: S::load(re, b), du: S::load(du, b) }
+        let (re, du) = row.split_at(row.len() / (1 + D::COUNT));
+        Self { re: S::load(re, b), du: D::load(du, b) }
     }
     #[inline(always)]
     fn store(self, row: &mut [Self::Base], b: usize) {
-        let (re, du) = row.split_at_mut(row.len() / 2);
+        let (re, du) = row.split_at_mut(row.len() / (1 + D::COUNT));
         self.re.store(re, b);
         self.du.store(du, b);
     }
     #[inline(always)]
     fn load_lanes<const K: usize>(row: &[Self::Base], b: usize) -> [Self; K] {
-        let (re, du) = row.split_at(row.len() / 2);
-        let (re, du) = (S::load_lanes::<K>(re, b), S::load_lanes::<K>(du, b));
+        let (re, du) = row.split_at(row.len() / (1 + D::COUNT));
+        let (re, du) = (S::load_lanes::<K>(re, b), D::load_lanes::<K>(du, b));
         let mut lanes = [Self::ZERO; K];
         for i in 0..K {
             lanes[i] = Self { re: re[i], du: du[i] };
@@ -220,47 +231,27 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
     #[inline(always)]
     fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize) {
-        let (re, du) = row.split_at_mut(row.len() / 2);
-        let mut parts = [[S::ZERO; K]; 2];
+        let (re, du) = row.split_at_mut(row.len() / (1 + D::COUNT));
+        let mut values = [S::ZERO; K];
+        let mut tangents = [D::NONE; K];
         for i in 0..K {
-            parts[0][i] = lanes[i].re;
-            parts[1][i] = lanes[i].du;
+            values[i] = lanes[i].re;
+            tangents[i] = lanes[i].du;
         }
-        S::store_lanes(parts[0], re, b);
-        S::store_lanes(parts[1], du, b);
+        S::store_lanes(values, re, b);
+        D::store_lanes(tangents, du, b);
     }
 
-    fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store) {
-        leibniz(pairs, c, store, S::PLANES, S::matmul);
-    }
-    fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store) {
-        leibniz(pairs, c, store, S::PLANES, S::matmul_transposed);
-    }
-}
-
-/// C = A B in the value, and in the derivative C' = A B' + A' B, where a constant factor has no derivative. Both terms go to
-/// the kernel together, which then writes C' once.
-fn leibniz<T: Copy>(
-    pairs: &[[Matrix<'_, T>; 2]],
-    mut c: MatrixMut<'_, T>,
-    store: Store,
-    planes: usize,
-    product: impl Fn(&[[Matrix<'_, T>; 2]], MatrixMut<'_, T>, Store),
-) {
-    if store != Store::Derivative {
-        product(pairs, c.skip_planes(0), store);
-    }
-    let mut store = if store == Store::Derivative { Store::Replace } else { store };
-    for &[a, b] in pairs {
-        let with_b = [a, b.skip_planes(planes)];
-        let with_a = [a.skip_planes(planes), b];
-        match (a.plane_step.is_some(), b.plane_step.is_some()) {
-            (true, true) => product(&[with_b, with_a], c.skip_planes(planes), store),
-            (false, true) => product(&[with_b], c.skip_planes(planes), store),
-            (true, false) => product(&[with_a], c.skip_planes(planes), store),
-            // Two constants have no derivative; no caller multiplies them, and adding nothing is right for `Add` alone.
-            (false, false) => assert_eq!(store, Store::Add, "a product of two constants"),
+    fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], mut c: MatrixMut<'_, Self::Base>, store: Store) {
+        if store != Store::Derivative {
+            S::matmul(pairs, c.skip_planes(0), store);
         }
-        store = Store::Add;
+        D::product(pairs, c, store);
+    }
+    fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], mut c: MatrixMut<'_, Self::Base>, store: Store) {
+        if store != Store::Derivative {
+            S::matmul_transposed(pairs, c.skip_planes(0), store);
+        }
+        D::product_transposed(pairs, c, store);
     }
 }

@@ -1,5 +1,7 @@
 //! Strided views of matrices in planes: what [`super::Scalar::matmul`] works on.
 
+use std::ops::Range;
+
 /// Whether a product replaces what C held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
@@ -37,6 +39,22 @@ impl<'a, T> Matrix<'a, T> {
         Self { data: &self.data[start..], ..self }
     }
 
+    /// Some of the rows.
+    pub(super) fn some_rows(self, rows: &Range<usize>) -> Self {
+        let start = if rows.is_empty() { 0 } else { rows.start * self.row_step };
+        Self { data: &self.data[start..], rows: rows.len(), ..self }
+    }
+
+    /// Some of the columns.
+    pub(super) fn some_columns(self, columns: &Range<usize>) -> Self {
+        self.transposed().some_rows(columns).transposed()
+    }
+
+    /// `times` as many columns: those of the next planes, which follow at once.
+    pub(super) fn widened(self, times: usize) -> Self {
+        Self { columns: times * self.columns, ..self }
+    }
+
     /// The transpose: the same numbers, the steps exchanged.
     #[must_use]
     pub fn transposed(self) -> Self {
@@ -69,6 +87,32 @@ impl<T> MatrixMut<'_, T> {
             columns: self.columns,
             row_step: self.row_step,
             plane_step: self.plane_step,
+        }
+    }
+    /// A shorter borrow of some of the rows.
+    pub(super) fn some_rows(&mut self, rows: &Range<usize>) -> MatrixMut<'_, T> {
+        let start = if rows.is_empty() { 0 } else { rows.start * self.row_step };
+        MatrixMut { data: &mut self.data[start..], rows: rows.len(), ..*self }
+    }
+
+    /// A shorter borrow of some of the columns.
+    pub(super) fn some_columns(&mut self, columns: &Range<usize>) -> MatrixMut<'_, T> {
+        let start = if columns.is_empty() { 0 } else { columns.start };
+        MatrixMut { data: &mut self.data[start..], columns: columns.len(), ..*self }
+    }
+
+    /// `times` as many columns: those of the next planes, which follow at once.
+    pub(super) fn widened(self, times: usize) -> Self {
+        Self { columns: times * self.columns, ..self }
+    }
+
+    /// The same number everywhere.
+    pub(super) fn fill(&mut self, x: T)
+    where
+        T: Copy,
+    {
+        for i in 0..self.rows {
+            self.data[i * self.row_step..][..self.columns].fill(x);
         }
     }
 }

@@ -4,6 +4,8 @@
 //! exact directional derivatives, hence Hessian-vector products; `Dual<Dual<f64>>` gives third derivatives. At [`Interval`]
 //! it gives sets that contain the true value, and at `Dual<Interval>` the derivatives' too: proofs instead of estimates.
 //!
+//! Several directions share one evaluation as [`Tangents`]: the values are computed once.
+//!
 //! **Planes.** Networks keep arrays of scalars in *planes*: a row of B scalars with [`Scalar::PLANES`] components is
 //! stored as PLANES runs of B contiguous base numbers (first all values, then all derivatives). Every component is then a
 //! plain contiguous array, loops over it are vectorised, and a matrix product of duals is three products of `f64`.
@@ -15,14 +17,16 @@ mod interval_kernel;
 mod kernel;
 mod matrix;
 mod real;
+mod tangent;
 
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-pub use dual::Dual;
+pub use dual::{Dual, Tangents};
 pub use interval::Interval;
 pub(crate) use kernel::vectorised;
 pub use matrix::{Matrix, MatrixMut, Store};
+pub use tangent::Tangent;
 
 /// A number that a loss can be evaluated in. Transcendental functions give the same bits on every machine.
 pub trait Scalar:

@@ -1,0 +1,304 @@
+//! What the derivative of a [`super::Dual`] is made of: one number, or one for each of several directions.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use super::{Matrix, MatrixMut, Scalar, Store};
+
+/// Derivatives along one or more directions: a module over the scalars `S`, with its storage and its products of matrices.
+pub trait Tangent<S: Scalar>: Copy + Debug + Send + Sync + 'static {
+    /// The number of directions.
+    const COUNT: usize;
+    /// No change along any.
+    const NONE: Self;
+
+    /// The sum.
+    fn plus(self, other: Self) -> Self;
+    /// The difference.
+    fn minus(self, other: Self) -> Self;
+    /// The negative.
+    fn negated(self) -> Self;
+    /// Times a scalar.
+    fn times(self, factor: S) -> Self;
+    /// Divided by a scalar.
+    fn divided(self, divisor: S) -> Self;
+    /// Times a constant.
+    fn scaled(self, factor: f64) -> Self;
+    /// Divided by a count.
+    fn shared(self, n: usize) -> Self;
+    /// Whether every component is finite.
+    fn all_finite(self) -> bool;
+
+    /// Entry `b` of a row whose planes are those of the derivatives alone.
+    fn load(row: &[S::Base], b: usize) -> Self;
+    /// Writes entry `b`.
+    fn store(self, row: &mut [S::Base], b: usize);
+    /// Entries b..b+N.
+    fn load_lanes<const N: usize>(row: &[S::Base], b: usize) -> [Self; N];
+    /// Writes entries b..b+N.
+    fn store_lanes<const N: usize>(lanes: [Self; N], row: &mut [S::Base], b: usize);
+
+    /// The derivative planes of [`Scalar::matmul`]: C' = A B' + A' B, where a constant factor has no derivative.
+    fn product(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store);
+    /// The derivative planes of [`Scalar::matmul_transposed`].
+    fn product_transposed(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store);
+}
+
+impl<S: Scalar> Tangent<S> for S {
+    const COUNT: usize = 1;
+    const NONE: Self = S::ZERO;
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        self - other
+    }
+    #[inline(always)]
+    fn negated(self) -> Self {
+        -self
+    }
+    #[inline(always)]
+    fn times(self, factor: S) -> Self {
+        self * factor
+    }
+    #[inline(always)]
+    fn divided(self, divisor: S) -> Self {
+        self / divisor
+    }
+    #[inline(always)]
+    fn scaled(self, factor: f64) -> Self {
+        self.scale(factor)
+    }
+    #[inline(always)]
+    fn shared(self, n: usize) -> Self {
+        self.over(n)
+    }
+    #[inline(always)]
+    fn all_finite(self) -> bool {
+        self.is_finite()
+    }
+    #[inline(always)]
+    fn load(row: &[S::Base], b: usize) -> Self {
+        S::load(row, b)
+    }
+    #[inline(always)]
+    fn store(self, row: &mut [S::Base], b: usize) {
+        S::store(self, row, b);
+    }
+    #[inline(always)]
+    fn load_lanes<const N: usize>(row: &[S::Base], b: usize) -> [Self; N] {
+        S::load_lanes(row, b)
+    }
+    #[inline(always)]
+    fn store_lanes<const N: usize>(lanes: [Self; N], row: &mut [S::Base], b: usize) {
+        S::store_lanes(lanes, row, b);
+    }
+
+    fn product(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store) {
+        leibniz(pairs, c, store, S::PLANES, S::matmul);
+    }
+    fn product_transposed(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store) {
+        leibniz(pairs, c, store, S::PLANES, S::matmul_transposed);
+    }
+}
+
+/// C' = A B' + A' B. Both terms go to the kernel together, which then writes C' once.
+fn leibniz<T: Copy>(
+    pairs: &[[Matrix<'_, T>; 2]],
+    mut c: MatrixMut<'_, T>,
+    store: Store,
+    planes: usize,
+    product: impl Fn(&[[Matrix<'_, T>; 2]], MatrixMut<'_, T>, Store),
+) {
+    let mut store = if store == Store::Derivative { Store::Replace } else { store };
+    for &[a, b] in pairs {
+        let with_b = [a, b.skip_planes(planes)];
+        let with_a = [a.skip_planes(planes), b];
+        match (a.plane_step.is_some(), b.plane_step.is_some()) {
+            (true, true) => product(&[with_b, with_a], c.skip_planes(planes), store),
+            (false, true) => product(&[with_b], c.skip_planes(planes), store),
+            (true, false) => product(&[with_a], c.skip_planes(planes), store),
+            // Two constants have no derivative; no caller multiplies them, and adding nothing is right for `Add` alone.
+            (false, false) => assert_eq!(store, Store::Add, "a product of two constants"),
+        }
+        store = Store::Add;
+    }
+}
+
+impl<const K: usize> Tangent<f64> for [f64; K] {
+    const COUNT: usize = K;
+    const NONE: Self = [0.0; K];
+
+    #[inline(always)]
+    fn plus(mut self, other: Self) -> Self {
+        for k in 0..K {
+            self[k] += other[k];
+        }
+        self
+    }
+    #[inline(always)]
+    fn minus(mut self, other: Self) -> Self {
+        for k in 0..K {
+            self[k] -= other[k];
+        }
+        self
+    }
+    #[inline(always)]
+    fn negated(mut self) -> Self {
+        for k in 0..K {
+            self[k] = -self[k];
+        }
+        self
+    }
+    #[inline(always)]
+    fn times(mut self, factor: f64) -> Self {
+        for k in 0..K {
+            self[k] *= factor;
+        }
+        self
+    }
+    #[inline(always)]
+    fn divided(self, divisor: f64) -> Self {
+        self.times(1.0 / divisor)
+    }
+    #[inline(always)]
+    fn scaled(self, factor: f64) -> Self {
+        self.times(factor)
+    }
+    #[inline(always)]
+    fn shared(self, n: usize) -> Self {
+        self.times(1.0 / n as f64)
+    }
+    #[inline(always)]
+    fn all_finite(self) -> bool {
+        self.iter().all(|x| x.is_finite())
+    }
+    #[inline(always)]
+    fn load(row: &[f64], b: usize) -> Self {
+        let n = row.len() / K;
+        let mut tangent = [0.0; K];
+        for k in 0..K {
+            tangent[k] = row[k * n..][..n][b];
+        }
+        tangent
+    }
+    #[inline(always)]
+    fn store(self, row: &mut [f64], b: usize) {
+        let n = row.len() / K;
+        for k in 0..K {
+            row[k * n..][..n][b] = self[k];
+        }
+    }
+    #[inline(always)]
+    fn load_lanes<const N: usize>(row: &[f64], b: usize) -> [Self; N] {
+        let n = row.len() / K;
+        let mut lanes = [[0.0; K]; N];
+        for k in 0..K {
+            let plane = &row[k * n..][..n][b..b + N];
+            for i in 0..N {
+                lanes[i][k] = plane[i];
+            }
+        }
+        lanes
+    }
+    #[inline(always)]
+    fn store_lanes<const N: usize>(lanes: [Self; N], row: &mut [f64], b: usize) {
+        let n = row.len() / K;
+        for k in 0..K {
+            let plane = &mut row[k * n..][..n][b..b + N];
+            for i in 0..N {
+                plane[i] = lanes[i][k];
+            }
+        }
+    }
+
+    /// Directions are mostly unit vectors, and a unit vector changes one row of one matrix: rows of zeros are left out.
+    fn product(pairs: &[[Matrix<'_, f64>; 2]], mut c: MatrixMut<'_, f64>, store: Store) {
+        let mut store = if store == Store::Derivative { Store::Replace } else { store };
+        for &[a, b] in pairs {
+            match b.plane_step {
+                // The planes of a row follow one another: they are one long row.
+                Some(step) if step == b.columns && c.plane_step == c.columns => {
+                    multiply_changed(a, b.skip_planes(1).widened(K), c.skip_planes(1).widened(K), store);
+                }
+                Some(_) => {
+                    (1..=K).for_each(|k| multiply_changed(a, b.skip_planes(k), c.skip_planes(k), store));
+                }
+                None if store == Store::Replace => (1..=K).for_each(|k| c.skip_planes(k).fill(0.0)),
+                None => {}
+            }
+            store = Store::Add;
+            if a.plane_step.is_some() {
+                for k in 1..=K {
+                    let plane = a.skip_planes(k);
+                    let rows = changed_rows(plane);
+                    f64::matmul(&[[plane.some_rows(&rows), b]], c.skip_planes(k).some_rows(&rows), store);
+                }
+            }
+        }
+    }
+
+    fn product_transposed(pairs: &[[Matrix<'_, f64>; 2]], mut c: MatrixMut<'_, f64>, store: Store) {
+        for k in 1..=K {
+            let mut c = c.skip_planes(k);
+            let mut store = if store == Store::Derivative { Store::Replace } else { store };
+            for &[a, b] in pairs {
+                let rows = if a.plane_step.is_some() { changed_rows(a.skip_planes(k)) } else { 0..0 };
+                if store == Store::Replace && rows != (0..c.rows) {
+                    c.fill(0.0);
+                    store = Store::Add;
+                }
+                if !rows.is_empty() {
+                    let plane = a.skip_planes(k).some_rows(&rows);
+                    f64::matmul_transposed(&[[plane, b]], c.some_rows(&rows), store);
+                }
+                store = Store::Add;
+                if b.plane_step.is_some() {
+                    let plane = b.skip_planes(k);
+                    let columns = changed_rows(plane);
+                    f64::matmul_transposed(&[[a, plane.some_rows(&columns)]], c.some_columns(&columns), store);
+                }
+            }
+        }
+    }
+}
+
+/// C = A B or C += A B, where many rows of B are 0.
+fn multiply_changed(a: Matrix<'_, f64>, b: Matrix<'_, f64>, c: MatrixMut<'_, f64>, store: Store) {
+    let inner = changed_rows(b);
+    f64::matmul(&[[a.some_columns(&inner), b.some_rows(&inner)]], c, store);
+}
+
+/// The smallest range that holds every row with a number other than 0.
+fn changed_rows(a: Matrix<'_, f64>) -> Range<usize> {
+    if a.column_step != 1 {
+        return changed_columns(a.transposed());
+    }
+    let changed = |i: &usize| is_changed(row(a, *i));
+    let Some(first) = (0..a.rows).find(changed) else { return 0..0 };
+    let last = (first..a.rows).rev().find(changed).unwrap_or(first);
+    first..last + 1
+}
+
+/// The same for columns, where rows are contiguous.
+fn changed_columns(a: Matrix<'_, f64>) -> Range<usize> {
+    let (mut start, mut end) = (a.columns, 0);
+    for row in (0..a.rows).map(|i| row(a, i)).filter(|row| is_changed(row)) {
+        start = start.min(row.iter().position(|&x| x != 0.0).unwrap_or(start));
+        end = end.max(row.iter().rposition(|&x| x != 0.0).map_or(end, |last| last + 1));
+    }
+    if start < end { start..end } else { 0..0 }
+}
+
+fn row(a: Matrix<'_, f64>, i: usize) -> &[f64] {
+    &a.data[i * a.row_step..][..a.columns]
+}
+
+/// Whether there is a number other than 0.
+fn is_changed(row: &[f64]) -> bool {
+    // Without the sign all bits of 0 are 0: a fold over them has no branches. Most rows end the search at once.
+    row.first().is_some_and(|&x| x != 0.0) || row.iter().fold(0, |bits, x| bits | (x.to_bits() << 1)) != 0
+}
