@@ -1,7 +1,10 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
 mod explain;
+mod inspect;
 mod list;
+mod source;
+mod text;
 mod verify;
 
 use std::ffi::OsString;
@@ -27,10 +30,12 @@ pub enum Exit {
     Control = 3,
     /// Something is inconclusive, and `--strict` was given.
     Inconclusive = 4,
-    /// No claim has the given name.
+    /// No claim, or no built-in instance, has the given name.
     NothingSelected = 5,
     /// The results could not be written.
     Output = 6,
+    /// A problem file, or a file that it names, cannot be used.
+    Input = 7,
     /// A bug in ratecheck.
     Internal = 70,
 }
@@ -43,15 +48,17 @@ Exit codes:
   2   bad usage
   3   a control was not rejected, or is broken
   4   something is inconclusive, and --strict was given
-  5   no claim has the given name
+  5   no claim, or no built-in instance, has the given name
   6   the results could not be written
+  7   a problem file, or a file that it names, cannot be used
   70  internal error
 
 Examples:
   ratecheck                                  all claims, in about a minute; the page is reports/latest/index.html
   ratecheck verify lemma-3.2 theorem-3.1     two statements
   ratecheck verify --profile full --jobs 2   everything, with the long runs
-  ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show";
+  ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show
+  ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
 /// claim, and that each check would have failed had the claim been false.
@@ -70,6 +77,8 @@ enum Command {
     List,
     /// Say what a claim states, how it is tested, and what a pass does not show.
     Explain(explain::Arguments),
+    /// Evaluate a network of your own: loss, gradient, Hessian, and the spectral norms of its blocks.
+    Inspect(inspect::Arguments),
 }
 
 /// The claims that a command works on.
@@ -97,6 +106,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::Verify(arguments) => verify::run(&arguments, claims),
         Command::List => list::run(claims),
         Command::Explain(arguments) => explain::run(&arguments, claims),
+        Command::Inspect(arguments) => inspect::run(&arguments),
     };
     exit_code(ended.unwrap_or_else(|(exit, message)| {
         // Nothing is left to be done if standard error is closed.

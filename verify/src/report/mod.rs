@@ -27,6 +27,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use error::ReportError;
+pub(crate) use json::pretty;
 pub use table::terminal_table;
 
 use crate::plot::Plot;
