@@ -7,6 +7,7 @@ pub mod claims;
 pub mod cli;
 pub mod closed_forms;
 mod closest;
+pub mod constants;
 mod decide;
 pub mod evidence;
 pub mod inspect;

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
+mod constants;
 mod explain;
 mod inspect;
 mod list;
@@ -22,7 +23,7 @@ use crate::evidence::Claim;
 pub enum Exit {
     /// Everything that was asked for holds, and every control was rejected.
     Holds = 0,
-    /// A claim failed, or could not be evaluated.
+    /// A claim failed, or could not be evaluated; or what was found of a constant contradicts what was proved.
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
@@ -44,7 +45,7 @@ pub enum Exit {
 const EXIT_CODES: &str = "\
 Exit codes:
   0   every claim holds, and every control was rejected
-  1   a claim failed, or could not be evaluated
+  1   a claim failed, or could not be evaluated; a constant contradicts its bound, or is not finite
   2   bad usage
   3   a control was not rejected, or is broken
   4   something is inconclusive, and --strict was given
@@ -58,7 +59,8 @@ Examples:
   ratecheck verify lemma-3.2 theorem-3.1     two statements
   ratecheck verify --profile full --jobs 2   everything, with the long runs
   ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show
-  ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own";
+  ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own
+  ratecheck constants --problem net.toml     its smoothness constants, from below and from above";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
 /// claim, and that each check would have failed had the claim been false.
@@ -79,6 +81,17 @@ enum Command {
     Explain(explain::Arguments),
     /// Evaluate a network of your own: loss, gradient, Hessian, and the spectral norms of its blocks.
     Inspect(inspect::Arguments),
+    /// Bracket the smoothness constants of a network of your own: searched from below, proved from above.
+    Constants(constants::Arguments),
+}
+
+/// The year of the paper: an arbitrary number, fixed before anything was run.
+const DEFAULT_SEED: u64 = 2019;
+
+/// Threads (0: one per core).
+fn pool(jobs: usize) -> Result<rayon::ThreadPool, Stopped> {
+    let started = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+    started.map_err(|error| (Exit::Internal, format!("threads cannot be started: {error}; try --jobs 1")))
 }
 
 /// The claims that a command works on.
@@ -107,6 +120,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::List => list::run(claims),
         Command::Explain(arguments) => explain::run(&arguments, claims),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Constants(arguments) => constants::run(&arguments),
     };
     exit_code(ended.unwrap_or_else(|(exit, message)| {
         // Nothing is left to be done if standard error is closed.

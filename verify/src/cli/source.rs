@@ -35,4 +35,10 @@ impl Source {
             (None, name) => name.clone().unwrap_or_default(),
         }
     }
+
+    /// The arguments that give the same problem again.
+    pub(super) fn arguments(&self) -> String {
+        let option = if self.problem.is_some() { "--problem" } else { "--instance" };
+        format!("{option} {}", self.shown())
+    }
 }
