@@ -66,6 +66,8 @@ pub struct Ascent {
     /// Hessian-vector products and gradients over nested duals, those at the random points included (which
     /// [`ascend_constants`] shares among all blocks).
     pub evaluations: usize,
+    /// Those of them at the random points.
+    pub screening: usize,
     /// (evaluations so far, best value so far) wherever the best value rose.
     pub history: Vec<(usize, f64)>,
 }
@@ -289,6 +291,7 @@ impl<L: Loss> Search<'_, L> {
             sampled = larger(sampled, value);
             record(&mut history, evaluations, sampled);
         }
+        let screening = evaluations;
         let mut best: Option<Attempt> = None;
         for attempt in attempts {
             for &(after, value) in &attempt.history {
@@ -304,7 +307,7 @@ impl<L: Loss> Search<'_, L> {
         let Attempt { value, theta, z, residual, .. } = best;
         let value = if sampled.is_nan() { sampled } else { value };
         let converged = residual <= self.options.tolerance && !value.is_nan();
-        Ascent { value: Sampled(value), theta, z, residual, converged, evaluations, history }
+        Ascent { value: Sampled(value), theta, z, residual, converged, evaluations, screening, history }
     }
 }
 

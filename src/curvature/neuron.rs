@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::constants::{Sampled, Upper};
 use super::norms::larger;
-use crate::network::{Network, NetworkError, Normalisation, Objective};
+use crate::network::{Network, NetworkError, NetworkPart, Normalisation, Objective};
 use crate::parameters::norm_sq;
 use crate::scalar::{Dual, Interval, Scalar};
 
@@ -123,13 +123,12 @@ impl Neuron {
     fn new(network: &Network, z: &[usize]) -> Result<Self, NetworkError> {
         let architecture = network.architecture();
         let Normalisation::SmoothedBatchNorm { epsilon } = architecture.normalisation else {
-            return Err(NetworkError::new("one neuron is enclosed under smoothed batch normalisation only"));
+            let message = "one neuron is enclosed under smoothed batch normalisation only";
+            return Err(NetworkError::new(NetworkPart::Normalisation, message));
         };
         if architecture.widths != [2, 1] {
-            return Err(NetworkError::new(format!(
-                "widths {:?}: one neuron in the plane has 2-1",
-                architecture.widths
-            )));
+            let message = format!("widths {:?}: one neuron in the plane has 2-1", architecture.widths);
+            return Err(NetworkError::new(NetworkPart::Widths, message));
         }
         let count = z.len();
         let centred = |feature: &[f64]| -> Vec<Interval> {

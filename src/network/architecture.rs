@@ -23,19 +23,42 @@ pub struct Architecture {
     pub weight_decay: f64,
 }
 
+/// The part of a network that an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkPart {
+    /// The widths, alone or against the features of the data.
+    Widths,
+    /// The normalisation with its parameters.
+    Normalisation,
+    /// The objective against the outputs or the labels.
+    Objective,
+    /// lambda.
+    WeightDecay,
+    /// The minibatches against the data.
+    Minibatches,
+}
+
 /// An architecture that makes no sense, or does not fit the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkError(pub(super) String);
+pub struct NetworkError {
+    part: NetworkPart,
+    message: String,
+}
 
 impl NetworkError {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+    pub(crate) fn new(part: NetworkPart, message: impl Into<String>) -> Self {
+        Self { part, message: message.into() }
+    }
+
+    /// What it is about.
+    pub fn part(&self) -> NetworkPart {
+        self.part
     }
 }
 
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -114,18 +137,27 @@ impl Architecture {
     }
 
     pub(super) fn validate(&self, data: &Dataset) -> Result<(), NetworkError> {
-        let fail = |message: String| Err(NetworkError(message));
+        let of = |part: NetworkPart| move |message: String| NetworkError::new(part, message);
+        let fail = |part: NetworkPart, message: String| Err(NetworkError::new(part, message));
         if self.widths.len() < 2 || self.widths.contains(&0) {
-            return fail(format!("widths {:?}: give the inputs and at least one layer, none of width 0", self.widths));
+            let message = format!("widths {:?}: give the inputs and at least one layer, none of width 0", self.widths);
+            return fail(NetworkPart::Widths, message);
         }
         if self.widths[0] != data.n_features() {
-            return fail(format!("the network has {} inputs, the data {} features", self.widths[0], data.n_features()));
+            let message = format!("the network has {} inputs, the data {} features", self.widths[0], data.n_features());
+            return fail(NetworkPart::Widths, message);
         }
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return fail(format!("weight decay {} is not a finite number >= 0", self.weight_decay));
+            let message = format!("weight decay {} is not a finite number >= 0", self.weight_decay);
+            return fail(NetworkPart::WeightDecay, message);
         }
-        self.normalisation.validate(&self.widths[1..]).map_err(NetworkError)?;
+        self.normalisation.validate(&self.widths[1..]).map_err(of(NetworkPart::Normalisation))?;
         let outputs = self.widths[self.widths.len() - 1];
-        self.objective.validate(outputs, data.labels()).map_err(NetworkError)
+        self.objective.check_outputs(outputs).map_err(of(NetworkPart::Objective))?;
+        for (i, &label) in data.labels().iter().enumerate() {
+            let at = |reason: String| NetworkError::new(NetworkPart::Objective, format!("example {i}: {reason}"));
+            self.objective.check_label(outputs, label).map_err(at)?;
+        }
+        Ok(())
     }
 }

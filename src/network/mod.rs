@@ -12,7 +12,7 @@ mod pass;
 mod rows;
 
 pub use activation::Activation;
-pub use architecture::{Architecture, NetworkError};
+pub use architecture::{Architecture, NetworkError, NetworkPart};
 pub use normalisation::{Lp, Normalisation};
 pub use objective::Objective;
 
@@ -73,11 +73,12 @@ impl Network {
         let data = data.into();
         architecture.validate(&data)?;
         if minibatches.n_examples() > data.n_examples() {
-            return Err(NetworkError(format!(
+            let message = format!(
                 "minibatches over {} examples, but the data have {}",
                 minibatches.n_examples(),
                 data.n_examples()
-            )));
+            );
+            return Err(NetworkError::new(NetworkPart::Minibatches, message));
         }
         Ok(Self {
             layers: architecture.layers(),

@@ -15,24 +15,46 @@ pub enum Objective {
 }
 
 impl Objective {
-    pub(super) fn validate(self, outputs: usize, labels: &[f64]) -> Result<(), String> {
-        let classes = |range: &str| {
-            labels.iter().position(|&y| !(y >= 0.0 && y < outputs as f64 && y.fract() == 0.0)).map_or(Ok(()), |i| {
-                Err(format!(
-                    "label {} of example {i}: with {outputs} outputs labels are whole numbers {range}",
-                    labels[i]
-                ))
-            })
-        };
+    /// Whether the objective works with this many outputs.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    ///
+    /// ```
+    /// use ratecheck::network::Objective;
+    /// assert!(Objective::Logistic.check_outputs(1).is_ok() && Objective::Logistic.check_outputs(2).is_err());
+    /// ```
+    pub fn check_outputs(self, outputs: usize) -> Result<(), String> {
         match self {
             Self::Logistic if outputs != 1 => Err(format!("the logistic objective needs 1 output, not {outputs}")),
-            Self::Logistic => labels.iter().position(|&y| y != 1.0 && y != -1.0).map_or(Ok(()), |i| {
-                Err(format!("label {} of example {i}: the logistic objective needs -1 or +1", labels[i]))
-            }),
             Self::CrossEntropy if outputs < 2 => Err("cross-entropy needs at least 2 outputs".to_owned()),
-            Self::CrossEntropy => classes("from 0"),
-            Self::Squared if outputs > 1 => classes("from 0"),
-            Self::Squared => Ok(()),
+            Self::Logistic | Self::CrossEntropy | Self::Squared => Ok(()),
+        }
+    }
+
+    /// Whether a label fits the objective and the number of outputs.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    ///
+    /// ```
+    /// use ratecheck::network::Objective;
+    /// assert!(Objective::Logistic.check_label(1, -1.0).is_ok());
+    /// assert!(Objective::CrossEntropy.check_label(3, 3.0).is_err()); // the classes are 0, 1, 2
+    /// assert!(Objective::Squared.check_label(1, 0.37).is_ok());
+    /// ```
+    pub fn check_label(self, outputs: usize, label: f64) -> Result<(), String> {
+        let is_class = label >= 0.0 && label < outputs as f64 && label.fract() == 0.0;
+        match self {
+            Self::Logistic if label != 1.0 && label != -1.0 => {
+                Err(format!("label {label}: the logistic objective needs -1 or +1"))
+            }
+            Self::CrossEntropy | Self::Squared if !is_class && (self == Self::CrossEntropy || outputs > 1) => {
+                let last = outputs.saturating_sub(1);
+                Err(format!("label {label}: with {outputs} outputs labels are whole numbers 0..{last}"))
+            }
+            Self::Squared if !label.is_finite() => Err(format!("label {label} is not a finite number")),
+            Self::Logistic | Self::CrossEntropy | Self::Squared => Ok(()),
         }
     }
 

@@ -4,7 +4,9 @@ use ndarray::array;
 use ratecheck::bounds::{self, c_w, eta_g_printed};
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::linalg::LinalgError;
-use ratecheck::loss::closed::{Bilinear, BnRegression, Circle, HelixValley, Rayleigh, TIndexedHelix, TanhCircle};
+use ratecheck::loss::closed::{
+    Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
+};
 use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::parameters::Parameters;
 use ratecheck::scalar::Scalar;
@@ -48,7 +50,18 @@ macro_rules! closed_forms {
         })*
     };
 }
-closed_forms!(Rayleigh, BnRegression, TanhCircle, Circle, HelixValley, TIndexedHelix, Bilinear, Quadratic);
+closed_forms!(
+    Rayleigh,
+    Linear,
+    Bilinear,
+    BnRegression,
+    Circle,
+    TanhCircle,
+    HelixValley,
+    TIndexedHelix,
+    ProblemJ,
+    Quadratic
+);
 
 /// F(w) = ||w||^2 in R^2, with Hessian 2: NOT scale invariant. The subject of controls.
 #[derive(Clone, Debug)]

@@ -81,10 +81,15 @@ pub fn tiny(name: &str, normalisation: Normalisation, activation: Activation, co
     at_random(name, network, &mut seed.generator("theta"))
 }
 
-/// The bundled digits, standardised, in an order fixed by the root seed.
-fn shuffled_digits(seed: &Seed) -> Dataset {
-    static DIGITS: OnceLock<Dataset> = OnceLock::new();
-    let data = DIGITS.get_or_init(|| digits().standardised());
+/// The bundled digits in the order of the file, standardised or as they are; unpacked once.
+pub(crate) fn ordered_digits(standardise: bool) -> &'static Dataset {
+    static DIGITS: [OnceLock<Dataset>; 2] = [OnceLock::new(), OnceLock::new()];
+    DIGITS[usize::from(standardise)].get_or_init(|| if standardise { digits().standardised() } else { digits() })
+}
+
+/// The bundled digits in an order fixed by the seed.
+pub(crate) fn shuffled_digits(seed: &Seed, standardise: bool) -> Dataset {
+    let data = ordered_digits(standardise);
     let mut order: Vec<usize> = (0..data.n_examples()).collect();
     let mut generator = seed.generator("digits/order");
     for i in 0..order.len() {
@@ -103,7 +108,7 @@ pub fn digits_network(
     minibatches: Minibatches,
     seed: &Seed,
 ) -> Network {
-    let data: Arc<Dataset> = Arc::new(shuffled_digits(&Seed::new(seed.root())).first(n_examples));
+    let data: Arc<Dataset> = Arc::new(shuffled_digits(&Seed::new(seed.root()), true).first(n_examples));
     let architecture = Architecture {
         widths: vec![64, 16, 16, 10],
         normalisation,

@@ -123,3 +123,34 @@ impl Plot {
         }
     }
 }
+
+/// A matrix as coloured cells: row 0 at the top, column 0 at the left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeatMap {
+    /// Unique on its page; names the CSV and the SVG file.
+    pub id: String,
+    /// The headline.
+    pub title: String,
+    /// What a reader should see in it; also the text alternative.
+    pub caption: String,
+    /// What the colours show, with its symbol.
+    pub quantity: String,
+    /// How values become colours.
+    pub scale: Scale,
+    /// The name of every row. Neighbours of the same name are one group.
+    pub rows: Vec<String>,
+    /// The name of every column.
+    pub columns: Vec<String>,
+    /// One row after the other; what the scale cannot show is left blank.
+    #[serde(with = "crate::real")]
+    pub values: Vec<Vec<f64>>,
+}
+
+/// A picture of either kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Figure {
+    /// Curves or points.
+    Plot(Plot),
+    /// A matrix.
+    HeatMap(HeatMap),
+}

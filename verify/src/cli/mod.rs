@@ -1,9 +1,13 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
 mod conformance;
+mod constants;
 mod errata;
 mod explain;
+mod inspect;
 mod list;
+mod source;
+mod text;
 mod verify;
 
 use std::ffi::OsString;
@@ -21,7 +25,7 @@ use crate::evidence::Claim;
 pub enum Exit {
     /// Everything that was asked for holds, and every control was rejected.
     Holds = 0,
-    /// A claim failed, or could not be evaluated.
+    /// A claim failed, or could not be evaluated; or what was found of a constant contradicts what was proved.
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
@@ -29,10 +33,12 @@ pub enum Exit {
     Control = 3,
     /// Something is inconclusive, and `--strict` was given.
     Inconclusive = 4,
-    /// No claim has the given name.
+    /// No claim, or no built-in instance, has the given name.
     NothingSelected = 5,
     /// The results could not be written.
     Output = 6,
+    /// A problem file, or a file that it names, cannot be used.
+    Input = 7,
     /// A bug in ratecheck.
     Internal = 70,
 }
@@ -41,12 +47,13 @@ pub enum Exit {
 const EXIT_CODES: &str = "\
 Exit codes:
   0   every claim holds, and every control was rejected
-  1   a claim failed, or could not be evaluated
+  1   a claim failed, or could not be evaluated; a constant contradicts its bound, or is not finite
   2   bad usage
   3   a control was not rejected, or is broken
   4   something is inconclusive, and --strict was given
-  5   no claim has the given name
+  5   no claim, or no built-in instance, has the given name
   6   the results could not be written
+  7   a problem file, or a file that it names, cannot be used
   70  internal error
 
 Examples:
@@ -54,7 +61,9 @@ Examples:
   ratecheck verify lemma-3.2 theorem-3.1     two statements
   ratecheck verify --profile full --jobs 2   everything, with the long runs
   ratecheck list                             every statement of the paper, and the claims that check it
-  ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show";
+  ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show
+  ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own
+  ratecheck constants --problem net.toml     its smoothness constants, from below and from above";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
 /// claim, and that each check would have failed had the claim been false.
@@ -77,6 +86,19 @@ enum Command {
     Conformance(conformance::Arguments),
     /// Print the errata of the paper with their numbers, as Markdown.
     Errata,
+    /// Evaluate a network of your own: loss, gradient, Hessian, and the spectral norms of its blocks.
+    Inspect(inspect::Arguments),
+    /// Bracket the smoothness constants of a network of your own: searched from below, proved from above.
+    Constants(constants::Arguments),
+}
+
+/// The year of the paper: an arbitrary number, fixed before anything was run.
+const DEFAULT_SEED: u64 = 2019;
+
+/// Threads (0: one per core).
+fn pool(jobs: usize) -> Result<rayon::ThreadPool, Stopped> {
+    let started = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+    started.map_err(|error| (Exit::Internal, format!("threads cannot be started: {error}; try --jobs 1")))
 }
 
 /// The claims that a command works on.
@@ -106,6 +128,8 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::Explain(arguments) => explain::run(&arguments, claims),
         Command::Conformance(arguments) => conformance::run(&arguments, claims),
         Command::Errata => errata::run(),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Constants(arguments) => constants::run(&arguments),
     };
     exit_code(ended.unwrap_or_else(|(exit, message)| {
         // Nothing is left to be done if standard error is closed.

@@ -1,12 +1,11 @@
 //! `ratecheck verify`: runs claims, writes the reports, prints the table.
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Claims, Exit, Stopped, say, select};
+use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, say, select, text};
 use crate::errata;
 use crate::evidence::{Claim, Profile};
 use crate::manifest;
@@ -36,8 +35,6 @@ pub(super) struct Arguments {
     strict: bool,
 }
 
-/// The year of the paper: an arbitrary number, fixed before anything was run.
-const DEFAULT_SEED: u64 = 2019;
 const DEFAULT_OUT: &str = "reports/latest";
 
 impl Default for Arguments {
@@ -74,15 +71,11 @@ impl From<Level> for Profile {
 /// Runs the claims and reports.
 pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let claims = select(&arguments.claims, claims)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.jobs)
-        .build()
-        .map_err(|error| (Exit::Internal, format!("threads cannot be started: {error}; try --jobs 1")))?;
+    let pool = pool(arguments.jobs)?;
     let errata = errata::entries().map_err(|error| (Exit::Internal, format!("an erratum's example: {}", error.0)))?;
     let results = pool.install(|| check_all(&claims, errata, arguments, pool.current_num_threads()));
 
-    let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    say(&report::terminal_table(&results, color, terminal_width()))?;
+    say(&report::terminal_table(&results, text::colour(), terminal_width()))?;
     let written = report::write_all(&results, &arguments.out).map_err(|error| (Exit::Output, error.to_string()))?;
     say(&format!("\nThe page: {}\n", written.page.display()))?;
     Ok(verdict(&results, arguments.strict))

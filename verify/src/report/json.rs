@@ -3,6 +3,7 @@
 
 use std::io;
 
+use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::ReportError;
@@ -10,9 +11,14 @@ use crate::results::Results;
 
 /// The whole file.
 pub(super) fn render(results: &Results) -> Result<Vec<u8>, ReportError> {
+    pretty(results).map_err(|e| ReportError::render("results.json", e))
+}
+
+/// Any value, with a line break at its end. Numbers are the shortest that read back as the same bits.
+pub(crate) fn pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, PointsOnOneLine::default());
-    serde::Serialize::serialize(results, &mut serializer).map_err(|e| ReportError::render("results.json", e))?;
+    value.serialize(&mut serializer)?;
     text.push(b'\n');
     Ok(text)
 }

@@ -12,6 +12,7 @@
 //! ```
 
 mod axis;
+mod constants;
 mod error;
 mod json;
 mod junit;
@@ -21,13 +22,16 @@ pub mod number;
 mod page;
 mod paper;
 mod plots;
+mod sheet;
 mod table;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+pub use constants::write_constants;
 pub use error::ReportError;
+pub(crate) use json::pretty;
 pub use table::terminal_table;
 
 use crate::plot::Plot;

@@ -10,7 +10,7 @@ use crate::evidence::{Comparison, Standing};
 use crate::results::{ClaimResult, ControlOutcome, Results, Status};
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+pub(super) const STYLE: &str = include_str!("page.css");
 
 /// What the template is given: text, ready to be shown. Only `style` and `svg` are markup.
 #[derive(Serialize)]
@@ -106,16 +106,23 @@ struct Picture<'a> {
 /// The whole file. `stems` are the names of the CSV and SVG files it links to.
 pub(super) fn render(results: &Results, stems: &[Vec<String>]) -> Result<String, ReportError> {
     let failed = |source: minijinja::Error| ReportError::render("index.html", source);
+    let mut environment = environment()?;
+    environment.add_template("page.html", TEMPLATE).map_err(failed)?;
+    let anchors = anchors(results);
+    let page = page(results, stems, &anchors)?;
+    environment.get_template("page.html").and_then(|template| template.render(Serde(page))).map_err(failed)
+}
+
+/// What every page is rendered in: text is escaped, and a name that is not there is an error.
+pub(super) fn environment() -> Result<Environment<'static>, ReportError> {
+    let failed = |source: minijinja::Error| ReportError::render("index.html", source);
     let mut environment = Environment::new();
     // Said outright, so that escaping does not hang on the template's name.
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(failed)?;
     environment.set_syntax(syntax);
-    environment.add_template("page.html", TEMPLATE).map_err(failed)?;
-    let anchors = anchors(results);
-    let page = page(results, stems, &anchors)?;
-    environment.get_template("page.html").and_then(|template| template.render(Serde(page))).map_err(failed)
+    Ok(environment)
 }
 
 fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String]) -> Result<Page<'a>, ReportError> {

@@ -5,6 +5,7 @@
 //! go below.
 
 mod canvas;
+pub(super) mod heat;
 mod names;
 
 use canvas::{Canvas, Colour, Pen};

@@ -29,6 +29,26 @@ pub(in crate::report) enum Colour {
     Shade,
     /// The n-th curve.
     Series(usize),
+    /// A level of a scale from 0, dark, to 255, light. No role: the same on every paper.
+    Heat(u8),
+}
+
+/// Cividis (Nunez, Anderton and Renslow 2018), at equal steps: its lightness rises evenly, and it looks nearly the same to
+/// those who do not tell red from green.
+const HEAT: [u32; 10] = [
+    0x00_22_4E, 0x12_35_70, 0x3B_49_6C, 0x57_5D_6D, 0x70_71_73, 0x8A_86_78, 0xA5_9C_74, 0xC3_B3_69, 0xE1_CC_55,
+    0xFE_E8_38,
+];
+
+/// A colour between the steps.
+fn heat(level: u8) -> RGBColor {
+    let place = f64::from(level) / 255.0 * (HEAT.len() - 1) as f64;
+    let below = (place as usize).min(HEAT.len() - 2);
+    let share = place - below as f64;
+    let [_, r, g, b] = HEAT[below].to_be_bytes();
+    let [_, r_next, g_next, b_next] = HEAT[below + 1].to_be_bytes();
+    let between = |a: u8, b: u8| (f64::from(a) + share * (f64::from(b) - f64::from(a))).round() as u8;
+    RGBColor(between(r, r_next), between(g, g_next), between(b, b_next))
 }
 
 /// (on white, in a dark page): Okabe and Ito's colours, which stay apart for colour-blind eyes, without their yellow,
@@ -62,10 +82,18 @@ impl Colour {
             Self::Axis => 10,
             Self::Grid => 11,
             Self::Shade => 12,
+            Self::Heat(level) => return heat(level),
         };
         let value = u32::from_str_radix(&PALETTE[place].0[1..], 16).unwrap_or(0);
         let [_, r, g, b] = value.to_be_bytes();
         RGBColor(r, g, b)
+    }
+
+    /// As it is written in the file.
+    #[cfg(test)]
+    pub(super) fn hex(self) -> String {
+        let RGBColor(r, g, b) = self.rgb();
+        format!("#{r:02X}{g:02X}{b:02X}")
     }
 }
 

@@ -32,7 +32,8 @@ fn texts(svg: &str) -> Vec<(f64, f64, f64, f64, String)> {
         .skip(1)
         .map(|t| {
             let (head, rest) = t.split_once('>').unwrap();
-            let text = rest.split("</text").next().unwrap().trim().to_owned();
+            let text = rest.split("</text").next().unwrap().trim();
+            let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
             let [x, y, size] = ["x", "y", "font-size"].map(|a| attribute(head, a).unwrap());
             let width = em(&text) * size;
             let left = match head {
@@ -46,30 +47,35 @@ fn texts(svg: &str) -> Vec<(f64, f64, f64, f64, String)> {
 }
 
 fn check(plot: &Plot) -> String {
-    for svg in [standalone(plot).unwrap(), inline(plot, "one").unwrap()] {
-        assert!(!svg.contains("NaN") && !svg.contains("inf\""), "{svg}");
-        let view: Vec<f64> = svg
-            .split_once("viewBox=\"0 0 ")
-            .unwrap()
-            .1
-            .split('"')
-            .next()
-            .unwrap()
-            .split(' ')
-            .map(|v| v.parse().unwrap())
-            .collect();
-        let texts = texts(&svg);
-        for (i, a) in texts.iter().enumerate() {
-            assert!(a.0 >= 0.0 && a.1 <= view[0] && a.2 >= 0.0 && a.3 <= view[1], "clipped: {a:?} in {view:?}");
-            for b in &texts[i + 1..] {
-                let apart = a.1 <= b.0 || b.1 <= a.0 || a.3 <= b.2 + 4.0 || b.3 <= a.2 + 4.0;
-                assert!(apart, "overlap: {a:?} {b:?}");
-            }
+    check_svg(&inline(plot, "one").unwrap());
+    let svg = standalone(plot).unwrap();
+    check_svg(&svg);
+    svg
+}
+
+/// Every number is one, no text is clipped, no two texts overlap, and every tag is closed.
+pub(super) fn check_svg(svg: &str) {
+    assert!(!svg.contains("NaN") && !svg.contains("inf\""), "{svg}");
+    let view: Vec<f64> = svg
+        .split_once("viewBox=\"0 0 ")
+        .unwrap()
+        .1
+        .split('"')
+        .next()
+        .unwrap()
+        .split(' ')
+        .map(|v| v.parse().unwrap())
+        .collect();
+    let texts = texts(svg);
+    for (i, a) in texts.iter().enumerate() {
+        assert!(a.0 >= 0.0 && a.1 <= view[0] && a.2 >= 0.0 && a.3 <= view[1], "clipped: {a:?} in {view:?}");
+        for b in &texts[i + 1..] {
+            let apart = a.1 <= b.0 || b.1 <= a.0 || a.3 <= b.2 + 4.0 || b.3 <= a.2 + 4.0;
+            assert!(apart, "overlap: {a:?} {b:?}");
         }
-        assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
-        assert_eq!(svg.matches("<svg").count(), 1);
     }
-    standalone(plot).unwrap()
+    assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
+    assert_eq!(svg.matches("<svg").count(), 1);
 }
 
 #[test]

@@ -1,0 +1,135 @@
+//! `ratecheck inspect`: one loss at one point.
+
+use super::source::Source;
+use super::text::{columns, heading};
+use super::{Exit, Stopped, say};
+use crate::inspect::{AtPoint, Inspection, inspect};
+use crate::problem::Described;
+use crate::report::{number, pretty};
+
+/// Blocks shown in the table; JSON has them all.
+const ROWS: usize = 24;
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck inspect --problem examples/problems/one-neuron.toml
+  ratecheck inspect --instance 3-4-1 --json > 3-4-1.json";
+
+/// Which problem, and how to show it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    source: Source,
+    /// Print everything as JSON, every number at full precision.
+    #[arg(long)]
+    json: bool,
+    /// Form the dense Hessian for up to this many parameters; beyond, its blocks are not reported.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    dense_up_to: usize,
+}
+
+/// Evaluates and prints.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+    let problem = arguments.source.load()?;
+    let found = inspect(&problem, arguments.dense_up_to)
+        .map_err(|error| (Exit::Input, format!("{}: {error}", arguments.source.shown())))?;
+    if arguments.json {
+        let json = pretty(&found).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
+        say(&String::from_utf8_lossy(&json))?;
+    } else {
+        say(&shown(&found))?;
+    }
+    Ok(Exit::Holds)
+}
+
+/// The tables for a reader.
+fn shown(found: &Inspection) -> String {
+    let mut text = format!("{}\n", heading(&found.name));
+    if let Some(network) = &found.network {
+        text += &format!("{}\n", described(network));
+    }
+    text += &format!("{}\n", found.function.meaning);
+    text += &format!("{} parameters: {} blocks, g has {}", found.n_parameters, found.blocks.len(), found.g_len());
+    if let Some(radius) = found.radius {
+        let place = if found.g_norm <= radius { "within" } else { "OUTSIDE" };
+        text += &format!("; ||g|| = {}, {place} the domain ||g|| <= {radius}", number::short(found.g_norm));
+    }
+    text += "\n\n";
+    text += &columns(&values(found), 1);
+    text += &format!("\n{}\n", heading("Blocks"));
+    text += &columns(&blocks(found), 1);
+    if found.blocks.len() > ROWS {
+        text += &format!("... and {} more blocks: --json shows them all\n", found.blocks.len() - ROWS);
+    }
+    if found.at_v.hessian.is_none() {
+        text += "\nThe Hessian was not formed: --dense-up-to N raises the limit.\n";
+    }
+    text +=
+        &format!("\n{}\n", heading("Residuals, which are rounding (about 1e-16) if every block is scale invariant"));
+    text + &columns(&residuals(found), 1)
+}
+
+fn described(network: &Described) -> String {
+    let widths: Vec<String> = network.widths.iter().map(usize::to_string).collect();
+    let mut parts = vec![widths.join("-"), network.normalisation.to_owned()];
+    parts.extend(network.groups.map(|groups| format!("{groups} groups")));
+    parts.extend(network.epsilon.map(|epsilon| format!("epsilon {epsilon}")));
+    parts.extend(network.activation.map(str::to_owned));
+    parts.extend(network.slope.map(|slope| format!("slope {slope}")));
+    parts.push(network.objective.to_owned());
+    if network.weight_decay > 0.0 {
+        parts.push(format!("weight decay {}", network.weight_decay));
+    }
+    parts.join(", ")
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+/// Loss and gradient at both points, to all digits: they are few.
+fn values(found: &Inspection) -> Vec<Vec<String>> {
+    let both = |name: &str, of: &dyn Fn(&AtPoint) -> f64| {
+        vec![name.to_owned(), number::exact(of(&found.at_w)), number::exact(of(&found.at_v))]
+    };
+    let mut rows = vec![row(["", "at theta = (W; g)", "at theta~ = (V; g)"])];
+    rows.push(both("loss", &|point| point.loss));
+    rows.push(both("||grad||^2", &|point| point.grad_norm_squared));
+    if let (Some(w), Some(v)) = (found.at_w.block_norm_gg, found.at_v.block_norm_gg) {
+        rows.push(vec!["||Hess_gg||".to_owned(), number::exact(w), number::exact(v)]);
+    }
+    rows
+}
+
+/// One line a block: norms of the block, of its gradients, and of its part of the Hessian at theta~.
+fn blocks(found: &Inspection) -> Vec<Vec<String>> {
+    let mut rows =
+        vec![row(["", "||w_i||", "||grad_w||", "||grad_v||", "||Hess_ii||", "max ||Hess_ij||", "||Hess_ig||"])];
+    for (i, block) in found.blocks.iter().take(ROWS).enumerate() {
+        let norm = |x: &[f64]| number::short(ratecheck::parameters::norm_sq(x).sqrt());
+        let mut cells = vec![block.name.clone(), number::short(found.block_norms[i])];
+        cells.push(norm(&found.at_w.gradient[block.start..block.end]));
+        cells.push(norm(&found.intrinsic_gradient.grad_v[i]));
+        if let (Some(vv), Some(vg)) = (&found.at_v.block_norm_vv, &found.at_v.block_norm_vg) {
+            let others = (0..vv.len()).filter(|&j| j != i).map(|j| vv[i][j]).fold(0.0, f64::max);
+            cells.extend([vv[i][i], others, vg[i]].map(number::short));
+        }
+        rows.push(cells);
+    }
+    rows
+}
+
+fn residuals(found: &Inspection) -> Vec<Vec<String>> {
+    let checks = &found.checks;
+    let shown = |x: Option<f64>| x.map_or_else(|| number::NONE.to_owned(), number::short);
+    [
+        ("invariance", Some(checks.invariance), "loss at theta and at theta~ (Definition 2.1)"),
+        ("orthogonality", Some(checks.orthogonality), "w_i' grad_{w_i} (Lemma 2.4)"),
+        ("intrinsic gradient", Some(checks.intrinsic_gradient), "||w_i|| grad_{w_i} and grad_{v_i} (Lemma 2.2)"),
+        ("Euler identities", checks.euler, "Hess w_j and -grad in block j, 0 elsewhere"),
+        ("symmetry", checks.asymmetry, "Hess and its transpose"),
+    ]
+    .map(|(name, value, meaning)| vec![format!("{name:20}{:>10}  {meaning}", shown(value))])
+    .to_vec()
+}

@@ -1,0 +1,143 @@
+//! `[parameters]`: the point at which the network is looked at.
+
+use std::ops::Range;
+
+use ratecheck::loss::Loss;
+use ratecheck::network::Network;
+use ratecheck::random::Seed;
+
+use super::document::{Entry, Section};
+use super::error::ProblemError;
+
+pub(super) const KEYS: [&str; 7] = ["weights", "gammas", "betas", "initialiser", "seed", "gamma", "beta"];
+
+/// Which of a layer's vectors.
+#[derive(Clone, Copy)]
+enum Vector {
+    Gamma,
+    Beta,
+}
+
+/// Where the parameters of a layer lie in the flat vector: W_1 row-major, ..., W_L, then gamma_1, beta_1, ..., gamma_L, beta_L.
+struct Layer {
+    inputs: usize,
+    units: usize,
+    weights: Range<usize>,
+    gamma: Range<usize>,
+    beta: Range<usize>,
+}
+
+fn layers(widths: &[usize]) -> Vec<Layer> {
+    let (mut w, mut g) = (0, widths.windows(2).map(|pair| pair[0] * pair[1]).sum::<usize>());
+    let layer = |pair: &[usize]| {
+        let (inputs, units) = (pair[0], pair[1]);
+        let layer = Layer {
+            inputs,
+            units,
+            weights: w..w + inputs * units,
+            gamma: g..g + units,
+            beta: g + units..g + 2 * units,
+        };
+        w += inputs * units;
+        g += 2 * units;
+        layer
+    };
+    widths.windows(2).map(layer).collect()
+}
+
+/// Reads the section into the flat vector theta, the numbers as they are.
+pub(super) fn read(section: &Section<'_>, network: &Network) -> Result<Vec<f64>, ProblemError> {
+    let layers = layers(&network.architecture().widths);
+    let mut theta = vec![0.0; network.parameters().len()];
+    match (section.optional("weights"), section.optional("initialiser")) {
+        (Some(_), Some(initialiser)) => {
+            return Err(initialiser.fault("stands beside weights", "give one or the other"));
+        }
+        (Some(weights), None) => {
+            section.refuse("seed", "the weights are given")?;
+            read_weights(&weights, &layers, &mut theta)?;
+        }
+        (None, Some(initialiser)) => {
+            initialiser.choice(&[("glorot-uniform", ())])?;
+            let seed = section.required("seed", "give the seed that the weights are drawn from")?.seed()?;
+            theta = network.initialise(&mut Seed::new(seed).generator("theta"));
+        }
+        (None, None) => {
+            return Err(section.missing("weights", "give weights, or initialiser = \"glorot-uniform\" and a seed"));
+        }
+    }
+    read_vectors(section, "gammas", "gamma", 1.0, Vector::Gamma, &layers, &mut theta)?;
+    read_vectors(section, "betas", "beta", 0.0, Vector::Beta, &layers, &mut theta)?;
+    directions(section, network, &theta)?;
+    Ok(theta)
+}
+
+/// An array with one entry per layer.
+fn per_layer<'a>(entry: &Entry<'a>, layers: &[Layer], what: &str) -> Result<Vec<Entry<'a>>, ProblemError> {
+    let remedy = format!("give {} {what}, one per layer", layers.len());
+    let items = entry.items(&remedy)?;
+    if items.len() != layers.len() {
+        return Err(entry.fault(format!("has {} entries", items.len()), remedy));
+    }
+    Ok(items)
+}
+
+fn read_weights(entry: &Entry<'_>, layers: &[Layer], theta: &mut [f64]) -> Result<(), ProblemError> {
+    for ((l, matrix), layer) in per_layer(entry, layers, "matrices")?.iter().enumerate().zip(layers) {
+        let (units, inputs) = (layer.units, layer.inputs);
+        let shape = format!("W{} is {units} x {inputs}: {units} rows (units) of {inputs} numbers (inputs)", l + 1);
+        let rows = matrix.items(&shape)?;
+        if rows.len() != units {
+            let s = if rows.len() == 1 { "" } else { "s" };
+            return Err(matrix.fault(format!("has {} row{s}", rows.len()), shape));
+        }
+        for (row, place) in rows.iter().zip(theta[layer.weights.clone()].chunks_exact_mut(inputs)) {
+            place.copy_from_slice(&row.numbers(Some(inputs), &shape)?);
+        }
+    }
+    Ok(())
+}
+
+/// Fills gamma or beta of every layer, from an array per layer or from one number.
+fn read_vectors(
+    section: &Section<'_>,
+    many: &str,
+    one: &str,
+    default: f64,
+    which: Vector,
+    layers: &[Layer],
+    theta: &mut [f64],
+) -> Result<(), ProblemError> {
+    let place = |layer: &Layer| match which {
+        Vector::Gamma => layer.gamma.clone(),
+        Vector::Beta => layer.beta.clone(),
+    };
+    let Some(entry) = section.optional(many) else {
+        let value = section.optional(one).map_or(Ok(default), |entry| entry.number())?;
+        layers.iter().for_each(|layer| theta[place(layer)].fill(value));
+        return Ok(());
+    };
+    section.refuse(one, &format!("{many} are given"))?;
+    for ((l, vector), layer) in per_layer(&entry, layers, "arrays")?.iter().enumerate().zip(layers) {
+        let what = format!("{one} of layer {}, one number per unit", l + 1);
+        theta[place(layer)].copy_from_slice(&vector.numbers(Some(layer.units), &what)?);
+    }
+    Ok(())
+}
+
+/// Every block must have a direction: a norm that is neither 0 nor too large or too small for double precision.
+fn directions(section: &Section<'_>, network: &Network, theta: &[f64]) -> Result<(), ProblemError> {
+    let layout = network.parameters();
+    for (i, block) in layout.blocks().iter().enumerate() {
+        let norm_sq = layout.w_norm_sq(theta, i);
+        if !norm_sq.is_normal() {
+            let what = format!("the squared norm of {} is {norm_sq}", block.name);
+            return Err(section.fault(
+                "weights",
+                what,
+                "a scale-invariant block needs a norm that is positive and finite",
+            ));
+        }
+    }
+    Ok(())
+}

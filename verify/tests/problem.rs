@@ -1,0 +1,508 @@
+//! What a problem file may not say, and what is answered: one sentence with file, line, key, what is wrong and what to do.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Command;
+
+use ratecheck::loss::{Drawing, Loss};
+use ratecheck::network::{Activation, Lp, Normalisation, Objective};
+use ratecheck_verify::problem::{Model, Problem};
+
+/// A sound file; the line numbers of the tests below count from its first line, which is 1.
+const SOUND: &str = r#"[network]
+widths = [2, 3, 1]
+normalisation = "smoothed-batch-norm"
+epsilon = 0.1
+activation = "tanh"
+objective = "logistic"
+weight-decay = 0.01
+
+[data]
+kind = "inline"
+inputs = [[0.5, -1], [0x10, 2.5e-1], [-0.25, 0.125], [1_000.5, 3]]
+labels = [1, -1, 1, -1]
+standardise = true
+
+[minibatches]
+kind = "partition"
+batch-size = 2
+
+[parameters]
+weights = [[[1, 2], [3, 4], [5.5, -6]],
+           [[0.1, 0.2, 0.30000000000000004]]]
+gammas = [[1, 2, 3], [4]]
+betas = [[0.5, 0.25, 0.125], [-1]]
+
+[domain]
+radius = 10
+"#;
+
+fn parse(text: &str) -> Result<Problem, String> {
+    Problem::parse(text, Path::new("net.toml")).map_err(|error| error.to_string())
+}
+
+/// The message for the sound file with one piece replaced.
+fn refused(from: &str, to: &str) -> String {
+    assert_eq!(SOUND.matches(from).count(), 1, "{from}");
+    parse(&SOUND.replace(from, to)).expect_err(to)
+}
+
+#[test]
+fn the_sound_file_is_read_as_it_is() {
+    let problem = parse(SOUND).unwrap();
+    let theta = problem.theta.unwrap();
+    let weights = [1.0, 2.0, 3.0, 4.0, 5.5, -6.0, 0.1, 0.2, 0.1 + 0.2];
+    assert_eq!(theta[..9], weights);
+    assert_eq!(theta[9..], [1.0, 2.0, 3.0, 0.5, 0.25, 0.125, 4.0, -1.0]);
+    assert_eq!((problem.name.as_str(), problem.radius), ("net", Some(10.0)));
+    let Model::Network(network) = &problem.model else { panic!("a network") };
+    let architecture = network.architecture();
+    assert_eq!(architecture.widths, [2, 3, 1]);
+    assert_eq!(architecture.normalisation, Normalisation::SmoothedBatchNorm { epsilon: 0.1 });
+    assert_eq!((architecture.activation, architecture.objective), (Activation::Tanh, Objective::Logistic));
+    assert_eq!((network.minibatches().drawing(), network.minibatches().batch_size()), (Drawing::Partition, 2));
+    let mean: f64 = network.data().feature(0).iter().sum();
+    assert!(mean.abs() < 1e-14);
+
+    let plain = parse(&SOUND.replace("standardise = true", "standardise = false")).unwrap();
+    let Model::Network(network) = &plain.model else { panic!("a network") };
+    assert_eq!(network.data().inputs(), [0.5, 16.0, -0.25, 1000.5, -1.0, 0.25, 0.125, 3.0]);
+}
+
+#[test]
+fn every_normalisation_and_activation() {
+    let (start, _) = SOUND.split_once("[minibatches]").unwrap();
+    let cases: [(&str, Normalisation); 10] = [
+        ("\"batch-norm\"", Normalisation::BatchNorm),
+        ("\"smoothed-batch-norm\"\nepsilon = 2", Normalisation::SmoothedBatchNorm { epsilon: 2.0 }),
+        ("\"constant-epsilon-batch-norm\"\nepsilon = 2", Normalisation::ConstantEpsilonBatchNorm { epsilon: 2.0 }),
+        ("\"l1-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::One }),
+        ("\"l4-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::Four }),
+        ("\"linf-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::Infinity }),
+        ("\"layer-norm\"\nepsilon = 0.5", Normalisation::LayerNorm { epsilon: 0.5 }),
+        ("\"group-norm\"\ngroups = 1\nepsilon = 0.5", Normalisation::GroupNorm { groups: 1, epsilon: 0.5 }),
+        ("\"weight-norm\"", Normalisation::WeightNorm),
+        ("\"none\"", Normalisation::None),
+    ];
+    for (written, expected) in cases {
+        let text = start.replace("\"smoothed-batch-norm\"\nepsilon = 0.1", written);
+        let problem = parse(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(problem.theta.is_none());
+        let Model::Network(network) = problem.model else { panic!("a network") };
+        assert_eq!(network.architecture().normalisation, expected);
+    }
+    for (written, expected) in [
+        ("sigmoid\"", Activation::Sigmoid),
+        ("softplus\"", Activation::Softplus),
+        ("relu\"", Activation::Relu),
+        ("leaky-relu\"\nslope = 0.25", Activation::LeakyRelu { slope: 0.25 }),
+    ] {
+        let Model::Network(network) = parse(&start.replace("tanh\"", written)).unwrap().model else {
+            panic!("a network")
+        };
+        assert_eq!(network.architecture().activation, expected);
+    }
+}
+
+#[test]
+fn every_mistake_is_named() {
+    let cases = [
+        // (from, to, the whole message)
+        ("epsilon", "epsilom", "net.toml:4: network.epsilom: unknown key; did you mean `epsilon`?"),
+        ("weight-decay", "weight_decay", "net.toml:7: network.weight_decay: unknown key; did you mean `weight-decay`?"),
+        (
+            "weight-decay",
+            "q",
+            "net.toml:7: network.q: unknown key; [network] has widths, normalisation, epsilon, groups, activation, slope, \
+             objective, weight-decay",
+        ),
+        ("[domain]", "[domains]", "net.toml:25: domains: unknown key; did you mean `domain`?"),
+        ("epsilon = 0.1\n", "", "net.toml:1: network.epsilon: is missing; give the smoothing, a number > 0"),
+        ("epsilon = 0.1", "epsilon = -0.1", "net.toml:4: network.epsilon: `-0.1` is not above 0; give a number > 0"),
+        ("epsilon = 0.1", "epsilon = 0", "net.toml:4: network.epsilon: `0` is not above 0; give a number > 0"),
+        (
+            "epsilon = 0.1",
+            "epsilon = nan",
+            "net.toml:4: network.epsilon: `nan` is not a finite number; every number must be finite",
+        ),
+        (
+            "epsilon = 0.1",
+            "epsilon = \"0.1\"",
+            "net.toml:4: network.epsilon: `\"0.1\"` is not a number; give a finite number",
+        ),
+        (
+            "\"smoothed-batch-norm\"",
+            "\"smoothed-batchnorm\"",
+            "net.toml:3: network.normalisation: \"smoothed-batchnorm\" is not known; did you mean \"smoothed-batch-norm\"? \
+             The choices are smoothed-batch-norm, batch-norm, constant-epsilon-batch-norm, l1-batch-norm, l4-batch-norm, \
+             linf-batch-norm, layer-norm, group-norm, weight-norm, none",
+        ),
+        (
+            "\"smoothed-batch-norm\"",
+            "\"batch-norm\"",
+            "net.toml:4: network.epsilon: has no meaning here: this normalisation has none; smoothed-batch-norm is batch-norm \
+             with one; remove it",
+        ),
+        (
+            "\"smoothed-batch-norm\"",
+            "\"group-norm\"\ngroups = 2",
+            "net.toml:4: network.groups: 2 groups do not divide every width of [3, 1]; choose a number that divides every \
+             width but the first, with epsilon > 0 for groups of one",
+        ),
+        (
+            "epsilon = 0.1",
+            "epsilon = 0.1\nslope = 1",
+            "net.toml:5: network.slope: has no meaning here: only leaky-relu has a slope; remove it",
+        ),
+        (
+            "\"tanh\"",
+            "\"leaky-relu\"",
+            "net.toml:1: network.slope: is missing; give the slope for negative inputs, for example 0.01",
+        ),
+        (
+            "\"logistic\"",
+            "\"cross-entropy\"",
+            "net.toml:6: network.objective: cross-entropy needs at least 2 outputs; the last width is the number of outputs: \
+             change one or the other",
+        ),
+        (
+            "widths = [2, 3, 1]",
+            "widths = [2]",
+            "net.toml:2: network.widths: has 1 numbers; give [inputs, hidden units, ..., outputs], for example [2, 3, 1]",
+        ),
+        (
+            "widths = [2, 3, 1]",
+            "widths = [2, 0, 1]",
+            "net.toml:2: network.widths[1]: `0` is not a whole number from 1 to 10000000; give such a number",
+        ),
+        (
+            "widths = [2, 3, 1]",
+            "widths = [3, 3, 1]",
+            "net.toml:2: network.widths: the network has 3 inputs, the data 2 features; the first width is the number of \
+             features of the data",
+        ),
+        (
+            "widths = [2, 3, 1]",
+            "widths = [100000, 100000]",
+            "net.toml:2: network.widths: makes 10000200000 parameters; at most 10000000 are supported",
+        ),
+        (
+            "weight-decay = 0.01",
+            "weight-decay = -1",
+            "net.toml:7: network.weight-decay: `-1` is not at least 0; give a number >= 0",
+        ),
+        (
+            "labels = [1, -1, 1, -1]",
+            "labels = [1, -1, 0, -1]",
+            "net.toml:12: data.labels[2]: label 0: the logistic objective needs -1 or +1; change the labels, or the objective \
+             and the last width of the network",
+        ),
+        (
+            "labels = [1, -1, 1, -1]",
+            "labels = [1, -1, 1]",
+            "net.toml:12: data.labels: has 3 numbers; give 4: one label per example",
+        ),
+        (
+            "[1_000.5, 3]",
+            "[1_000.5]",
+            "net.toml:11: data.inputs[3]: has 1 number; give 2: the features of example 3, as many as the first has",
+        ),
+        (
+            "[1_000.5, 3]",
+            "[1e999, 3]",
+            "net.toml:11: data.inputs[3][0]: `1e999` is not a finite number; every number must be finite",
+        ),
+        (
+            "[1_000.5, 3]",
+            "[9007199254740993, 3]",
+            "net.toml:11: data.inputs[3][0]: `9007199254740993` is not exact in double precision; write it with a decimal \
+             point to have it rounded",
+        ),
+        (
+            "standardise = true",
+            "standardise = \"yes\"",
+            "net.toml:13: data.standardise: `\"yes\"` is not true or false; give true or false, without quotes",
+        ),
+        (
+            "standardise = true",
+            "seed = 1",
+            "net.toml:13: data.seed: has no meaning here: data of this kind have inputs, labels, standardise; remove it",
+        ),
+        (
+            "batch-size = 2",
+            "batch-size = 3",
+            "net.toml:17: minibatches.batch-size: 4 examples cannot be cut into minibatches of 3: choose a size that divides \
+             them; change the batch size or the number of examples",
+        ),
+        (
+            "batch-size = 2",
+            "batch-size = 5",
+            "net.toml:17: minibatches.batch-size: `5` is not a whole number from 1 to 4; give such a number",
+        ),
+        (
+            "[[1, 2], [3, 4], [5.5, -6]]",
+            "[[1, 2], [3, 4]]",
+            "net.toml:20: parameters.weights[0]: has 2 rows; W1 is 3 x 2: 3 rows (units) of 2 numbers (inputs)",
+        ),
+        (
+            "[[0.1, 0.2, 0.30000000000000004]]",
+            "[[0.1, 0.2]]",
+            "net.toml:21: parameters.weights[1][0]: has 2 numbers; give 3: W2 is 1 x 3: 1 rows (units) of 3 numbers (inputs)",
+        ),
+        (
+            "0.30000000000000004",
+            "inf",
+            "net.toml:21: parameters.weights[1][0][2]: `inf` is not a finite number; every number must be finite",
+        ),
+        (
+            "[[1, 2, 3], [4]]",
+            "[[1, 2, 3]]",
+            "net.toml:22: parameters.gammas: has 1 entries; give 2 arrays, one per layer",
+        ),
+        (
+            "[[0.5, 0.25, 0.125], [-1]]",
+            "[[0.5, 0.25], [-1]]",
+            "net.toml:23: parameters.betas[0]: has 2 numbers; give 3: beta of layer 1, one number per unit",
+        ),
+        (
+            "[3, 4]",
+            "[0, 0]",
+            "net.toml:20: parameters.weights: the squared norm of W1 row 2 is 0; a scale-invariant block needs a norm that is \
+             positive and finite",
+        ),
+        (
+            "betas = ",
+            "beta = 1\nbetas = ",
+            "net.toml:23: parameters.beta: has no meaning here: betas are given; remove it",
+        ),
+        ("radius = 10", "radius = 0", "net.toml:26: domain.radius: `0` is not above 0; give a number > 0"),
+        (
+            "[domain]\nradius = 10",
+            "domain = 10",
+            "net.toml:25: parameters.domain: unknown key; [parameters] has weights, gammas, betas, initialiser, seed, gamma, beta",
+        ),
+    ];
+    for (from, to, message) in cases {
+        assert_eq!(refused(from, to), message);
+    }
+    assert_eq!(parse("").unwrap_err(), "net.toml:1: network: is missing; describe the network in [network]");
+    let twice = refused("epsilon = 0.1", "epsilon = 0.1\nepsilon = 0.2");
+    assert!(twice.starts_with("net.toml:5: not TOML: duplicate key"), "{twice}");
+    let broken = refused("widths = [2, 3, 1]", "widths = [2, 3, 1");
+    assert!(broken.starts_with("net.toml:") && broken.contains("not TOML"), "{broken}");
+}
+
+/// The sound file on a table; `table` is written beside it.
+fn on_table(table: &str, section: &str) -> Result<Problem, String> {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("tables")).unwrap();
+    std::fs::write(directory.path().join("tables/points.csv"), table).unwrap();
+    let path = directory.path().join("net.toml");
+    let (start, rest) = SOUND.split_once("kind = \"inline\"").unwrap();
+    let (_, end) = rest.split_once("standardise = true\n").unwrap();
+    let text = format!("{start}kind = \"csv\"\nfile = \"tables/points.csv\"\n{section}\n{end}");
+    std::fs::write(&path, text).unwrap();
+    // Without the name of the directory, which differs from run to run.
+    let prefix = format!("{}/", directory.path().display());
+    Problem::read(&path).map_err(|error| error.to_string().replace(&prefix, ""))
+}
+
+const TABLE: &str = "x1,x2,y\n1,2,1\n3,4,-1\n5,6.5,1\n7,8,-1\n";
+const COLUMNS: &str = "features = [\"x2\", \"x1\"]\nlabel = \"y\"";
+
+#[test]
+fn a_table_is_read_by_the_names_of_its_columns() {
+    let Model::Network(network) = on_table(TABLE, COLUMNS).unwrap().model else { panic!("a network") };
+    assert_eq!(network.data().feature(0), [2.0, 4.0, 6.5, 8.0]);
+    assert_eq!(network.data().feature(1), [1.0, 3.0, 5.0, 7.0]);
+    assert_eq!(network.data().labels(), [1.0, -1.0, 1.0, -1.0]);
+    // All others in the order of the file; spaces, Windows line ends and a byte order mark do no harm.
+    let windows = format!("\u{feff}{}", TABLE.replace('\n', "\r\n").replace(',', " , "));
+    let Model::Network(network) = on_table(&windows, "label = \"y\"").unwrap().model else { panic!("a network") };
+    assert_eq!(network.data().feature(0), [1.0, 3.0, 5.0, 7.0]);
+}
+
+#[test]
+fn every_mistake_in_a_table_is_named() {
+    let cases = [
+        (
+            TABLE,
+            "label = \"z\"",
+            "net.toml:12: data.label: tables/points.csv has no column \"z\"; its columns are x1, x2, y",
+        ),
+        (
+            TABLE,
+            "features = [\"x1\", \"X2\"]\nlabel = \"y\"",
+            "net.toml:12: data.features[1]: tables/points.csv has no column \"X2\"; did you mean \"x2\"?",
+        ),
+        (
+            TABLE,
+            "features = [\"x1\", \"y\"]\nlabel = \"y\"",
+            "net.toml:12: data.features[1]: the column \"y\" is used twice; name every column once, and not that of the labels",
+        ),
+        (
+            TABLE,
+            "features = []\nlabel = \"y\"",
+            "net.toml:12: data.features: names no columns; name at least one, or leave the key out to use all others",
+        ),
+        (TABLE, "features = [\"x1\"]", "net.toml:9: data.label: is missing; name the column of the labels"),
+        (
+            "x1,x1,y\n1,2,1\n",
+            "features = [\"x1\"]\nlabel = \"y\"",
+            "net.toml:12: data.features[0]: tables/points.csv has several columns \"x1\"; give every column a name of its own",
+        ),
+        (
+            "x1,x2,y\n1,2,1\n3,4\n",
+            COLUMNS,
+            "tables/points.csv:3: a row with 2 fields, but 3 columns are named in the first line; give every row one field per \
+             column",
+        ),
+        (
+            "x1,x2,y\n1,2,1\n\n3,four,1\n",
+            COLUMNS,
+            "tables/points.csv:4: column 2 (\"x2\"): `four` is not a finite number; give a number in every field that is used",
+        ),
+        (
+            "x1,x2,y\n1,,1\n",
+            COLUMNS,
+            "tables/points.csv:2: column 2 (\"x2\"): is empty; give a number in every field that is used",
+        ),
+        (
+            "x1,x2,y\n1,inf,1\n",
+            COLUMNS,
+            "tables/points.csv:2: column 2 (\"x2\"): `inf` is not a finite number; give a number in every field that is used",
+        ),
+        (
+            "x1,x2,y\n1,2,0\n",
+            COLUMNS,
+            "tables/points.csv:2: column 3 (\"y\"): label 0: the logistic objective needs -1 or +1; change the labels, or the \
+             objective and the last width of the network",
+        ),
+        ("x1,x2,y\n", COLUMNS, "tables/points.csv:1: holds no examples; give at least one row below the column names"),
+        (
+            "",
+            COLUMNS,
+            "net.toml:13: data.label: tables/points.csv has no column \"y\"; the file is empty: its first line must name the columns",
+        ),
+        (
+            "y\n1\n",
+            "label = \"y\"",
+            "tables/points.csv:1: has no column but that of the labels; give at least one feature",
+        ),
+    ];
+    for (table, section, message) in cases {
+        assert_eq!(on_table(table, section).unwrap_err(), message);
+    }
+}
+
+#[test]
+fn data_that_are_drawn_follow_their_seed() {
+    let (start, _) = SOUND.split_once("kind = \"inline\"").unwrap();
+    let teacher = |more: &str| parse(&format!("{start}kind = \"teacher\"\nexamples = 8\nfeatures = 2\n{more}\n"));
+    let inputs = |problem: Problem| {
+        let Model::Network(network) = problem.model else { panic!("a network") };
+        network.data().inputs().to_vec()
+    };
+    assert_eq!(inputs(teacher("seed = 7").unwrap()), inputs(teacher("seed = 7\nnoise = 0.5").unwrap()));
+    assert_ne!(inputs(teacher("seed = 7").unwrap()), inputs(teacher("seed = 8").unwrap()));
+    assert_eq!(
+        teacher("").unwrap_err(),
+        "net.toml:9: data.seed: is missing; give the seed that the data are drawn from"
+    );
+    let message = teacher("seed = 7\nnoise = 1.5").unwrap_err();
+    assert_eq!(message, "net.toml:14: data.noise: 1.5 is not a probability; give a number from 0 to 1");
+    let message = teacher("seed = 7\nclasses = 3").unwrap_err();
+    assert!(message.starts_with("net.toml:10: data.kind: label 0: the logistic objective needs"), "{message}");
+    let message = teacher("seed = -1").unwrap_err();
+    assert!(message.starts_with("net.toml:13: data.seed: `-1` is not a seed"), "{message}");
+    assert!(teacher("seed = 18446744073709551615").is_ok());
+    let digits = parse(&format!("{start}kind = \"digits\"\nexamples = 8\n")).unwrap_err();
+    assert!(digits.starts_with("net.toml:10: data.kind: label 0: the logistic objective needs"), "{digits}");
+}
+
+#[test]
+fn an_initialiser_has_a_seed() {
+    let (start, _) = SOUND.split_once("weights = ").unwrap();
+    let read = |text: &str| parse(&format!("{start}{text}\n"));
+    let theta = |text: &str| read(text).unwrap().theta.unwrap();
+    let drawn = theta("initialiser = \"glorot-uniform\"\nseed = 1");
+    assert_eq!(drawn[9..], [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    let other = theta("initialiser = \"glorot-uniform\"\nseed = 1\ngamma = 0.5\nbetas = [[1, 2, 3], [4]]");
+    assert_eq!(other[..9], drawn[..9]);
+    assert_eq!(other[9..], [0.5, 0.5, 0.5, 1.0, 2.0, 3.0, 0.5, 4.0]);
+    assert_ne!(theta("initialiser = \"glorot-uniform\"\nseed = 2")[..9], drawn[..9]);
+    let missing = read("initialiser = \"glorot-uniform\"").unwrap_err();
+    assert_eq!(missing, "net.toml:19: parameters.seed: is missing; give the seed that the weights are drawn from");
+    assert!(read("gamma = 1").unwrap_err().starts_with("net.toml:19: parameters.weights: is missing"));
+}
+
+#[test]
+fn exit_codes() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ratecheck"))
+            .args(arguments)
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, message) = run(&["inspect", "--problem", "nowhere.toml"]);
+    assert_eq!(code, 7);
+    assert!(message.contains("nowhere.toml") && message.contains("docs/problem-file.md"), "{message}");
+
+    std::fs::write(directory.path().join("net.toml"), SOUND.replace("epsilon", "epsilom")).unwrap();
+    let (code, message) = run(&["inspect", "--problem", "net.toml"]);
+    assert_eq!(
+        (code, message.as_str()),
+        (7, "ratecheck: net.toml:4: network.epsilom: unknown key; did you mean `epsilon`?\n")
+    );
+
+    let (start, _) = SOUND.split_once("[parameters]").unwrap();
+    std::fs::write(directory.path().join("net.toml"), start).unwrap();
+    let (code, message) = run(&["inspect", "--problem", "net.toml"]);
+    assert_eq!(code, 7);
+    assert!(message.starts_with("ratecheck: net.toml: parameters: is missing"), "{message}");
+
+    // Two equal examples in every minibatch: nothing to divide by.
+    let constant = SOUND
+        .replace("\"smoothed-batch-norm\"\nepsilon = 0.1", "\"batch-norm\"")
+        .replace("[[0.5, -1], [0x10, 2.5e-1], [-0.25, 0.125], [1_000.5, 3]]", "[[1, 2], [1, 2], [3, 4], [3, 4]]");
+    std::fs::write(directory.path().join("net.toml"), constant).unwrap();
+    let (code, message) = run(&["inspect", "--problem", "net.toml"]);
+    assert_eq!(code, 7);
+    assert!(message.contains("the loss is not finite"), "{message}");
+
+    let (code, message) = run(&["inspect", "--instance", "raleigh"]);
+    assert_eq!(code, 5);
+    assert!(message.contains("did you mean `rayleigh`?") && message.contains("bn-regression"), "{message}");
+    for usage in [&["inspect"][..], &["inspect", "--instance", "rayleigh", "--problem", "net.toml"]] {
+        assert_eq!(run(usage).0, 2);
+    }
+}
+
+#[test]
+fn the_description_is_true() {
+    let text = include_str!("../../docs/problem-file.md");
+    let (_, rest) = text.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let problem = parse(example).unwrap();
+    assert_eq!(problem.theta.unwrap().len(), 12 + 10);
+    // The messages list every key of a section, and every choice.
+    for (from, to) in [
+        ("epsilon", "q"),
+        ("standardise", "q"),
+        ("betas", "q"),
+        ("\"tanh\"", "\"q\""),
+        ("\"smoothed-batch-norm\"", "\"q\""),
+        ("\"logistic\"", "\"q\""),
+        ("\"inline\"", "\"q\""),
+        ("\"partition\"", "\"q\""),
+    ] {
+        let message = refused(from, to);
+        let known = message.split_once(" has ").or(message.split_once("one of ")).unwrap().1;
+        for word in known.split(", ") {
+            assert!(text.contains(&format!("`{word}`")) || text.contains(&format!("`\"{word}\"`")), "{word}");
+        }
+    }
+}
