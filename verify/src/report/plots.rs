@@ -136,7 +136,8 @@ fn figure(plot: &Plot, x: Map, y: Map, headline: bool) -> std::io::Result<Canvas
     let beside = count as f64 * LINE <= HEIGHT + LINE && count > 0;
     let margin = if beside { LEADERS + SAMPLE + 6.0 + column + EDGE } else { 34.0 };
 
-    let title = lines(&plot.title, (WIDTH - 2.0 * EDGE) / 17.0, 2);
+    // Bold letters are wider than `em` says of plain ones, by up to a tenth.
+    let title = lines(&plot.title, (WIDTH - 2.0 * EDGE) / 18.7, 2);
     let header = if headline { title.len() as f64 * 21.0 + 8.0 } else { 0.0 };
     let y_label = lines(&plot.y.label, (WIDTH - 2.0 * EDGE) / TEXT, 2);
     let x_label = lines(&plot.x.label, (WIDTH - margin - left) / TEXT, 2);
