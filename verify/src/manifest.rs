@@ -133,7 +133,7 @@ pub static MANIFEST: &[Section] = &[
                 "Assumptions",
                 &[],
                 "L^vv, L^vg, L^gg bound the Hessian's blocks, G_g the noise",
-                &[],
+                &["section-2.4"],
                 &["lemma-3.2", "theorem-4.2", "theorem-c.3"],
             ),
             checked(

@@ -18,7 +18,7 @@ use ratecheck::proof::{self, Outcome, ProvedStep};
 
 use crate::closed_forms::C_G;
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Statement, Unevaluated};
-use crate::instances::{sound, tiny};
+use crate::instances::{Subject, sound, tiny};
 use crate::plot::{Axis, Plot, Series, Style};
 
 /// See the module's first line.
@@ -255,6 +255,13 @@ fn one_neuron(context: &Context) -> Result<(Network, Vec<f64>), Unevaluated> {
     let x: Vec<f64> = (0..2 * N).map(|_| generator.random_range(-1.5..1.5)).collect();
     let y = (0..N).map(|b| 0.6 * x[b] + 0.8 * x[N + b] + generator.random_range(-0.1..0.1)).collect();
     Ok(network(vec![2, 1], Dataset::new(x, N, 2, y)?, Objective::Squared, 0.0, context))
+}
+
+/// The same as an instance, for the bracket of its constants.
+pub(super) fn one_neuron_at(context: &Context) -> Result<Subject, Unevaluated> {
+    let (network, theta) = one_neuron(context)?;
+    let z = (0..network.data().n_examples()).collect();
+    Ok(Subject { name: "neuron 2-1".to_owned(), network, theta, z })
 }
 
 /// 8-16-16-1 on a batch of 32 examples of a teacher.

@@ -26,6 +26,7 @@ mod lemma_c_1;
 mod lemma_c_2;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
+mod section_2_4_smoothness;
 mod section_2_5_initialisation;
 mod section_5_momentum;
 mod tanh_pi_half;
@@ -43,6 +44,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &definition_2_1::Definition21,
     &section_2_1_gamma_beta::GammaBeta,
     &lemma_2_2::Lemma22,
+    &section_2_4_smoothness::Smooth,
     &equation_8::Equation8,
     &lemma_2_4_1::Lemma241,
     &lemma_2_4_2::Lemma242,
