@@ -15,9 +15,9 @@ use ratecheck::linalg::pure;
 use ratecheck::loss::closed::{BnRegression, HelixValley, ProblemJ, Rayleigh, TIndexedHelix};
 use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
-use ratecheck::parameters::{dot, norm_sq};
+use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::random::Seed;
-use ratecheck::scalar::Dual;
+use ratecheck::scalar::{Dual, Scalar};
 use rayon::prelude::*;
 
 const U: f64 = f64::EPSILON / 2.0;
@@ -226,7 +226,26 @@ fn dense_hessians_are_their_products_with_unit_vectors() {
             let name = format!("network {k}, {activation:?}");
             assert_columns(&name, &network, Target::from(&minibatch(&network, k)), &theta);
             assert_columns(&name, &network, Target::Mean, &theta);
+            assert_columns(&format!("around {name}"), &Around(&network), Target::Mean, &theta);
         }
+    }
+}
+
+/// A loss around a network that passes its gradient on, and does not know that parameters have stages.
+struct Around<'a>(&'a Network);
+
+impl Loss for Around<'_> {
+    fn parameters(&self) -> &Parameters {
+        self.0.parameters()
+    }
+    fn minibatches(&self) -> &Minibatches {
+        self.0.minibatches()
+    }
+    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+        self.0.sample_loss(z, theta)
+    }
+    fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
+        self.0.sample_gradient(z, theta, grad, work)
     }
 }
 

@@ -36,9 +36,8 @@ fn constants_are_enclosed_to_two_per_cent() {
             block_norms(&network, &Z, &[Scalar::cos(theta), Scalar::sin(theta), gamma, beta])
         };
         let check = |what: &str, enclosed: Enclosed, attained: f64| {
-            let Enclosed { lower, upper, at, boxes } = enclosed;
-            println!("{objective:?} {lambda} {what}: {lower:?} {upper:?} at {at:?}, {boxes} boxes");
-            assert!(upper.0 <= 1.02 * lower.0, "{what}: {enclosed:?}");
+            let Enclosed { lower, upper, at, .. } = enclosed;
+            assert!(upper.0 <= 1.02 * lower.0, "{objective:?} {lambda} {what}: {enclosed:?}");
             // Both evaluate the same Hessian, the network in f64.
             assert!((attained - lower.0).abs() <= 1e-12 * lower.0, "{what}: {attained} at {enclosed:?}");
             assert!(at[1].hypot(at[2]) <= radius);

@@ -111,13 +111,16 @@ impl Network {
     }
 
     /// The units of the first layer to be evaluated that differ from those of the last evaluation; see [`Workspace::moved`].
+    /// Parameters of later layers do not matter, since those are evaluated whole: a loss around a network need not know its
+    /// stages.
     fn moved_units(&self, l: usize, moved: &[usize]) -> Range<usize> {
         let layer = self.layers[l];
-        let unit = |&p: &usize| match p.checked_sub(layer.bn_scale) {
-            Some(scale_or_shift) => scale_or_shift % layer.n_out,
-            None => (p - layer.weights) / layer.n_in,
+        let unit = |&p: &usize| match (p.checked_sub(layer.weights), p.checked_sub(layer.bn_scale)) {
+            (Some(weight), _) if weight < layer.n_in * layer.n_out => Some(weight / layer.n_in),
+            (_, Some(scale_or_shift)) if scale_or_shift < 2 * layer.n_out => Some(scale_or_shift % layer.n_out),
+            _ => None,
         };
-        match (moved.iter().map(unit).min(), moved.iter().map(unit).max()) {
+        match (moved.iter().filter_map(unit).min(), moved.iter().filter_map(unit).max()) {
             (Some(least), Some(most)) if self.architecture.normalisation.group_size(layer.n_out).is_none() => {
                 least..most + 1
             }

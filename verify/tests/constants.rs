@@ -10,6 +10,10 @@ use ratecheck_verify::constants::{Kind, Options, Proof, bracket};
 use ratecheck_verify::problem::{Problem, builtin};
 use serde_json::Value;
 
+/// The sampled norm comes from a dense Hessian, the ascended one from products. Where the ascent found nothing better both are
+/// the norm at the same point, through at most a thousand roundings of 2^-53.
+const TWO_WAYS: f64 = 1e-13;
+
 fn constants(arguments: &[&str], directory: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ratecheck"));
     command.arg("constants").args(arguments).current_dir(directory).output().unwrap()
@@ -30,7 +34,7 @@ fn the_search_reaches_closed_forms() {
             assert_eq!(block["proof"], "exact");
             assert!(block["converged"].as_bool().unwrap(), "{name}: {block}");
             assert!((ascended - proved).abs() <= 1e-6 * proved, "{name}: {ascended} of {proved}");
-            assert!(sampled <= ascended, "{name}");
+            assert!(sampled <= ascended * (1.0 + TWO_WAYS), "{name}: {sampled} {ascended}");
         }
         // How far random points alone fall short; in R^10, 0.83 of the truth is what is to be expected.
         if name == "rayleigh" {
@@ -51,7 +55,7 @@ fn a_network_lies_between_search_and_proof() {
     assert_eq!(found.contradictions().count(), 0);
     for block in &found.blocks {
         assert_eq!(block.proof, Some(Proof::Compositional));
-        assert!(block.sampled <= block.ascended && block.ascended < block.proved.unwrap());
+        assert!(block.sampled <= block.ascended * (1.0 + TWO_WAYS) && block.ascended < block.proved.unwrap());
         assert!(found.g_norm(block).unwrap() <= 4.0 * (1.0 + 1e-12));
         // The value is that of the block where it is said to be attained.
         let z: Vec<usize> = (0..problem.model.minibatches().n_examples()).collect();

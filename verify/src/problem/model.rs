@@ -30,6 +30,18 @@ impl Loss for Model {
             Self::Closed(loss) => loss.minibatches(),
         }
     }
+    fn encloses(&self) -> bool {
+        match self {
+            Self::Network(loss) => loss.encloses(),
+            Self::Closed(loss) => loss.encloses(),
+        }
+    }
+    fn stage(&self, parameter: usize) -> usize {
+        match self {
+            Self::Network(loss) => loss.stage(parameter),
+            Self::Closed(loss) => loss.stage(parameter),
+        }
+    }
     fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
         match self {
             Self::Network(loss) => loss.sample_loss(z, theta),

@@ -1,19 +1,22 @@
 //! The smoothness constants of section 2.4 for one problem, bracketed block by block: sampled and ascended from below, proved
 //! from above. What `ratecheck constants` prints; the fields are described in `docs/problem-file.md`.
 
+mod proof;
+
 use std::fmt;
 
 use ratecheck::curvature::{
-    Ascent, AscentOptions, Constant, Enclosed, NeuronConstants, Sampled, Sampling, Smoothness, Upper, ascend_constants,
-    compositional_bound, g_bounds, neuron_constants, sampled_constants,
+    Ascent, AscentOptions, Constant, Sampled, Sampling, Smoothness, ascend_constants, g_bounds, sampled_constants,
 };
 use ratecheck::loss::{Loss, Minibatches};
-use ratecheck::network::Network;
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::Seed;
 use serde::Serialize;
 
+pub use proof::Proof;
+
 use crate::problem::{Described, Model, Problem};
+use proof::{Proved, prove};
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -21,10 +24,6 @@ pub const FORMAT: u32 = 1;
 /// A proved bound may be below an ascended value by this share of it and still be right: closed forms are attained, and the
 /// ascended norm is evaluated in floating point, through some 10^4 roundings of 2^-53 where networks are large.
 pub const ROUNDING: f64 = 1e-11;
-
-/// The relative width that an enclosure is to have, and the boxes it may take per constant: tens of thousands are enough.
-const ENCLOSED_TO: f64 = 0.02;
-const MOST_BOXES: usize = 1_000_000;
 
 /// How hard to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,29 +95,6 @@ pub enum Kind {
     Vg,
     /// L^gg.
     Gg,
-}
-
-/// How an upper bound was obtained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Proof {
-    /// A closed form: the constant itself.
-    Exact,
-    /// Layer by layer, for networks with smoothed batch normalisation.
-    Compositional,
-    /// By branch and bound in interval arithmetic, for one neuron in the plane.
-    Enclosure,
-}
-
-impl Proof {
-    /// In one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Compositional => "compositional",
-            Self::Enclosure => "enclosure",
-        }
-    }
 }
 
 /// sampled <= ascended <= the constant <= proved, for one block.
@@ -331,37 +307,6 @@ fn radius(problem: &Problem) -> Result<(f64, RadiusFrom), NoDomain> {
         Ok(bounds) => Ok((bounds.radius, RadiusFrom::LemmaC2)),
         Err(reason) => Err(NoDomain(reason.to_string())),
     }
-}
-
-/// Upper bounds with how they were obtained.
-type Proved = (Smoothness<Upper>, Proof);
-
-/// All upper bounds there are.
-fn prove(problem: &Problem, radius: f64) -> Result<Vec<Proved>, String> {
-    if let Some(exact) = &problem.exact {
-        return Ok(vec![(exact.clone().into(), Proof::Exact)]);
-    }
-    let Model::Network(network) = &problem.model else {
-        return Err("no closed form of the constants is known".to_owned());
-    };
-    let composed = compositional_bound(network, radius).map_err(|reason| reason.to_string())?;
-    let enclosed = enclosure(network, radius).map(|bound| (bound, Proof::Enclosure));
-    Ok(std::iter::once((composed, Proof::Compositional)).chain(enclosed).collect())
-}
-
-/// The enclosed constants of one neuron: the largest over the minibatches, if there are finitely many. Nothing for other
-/// networks.
-fn enclosure(network: &Network, radius: f64) -> Option<Smoothness<Upper>> {
-    let each = network
-        .minibatches()
-        .finite()?
-        .map(|z| neuron_constants(network, z, radius, ENCLOSED_TO, MOST_BOXES).ok())
-        .collect::<Option<Vec<_>>>()?;
-    let largest = |of: fn(&NeuronConstants) -> Enclosed| {
-        // Bounds of branch and bound are finite or infinite, never NaN, which f64::max would hide.
-        Upper(each.iter().map(|constants| of(constants).upper.0).fold(0.0, f64::max))
-    };
-    Some(Smoothness::single(largest(|c| c.l_vv), largest(|c| c.l_vg), largest(|c| c.l_gg)))
 }
 
 /// A constant's place: the rows, and the columns unless they are g; `None` for (g, g).
