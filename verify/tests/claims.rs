@@ -11,10 +11,11 @@ use ratecheck_verify::runner::{context, run_control};
 
 /// Claims that take from one second to half a minute a seed, and how many seeds are tried here. `ratecheck conformance` tries all
 /// of them with as many as the others.
-const EXPENSIVE: [(&str, u64); 6] = [
+const EXPENSIVE: [(&str, u64); 7] = [
     ("theorem-3.1-rate", 2),
     ("auto-tuning-gd", 1),
     ("lemma-3.2", 1),
+    ("lemma-3.2-proved", 4),
     ("theorem-4.2", 2),
     ("theorem-4.2-rate", 1),
     ("auto-tuning-sgd", 1),

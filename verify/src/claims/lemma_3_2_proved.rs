@@ -12,8 +12,9 @@ use ratecheck::curvature::SegmentOptions;
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::{BnRegression, Rayleigh};
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+use ratecheck::parameters::norm_sq;
 use ratecheck::proof::{self, Outcome, ProvedStep};
 
 use crate::closed_forms::C_G;
@@ -196,12 +197,17 @@ impl Claim for Lemma32Proved {
             },
             Control {
                 name: "C := 0 on 3-4-1",
-                breaks: "the inequality without its second-order term",
+                breaks: "the inequality without its second-order term, at an η_w for which the first-order term is twice the loss",
                 run: |context| {
                     let small = tiny("3-4-1", SMOOTHED, Activation::Tanh, context);
-                    let run = run("3-4-1", &small.network, small.theta.clone(), 0.3, 1e-3, 1);
+                    // L >= 0, so that no step can lower it by 2L, whatever the curvature along the step.
+                    let mut grad = vec![0.0; small.theta.len()];
+                    let network = &small.network;
+                    let loss = network.sample_gradient(&small.z, &small.theta, &mut grad, &mut Workspace::default());
+                    let grad_w_sq = norm_sq(&grad[..network.parameters().g().start]);
+                    let run = run("3-4-1", network, small.theta.clone(), 2.0 * loss / grad_w_sq, 1e-3, 1);
                     let mut check = Check::new();
-                    Run { multiple: 0.0, ..run }.prove(&mut check, context)?;
+                    Run { multiple: 0.0, within: 10.0, ..run }.prove(&mut check, context)?;
                     Ok(check)
                 },
             },

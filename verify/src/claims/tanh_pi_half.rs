@@ -35,7 +35,7 @@ use rand::RngExt;
 use ratecheck::curvature::{HessianProduct, Part, Target, dense_hessian, hessian_vector_product};
 use ratecheck::linalg::spectral_norm;
 use ratecheck::loss::{Loss, Minibatches, Workspace};
-use ratecheck::network::Activation;
+use ratecheck::network::{Activation, Lp, Normalisation};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::scalar::Scalar;
 use rayon::prelude::*;
@@ -63,7 +63,7 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "on nine closed forms with exact constants (the tanh circle attains the bound); on Fejér means of the tanh circle with \
                N = 7, 25, 101; on the tanh zone in R^10, whose constant is measured too; on trigonometric polynomials found by a search \
-               for the largest ratio; on networks under eight normalisations along the great circle through v and its gradient",
+               for the largest ratio; on networks under six differentiable normalisations along the great circle through v and its gradient",
     tolerance: "exact constants: 64u of both sides; polynomials: the gradient's maximum over the grid plus half a grid step times \
                 Σ k|b_k| ≥ |f''|, over the Hessian's maximum over the grid, which is at most the constant; the zone's constant: 512u, \
                 for a Hessian-vector product; networks: the Hessian's maximum over the circle is at most the constant, so that a \
@@ -101,8 +101,11 @@ impl Claim for TanhPiHalf {
             found,
             "trigonometric polynomials of degree 7; at most 0.9172",
         );
-        let networks: Vec<Subject> =
-            INVARIANT.iter().map(|(name, n)| small(name, *n, Activation::Softplus, context)).collect();
+        let networks: Vec<Subject> = INVARIANT
+            .iter()
+            .filter(|(_, n)| differentiable(*n))
+            .map(|(name, n)| small(name, *n, Activation::Softplus, context))
+            .collect();
         let found: Vec<_> = networks.par_iter().map(|subject| great_circles(subject, context)).collect();
         let mut largest = 0.0_f64;
         for (part, ratio) in found {
@@ -338,6 +341,12 @@ fn search(check: &mut Check, context: &Context) -> Result<f64, Unevaluated> {
         best_ratio = best_ratio.max(ratio);
     }
     Ok(best_ratio)
+}
+
+/// Whether the normalisation meets the hypothesis. The mean absolute deviation has kinks where an example is at the mean, the largest
+/// one where another example becomes it: there the gradient jumps, and no curvature next to it bounds it.
+fn differentiable(normalisation: Normalisation) -> bool {
+    !matches!(normalisation, Normalisation::LpBatchNorm { p: Lp::One | Lp::Infinity })
 }
 
 /// Along the great circle through v_i and its gradient, for every block: the largest |f'| against the largest curvature.
