@@ -111,6 +111,32 @@ fn known_answers() {
 }
 
 #[test]
+fn spectral_norms_of_every_size_and_spectrum() {
+    // Rows are padded to whole lanes: every remainder. Spectra: random, clustered at the top, and a single large value.
+    for backend in backends() {
+        for k in 1..=21 {
+            for columns in [k, k + 5] {
+                let a = random(k, columns);
+                let Svd { u, vt, .. } = (backend.svd)(a.view()).expect("finite");
+                let spectra: [fn(usize) -> f64; 4] = [
+                    |i| 1.0 - 1e-9 * i as f64,
+                    |i| 1.0 - 1e-15 * i as f64,
+                    |i| libm::pow(10.0, -(i as f64)),
+                    |i| if i < 2 { 1.0 } else { 0.999 },
+                ];
+                for spectrum in spectra {
+                    let s = Array1::from_shape_fn(k, spectrum);
+                    let norm = (backend.spectral_norm)((&u * &s).dot(&vt).view()).expect("finite");
+                    // U and V are orthogonal, and their product is rounded, to some k units in the last place each.
+                    let tolerance = 8.0 * (k + 4) as f64 * f64::EPSILON;
+                    assert!((norm - 1.0).abs() <= tolerance, "{} {k} x {columns}: {}", backend.name, norm - 1.0);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn strided_views_are_read_as_they_stand() {
     let a = random(7, 9);
     for backend in backends() {

@@ -8,7 +8,7 @@ use super::spectral::normalise;
 use crate::parameters::{dot, norm_sq};
 
 /// Pairs of steps and changes of the gradient that are remembered.
-const MEMORY: usize = 12;
+const MEMORY: usize = 40;
 /// The conditions of Wolfe: a step gains this share of what the slope promises ..
 const GAIN: f64 = 1e-4;
 /// .. and leaves at most this share of the slope.

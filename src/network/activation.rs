@@ -22,75 +22,86 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Replaces y by a = s(y) and writes s'(y), for rows in planes of which each has the length of `row`.
+    /// Whether s'(y) is kept by the forward pass; of the others it is found from s(y), and long rows less travel through the caches.
+    pub(super) fn keeps_slope(self) -> bool {
+        matches!(self, Self::Softplus | Self::LeakyRelu { .. })
+    }
+
+    /// Replaces y by a = s(y) and writes s'(y) if it is to be kept, for rows in planes of which each has the length of `row`.
     pub(super) fn forward<S: Scalar>(self, y: &mut [S::Base], slope: &mut [S::Base], row: usize) {
         // Scalars of one component have no rows to respect: one long loop keeps the pipelines full.
         let row = if S::PLANES == 1 { y.len() } else { row };
+        if !self.keeps_slope() {
+            return y.chunks_exact_mut(row).for_each(|y| self.row::<S>(y));
+        }
         for (y, slope) in y.chunks_exact_mut(row).zip(slope.chunks_exact_mut(row)) {
-            self.row::<S>(y, slope);
+            slope.copy_from_slice(y);
+            match self {
+                Self::LeakyRelu { slope: leak } => map(
+                    slope,
+                    #[inline(always)]
+                    |y: S| S::from_f64(leak) + y.step().scale(1.0 - leak),
+                ),
+                _ => map(slope, S::sigmoid),
+            }
+            self.row::<S>(y);
         }
     }
 
-    fn row<S: Scalar>(self, y: &mut [S::Base], slope: &mut [S::Base]) {
+    fn row<S: Scalar>(self, y: &mut [S::Base]) {
         match self {
-            Self::Tanh => map(
-                y,
-                slope,
-                #[inline(always)]
-                |y: S| {
-                    let t = y.tanh();
-                    (t, S::ONE - t.square())
-                },
-            ),
-            Self::Sigmoid => map(
-                y,
-                slope,
-                #[inline(always)]
-                |y: S| {
-                    let s = y.sigmoid();
-                    (s, s * (S::ONE - s))
-                },
-            ),
-            Self::Softplus => map(
-                y,
-                slope,
-                #[inline(always)]
-                |y: S| (y.softplus(), y.sigmoid()),
-            ),
-            Self::Relu => map(
-                y,
-                slope,
-                #[inline(always)]
-                |y: S| (y.relu(), y.step()),
-            ),
+            Self::Tanh => map(y, S::tanh),
+            Self::Sigmoid => map(y, S::sigmoid),
+            Self::Softplus => map(y, S::softplus),
+            Self::Relu => map(y, S::relu),
             Self::LeakyRelu { slope: leak } => map(
                 y,
-                slope,
                 #[inline(always)]
-                |y: S| {
-                    let slope = S::from_f64(leak) + y.step().scale(1.0 - leak);
-                    (y.scale(leak) + y.relu().scale(1.0 - leak), slope)
-                },
+                |y: S| y.scale(leak) + y.relu().scale(1.0 - leak),
+            ),
+        }
+    }
+
+    /// dL/dy = dL/da s'(y), in place, from the outputs a, or from the slopes if they are kept.
+    #[inline(always)]
+    pub(super) fn backward<S: Scalar>(self, d: &mut [S::Base], outputs: &[S::Base], slopes: &[S::Base]) {
+        match self {
+            Self::Tanh => through(
+                d,
+                outputs,
+                #[inline(always)]
+                |t: S| S::ONE - t.square(),
+            ),
+            Self::Sigmoid => through(
+                d,
+                outputs,
+                #[inline(always)]
+                |s: S| s * (S::ONE - s),
+            ),
+            Self::Relu => through(d, outputs, S::step),
+            Self::Softplus | Self::LeakyRelu { .. } => through(
+                d,
+                slopes,
+                #[inline(always)]
+                |slope: S| slope,
             ),
         }
     }
 }
 
 #[inline(always)]
-fn map<S: Scalar>(y: &mut [S::Base], slope: &mut [S::Base], f: impl Fn(S) -> (S, S)) {
+fn map<S: Scalar>(y: &mut [S::Base], f: impl Fn(S) -> S) {
     vectorised(
         #[inline(always)]
         || {
-            let slope = &mut slope[..y.len()];
-            sweep!(batch::<S>(y), K, b => {
-                let mut values = Lanes::<S, K>::load(y, b);
-                let mut derivatives = values;
-                for i in 0..K {
-                    (values.0[i], derivatives.0[i]) = f(values.0[i]);
-                }
-                values.store(y, b);
-                derivatives.store(slope, b);
-            });
+            sweep!(batch::<S>(y), K, b => { Lanes::<S, K>::load(y, b).map(&f).store(y, b); });
         },
     );
+}
+
+#[inline(always)]
+fn through<S: Scalar>(d: &mut [S::Base], source: &[S::Base], slope: impl Fn(S) -> S) {
+    sweep!(batch::<S>(source), K, b => {
+        (Lanes::<S, K>::load(d, b) * Lanes::load(source, b).map(&slope)).store(d, b);
+    });
 }

@@ -70,7 +70,8 @@ impl Network {
         fit(SCRATCH, S::PLANES * widest.max(2 * batch));
         for (l, layer) in self.layers.iter().enumerate() {
             fit(xhat(l), layer.n_out * row);
-            fit(slope(l), layer.n_out * row);
+            let keeps_slope = self.architecture.activation.keeps_slope();
+            fit(slope(l), if keeps_slope { layer.n_out * row } else { 0 });
             fit(output(l), layer.n_out * row);
             match self.architecture.normalisation.group_size(layer.n_out) {
                 Some(size) => fit(inverse(l), layer.n_out / size * row),
@@ -161,7 +162,9 @@ impl Network {
         let [theta, input, xhat, slope, output, inverse] =
             pick(&mut work.buffers, [THETA, source, xhat(l), slope(l), output(l), inverse(l)]);
         let of_units = units.start * row..units.end * row;
-        let (xhat, slope, output) = (&mut xhat[of_units.clone()], &mut slope[of_units.clone()], &mut output[of_units]);
+        let activation = self.architecture.activation;
+        let slope = if activation.keeps_slope() { &mut slope[of_units.clone()] } else { &mut [] };
+        let (xhat, output) = (&mut xhat[of_units.clone()], &mut output[of_units]);
         let weights = self.weights::<S>(layer, units.clone(), theta);
         let z = MatrixMut { data: xhat, rows: units.len(), columns: batch, row_step: row, plane_step: batch };
         S::matmul(&[[weights, self.inputs::<S>(l, batch, input, wanted)]], z, Store::Replace);
@@ -198,7 +201,7 @@ impl Network {
             },
         );
         if !layer.last {
-            self.architecture.activation.forward::<S>(output, slope, row);
+            activation.forward::<S>(output, slope, row);
         }
     }
 
@@ -222,10 +225,11 @@ impl Network {
         let row = S::PLANES * batch;
         let (source, wanted) = (if l == 0 { INPUT } else { output(l - 1) }, work.wanted);
         let store = if wanted == Wanted::All { Store::Replace } else { Store::Derivative };
-        let [theta, grad, input, xhat, slope, inverse, d, d_before, coefficients] =
-            pick(&mut work.buffers, [THETA, GRAD, source, xhat(l), slope(l), inverse(l), d[0], d[1], SCRATCH]);
+        let which = [xhat(l), slope(l), output(l), inverse(l), THETA, GRAD, source, d[0], d[1], SCRATCH];
+        let [xhat, slope, output, inverse, theta, grad, input, d, d_before, coefficients] =
+            pick(&mut work.buffers, which);
         let d = &mut d[..layer.n_out * row];
-        let normalisation = self.architecture.normalisation;
+        let (normalisation, activation) = (self.architecture.normalisation, self.architecture.activation);
         let group_size = normalisation.group_size(layer.n_out);
         // dL/d(xhat) row by row, and with it dL/d(gamma) and dL/d(beta). For normalisations of single units this goes on to
         // dL/dz at once; `coefficients` keeps the part of dL/dw that comes through ||w||^2, for every block.
@@ -233,9 +237,13 @@ impl Network {
             #[inline(always)]
             || {
                 for k in 0..layer.n_out {
-                    let (d, xhat) = (&mut d[k * row..][..row], &xhat[k * row..][..row]);
-                    let slope = if layer.last { None } else { Some(&slope[k * row..][..row]) };
-                    let sums = through_activation::<S>(d, xhat, slope);
+                    let of_unit = k * row..(k + 1) * row;
+                    let (d, xhat) = (&mut d[of_unit.clone()], &xhat[of_unit.clone()]);
+                    if !layer.last {
+                        let slopes = slope.get(of_unit.clone()).unwrap_or(&[]);
+                        activation.backward::<S>(d, &output[of_unit], slopes);
+                    }
+                    let sums = sums::<S>(d, xhat);
                     sums[1].store(grad, layer.bn_scale + k);
                     sums[0].store(grad, layer.bn_scale + layer.n_out + k);
                     if group_size.is_none() {
@@ -303,16 +311,12 @@ impl Network {
     }
 }
 
-/// dL/dy = dL/da s'(y), in place; returns sum_b dL/dy_b and sum_b dL/dy_b xhat_b.
+/// sum_b dL/dy_b and sum_b dL/dy_b xhat_b.
 #[inline(always)]
-fn through_activation<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], slope: Option<&[S::Base]>) -> [S; 2] {
+fn sums<S: Scalar>(d: &[S::Base], xhat: &[S::Base]) -> [S; 2] {
     let (mut sum, mut sum_xhat) = (Sum::new(), Sum::new());
     sweep!(rows::batch::<S>(xhat), K, b => {
-        let mut dy = Lanes::<S, K>::load(d, b);
-        if let Some(slope) = slope {
-            dy = dy * Lanes::load(slope, b);
-            dy.store(d, b);
-        }
+        let dy = Lanes::<S, K>::load(d, b);
         sum.add(dy);
         sum_xhat.add(dy * Lanes::load(xhat, b));
     });

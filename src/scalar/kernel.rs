@@ -257,7 +257,11 @@ fn multiply_transposed(pairs: &[Pair<'_>], mut c: MatrixMut<'_, f64>, add: bool)
 #[inline(always)]
 fn rows_of_dots<const M: usize>(pairs: &[Pair<'_>], c: &mut MatrixMut<'_, f64>, add: bool, i: usize) {
     let mut j = 0;
-    while j + 2 <= c.columns {
+    while j + 3 <= c.columns {
+        dots::<M, 3>(pairs, c, add, i, j);
+        j += 3;
+    }
+    if j + 2 <= c.columns {
         dots::<M, 2>(pairs, c, add, i, j);
         j += 2;
     }

@@ -302,3 +302,54 @@ fn is_changed(row: &[f64]) -> bool {
     // Without the sign all bits of 0 are 0: a fold over them has no branches. Most rows end the search at once.
     row.first().is_some_and(|&x| x != 0.0) || row.iter().fold(0, |bits, x| bits | (x.to_bits() << 1)) != 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Dual, Tangents};
+    use super::*;
+
+    /// Every function of one tangent and of several: their derivatives are those along each direction alone.
+    #[test]
+    fn several_tangents_are_as_many_dual_numbers() {
+        let directions = [[1.0, 0.5], [-0.3, 2.0], [0.0, 0.0]];
+        let (x, y) = (0.7, 1.3);
+        type Functions<S> = [fn(S, S) -> S; 8];
+        fn functions<S: Scalar>() -> Functions<S> {
+            [
+                |x, y| (x * y - x / y).square(),
+                |x, y| (x + y).sqrt() - (-x).exp(),
+                |x, y| y.ln() * x.sin() + y.cos(),
+                |x, y| x.atan2(y) + y.powf(1.5),
+                |x, y| x.tanh() * y.sigmoid(),
+                |x, y| (x - y).softplus().over(3),
+                |x, y| (x - y).abs() + (x - y).relu().scale(2.0),
+                |x, y| x.recip() * y,
+            ]
+        }
+        let lift = |re, i: usize| Tangents::<3> { re, du: directions.map(|d| d[i]) };
+        for (together, alone) in functions::<Tangents<3>>().iter().zip(functions::<Dual<f64>>()) {
+            let found = together(lift(x, 0), lift(y, 1));
+            for (k, [dx, dy]) in directions.into_iter().enumerate() {
+                let expected = alone(Dual::new(x, dx), Dual::new(y, dy));
+                assert_eq!(found.re, expected.re);
+                // Quotients of several tangents are products with a reciprocal: a rounding more, of numbers below 8.
+                assert!((found.du[k] - expected.du).abs() <= 8.0 * f64::EPSILON, "{} {}", found.du[k], expected.du);
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_of_changed_rows_miss_nothing() {
+        for changed in [vec![], vec![(0, 0)], vec![(2, 3)], vec![(1, 4), (3, 0)], vec![(4, 1), (0, 2)]] {
+            let mut data = [0.0, -0.0].repeat(15);
+            changed.iter().for_each(|&(i, j)| data[i * 6 + j] = f64::NAN);
+            let a = Matrix { data: &data, rows: 5, columns: 6, row_step: 6, column_step: 1, plane_step: None };
+            let range = |places: Vec<usize>| match (places.iter().min(), places.iter().max()) {
+                (Some(&first), Some(&last)) => first..last + 1,
+                _ => 0..0,
+            };
+            assert_eq!(changed_rows(a), range(changed.iter().map(|p| p.0).collect()));
+            assert_eq!(changed_rows(a.transposed()), range(changed.iter().map(|p| p.1).collect()));
+        }
+    }
+}
