@@ -170,7 +170,7 @@ impl Claim for Smooth {
             context,
         )?);
         // In the order of what they cost: branch and bound takes seconds, 10 blocks more, 118 blocks a minute.
-        let networks: [fn(&Context) -> Result<NetworkAt, Unevaluated>; 3] = [
+        let networks: [Build; 3] = [
             |context| Ok(tiny("3-4-1", SMOOTHED, Activation::Tanh, context)),
             super::lemma_3_2_proved::one_neuron_at,
             |context| Ok(small("5-6-4-4", SMOOTHED, Activation::Tanh, context)),
@@ -228,6 +228,8 @@ impl Claim for Smooth {
         ]
     }
 }
+
+type Build = fn(&Context) -> Result<NetworkAt, Unevaluated>;
 
 const SMOOTHED: Normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
 
