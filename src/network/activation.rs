@@ -94,14 +94,14 @@ fn map<S: Scalar>(y: &mut [S::Base], f: impl Fn(S) -> S) {
     vectorised(
         #[inline(always)]
         || {
-            sweep!(batch::<S>(y), K, b => { Lanes::<S, K>::load(y, b).map(&f).store(y, b); });
+            sweep!(S: batch::<S>(y), K, b => { Lanes::<S, K>::load(y, b).map(&f).store(y, b); });
         },
     );
 }
 
 #[inline(always)]
 fn through<S: Scalar>(d: &mut [S::Base], source: &[S::Base], slope: impl Fn(S) -> S) {
-    sweep!(batch::<S>(source), K, b => {
+    sweep!(S: batch::<S>(source), K, b => {
         (Lanes::<S, K>::load(d, b) * Lanes::load(source, b).map(&slope)).store(d, b);
     });
 }

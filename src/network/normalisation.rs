@@ -112,10 +112,10 @@ impl Normalisation {
         let mut spread_sq = S::ZERO;
         if !matches!(self, Self::WeightNorm) {
             let mut sum = Sum::<S>::new();
-            sweep!(batch, K, b => { sum.add(Lanes::<S, K>::load(z, b)); });
+            sweep!(S: batch, K, b => { sum.add(Lanes::<S, K>::load(z, b)); });
             let mean = sum.total().over(batch);
             let mut sum_sq = Sum::<S>::new();
-            sweep!(batch, K, b => {
+            sweep!(S: batch, K, b => {
                 let centred = Lanes::<S, K>::load(z, b) - splat(mean);
                 centred.store(z, b);
                 sum_sq.add(centred.map(S::square));
@@ -128,7 +128,7 @@ impl Normalisation {
             };
         }
         let inverse = (spread_sq + w_norm_sq.scale(self.weight_share())).sqrt().recip();
-        sweep!(batch, K, b => { (Lanes::<S, K>::load(z, b) * splat(inverse)).store(z, b); });
+        sweep!(S: batch, K, b => { (Lanes::<S, K>::load(z, b) * splat(inverse)).store(z, b); });
         inverse
     }
 
@@ -149,11 +149,11 @@ impl Normalisation {
         let (mean, mean_xhat) = (sum.over(batch), sum_xhat.over(batch));
         match self {
             Self::None | Self::WeightNorm => {
-                sweep!(batch, K, b => { (splat(factor) * Lanes::<S, K>::load(d, b)).store(d, b); });
+                sweep!(S: batch, K, b => { (splat(factor) * Lanes::<S, K>::load(d, b)).store(d, b); });
             }
             Self::LpBatchNorm { p } => lp_backward(d, xhat, factor, mean, mean_xhat, p),
             _ => {
-                sweep!(batch, K, b => {
+                sweep!(S: batch, K, b => {
                     let across = Lanes::<S, K>::load(d, b) - splat(mean) - Lanes::load(xhat, b) * splat(mean_xhat);
                     (splat(factor) * across).store(d, b);
                 });
@@ -232,7 +232,7 @@ fn spread<S: Scalar>(z: &[S::Base], p: Lp) -> S {
     let batch = rows::batch::<S>(z);
     let mean_of = |f: fn(S) -> S| {
         let mut sum = Sum::new();
-        sweep!(batch, K, b => { sum.add(Lanes::<S, K>::load(z, b).map(f)); });
+        sweep!(S: batch, K, b => { sum.add(Lanes::<S, K>::load(z, b).map(f)); });
         sum.total().over(batch)
     };
     match p {

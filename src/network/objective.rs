@@ -74,7 +74,7 @@ impl Objective {
                 #[inline(always)]
                 || {
                     let mut sum = Sum::new();
-                    sweep!(batch, K, b => {
+                    sweep!(S: batch, K, b => {
                         let out = Lanes::<S, K>::load(out, b);
                         let mut loss = [S::ZERO; K];
                         let mut slope = [S::ZERO; K];

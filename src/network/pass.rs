@@ -194,7 +194,7 @@ impl Network {
                 for ((xhat, out), k) in xhat.chunks_exact(row).zip(output.chunks_exact_mut(row)).zip(units) {
                     let bn_scale = S::load(theta, layer.bn_scale + k);
                     let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
-                    sweep!(batch, K, b => {
+                    sweep!(S: batch, K, b => {
                         (splat(bn_scale) * Lanes::<S, K>::load(xhat, b) + splat(shift)).store(out, b);
                     });
                 }
@@ -287,7 +287,7 @@ impl Network {
             vectorised(
                 #[inline(always)]
                 || {
-                    sweep!(len, K, i => {
+                    sweep!(S: len, K, i => {
                         let through_norm = splat(coefficient) * Lanes::<S, K>::load(theta, start + i);
                         (Lanes::load(grad, start + i) + through_norm).store(grad, start + i);
                     });
@@ -315,7 +315,7 @@ impl Network {
 #[inline(always)]
 fn sums<S: Scalar>(d: &[S::Base], xhat: &[S::Base]) -> [S; 2] {
     let (mut sum, mut sum_xhat) = (Sum::new(), Sum::new());
-    sweep!(rows::batch::<S>(xhat), K, b => {
+    sweep!(S: rows::batch::<S>(xhat), K, b => {
         let dy = Lanes::<S, K>::load(d, b);
         sum.add(dy);
         sum_xhat.add(dy * Lanes::load(xhat, b));
@@ -327,7 +327,7 @@ fn sums<S: Scalar>(d: &[S::Base], xhat: &[S::Base]) -> [S; 2] {
 #[inline(always)]
 fn norm_sq<S: Scalar>(theta: &[S::Base], start: usize, len: usize) -> S {
     let mut sum = Sum::new();
-    sweep!(len, K, i => {
+    sweep!(S: len, K, i => {
         let w = Lanes::<S, K>::load(theta, start + i);
         sum.add(w.map(S::square));
     });

@@ -17,12 +17,13 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
     row.len() / S::PLANES
 }
 
-/// `sweep!(n, K, b => body)` runs the body for b = 0, 4, 8, .. with the constant K = 4 while four are left, then with K = 1.
+/// `sweep!(S: n, K, b => body)` runs the body for b = 0, 4, 8, .. with the constant K = 4 while four are left, then with K = 1;
+/// always with K = 1 for scalars that are not [`Scalar::WIDE`].
 macro_rules! sweep {
-    ($n:expr, $k:ident, $b:ident => $body:block) => {{
+    ($s:ty: $n:expr, $k:ident, $b:ident => $body:block) => {{
         let n: usize = $n;
         let mut $b = 0;
-        while $b + $crate::network::rows::LANES <= n {
+        while <$s as $crate::scalar::Scalar>::WIDE && $b + $crate::network::rows::LANES <= n {
             const $k: usize = $crate::network::rows::LANES;
             $body
             $b += $k;

@@ -110,6 +110,7 @@ impl<S: Scalar, D: Tangent<S>> MulAssign for Dual<S, D> {
 impl<S: Scalar, D: Tangent<S>> Scalar for Dual<S, D> {
     type Base = S::Base;
     const PLANES: usize = (1 + D::COUNT) * S::PLANES;
+    const WIDE: bool = S::WIDE;
     const ZERO: Self = Self { re: S::ZERO, du: D::NONE };
     const ONE: Self = Self { re: S::ONE, du: D::NONE };
 

@@ -260,6 +260,7 @@ fn softplus_up(x: f64) -> f64 {
 impl Scalar for Interval {
     type Base = f64;
     const PLANES: usize = 2;
+    const WIDE: bool = false;
     const ZERO: Self = Self { lo: 0.0, hi: 0.0 };
     const ONE: Self = Self { lo: 1.0, hi: 1.0 };
 

@@ -48,6 +48,9 @@ pub trait Scalar:
     type Base: Copy + Default + Debug + Send + Sync + 'static;
     /// The number of base numbers in one scalar.
     const PLANES: usize;
+    /// Whether loops visit several scalars at once, for the vector units. Where one scalar is much work already, as an interval
+    /// is, that would only make the program larger and longer to compile.
+    const WIDE: bool = true;
     /// 0.
     const ZERO: Self;
     /// 1.
