@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::compositional::{Unbounded, compositional_bound};
-use super::constants::{Smoothness, Upper};
-use super::hessian::Part;
+use super::constants::{Exact, Smoothness, Upper};
 use super::neuron::neuron_constants;
 use crate::loss::Loss;
 use crate::network::Network;
@@ -30,20 +29,27 @@ impl fmt::Display for Method {
     }
 }
 
-/// Constants proved from above.
+/// Constants proved from above, each by the means that give the tightest bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proved {
     /// The bounds.
     pub upper: Smoothness<Upper>,
-    /// Where they come from; the weaker of two is never used.
-    pub method: Method,
+    /// How each was obtained.
+    pub method: Smoothness<Method>,
 }
 
-/// What branch and bound is asked for: 2 %, with a budget of boxes that some seconds allow.
+impl Proved {
+    /// Constants that are known in closed form.
+    pub fn exact(constants: Smoothness<Exact>) -> Self {
+        Self { method: constants.map(|_| Method::ClosedForm), upper: constants.into() }
+    }
+}
+
+/// What branch and bound is asked for: 2 %, which takes tens of thousands of boxes, and some seconds at most.
 const TOLERANCE: f64 = 0.02;
 const MAX_BOXES: usize = 200_000;
 
-/// The tightest bound that is proved here, on ||w_i|| = 1 and ||g|| <= `radius`, for every F_z of the network's minibatches: by
+/// The tightest bounds that are proved here, on ||w_i|| = 1 and ||g|| <= `radius`, for every F_z of the network's minibatches: by
 /// composition, or by branch and bound for one neuron in the plane with finitely many minibatches, where that is better.
 ///
 /// # Errors
@@ -53,25 +59,32 @@ const MAX_BOXES: usize = 200_000;
 /// As [`compositional_bound`].
 pub fn proved_constants(network: &Network, radius: f64) -> Result<Proved, Unbounded> {
     let composed = compositional_bound(network, radius)?;
-    let neuron = network.architecture().widths == [2, 1] && radius > 0.0;
-    let (true, Some(batches)) = (neuron, network.minibatches().finite()) else {
-        return Ok(Proved { upper: composed, method: Method::Composition });
+    let Some(enclosed) = enclosed(network, radius) else {
+        return Ok(Proved { method: composed.map(|_| Method::Composition), upper: composed });
     };
-    let mut largest = Smoothness::single(Upper(0.0), Upper(0.0), Upper(0.0));
-    for z in batches {
-        let Ok(found) = neuron_constants(network, z, radius, TOLERANCE, MAX_BOXES) else {
-            return Ok(Proved { upper: composed, method: Method::Composition });
-        };
-        let found = Smoothness::single(found.l_vv.upper, found.l_vg.upper, found.l_gg.upper);
-        largest = Smoothness::from_blocks(1, |a, b| pick(largest.of(a, b), found.of(a, b), f64::max));
-    }
-    // A bound of a single constant stays a bound whichever way it was found.
-    let upper = Smoothness::from_blocks(1, |a: Part, b: Part| pick(largest.of(a, b), composed.of(a, b), f64::min));
-    let method = if upper == composed { Method::Composition } else { Method::BranchAndBound };
-    Ok(Proved { upper, method })
+    let tighter = |a, b| enclosed.of(a, b).0 < composed.of(a, b).0;
+    let m = composed.n_blocks();
+    Ok(Proved {
+        upper: Smoothness::from_blocks(m, |a, b| if tighter(a, b) { enclosed.of(a, b) } else { composed.of(a, b) }),
+        method: Smoothness::from_blocks(
+            m,
+            |a, b| {
+                if tighter(a, b) { Method::BranchAndBound } else { Method::Composition }
+            },
+        ),
+    })
 }
 
-/// One of two bounds; where nothing is known a bound is infinite, never NaN.
-fn pick(a: Upper, b: Upper, f: fn(f64, f64) -> f64) -> Upper {
-    Upper(f(a.0, b.0))
+/// The largest enclosed constants of one neuron over its minibatches; nothing for other networks.
+fn enclosed(network: &Network, radius: f64) -> Option<Smoothness<Upper>> {
+    // On a single point of g there is nothing to search in two of three directions.
+    let batches = network.minibatches().finite().filter(|_| radius > 0.0)?;
+    let mut largest = Smoothness::single(Upper(0.0), Upper(0.0), Upper(0.0));
+    for z in batches {
+        let found = neuron_constants(network, z, radius, TOLERANCE, MAX_BOXES).ok()?;
+        let found = Smoothness::single(found.l_vv.upper, found.l_vg.upper, found.l_gg.upper);
+        // Where nothing is known a bound is infinite, never NaN.
+        largest = Smoothness::from_blocks(1, |a, b| Upper(largest.of(a, b).0.max(found.of(a, b).0)));
+    }
+    Some(largest)
 }

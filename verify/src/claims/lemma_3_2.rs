@@ -291,7 +291,7 @@ fn network(
         multiple = multiple.max(extremes.multiple);
         g = g.max(extremes.g);
     }
-    let name = format!("{}: constants on ‖g‖ ≤ {radius:.2}, proved by {method}", subject.name);
+    let name = format!("{}: constants on ‖g‖ ≤ {radius:.2}, proved by {}", subject.name, method.l_gg);
     let detail = format!(
         "C_1 between {:.3e} (at {points} random points and {} on the runs) and {:.3e}; L^gg between {:.3} and {:.3e}; \
          the largest ‖g_t‖ is {g:.3}",

@@ -178,7 +178,7 @@ impl Claim for Smooth {
         for network in &networks[..context.pick([1, 2, 3, 3])] {
             let (subject, radius) = (network(context)?, 2.0);
             let proved = proved_constants(&subject.network, radius)?;
-            let method = Some(proved.method.to_string());
+            let method = Some(proved.method.l_vv[(0, 0)].to_string());
             let (name, loss, upper) = (subject.name.as_str(), &subject.network, proved.upper);
             let bracket = Subject { name, loss, radius, upper, method }.bracket(&mut check, Bound::Proved, context)?;
             found.push(bracket);

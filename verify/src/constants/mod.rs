@@ -6,7 +6,8 @@ mod proof;
 use std::fmt;
 
 use ratecheck::curvature::{
-    Ascent, AscentOptions, Constant, Sampled, Sampling, Smoothness, ascend_constants, g_bounds, sampled_constants,
+    Ascent, AscentOptions, Constant, Proved, Sampled, Sampling, Smoothness, ascend_constants, g_bounds,
+    sampled_constants,
 };
 use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::parameters::{Parameters, norm_sq};
@@ -16,7 +17,7 @@ use serde::Serialize;
 pub use proof::Proof;
 
 use crate::problem::{Described, Model, Problem};
-use proof::{Proved, prove};
+use proof::prove;
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -195,12 +196,12 @@ pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomai
         ..AscentOptions::new(radius)
     };
     let ascended = ascend_constants(loss, &options, &seed);
-    let (proofs, unproved) = match prove(problem, radius) {
-        Ok(proofs) => (proofs, None),
-        Err(reason) => (Vec::new(), Some(reason)),
+    let (proved, unproved) = match prove(problem, radius) {
+        Ok(proved) => (Some(proved), None),
+        Err(reason) => (None, Some(reason)),
     };
     let (layout, z) = (loss.parameters(), loss.minibatches());
-    let blocks = places(layout).map(|place| one(layout, z, place, &sampled, &ascended, &proofs)).collect();
+    let blocks = places(layout).map(|place| one(layout, z, place, &sampled, &ascended, proved.as_ref())).collect();
     Ok(Constants {
         format: FORMAT,
         name: problem.name.clone(),
@@ -333,13 +334,12 @@ fn one(
     place: Place,
     sampled: &Smoothness<Sampled>,
     ascended: &Smoothness<Ascent>,
-    proofs: &[Proved],
+    proved: Option<&Proved>,
 ) -> Bracket {
     let ascent = at(ascended, place);
     let value = ascent.value.value();
-    // The tightest is the one that counts.
-    let proved = proofs.iter().map(|(bounds, proof)| (at(bounds, place).value(), *proof));
-    let (bound, proof) = proved.min_by(|a, b| a.0.total_cmp(&b.0)).unzip();
+    let bound = proved.map(|proved| at(&proved.upper, place).value());
+    let proof = proved.map(|proved| Proof::from(*at(&proved.method, place)));
     let (i, j) = place.map_or((None, None), |(i, j)| (Some(i), j));
     let name = |block: Option<usize>| block.map_or_else(|| "g".to_owned(), |i| layout.blocks()[i].name.clone());
     let number = |examples: &Vec<usize>| z.finite()?.position(|batch| batch == examples.as_slice());
