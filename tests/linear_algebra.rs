@@ -75,6 +75,42 @@ fn decompositions_rebuild_their_matrix() {
     }
 }
 
+/// Singular values that lie close together, equal ones and zeros among them: here some implementations stop too early.
+#[test]
+fn clusters_of_singular_values_are_told_apart() {
+    let orthogonal = |n: usize, name: &str| {
+        let mut generator = Seed::new(12).generator(name);
+        let half = Array2::from_shape_simple_fn((n, n), || generator.random_range(-1.0..1.0));
+        ratecheck::linalg::pure::symmetric_eigen((&half + &half.t()).view()).expect("finite").vectors
+    };
+    let clusters: [&[f64]; 4] = [
+        &[0.0527, 0.0496, 0.0493, 0.0480, 0.0450, 0.0077],
+        &[1.0, 1.0, 1.0, 1e-3, 1e-3, 1e-9],
+        &[1.0, 1.0 - 1e-12, 1.0 - 2e-12, 0.5, 0.5, 0.5],
+        &[1.0, 0.3, 0.3, 0.0, 0.0, 0.0],
+    ];
+    for backend in backends() {
+        for (c, cluster) in clusters.into_iter().enumerate() {
+            for trial in 0..50 {
+                let (u, v) = (orthogonal(6, &format!("u-{trial}")), orthogonal(6, &format!("v-{trial}")));
+                let a = (&u * &Array1::from(cluster.to_vec())).dot(&v.t());
+                let found = (backend.svd)(a.view()).expect("finite");
+                let rebuilt = (&found.u * &found.s).dot(&found.vt);
+                let what = format!("{}, cluster {c}, trial {trial}", backend.name);
+                // n u ||A||_F with n = 6, and ||A||_F < 3: some 1e-14 with room for a modest constant.
+                assert!(largest_difference(&rebuilt, &a) <= 1e-14, "{what}");
+                assert!(largest_difference(&found.u.t().dot(&found.u), &Array2::eye(6)) <= 1e-14, "{what}: u");
+                assert!(found.s.iter().zip(cluster).all(|(x, y)| (x - y).abs() <= 1e-14), "{what}: {}", found.s);
+
+                let symmetric = (&v * &Array1::from(cluster.to_vec())).dot(&v.t());
+                let SymmetricEigen { values, vectors } = (backend.symmetric_eigen)(symmetric.view()).expect("finite");
+                let rebuilt = (&vectors * &values).dot(&vectors.t());
+                assert!(largest_difference(&rebuilt, &symmetric) <= 1e-14, "{what}: symmetric");
+            }
+        }
+    }
+}
+
 #[test]
 fn known_answers() {
     for backend in backends() {

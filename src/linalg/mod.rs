@@ -6,6 +6,7 @@
 //!
 //! No routine hangs or returns a number for a matrix with an infinite or undefined entry: that is [`LinalgError::NotFinite`].
 
+mod jacobi;
 #[cfg(feature = "lapack")]
 pub mod lapack;
 mod norm;

@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView2};
 
+use super::jacobi;
 use super::norm::largest_singular_value;
 use super::{LinalgError, Svd, SymmetricEigen, check_finite, check_least_squares, check_square, solve_by_svd};
 
@@ -55,19 +56,22 @@ pub fn svd(a: ArrayView2<'_, f64>) -> Result<Svd, LinalgError> {
         return Ok(Svd { u: Array2::zeros((a.nrows(), 0)), s: Array1::zeros(0), vt: Array2::zeros((0, a.ncols())) });
     }
     let scale = scale_of(a);
-    let lifted = lift(a, scale);
+    // The columns become the shorter side, which is what the rotations work on.
+    let tall = a.nrows() >= a.ncols();
+    let lifted = lift(if tall { a } else { a.reversed_axes() }, scale);
     let limit = max_iterations(&lifted);
-    let found = lifted.try_svd(true, true, f64::EPSILON, limit);
-    let Some((Some(u), Some(vt), s)) = found.map(|f| (f.u, f.v_t, f.singular_values)) else {
+    let found = lifted.clone().try_svd(true, true, f64::EPSILON, limit);
+    let start = found.and_then(|f| Some((f.u?, f.v_t?.transpose())));
+    let Some((u, s, v)) = start.and_then(|(u, v)| jacobi::finish(&lifted, u, v)) else {
         return Err(LinalgError::NoConvergence(format!("singular values, {limit} steps")));
     };
-    // nalgebra's try_svd sorts already, but does not promise it.
+    let (u, v) = if tall { (u, v) } else { (v, u) };
     let mut order: Vec<usize> = (0..k).collect();
     order.sort_by(|&i, &j| s[j].total_cmp(&s[i]));
     Ok(Svd {
         u: Array2::from_shape_fn((a.nrows(), k), |(i, j)| u[(i, order[j])]),
         s: order.iter().map(|&i| s[i] * scale).collect(),
-        vt: Array2::from_shape_fn((k, a.ncols()), |(i, j)| vt[(order[i], j)]),
+        vt: Array2::from_shape_fn((k, a.ncols()), |(i, j)| v[(j, order[i])]),
     })
 }
 
