@@ -392,6 +392,15 @@ pub fn lemma_c1_scale(lip_f: f64, batch_size: usize) -> f64 {
     lip_f * (batch_size as f64).sqrt()
 }
 
+/// Lemma C.1 as its proof gives it (E15), a bound of ||grad_{x_b} y|| for one b: 3 |gamma|/sqrt(epsilon) G sqrt(B).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_c1_input_printed(0.5, -2.0, 4.0, 16), 6.0); // 3 * 2/2 * 0.5 * 4
+/// ```
+pub fn lemma_c1_input_printed(lip_f: f64, bn_scale: f64, epsilon: f64, batch_size: usize) -> f64 {
+    3.0 * bn_scale.abs() / epsilon.sqrt() * lemma_c1_scale(lip_f, batch_size)
+}
+
 /// Lemma C.1, sharp: a bound of ||grad_{x_b} y|| for one b, |gamma|/sqrt(epsilon) G sqrt(1 - 1/B).
 ///
 /// ```

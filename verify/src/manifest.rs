@@ -240,7 +240,7 @@ pub static MANIFEST: &[Section] = &[
     Section {
         title: "C Smoothness of the network",
         statements: &[
-            checked("Lemma C.1", &[], "back-propagation through a unit", &["lemma-c.1"], &[]),
+            checked("Lemma C.1", &[], "back-propagation through a unit", &["lemma-c.1", "lemma-c.1-sharp"], &[]),
             checked("Lemma C.2", &[], "weight decay keeps g bounded", &["lemma-c.2"], &[]),
             checked("Theorem C.3", &[], "the constants of section 2.4 exist", &["theorem-c.3"], &[]),
         ],

@@ -23,6 +23,7 @@ mod lemma_b_2;
 mod lemma_b_3;
 mod lemma_b_4;
 mod lemma_c_1;
+mod lemma_c_1_sharp;
 mod lemma_c_2;
 mod remark_4_1;
 mod section_2_1_gamma_beta;
@@ -75,6 +76,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_b_3::LemmaB3,
     &lemma_b_4::LemmaB4,
     &lemma_c_1::LemmaC1,
+    &lemma_c_1_sharp::LemmaC1Sharp,
     &lemma_c_2::LemmaC2,
     &theorem_c_3::TheoremC3,
 ];
