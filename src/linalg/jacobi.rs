@@ -18,13 +18,14 @@ pub(super) fn finish(
 ) -> Option<(DMatrix<f64>, DVector<f64>, DMatrix<f64>)> {
     let k = a.ncols();
     let mut b = a * &v;
-    let settled = (0..MAX_SWEEPS).any(|_| !sweep(&mut b, &mut v));
+    // Columns below this are rounding: no rotation makes them perpendicular, and they have no direction.
+    let floor = a.norm() * f64::EPSILON * a.nrows() as f64;
+    let settled = (0..MAX_SWEEPS).any(|_| !sweep(&mut b, &mut v, floor));
     if !settled {
         return None;
     }
     let s = DVector::from_fn(k, |j, _| b.column(j).norm());
-    let floor = s.max() * f64::EPSILON * a.nrows() as f64;
-    // Columns of A V that are no more than rounding have no direction: there U keeps its own, made perpendicular to the rest.
+    // Where A V has no direction U keeps its own, made perpendicular to the rest.
     let (long, short): (Vec<usize>, Vec<usize>) = (0..k).partition(|&j| s[j] > floor);
     for &j in &long {
         u.set_column(j, &(b.column(j) / s[j]));
@@ -52,7 +53,7 @@ fn perpendicular(mut x: DVector<f64>, u: &DMatrix<f64>, columns: &[usize]) -> DV
 }
 
 /// Rotates every pair of columns of b that is not perpendicular to rounding, and v with it; whether there was one.
-fn sweep(b: &mut DMatrix<f64>, v: &mut DMatrix<f64>) -> bool {
+fn sweep(b: &mut DMatrix<f64>, v: &mut DMatrix<f64>, floor: f64) -> bool {
     let mut rotated = false;
     for p in 0..b.ncols() {
         for q in p + 1..b.ncols() {
@@ -61,7 +62,7 @@ fn sweep(b: &mut DMatrix<f64>, v: &mut DMatrix<f64>) -> bool {
             // An inner product of n terms is known to n units of rounding of the lengths; NaN counts as perpendicular, and shows
             // in the result.
             let known = b.nrows() as f64 * f64::EPSILON * (alpha * beta).sqrt();
-            if gamma.abs() > known && gamma != 0.0 {
+            if alpha.min(beta).sqrt() > floor && gamma.abs() > known {
                 let zeta = (beta - alpha) / (2.0 * gamma);
                 let t = zeta.signum() / (zeta.abs() + (1.0 + zeta * zeta).sqrt());
                 let c = 1.0 / (1.0 + t * t).sqrt();

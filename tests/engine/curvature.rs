@@ -1,8 +1,6 @@
 //! The closed-form constants against dense Hessians: attained where they should be, exceeded nowhere; and sampling.
 
-mod common;
-
-use common::{RADIUS, Visitor, bilinear, minibatch, point, visit_all};
+use crate::common::{RADIUS, Visitor, bilinear, minibatch, point, visit_all};
 use ratecheck::curvature::{
     Domain, Exact, Functions, Part, Sampling, Smoothness, Target, dense_hessian, sampled_constants,
 };

@@ -1,5 +1,4 @@
 //! Lemma 3.2 proved on real steps, and the pieces of the proof against what they enclose.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use ndarray::Array2;
 use rand::RngExt;

@@ -1,5 +1,4 @@
 //! The networks against 60-digit reference values that this code did not make (see `tests/reference/README.md`).
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use ratecheck::curvature::{HessianProduct, hessian_vector_product};
 use ratecheck::data::Dataset;
@@ -9,7 +8,7 @@ use ratecheck::scalar::{Dual, Interval, Scalar};
 use serde_json::Value;
 
 fn cases() -> Vec<Value> {
-    let text = include_str!("reference/networks.json");
+    let text = include_str!("../reference/networks.json");
     let json: Value = serde_json::from_str(text).unwrap();
     json["cases"].as_array().unwrap().clone()
 }

@@ -1,5 +1,4 @@
 //! One neuron in the plane: its constants enclosed by branch and bound, against the network's own Hessian.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use rand::RngExt;
 use ratecheck::curvature::{Domain, Enclosed, Functions, Sampling, block_norms, neuron_constants, sampled_constants};

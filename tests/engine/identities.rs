@@ -1,5 +1,4 @@
 //! The identities of sections 2.3 to 2.5 and of second order, over random networks, widths, minibatches and scales.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use rand::RngExt;

@@ -1,8 +1,6 @@
 //! Local ascent of block norms: it reaches the closed forms, where plain sampling falls short, and says where.
 
-mod common;
-
-use common::{RADIUS, Visitor, minibatch, point, visit_all};
+use crate::common::{RADIUS, Visitor, minibatch, point, visit_all};
 use ratecheck::curvature::{
     Ascent, AscentOptions, Domain, Exact, Functions, Part, Sampled, Sampling, Smoothness, Target, Upper, ascend_block,
     ascend_constants, block_norms, compositional_bound, sampled_constants,

@@ -1,8 +1,6 @@
 //! Hessian-vector products and spectral norms: Euler's identities, another crate's dual numbers, dense decompositions.
 
-mod common;
-
-use common::{Visitor, minibatch, point, visit_all};
+use crate::common::{Visitor, minibatch, point, visit_all};
 use ndarray::Array2;
 use num_dual::{DualNum, HyperDual64};
 use rand::RngExt;
@@ -113,7 +111,7 @@ fn hessians_agree_with_another_crates_dual_numbers() {
 
 #[test]
 fn blocks_and_means_are_what_they_are_called() {
-    let (bilinear, problem) = (common::bilinear(), ProblemJ::default());
+    let (bilinear, problem) = (crate::common::bilinear(), ProblemJ::default());
     let mut generator = Seed::new(33).generator("blocks");
     let theta = point(&bilinear, &mut generator);
     let dense = dense_hessian(&bilinear, &[0], &theta);

@@ -1,5 +1,4 @@
 //! Intervals: the true value, computed exactly or with 240 bits by an independent library, always lies inside.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use dashu_float::FBig;
 use dashu_float::round::mode::HalfEven;

@@ -1,8 +1,6 @@
 //! The closed forms: gradients, symmetries and the quantities the catalogue states for them.
 
-mod common;
-
-use common::{Visitor, minibatch, point, visit_all};
+use crate::common::{Visitor, minibatch, point, visit_all};
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::loss::closed::{Circle, HelixValley, ProblemJ, TIndexedHelix, TanhCircle};
 use ratecheck::loss::{Loss, Minibatches, Workspace};

@@ -1,5 +1,4 @@
 //! Every normalisation, activation and objective: the backward pass against forward mode and finite differences.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use rand::RngExt;

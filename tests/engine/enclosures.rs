@@ -1,5 +1,4 @@
 //! Networks evaluated over boxes of parameters: what is found at points of the box lies inside.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use rand::RngExt;
 use ratecheck::data::{Target, teacher};

@@ -111,6 +111,28 @@ fn clusters_of_singular_values_are_told_apart() {
     }
 }
 
+/// One singular value is rounding, or less: what has no direction is given one, and nothing is iterated for ever.
+#[test]
+fn matrices_of_deficient_rank_are_decomposed() {
+    for backend in backends() {
+        for trial in 0..200 {
+            let mut generator = Seed::new(13).generator(&format!("rank-{trial}"));
+            let mut draw = |n: usize| -> Vec<f64> { (0..n).map(|_| generator.random_range(-1.0..1.0)).collect() };
+            for (rows, columns) in [(2, 2), (3, 2), (2, 5), (6, 6)] {
+                let (x, y) = (draw(rows), draw(columns));
+                let tiny = [0.0, 1e-300, 1e-20, 1e-17, 1e-16][trial % 5];
+                let a = Array2::from_shape_fn((rows, columns), |(i, j)| x[i] * y[j] + tiny * ((i + 2 * j) % 3) as f64);
+                let Svd { u, s, vt } = (backend.svd)(a.view()).expect("a decomposition");
+                let k = rows.min(columns);
+                let what = format!("{}, {rows} x {columns}, trial {trial}", backend.name);
+                assert!(largest_difference(&(&u * &s).dot(&vt), &a) <= 1e-14, "{what}");
+                assert!(largest_difference(&u.t().dot(&u), &Array2::eye(k)) <= 1e-14, "{what}: u");
+                assert!(largest_difference(&vt.dot(&vt.t()), &Array2::eye(k)) <= 1e-14, "{what}: v");
+            }
+        }
+    }
+}
+
 #[test]
 fn known_answers() {
     for backend in backends() {

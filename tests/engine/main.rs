@@ -1,0 +1,24 @@
+//! Property and reference tests of the engine, through its public face.
+//!
+//! One program for all of them: the networks are generic over their arithmetic, and each test program would compile them anew.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod ascent;
+mod bounds;
+mod closed_forms;
+mod common;
+mod compositional;
+mod compositional_networks;
+mod curvature;
+mod descent;
+mod enclosures;
+mod hessian;
+mod identities;
+mod intervals;
+mod linear_algebra;
+mod network;
+mod neuron;
+mod proofs;
+mod rates;
+mod reference_networks;
+mod step_rules;
