@@ -3,6 +3,7 @@
 //! A generator is a pure function of a root seed and a path such as `"theorem-4.2/problem-j/run-17"`. Work can
 //! therefore be done in any order, on any number of threads, and every run sees the same numbers.
 
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -75,6 +76,32 @@ pub fn companion(generator: &Generator) -> Generator {
     beside
 }
 
+/// `count` independent normal numbers with mean 0 and the given deviation, by Marsaglia's polar method.
+///
+/// Not `rand_distr::StandardNormal`, whose tail goes through the logarithm of the system's C library: its last bits
+/// differ between systems. Here the only transcendental function is libm's.
+///
+/// ```
+/// use ratecheck::random::{Seed, normals};
+/// let x = normals(10_000, 2.0, &mut Seed::new(7).generator("normals"));
+/// // The mean has deviation 0.02, and the mean square 4 sqrt(2/10000).
+/// assert!(x.iter().sum::<f64>().abs() / 1e4 < 0.1);
+/// assert!((x.iter().map(|x| x * x).sum::<f64>() / 1e4 - 4.0).abs() < 0.3);
+/// ```
+pub fn normals(count: usize, deviation: f64, generator: &mut Generator) -> Vec<f64> {
+    let mut values = Vec::with_capacity(count + 1);
+    while values.len() < count {
+        let (u, v) = (2.0 * generator.random::<f64>() - 1.0, 2.0 * generator.random::<f64>() - 1.0);
+        let square = u * u + v * v;
+        if square > 0.0 && square < 1.0 {
+            let radius = deviation * (-2.0 * libm::log(square) / square).sqrt();
+            values.extend([radius * u, radius * v]);
+        }
+    }
+    values.truncate(count);
+    values
+}
+
 /// The FNV-1a hash (Fowler, Noll, Vo): stable across machines and versions, unlike the standard library's hasher.
 fn fnv1a(bytes: impl Iterator<Item = u8>, offset: u64) -> u64 {
     bytes.fold(offset, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -83,7 +110,6 @@ fn fnv1a(bytes: impl Iterator<Item = u8>, offset: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::RngExt;
 
     #[test]
     fn paths_and_roots_separate_streams() {

@@ -3,7 +3,7 @@
 use rand::RngExt;
 
 use super::Dataset;
-use crate::random::Generator;
+use crate::random::{Generator, normals};
 
 /// Hidden units of the teacher.
 const HIDDEN: usize = 16;
@@ -124,24 +124,6 @@ fn product(left: &[f64], right: &[f64], n_inner: usize, n_columns: usize) -> Vec
         }
     }
     result
-}
-
-/// `count` independent normal numbers with mean 0 and the given deviation, by Marsaglia's polar method.
-///
-/// Not `rand_distr::StandardNormal`, whose tail goes through the logarithm of the system's C library: its last bits
-/// differ between systems. Here the only transcendental function is libm's.
-fn normals(count: usize, deviation: f64, generator: &mut Generator) -> Vec<f64> {
-    let mut values = Vec::with_capacity(count + 1);
-    while values.len() < count {
-        let (u, v) = (2.0 * generator.random::<f64>() - 1.0, 2.0 * generator.random::<f64>() - 1.0);
-        let square = u * u + v * v;
-        if square > 0.0 && square < 1.0 {
-            let radius = deviation * (-2.0 * libm::log(square) / square).sqrt();
-            values.extend([radius * u, radius * v]);
-        }
-    }
-    values.truncate(count);
-    values
 }
 
 #[cfg(test)]

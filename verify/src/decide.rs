@@ -9,6 +9,7 @@ use crate::evidence::{Check, Soundness};
 
 /// The number in the interval is at most `bound`; the margin is relative to `scale`.
 pub(crate) fn below(check: &mut Check, at: impl Into<String>, interval: Interval, bound: f64, scale: f64) {
+    check.take_risk(1.0 - interval.level);
     let at = at.into();
     match at_most(interval, bound, 0.0) {
         Decision::Shown => check.compare(at, interval.high, bound, 0.0, scale, Soundness::Proved),
@@ -19,6 +20,7 @@ pub(crate) fn below(check: &mut Check, at: impl Into<String>, interval: Interval
 
 /// The number in the interval is within `margin` of `target`.
 pub(crate) fn near(check: &mut Check, at: impl Into<String>, interval: Interval, target: f64, margin: f64) {
+    check.take_risk(1.0 - interval.level);
     let at = at.into();
     let ends = [(interval.low - target).abs(), (interval.high - target).abs()];
     match equivalent(interval, target, margin) {
@@ -55,6 +57,17 @@ mod tests {
         assert_eq!(verdict(|c| near(c, "x", interval(1.5, 2.0), 1.0, 1.0)), Verdict::Holds);
         assert!(matches!(verdict(|c| near(c, "x", interval(3.0, 4.0), 1.0, 1.0)), Verdict::Fails { .. }));
         assert!(matches!(verdict(|c| near(c, "x", interval(1.0, 3.0), 1.0, 1.0)), Verdict::Inconclusive { .. }));
+    }
+
+    #[test]
+    fn every_decision_is_paid_for() {
+        let mut check = Check::new();
+        below(&mut check, "x", interval(1.0, 2.0), 2.0, 1.0);
+        near(&mut check, "x", interval(1.0, 3.0), 1.0, 1.0);
+        // Level 0.9, twice, with some roundings.
+        assert!((check.risk() - 0.2).abs() < 1e-15);
+        check.merge(check.clone());
+        assert!((check.risk() - 0.4).abs() < 1e-15);
     }
 
     #[test]

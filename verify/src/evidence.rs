@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use ratecheck::random::{Generator, Seed};
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::SampledTest;
 use crate::plot::Plot;
 
 /// What sort of statement a claim is; it decides what evidence is asked for.
@@ -152,6 +153,15 @@ pub trait Claim: Sync {
 
     /// The broken variants, at least one.
     fn controls(&self) -> Vec<Control>;
+
+    /// The decisions that the check takes from samples, with the constants it takes them by; none for most claims.
+    ///
+    /// # Errors
+    /// When the constants depend on something that cannot be evaluated.
+    fn sampled_tests(&self, context: &Context) -> Result<Vec<SampledTest>, Unevaluated> {
+        let _ = context;
+        Ok(Vec::new())
+    }
 }
 
 /// One comparison `lhs <= rhs + rounding`.
@@ -250,6 +260,7 @@ pub struct Check {
     hypotheses: Vec<Hypothesis>,
     undecided: Option<String>,
     non_finite: Option<String>,
+    risk: f64,
 }
 
 impl Check {
@@ -344,9 +355,19 @@ impl Check {
         self.undecided.get_or_insert(reason.into());
     }
 
+    /// Records that a decision was taken from a sample, which is wrong with a probability of at most `risk`.
+    pub fn take_risk(&mut self, risk: f64) {
+        self.risk += risk;
+    }
+
+    /// The sum of the nominal risks of all decisions taken from samples: with at most this probability any of them is wrong.
+    pub fn risk(&self) -> f64 {
+        self.risk
+    }
+
     /// Adds everything another check found.
     pub fn merge(&mut self, other: Check) {
-        let Check { mut instances, order, hypotheses, undecided, non_finite } = other;
+        let Check { mut instances, order, hypotheses, undecided, non_finite, risk } = other;
         for name in order {
             let Some(theirs) = instances.remove(&name) else { continue };
             match self.instances.get_mut(&name) {
@@ -366,6 +387,7 @@ impl Check {
         }
         self.undecided = self.undecided.take().or(undecided);
         self.non_finite = self.non_finite.take().or(non_finite);
+        self.risk += risk;
     }
 
     /// The instances in the order they were first seen, with their tallies.

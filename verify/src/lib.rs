@@ -3,6 +3,7 @@
 
 mod appendix_c;
 mod auto_tuning;
+pub mod calibration;
 pub mod claims;
 pub mod cli;
 pub mod closed_forms;

@@ -22,7 +22,18 @@ const EXPENSIVE: [(&str, u64); 7] = [
 ];
 
 fn verdict(claim: &dyn Claim) -> Result<(), Failed> {
-    let evidence = claim.check(&context(claim, FIRST_SEED, Profile::Test)).map_err(|error| error.0)?;
+    let context = context(claim, FIRST_SEED, Profile::Test);
+    let evidence = claim.check(&context).map_err(|error| error.0)?;
+    let announced = claim.sampled_tests(&context).map_err(|error| error.0)?;
+    let announced: f64 = announced.iter().map(|test| test.times as f64 * test.risk).sum();
+    // A level 1 - p has lost 1e-16/p of p; the smallest p is 6e-11.
+    if !((evidence.check.risk() - announced).abs() <= 1e-5 * announced) {
+        return Err(format!(
+            "risks {:e} by decisions from samples, and announces {announced:e}",
+            evidence.check.risk()
+        )
+        .into());
+    }
     match evidence.check.verdict() {
         Verdict::Holds => Ok(()),
         other => Err(format!("{other:?}").into()),

@@ -25,6 +25,7 @@ use ratecheck::random::Seed;
 use ratecheck::rates::{Estimate, log_spaced, mean_over_runs};
 
 use super::theorem_4_2_rate::{LEVEL, Q, Table, curve, dashed, prediction, runs};
+use crate::calibration::{Design, Quantity, SampledTest, Side};
 use crate::decide::near;
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::plot::{Plot, Reference};
@@ -52,6 +53,10 @@ static STATEMENT: Statement = Statement {
 };
 
 const LAW: f64 = 0.02;
+const RUNS: usize = 16;
+/// (eta_w, T).
+const SHORT: [(f64, u64); 2] = [(1.0, 200_000), (10.0, 200_000)];
+const LONG: [(f64, u64); 3] = [(0.01, 1_000_000), (1.0, 1_000_000), (100.0, 4_000_000)];
 /// Where the law is broken: T, and the constant rate of projected SGD.
 const CONTROL: (u64, f64) = (20_000, 0.3);
 
@@ -61,19 +66,30 @@ impl Claim for EffectiveRateLaw {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        let long = [(0.01, 1_000_000), (1.0, 1_000_000), (100.0, 4_000_000)];
-        let cases = context.pick([&[(1.0, 200_000), (10.0, 200_000)][..], &long, &long, &long]);
         let mut evidence = Evidence::default();
         let mut tables = Vec::new();
-        for &(eta_w, n_steps) in cases {
+        for &(eta_w, n_steps) in cases(context) {
             let table = effective_rates(StepRule::Gradient, eta_w, n_steps, &context.seed)?;
             let ratio = law(&mut evidence.check, &format!("η_w = {eta_w} · T = {n_steps}"), &table, Q)?;
             let (i, name) = (ratio.interval(0.95), format!("e_T·√(2qT), η_w = {eta_w}"));
-            evidence.observe_interval(name, ratio.value, [i.low, i.high], format!("95% over 16 runs of T = {n_steps}"));
+            evidence.observe_interval(
+                name,
+                ratio.value,
+                [i.low, i.high],
+                format!("95% over {RUNS} runs of T = {n_steps}"),
+            );
             tables.push((eta_w, table));
         }
         evidence.plots.push(plot(&tables)?);
         Ok(evidence)
+    }
+
+    fn sampled_tests(&self, context: &Context) -> Result<Vec<SampledTest>, Unevaluated> {
+        // The noise of the largest eta_w, which scatters most.
+        let t = cases(context).iter().map(|&(_, n_steps)| n_steps as f64).next_back().into_iter().collect();
+        let (quantity, side) = (Quantity::Number, Side::Equivalent);
+        let design = Design { quantity, side, target: 1.0, margin: LAW, n_runs: RUNS, t };
+        Ok(vec![SampledTest::of_rate("e_T·√(2qT)", cases(context).len(), LEVEL, design)])
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -102,6 +118,10 @@ impl Claim for EffectiveRateLaw {
     }
 }
 
+fn cases(context: &Context) -> &'static [(f64, u64)] {
+    context.pick([&SHORT[..], &LONG, &LONG, &LONG])
+}
+
 fn broken(rule: StepRule, eta_w: f64, q: f64, context: &Context) -> Result<Check, Unevaluated> {
     let table = effective_rates(rule, eta_w, CONTROL.0, &context.seed)?;
     let mut check = Check::new();
@@ -119,11 +139,11 @@ fn law(check: &mut Check, at: &str, effective_lr: &Table, q: f64) -> Result<Esti
     Ok(ratio)
 }
 
-/// The effective rate of 16 runs without looking at L.
+/// The effective rate of [`RUNS`] runs without looking at L.
 fn effective_rates(rule: StepRule, eta_w: f64, n_steps: u64, seed: &Seed) -> Result<Table, Unevaluated> {
     let plan =
         Plan::new(rule, Schedule::constant(eta_w)?, Schedule::new(0.5, 0.5)?, n_steps, log_spaced(1, n_steps, 60));
-    let traces = runs(&plan, 16, &seed.child(&format!("law/{eta_w}")))?;
+    let traces = runs(&plan, RUNS, &seed.child(&format!("law/{eta_w}")))?;
     let values = traces.iter().flat_map(|trace| trace.records.iter().map(|record| record.effective_lr[0])).collect();
     Ok(Table { t: plan.horizons().iter().map(|&t| t as f64).collect(), values })
 }
@@ -139,4 +159,24 @@ fn plot(tables: &[(f64, Table)]) -> Result<Plot, Unevaluated> {
                    η_w the first step, which the prediction leaves out, overshoots and is waited for.";
     let plot = Plot::log_log("effective-rate", "The effective learning rate forgets η_w", caption, "t", "η_w/‖w_t‖²");
     Ok(Plot { series, references, ..plot })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibration::synthetic::resembles;
+    use crate::evidence::Profile;
+    use crate::runner::context;
+
+    #[test]
+    fn the_noise_of_the_calibration_is_that_of_the_runs() {
+        let context = context(&EffectiveRateLaw, 2019, Profile::Test);
+        let (eta_w, n_steps) = LONG[LONG.len() - 1];
+        let table = effective_rates(StepRule::Gradient, eta_w, n_steps, &context.seed).expect("runs");
+        let ratio = law(&mut Check::new(), "noise", &table, Q).expect("a mean");
+        let n = table.t.len();
+        let last: Vec<f64> = table.values.iter().skip(n - 1).step_by(n).copied().collect();
+        let design = EffectiveRateLaw.sampled_tests(&context).expect("constants").remove(0).design.expect("Student's");
+        resembles(&design, &last, ratio, &context.seed).expect("the same noise");
+    }
 }

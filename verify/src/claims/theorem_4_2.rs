@@ -24,6 +24,7 @@ use ratecheck::random::Seed;
 use ratecheck::rates::{Interval, partial_zeta};
 use rayon::prelude::*;
 
+use crate::calibration::SampledTest;
 use crate::decide::below;
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::U;
@@ -62,6 +63,8 @@ const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
 const ETAS: [f64; 5] = [0.01, 0.1, 1.0, 10.0, 100.0];
 /// c_g.
 const C: f64 = 0.5;
+/// Comparisons of one subject: two at each of three horizons.
+const COMPARISONS: usize = 2 * 3;
 /// The probability that any of the confidence bounds of one check is wrong.
 const DELTA: f64 = 1e-8;
 
@@ -157,9 +160,8 @@ impl Claim for Theorem42 {
             format!("the smallest multiple of Br that passes, over all T ≤ {depth}, α and η_w"),
         );
         let (n_runs, n_steps) = runs_of(context);
-        let mut subjects = grid("runs, d = 4", &ProblemJ::default(), &ProblemJ::default().theta_0(), 0.5);
-        subjects.push(noisy(0.5));
-        let level = Level { n_comparisons: 2 * 3 * subjects.len() };
+        let subjects = sampled();
+        let level = Level { n_comparisons: COMPARISONS * subjects.len() };
         let found = subjects.iter().map(|subject| sample(subject, n_runs, n_steps, level, &context.seed));
         let found = found.collect::<Result<Vec<_>, _>>()?;
         let mut ratios: Vec<_> = subjects.iter().zip(&found).map(|(s, one)| [s.alpha, s.eta_w, one.ratio]).collect();
@@ -173,6 +175,13 @@ impl Claim for Theorem42 {
         evidence.plots.push(plot(&ratios, n_runs, n_steps));
         slack::stochastic::theorem_4_2(&mut evidence, context)?;
         Ok(evidence)
+    }
+
+    fn sampled_tests(&self, _: &Context) -> Result<Vec<SampledTest>, Unevaluated> {
+        let times = COMPARISONS * sampled().len();
+        let risk = DELTA / times as f64;
+        let what = "expectations, empirical Bernstein bounds";
+        Ok(vec![SampledTest { what: what.to_owned(), times, risk, design: None }])
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -192,7 +201,7 @@ impl Claim for Theorem42 {
                 breaks: "η_{g,t} = η_g does not decay: g keeps a noise of its own, and the sum outgrows ln T",
                 run: |context| {
                     let subject = noisy(0.0);
-                    let found = sample(&subject, 2048, 1000, Level { n_comparisons: 6 }, &context.seed)?;
+                    let found = sample(&subject, 2048, 1000, Level { n_comparisons: COMPARISONS }, &context.seed)?;
                     Ok(merged(&[subject], vec![found]))
                 },
             },
@@ -208,6 +217,13 @@ impl Claim for Theorem42 {
             },
         ]
     }
+}
+
+/// What is followed by independent runs.
+fn sampled() -> Vec<Subject> {
+    let mut subjects = grid("runs, d = 4", &ProblemJ::default(), &ProblemJ::default().theta_0(), 0.5);
+    subjects.push(noisy(0.5));
+    subjects
 }
 
 fn grid(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> Vec<Subject> {

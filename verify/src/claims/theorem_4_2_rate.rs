@@ -27,6 +27,7 @@ use ratecheck::rates::{
     mean_over_runs, slope_over_runs,
 };
 
+use crate::calibration::{Design, Quantity, SampledTest, Side};
 use crate::decide::{below, near};
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::plot::{Plot, Reference, Series, Style};
@@ -60,6 +61,8 @@ const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
 pub(super) const LEVEL: f64 = 1.0 - 1e-8; // of every decision
 /// q of problem J, [`ProblemJ::noise_v`].
 pub(super) const Q: f64 = 0.75;
+/// Of the root mean square gradient.
+const EXPONENT: f64 = -0.25;
 /// The constant rate of projected SGD.
 const PROJECTED: f64 = 0.3;
 
@@ -86,6 +89,11 @@ impl Budget {
 
     fn window(self) -> Window {
         Window::new(self.ends()[0], self.ends()[1])
+    }
+
+    /// The horizons in the window: 21 bins of ratio 100^(1/21) = 1.245.
+    fn late(self) -> Vec<u64> {
+        log_spaced(self.n_steps / 100, self.n_steps, 22)
     }
 
     fn ends(self) -> [f64; 2] {
@@ -128,9 +136,8 @@ pub(super) fn runs(plan: &Plan, n_runs: usize, seed: &Seed) -> Result<Vec<Trace>
 }
 
 fn measure(rule: StepRule, eta_w: f64, alpha: f64, budget: Budget, seed: &Seed) -> Result<Measured, Unevaluated> {
-    let first = budget.n_steps / 100;
-    // 21 bins of ratio 100^(1/21) = 1.245 in the window, and as many before it for the plots.
-    let horizons = log_spaced(1, first, 22).into_iter().chain(log_spaced(first, budget.n_steps, 22));
+    // As many bins before the window as in it, for the plots.
+    let horizons = log_spaced(1, budget.n_steps / 100, 22).into_iter().chain(budget.late());
     let plan =
         Plan::new(rule, Schedule::new(eta_w, alpha)?, Schedule::new(0.5, 0.5)?, budget.n_steps, horizons).every_step();
     let traces = runs(&plan, budget.n_runs, seed)?;
@@ -141,13 +148,23 @@ fn measure(rule: StepRule, eta_w: f64, alpha: f64, budget: Budget, seed: &Seed) 
     let each = |f: fn(&Record) -> f64| traces.iter().flat_map(|trace| trace.records.iter().map(f)).collect();
     Ok(Measured {
         squares: Table {
-            t: t.windows(2).map(|pair| (pair[0] * pair[1]).sqrt()).collect(),
+            t: centres(&t),
             values: traces.iter().flat_map(|trace| trace.records.windows(2).map(bin)).collect(),
         },
         effective_lr: Table { t: t.clone(), values: each(|record| record.effective_lr[0]) },
         w_norm_sq: Table { t, values: each(|record| record.w_norm_sq[0]) },
         horizons,
     })
+}
+
+/// The geometric means of neighbouring horizons.
+fn centres(t: &[f64]) -> Vec<f64> {
+    t.windows(2).map(|pair| (pair[0] * pair[1]).sqrt()).collect()
+}
+
+/// Whether the window is late enough for the limit itself to be compared with.
+fn is_sharp(alpha: f64) -> bool {
+    alpha <= 0.25
 }
 
 pub(super) fn prediction(eta_w: f64, alpha: f64) -> SgdPrediction {
@@ -183,6 +200,28 @@ impl Claim for Theorem42Rate {
         Ok(evidence)
     }
 
+    /// Simulated for alpha = 0.
+    fn sampled_tests(&self, context: &Context) -> Result<Vec<SampledTest>, Unevaluated> {
+        let budget = Budget::of(context);
+        let horizons: Vec<f64> = budget.late().into_iter().map(|t| t as f64).collect();
+        let (window, bins, sgd) = (budget.window(), centres(&horizons), prediction(1.0, 0.0));
+        let (all, sharp) = (ALPHAS.len(), ALPHAS.into_iter().filter(|&alpha| is_sharp(alpha)).count());
+        let predicted = predicted_rms_slope(0.0, &bins, window)?;
+        let rate = sgd.fit_effective_rate(&budget.late(), window)?.slope;
+        let test = |what, times, quantity, side, target, t: &[f64]| {
+            let Budget { n_runs, margin, .. } = budget;
+            SampledTest::of_rate(what, times, LEVEL, Design { quantity, side, target, margin, n_runs, t: t.to_vec() })
+        };
+        use {Quantity as Q, Side::AtMost, Side::Equivalent};
+        Ok(vec![
+            test("RMS ‖∇L‖, no slower than -1/4", all, Q::SlopeOfRootMean, AtMost, EXPONENT, &bins),
+            test("RMS ‖∇L‖, predicted slope", all, Q::SlopeOfRootMean, Equivalent, predicted, &bins),
+            test("RMS ‖∇L‖, -1/4", sharp, Q::SlopeOfRootMean, Equivalent, EXPONENT, &bins),
+            test("effective rate, predicted slope", all, Q::SlopeOfRate, Equivalent, rate, &horizons),
+            test("‖w‖², slope", all, Q::SlopeOfNorm, Equivalent, 0.5, &horizons),
+        ])
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -192,7 +231,7 @@ impl Claim for Theorem42Rate {
                     let rms = constant(StepRule::Projected, PROJECTED, context)?;
                     let mut check = Check::new();
                     let margin = Budget::CONTROL.margin;
-                    below(&mut check, "projected · no slower than -1/4", rms, -0.25 + margin, margin);
+                    below(&mut check, "projected · no slower than -1/4", rms, EXPONENT + margin, margin);
                     Ok(check)
                 },
             },
@@ -227,7 +266,7 @@ fn slopes(
 ) -> Result<(), Unevaluated> {
     let Budget { margin, n_runs, n_steps } = budget;
     let window = budget.window();
-    let sharp = alpha <= 0.25;
+    let sharp = is_sharp(alpha);
     let sgd = prediction(1.0, alpha);
     let rms = measured.squares.slope(window, Summary::RootMean)?;
     let predicted = predicted_rms_slope(alpha, &measured.squares.t, window)?;
@@ -235,7 +274,7 @@ fn slopes(
         &mut evidence.check,
         format!("α = {alpha} · RMS gradient no slower than -1/4"),
         rms.interval(LEVEL),
-        -0.25 + margin,
+        EXPONENT + margin,
         margin,
     );
     near(
@@ -246,7 +285,7 @@ fn slopes(
         margin,
     );
     if sharp {
-        near(&mut evidence.check, format!("α = {alpha} · RMS gradient, -1/4"), rms.interval(LEVEL), -0.25, margin);
+        near(&mut evidence.check, format!("α = {alpha} · RMS gradient, -1/4"), rms.interval(LEVEL), EXPONENT, margin);
     }
     let request = Bootstrap { window, summary: Summary::RootMean, level: 0.95, n_resamples: 2000 };
     let mut generator = context.generator(&format!("bootstrap/{alpha}"));
@@ -328,4 +367,35 @@ fn norm_plot(found: &[Measured], budget: Budget) -> Result<Plot, Unevaluated> {
     let caption = "The squared norm grows as T^(1/2-α), just as fast as brings the effective rate down to T^(-1/2).";
     let plot = Plot::log_log("norm", "The norms make up for the schedule", caption, "t", "‖w_t‖²");
     Ok(Plot { series, references, window: Some(budget.ends()), ..plot })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibration::synthetic::resembles;
+    use crate::claims::CLAIMS;
+    use crate::evidence::Profile;
+    use crate::runner::context;
+
+    #[test]
+    fn the_noise_of_the_calibration_is_that_of_the_runs() {
+        let claim = CLAIMS.iter().find(|claim| claim.statement().id == STATEMENT.id).expect("listed");
+        let context = context(*claim, 2019, Profile::Test);
+        let budget = Budget::of(&context);
+        let found = measure(StepRule::Gradient, 1.0, 0.5, budget, &context.seed.child("noise")).expect("runs");
+        for test in claim.sampled_tests(&context).expect("constants") {
+            let design = test.design.expect("Student's interval");
+            let (table, summary) = match design.quantity {
+                Quantity::SlopeOfRootMean => (&found.squares, Summary::RootMean),
+                Quantity::SlopeOfRate => (&found.effective_lr, Summary::Mean),
+                _ => (&found.w_norm_sq, Summary::Mean),
+            };
+            let from = table.t.len() - design.t.len();
+            assert_eq!(table.t[from..], design.t, "{}", test.what);
+            let late: Vec<f64> =
+                table.values.chunks_exact(table.t.len()).flat_map(|run| run[from..].to_vec()).collect();
+            let slope = table.slope(budget.window(), summary).expect("a slope");
+            resembles(&design, &late, slope, &context.seed).expect("the same noise");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
+mod calibrate;
 mod conformance;
 mod constants;
 mod errata;
@@ -62,6 +63,7 @@ Examples:
   ratecheck verify --profile full --jobs 2   everything, with the long runs
   ratecheck list                             every statement of the paper, and the claims that check it
   ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show
+  ratecheck calibrate                        how often the statistical decisions would be wrong, and how sharp they are
   ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own
   ratecheck constants --problem net.toml     its smoothness constants, from below and from above";
 
@@ -84,6 +86,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Try every claim and its controls with many seeds, at the smallest budget.
     Conformance(conformance::Arguments),
+    /// Measure size, power and bias of the statistical decisions on synthetic runs with known exponents.
+    Calibrate(calibrate::Arguments),
     /// Print the errata of the paper with their numbers, as Markdown.
     Errata,
     /// Evaluate a network of your own: loss, gradient, Hessian, and the spectral norms of its blocks.
@@ -127,6 +131,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::List(arguments) => list::run(&arguments, claims),
         Command::Explain(arguments) => explain::run(&arguments, claims),
         Command::Conformance(arguments) => conformance::run(&arguments, claims),
+        Command::Calibrate(arguments) => calibrate::run(&arguments, claims),
         Command::Errata => errata::run(),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Constants(arguments) => constants::run(&arguments),

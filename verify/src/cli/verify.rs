@@ -52,7 +52,7 @@ impl Default for Arguments {
 
 /// The profiles a user can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Level {
+pub(super) enum Level {
     Quick,
     Standard,
     Full,

@@ -1,0 +1,68 @@
+//! `ratecheck calibrate`: the statistical decisions of the claims on synthetic runs with known exponents.
+
+use std::path::PathBuf;
+
+use super::text::{columns, heading};
+use super::verify::Level;
+use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, say};
+use crate::calibration::{FAMILY, Options, PROFILES, calibrate, markdown, spending, tables};
+use crate::evidence::Unevaluated;
+
+/// Sets of runs by default: some seconds.
+const SETS: usize = 4_000;
+/// And with `--full`: about a minute on two cores.
+const FULL: usize = 100_000;
+
+/// What is simulated, and where it is written.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The profile whose decisions are simulated.
+    #[arg(long, value_enum, default_value_t = Level::Quick)]
+    profile: Level,
+    /// 100,000 sets of runs for each estimator instead of 4,000: about a minute on two cores.
+    #[arg(long)]
+    full: bool,
+    /// The root of the seed tree; the same seed gives the same numbers.
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// Threads (0: one per core); the numbers do not depend on it.
+    #[arg(long, default_value_t = 0)]
+    jobs: usize,
+    /// Write the tables as Markdown into this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Simulates, prints and writes. Fails if all decisions together cost too much, or if one was wrong more often than its level allows.
+pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
+    let failed = |error: Unevaluated| (Exit::Failed, format!("the decisions cannot be calibrated: {}", error.0));
+    let replications = if arguments.full { FULL } else { SETS };
+    let options = Options { profile: arguments.profile.into(), replications, seed: arguments.seed };
+    let found = pool(arguments.jobs)?.install(|| calibrate(claims, &options)).map_err(failed)?;
+    let shown = tables(claims, &found).map_err(failed)?;
+    for table in &shown {
+        say(&format!("{}\n{}\n\n{}\n", heading(table.title), table.text, columns(&table.rows, table.left)))?;
+    }
+    if let Some(file) = &arguments.out {
+        let command = command(arguments, file);
+        std::fs::write(file, markdown(&shown, &options, &command))
+            .map_err(|error| (Exit::Output, format!("{} cannot be written: {error}", file.display())))?;
+    }
+    for profile in PROFILES {
+        let risk: f64 = spending(claims, profile).map_err(failed)?.iter().map(|one| one.risk).sum();
+        if !(risk < FAMILY) {
+            return Err((Exit::Failed, format!("all decisions together may be wrong with probability {risk:e}")));
+        }
+    }
+    match found.iter().find(|one| one.errs_too_often()) {
+        None => Ok(Exit::Holds),
+        Some(one) => Err((Exit::Failed, format!("{}: wrong more often than its level allows", one.test.what))),
+    }
+}
+
+/// What repeats it.
+fn command(arguments: &Arguments, file: &std::path::Path) -> String {
+    let Arguments { profile, full, seed, .. } = arguments;
+    let (profile, full) = (format!("{profile:?}").to_lowercase(), if *full { " --full" } else { "" });
+    format!("cargo run --release -- calibrate --profile {profile}{full} --seed {seed} --out {}", file.display())
+}
