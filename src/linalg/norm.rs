@@ -9,6 +9,9 @@ use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
 const LANES: usize = 4;
 type Lane = [f64; LANES];
 
+/// The square of a size that is nothing beside 1: its own square is far from underflow, and 1e-100 far below the rounding of 1.
+const NEGLIGIBLE_SQ: f64 = 1e-200;
+
 /// The largest singular value: sqrt of the largest eigenvalue of the smaller of A A^T and A^T A. `None` if an entry is not
 /// finite.
 pub(super) fn largest_singular_value(a: ArrayView2<'_, f64>) -> Option<f64> {
@@ -105,6 +108,11 @@ fn tridiagonalise(a: &mut [Lane], k: usize, step: usize) -> Vec<f64> {
         v[lane][place] = 0.0;
         let rest = inner(v, v);
         beside_sq[j] = head * head + rest;
+        if beside_sq[j] < NEGLIGIBLE_SQ {
+            // Entries have the size of 1, so that the row is 0 but for rounding; beta might overflow.
+            beside_sq[j] = 0.0;
+            continue;
+        }
         if rest == 0.0 {
             continue;
         }

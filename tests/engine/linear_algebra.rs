@@ -111,6 +111,32 @@ fn clusters_of_singular_values_are_told_apart() {
     }
 }
 
+/// Entries of all sizes down to the smallest, as in a Hessian where weight decay has all but switched a layer off: squares underflow.
+#[test]
+fn entries_of_all_sizes_are_decomposed() {
+    for backend in backends() {
+        for trial in 0..200 {
+            let mut generator = Seed::new(14).generator(&format!("sizes-{trial}"));
+            for (rows, columns) in [(2, 2), (4, 9), (16, 16), (9, 4)] {
+                let diagonal = trial % 2 == 0;
+                let a = Array2::from_shape_simple_fn((rows, columns), || {
+                    generator.random_range(-1.0..1.0) * 10.0_f64.powf(generator.random_range(-320.0..0.0))
+                });
+                let eye = Array2::from_shape_fn((rows, columns), |(i, j)| f64::from(u8::from(diagonal && i == j)));
+                let a = a + eye;
+                let what = format!("{}, {rows} x {columns}, trial {trial}", backend.name);
+                let Svd { u, s, vt } = (backend.svd)(a.view()).expect("a decomposition");
+                assert!(largest_difference(&(&u * &s).dot(&vt), &a) <= TOLERANCE, "{what}");
+                let norm = (backend.spectral_norm)(a.view()).expect("finite");
+                assert!((norm - s[0]).abs() <= TOLERANCE * s[0], "{what}: {norm} {}", s[0]);
+                let (symmetric, size) = (a.t().dot(&a), s[0] * s[0]);
+                let SymmetricEigen { values, .. } = (backend.symmetric_eigen)(symmetric.view()).expect("converged");
+                assert!((values[columns - 1] - size).abs() <= 40.0 * TOLERANCE * size, "{what}: {values}");
+            }
+        }
+    }
+}
+
 /// One singular value is rounding, or less: what has no direction is given one, and nothing is iterated for ever.
 #[test]
 fn matrices_of_deficient_rank_are_decomposed() {
