@@ -1,0 +1,190 @@
+//! Gradient descent: Lemma 3.2, equation (11), Lemma A.2, Theorem 3.1. The notation is that of the module above.
+
+use ndarray::ArrayView2;
+
+use super::larger;
+use crate::scalar::Scalar;
+
+/// C_i = (1/2) sum_j Lij + m Li^2/(c Lg), Lemma 3.2; `l_vv_row` is (Li1, .., Lim).
+///
+/// Without coupling to g (Li = 0) the second term is 0 even where Lg = 0, as for a loss without g.
+///
+/// ```
+/// use ratecheck::bounds::c_w;
+/// assert_eq!(c_w(&[2.0, 4.0], 3.0, 6.0, 0.5), 9.0); // (2 + 4)/2 + 2 * 9/(0.5 * 6)
+/// assert_eq!(c_w(&[2.0], 0.0, 0.0, 0.5), 1.0);
+/// ```
+pub fn c_w<S: Scalar + PartialEq>(l_vv_row: &[S], l_vg: S, l_gg: S, c_g: f64) -> S {
+    let coupling = if l_vg == S::ZERO { S::ZERO } else { l_vg.square().scale(l_vv_row.len() as f64) / l_gg.scale(c_g) };
+    sum(l_vv_row.iter().copied()).scale(0.5) + coupling
+}
+
+fn sum<S: Scalar>(terms: impl Iterator<Item = S>) -> S {
+    terms.fold(S::ZERO, |sum, term| sum + term)
+}
+
+/// 2(2-c)/((2+c)Lg): Lemma 3.2 holds for 0 < eta_g up to here.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::eta_g_limit(3.0, 0.5), 0.4); // 2 * 1.5/(2.5 * 3)
+/// ```
+pub fn eta_g_limit<S: Scalar>(l_gg: S, c_g: f64) -> S {
+    // 2 - c and 2 + c are divided as they are: neither need be a floating-point number.
+    let c = S::from_f64(c_g);
+    let two = S::from_f64(2.0);
+    (two - c).scale(2.0) / ((two + c) * l_gg)
+}
+
+/// 2(1-c)/Lg, the eta_g that Theorems 3.1 and 4.2 print; below [`eta_g_limit`].
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::eta_g_printed(4.0, 0.5), 0.25);
+/// ```
+pub fn eta_g_printed(l_gg: f64, c_g: f64) -> f64 {
+    2.0 * (1.0 - c_g) / l_gg
+}
+
+/// Lemma 3.2 (12), an upper bound of L(theta_{t+1}) - L(theta_t) for eta_g up to [`eta_g_limit`]:
+/// -sum_i eta_w ||grad_{w_i} L||^2 (1 - C_i eta_w/n_i) - (c/2) eta_g ||grad_g L||^2, at theta_t.
+///
+/// ```
+/// use ratecheck::bounds::lemma_3_2;
+/// assert_eq!(lemma_3_2(2.0, 0.5, 0.5, &[4.0, 2.0], &[3.0, 1.0], &[1.0, 3.0], 8.0), 0.0); // -3 + 4 - 1
+/// ```
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn lemma_3_2<S: Scalar>(eta_w: f64, eta_g: f64, c_g: f64, n: &[S], grad_w_sq: &[S], c_w: &[S], grad_g_sq: S) -> S {
+    assert!(n.len() == grad_w_sq.len() && n.len() == c_w.len(), "one entry per block");
+    let blocks =
+        n.iter().zip(grad_w_sq).zip(c_w).map(|((&n, &sq), &c)| sq.scale(eta_w) * (S::ONE - c.scale(eta_w) / n));
+    -sum(blocks) - grad_g_sq.scale(eta_g).scale(0.5 * c_g)
+}
+
+/// (11), a bound of sum_{t<T} ||grad_{v_i} L||^2 under a constant eta_w: n_T (n_T - n_0)/eta_w^2.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::equation_11(0.5, 2.0, 3.0), 12.0); // 3 * 1/0.25
+/// ```
+pub fn equation_11(eta_w: f64, n_start: f64, n_end: f64) -> f64 {
+    n_end * (n_end - n_start) / (eta_w * eta_w)
+}
+
+/// 2C_i + LA_i^2 eta_w/n_0: what (19) and K_i share.
+fn first_phase(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+    2.0 * c_w + l_a * l_a * eta_w / n_start
+}
+
+/// K_i = (C_i eta_w/n_0 + 1/2)(2C_i + LA_i^2 eta_w/n_0), Lemma A.2.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::k_w(3.0, 2.0, 4.0, 2.0), 91.0); // (6 + 1/2)(6 + 8)
+/// ```
+pub fn k_w(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+    (c_w * eta_w / n_start + 0.5) * first_phase(c_w, l_a, eta_w, n_start)
+}
+
+/// (19), Lemma A.2: with t_i the last tau < T at which n_i <= 2 C_i eta_w, a bound of n_i one step later,
+/// n_0 + eta_w (2C_i + LA_i^2 eta_w/n_0).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_a2_norm_sq(3.0, 2.0, 4.0, 2.0), 58.0); // 2 + 4 (6 + 8)
+/// ```
+pub fn lemma_a2_norm_sq(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+    n_start + eta_w * first_phase(c_w, l_a, eta_w, n_start)
+}
+
+/// The left-hand side of (20), at most [`lemma_a2`]: sum_i (n_T - n_0)/(2 eta_w) + (c/2) eta_g sum_{t<T} ||grad_g L||^2.
+///
+/// ```
+/// use ratecheck::bounds::lemma_a2_left;
+/// assert_eq!(lemma_a2_left(0.5, &[1.0, 2.0], &[2.0, 4.0], 0.5, 2.0, 3.0), 4.5); // (1 + 2)/1 + 0.25 * 2 * 3
+/// ```
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn lemma_a2_left(eta_w: f64, n_start: &[f64], n_end: &[f64], c_g: f64, eta_g: f64, sum_grad_g_sq: f64) -> f64 {
+    assert_eq!(n_start.len(), n_end.len(), "one entry per block");
+    let growth: f64 = n_start.iter().zip(n_end).map(|(start, end)| (end - start) / (2.0 * eta_w)).sum();
+    growth + 0.5 * c_g * eta_g * sum_grad_g_sq
+}
+
+/// A = Delta + sum_i K_i: the right-hand side of (20), and the A of Theorem 3.1.
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::lemma_a2(1.0, &[2.0, 3.0]), 6.0);
+/// ```
+pub fn lemma_a2(gap: f64, k_w: &[f64]) -> f64 {
+    gap + k_w.iter().sum::<f64>()
+}
+
+/// Theorem 3.1, a bound of sum_{t<T} ||grad_V L||^2 for every T: 4A(A + sum_i n_0/eta_w), with A from [`lemma_a2`].
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_3_1_sum_v(3.0, 0.5, &[1.0, 2.0]), 108.0); // 12 (3 + 6)
+/// ```
+pub fn theorem_3_1_sum_v(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
+    4.0 * a * (a + n_start.iter().sum::<f64>() / eta_w)
+}
+
+/// The tighter form that the same proof gives: 2A(2A + max_i n_0/eta_w).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_3_1_sum_v_tight(3.0, 0.5, &[1.0, 2.0]), 60.0); // 6 (6 + 4)
+/// ```
+pub fn theorem_3_1_sum_v_tight(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
+    2.0 * a * (2.0 * a + n_start.iter().fold(0.0, |x, &y| larger(x, y)) / eta_w)
+}
+
+/// Theorem 3.1, a bound of sum_{t<T} ||grad_g L||^2 for every T: 2A/(c eta_g).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_3_1_sum_g(3.0, 0.5, 4.0), 3.0);
+/// ```
+pub fn theorem_3_1_sum_g(a: f64, c_g: f64, eta_g: f64) -> f64 {
+    2.0 * a / (c_g * eta_g)
+}
+
+/// Theorem 3.1 (10), a bound of min_{t<T} ||grad L(V_t; g_t)||^2: (1/T)(4A(A + sum_i n_0/eta_w) + 2A/(c eta_g)).
+///
+/// ```
+/// assert_eq!(ratecheck::bounds::theorem_3_1_min(3, 3.0, 0.5, &[1.0, 2.0], 0.5, 4.0), 37.0); // (108 + 3)/3
+/// ```
+pub fn theorem_3_1_min(n_steps: u64, a: f64, eta_w: f64, n_start: &[f64], c_g: f64, eta_g: f64) -> f64 {
+    (theorem_3_1_sum_v(a, eta_w, n_start) + theorem_3_1_sum_g(a, c_g, eta_g)) / n_steps as f64
+}
+
+/// The sketch of Theorem 3.1, a bound of sum_{t<T} ||grad_g L||^2: (2/(c eta_g))(L_0 - L_T + sum_i C_i n_T/n_0), where
+/// `decrease` is L_0 - L_T.
+///
+/// ```
+/// use ratecheck::bounds::sketch_sum_g;
+/// assert_eq!(sketch_sum_g(1.0, 0.5, 4.0, &[2.0, 1.0], &[1.0, 4.0], &[3.0, 8.0]), 9.0); // 1 + 6 + 2
+/// ```
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn sketch_sum_g(decrease: f64, c_g: f64, eta_g: f64, c_w: &[f64], n_start: &[f64], n_end: &[f64]) -> f64 {
+    assert!(c_w.len() == n_start.len() && c_w.len() == n_end.len(), "one entry per block");
+    let growth: f64 = c_w.iter().zip(n_start).zip(n_end).map(|((c, start), end)| c * end / start).sum();
+    2.0 / (c_g * eta_g) * (decrease + growth)
+}
+
+/// Q_t in the proof of Lemma B.2 (and of Lemma 3.2), a bound of L(theta_{t+1}) - L(theta_t) - <grad L, Delta>:
+/// (1/2) sum_ij Lij |Dw_i||Dw_j|/(|w_i||w_j|) + sum_i Li |Dw_i||Dg|/|w_i| + (1/2) Lg |Dg|^2, where `turn[i]` is |Dw_i|/|w_i| and
+/// `move_g` is |Dg|.
+///
+/// ```
+/// use ratecheck::bounds::taylor_remainder;
+/// let l_vv = ndarray::array![[2.0, 1.0], [1.0, 4.0]];
+/// assert_eq!(taylor_remainder(l_vv.view(), &[1.0, 0.0], 6.0, &[1.0, 2.0], 0.5), 12.25); // 1 + 2 + 8 + 0.5 + 0.75
+/// ```
+///
+/// # Panics
+/// If the lengths differ.
+pub fn taylor_remainder(l_vv: ArrayView2<'_, f64>, l_vg: &[f64], l_gg: f64, turn: &[f64], move_g: f64) -> f64 {
+    assert!(l_vv.dim() == (turn.len(), turn.len()) && l_vg.len() == turn.len(), "one entry per block");
+    let pairs = l_vv.indexed_iter().map(|((i, j), l)| 0.5 * l * turn[i] * turn[j]).sum::<f64>();
+    let mixed = l_vg.iter().zip(turn).map(|(l, turn)| l * turn * move_g).sum::<f64>();
+    pairs + mixed + 0.5 * l_gg * move_g * move_g
+}
