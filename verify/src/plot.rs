@@ -19,17 +19,25 @@ pub struct Axis {
     pub label: String,
     /// Linear or logarithmic.
     pub scale: Scale,
+    /// On a vertical axis: what stands at 1, 2, .., in place of numbers; empty for an axis of numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
 }
 
 impl Axis {
     /// A logarithmic axis.
     pub fn log(label: &str) -> Self {
-        Self { label: label.to_owned(), scale: Scale::Log }
+        Self { label: label.to_owned(), scale: Scale::Log, names: Vec::new() }
     }
 
     /// A linear axis.
     pub fn linear(label: &str) -> Self {
-        Self { label: label.to_owned(), scale: Scale::Linear }
+        Self { label: label.to_owned(), scale: Scale::Linear, names: Vec::new() }
+    }
+
+    /// A vertical axis of things without an order of their own: `names[k]` stands at k + 1.
+    pub fn names(label: &str, names: Vec<String>) -> Self {
+        Self { names, ..Self::linear(label) }
     }
 }
 

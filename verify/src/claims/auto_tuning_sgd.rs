@@ -38,7 +38,7 @@ static STATEMENT: Statement = Statement {
         "0 ≤ α ≤ 1/2",
         "F is smooth: smoothed BN, tanh",
     ],
-    measured: "64-16-16-10 on 256 digits in 16 fixed minibatches, 24 runs (start and minibatches) each for α = 0, 1/8, 1/4, 3/8, \
+    measured: "64-16-16-10 on 256 digits in 16 fixed minibatches, 48 runs (start and minibatches) each for α = 0, 1/8, 1/4, 3/8, \
                1/2 at η_w = 10 and α = 0 at η_w = 1, 100. Per run, for η_w ≥ 10, the log-log slope of ‖∇L(V_t; g_t)‖ over the last decade; \
                the norms at the horizons; the mean effective rates at T for η_w = 1, 10, 100",
     tolerance: "Student's limit for the mean slope of the runs, at level 1e-8 a comparison, is at most -1/8: halfway between the \
@@ -59,8 +59,9 @@ const LEVEL: f64 = 1e-8;
 const INTERVAL: f64 = 1.0 - 2.0 * LEVEL;
 /// What Theorem 4.2 says of the slope of the gradient, logarithms aside.
 const EXPONENT: f64 = -0.25;
-/// Runs of each case.
-const RUNS: usize = 24;
+/// Runs of each case. The slopes of single runs scatter by about 0.05, and their mean lies 0.08 or more below the limit: at the stated
+/// level Student's interval reaches 0.05 to either side with 48 runs, and 0.09 with 24, which left one seed in twenty undecided.
+const RUNS: usize = 48;
 /// From here on ‖w‖² has grown tenfold well before the last decade, in every profile, so that the slope is that of a tuned rate. At
 /// η_w = 1 the effective rate starts at about 1 and the growth takes place inside the window: the slope is shown, not judged.
 const ETA_W: f64 = 10.0;

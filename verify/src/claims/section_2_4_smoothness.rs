@@ -16,7 +16,7 @@ use crate::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Observation, Origin, Standing, Statement, Unevaluated,
 };
 use crate::instances::{Subject as NetworkAt, small, tiny};
-use crate::plot::{Axis, Plot, Scale, Series, Style};
+use crate::plot::{Axis, Plot, Series, Style};
 
 /// See the module's first line.
 pub(super) struct Smooth;
@@ -239,22 +239,19 @@ fn broken<L: Loss>(subject: &Subject<'_, L>, bound: Bound, context: &Context) ->
     Ok(check)
 }
 
-/// Sampled and ascended as parts of the proved bound, subject by subject.
+/// Sampled and ascended as parts of the proved bound, subject by subject, the first at the top.
 fn brackets(found: &[Found]) -> Plot {
     let curve = |value: fn(&Found) -> f64| -> Vec<[f64; 2]> {
-        found.iter().enumerate().map(|(k, f)| [(k + 1) as f64, value(f)]).collect()
+        found.iter().rev().enumerate().map(|(k, f)| [value(f), (k + 1) as f64]).collect()
     };
-    let names: Vec<String> = found.iter().enumerate().map(|(k, f)| format!("{}: {}", k + 1, f.name)).collect();
     Plot {
         id: "brackets".to_owned(),
         title: "Random points fall short of the constants, ascents reach them".to_owned(),
-        caption: format!(
-            "The largest norm at 100 random points, and the largest found by ascent, as parts of the proved bound, at the block where the ascent is \
-             nearest to it. {}.",
-            names.join(", ")
-        ),
-        x: Axis { label: "instance".to_owned(), scale: Scale::Linear },
-        y: Axis { label: "part of the proved bound".to_owned(), scale: Scale::Linear },
+        caption: "The largest norm at 100 random points, and the largest found by ascent, as parts of the proved bound, at the block where the ascent \
+                  is nearest to it. The bound is the constant itself but for the networks of several layers, where it comes by composition."
+            .to_owned(),
+        x: Axis::linear("part of the proved bound"),
+        y: Axis::names("instance", found.iter().rev().map(|f| f.name.clone()).collect()),
         series: vec![
             Series::new("ascended", Style::Points, curve(|f| f.ascended)),
             Series::new("sampled", Style::Points, curve(|f| f.sampled)),

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::plot::Axis;
+use crate::plot::{Axis, Reference};
 
 fn plot(series: Vec<Series>) -> Plot {
     Plot {
@@ -136,6 +136,17 @@ fn what_cannot_be_shown_is_left_out() {
     let nothing = check(&plot(vec![Series::new("none", Style::Line, vec![[0.0, 1.0], [1.0, -1.0], [f64::NAN, 1.0]])]));
     assert!(nothing.contains("nothing to draw"));
     assert!(check(&plot(Vec::new())).contains("nothing to draw"));
+}
+
+#[test]
+fn an_axis_of_names() {
+    let mut picture = plot(vec![Series::new("found", Style::Points, vec![[0.5, 1.0], [1.0, 2.0]])]);
+    picture.x = Axis::linear("part");
+    picture.y = Axis::names("instance", vec!["a long name of an instance".into(), "second".into()]);
+    let drawn = texts(&check(&picture));
+    let place = |name: &str| drawn.iter().find(|t| t.4 == name).map(|t| t.2);
+    assert!(place("second").unwrap() < place("a long name of an instance").unwrap()); // 1 is at the bottom
+    assert_eq!(drawn.iter().filter(|t| t.4 == "1" || t.4 == "2").count(), 0);
 }
 
 #[test]
