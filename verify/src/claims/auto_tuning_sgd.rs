@@ -13,7 +13,9 @@ use ratecheck::rates::{
     mean_over_runs,
 };
 
-use crate::auto_tuning::{Way, curvature_in_g, eta_g_is_admissible, largest, log_log, mean, no_divergence, starts};
+use crate::auto_tuning::{
+    Way, curvature_in_g, decades, eta_g_is_admissible, largest, log_log, mean, no_divergence, starts,
+};
 use crate::calibration::{Design, Quantity, SampledTest, Side};
 use crate::decide::below;
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Statement, Unevaluated};
@@ -345,6 +347,8 @@ fn show(evidence: &mut Evidence, cases: &[Case], context: &Context) -> Result<()
         "‖w_i‖², mean",
         norms.collect(),
     ));
+    let n_runs = context.pick([1, 2, 4, 8]);
+    evidence.plots.extend(decades::on_networks(n_runs, horizon(context), ETA_G, &context.seed)?);
     Ok(())
 }
 

@@ -21,13 +21,16 @@
 //! [`ProblemJ::noise_v`]: ratecheck::loss::closed::ProblemJ::noise_v
 
 use ratecheck::descent::{Plan, Schedule, StepRule};
+use ratecheck::loss::closed::ProblemJ;
 use ratecheck::random::Seed;
 use ratecheck::rates::{Estimate, log_spaced, mean_over_runs};
 
 use super::theorem_4_2_rate::{LEVEL, Q, Table, curve, dashed, prediction, runs};
+use crate::auto_tuning::decades::{Decades, compared};
 use crate::calibration::{Design, Quantity, SampledTest, Side};
+use crate::closed_forms::ETA_W;
 use crate::decide::near;
-use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Statement, Unevaluated};
 use crate::plot::{Plot, Reference};
 
 /// See the module's first line.
@@ -81,6 +84,9 @@ impl Claim for EffectiveRateLaw {
             tables.push((eta_w, table));
         }
         evidence.plots.push(plot(&tables)?);
+        if context.profile > Profile::Test {
+            evidence.plots.extend(eight_decades(context)?);
+        }
         Ok(evidence)
     }
 
@@ -161,11 +167,37 @@ fn plot(tables: &[(f64, Table)]) -> Result<Plot, Unevaluated> {
     Ok(Plot { series, references, ..plot })
 }
 
+/// Problem J over eight decades of eta_w, with norms that grow and with fixed ones: where it ends, and how the norm grew beside its
+/// prediction (n_0^2 + 2 eta_w^2 q t)^(1/2).
+fn eight_decades(context: &Context) -> Result<Vec<Plot>, Unevaluated> {
+    let (loss, seed) = (ProblemJ::default(), context.seed.child("decades"));
+    let (n_runs, n_steps) = (context.pick([4, 8, 16, 16]), context.pick([10_000, 100_000, 300_000, 1_000_000]));
+    let starts = vec![loss.theta_0(); n_runs];
+    let of = |name: &str, rule| Decades::of(name, &loss, &starts, rule, 0.5, n_steps, &seed);
+    let ways = [of("SGD", StepRule::Gradient)?, of("fixed norms", StepRule::Projected)?];
+    let mut plots = Vec::from(compared("problem-j", "problem J", &ways, loss.loss_min()));
+    let caption = "‖w_t‖² over eight decades of η_w, the mean over the runs, and (‖w_0‖⁴ + 2η_w²qt)^(1/2), which the law comes from: dashed. For \
+                   large η_w the first step, in which the noise is twice q, is seen to the end.";
+    let mut norms = Plot::log_log(
+        "problem-j-decades-norm",
+        "‖w‖² grows as predicted, once the first step is made up for",
+        caption,
+        "t",
+        "‖w_t‖²",
+    );
+    for (eta_w, measured) in ETA_W.into_iter().zip(ways[0].over_time(|record| &record.w_norm_sq)) {
+        let t: Vec<f64> = measured.points.iter().map(|point| point[0]).collect();
+        norms.series.push(measured);
+        norms.series.push(dashed("", &t, |t| prediction(eta_w, 0.0).norm_sq(t as u64)));
+    }
+    plots.push(norms);
+    Ok(plots)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::calibration::synthetic::resembles;
-    use crate::evidence::Profile;
     use crate::runner::context;
 
     #[test]
