@@ -11,6 +11,7 @@ mod compositional;
 mod compositional_networks;
 mod curvature;
 mod descent;
+mod double_double;
 mod enclosures;
 mod hessian;
 mod identities;
