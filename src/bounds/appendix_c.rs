@@ -1,14 +1,15 @@
 //! Networks with smoothed BN: Lemmas C.1 and C.2.
 
 use super::larger;
+use crate::scalar::Scalar;
 
 /// Lemma C.1, a bound of |dy/dgamma| and |dy/dbeta|, where ||grad f|| <= G = `lip_f`: G sqrt(B). Both are attained.
 ///
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_c1_scale(0.5, 16), 2.0);
 /// ```
-pub fn lemma_c1_scale(lip_f: f64, batch_size: usize) -> f64 {
-    lip_f * (batch_size as f64).sqrt()
+pub fn lemma_c1_scale<S: Scalar>(lip_f: S, batch_size: usize) -> S {
+    lip_f * S::from_f64(batch_size as f64).sqrt()
 }
 
 /// Lemma C.1 as its proof gives it (E15), a bound of ||grad_{x_b} y|| for one b: 3 |gamma|/sqrt(epsilon) G sqrt(B).
@@ -16,8 +17,8 @@ pub fn lemma_c1_scale(lip_f: f64, batch_size: usize) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_c1_input_printed(0.5, -2.0, 4.0, 16), 6.0); // 3 * 2/2 * 0.5 * 4
 /// ```
-pub fn lemma_c1_input_printed(lip_f: f64, bn_scale: f64, epsilon: f64, batch_size: usize) -> f64 {
-    3.0 * bn_scale.abs() / epsilon.sqrt() * lemma_c1_scale(lip_f, batch_size)
+pub fn lemma_c1_input_printed<S: Scalar>(lip_f: S, bn_scale: S, epsilon: S, batch_size: usize) -> S {
+    bn_scale.abs().scale(3.0) / epsilon.sqrt() * lemma_c1_scale(lip_f, batch_size)
 }
 
 /// Lemma C.1, sharp: a bound of ||grad_{x_b} y|| for one b, |gamma|/sqrt(epsilon) G sqrt(1 - 1/B).
@@ -26,8 +27,8 @@ pub fn lemma_c1_input_printed(lip_f: f64, bn_scale: f64, epsilon: f64, batch_siz
 /// assert_eq!(ratecheck::bounds::lemma_c1_input(3.0, -2.0, 4.0, 1), 0.0);
 /// assert!((ratecheck::bounds::lemma_c1_input(3.0, -2.0, 4.0, 2) - 4.5_f64.sqrt()).abs() < 1e-15);
 /// ```
-pub fn lemma_c1_input(lip_f: f64, bn_scale: f64, epsilon: f64, batch_size: usize) -> f64 {
-    lemma_c1_inputs(lip_f, bn_scale, epsilon) * (1.0 - 1.0 / batch_size as f64).sqrt()
+pub fn lemma_c1_input<S: Scalar>(lip_f: S, bn_scale: S, epsilon: S, batch_size: usize) -> S {
+    lemma_c1_inputs(lip_f, bn_scale, epsilon) * (S::ONE - S::from_f64(batch_size as f64).recip()).sqrt()
 }
 
 /// Lemma C.1, sharp: a bound of the gradient of y in all x_b together, |gamma|/sqrt(epsilon) G.
@@ -35,7 +36,7 @@ pub fn lemma_c1_input(lip_f: f64, bn_scale: f64, epsilon: f64, batch_size: usize
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_c1_inputs(3.0, -2.0, 4.0), 3.0);
 /// ```
-pub fn lemma_c1_inputs(lip_f: f64, bn_scale: f64, epsilon: f64) -> f64 {
+pub fn lemma_c1_inputs<S: Scalar>(lip_f: S, bn_scale: S, epsilon: S) -> S {
     bn_scale.abs() / epsilon.sqrt() * lip_f
 }
 

@@ -66,8 +66,8 @@ pub fn lemma_3_2<S: Scalar>(eta_w: f64, eta_g: f64, c_g: f64, n: &[S], grad_w_sq
 /// ```
 /// assert_eq!(ratecheck::bounds::equation_11(0.5, 2.0, 3.0), 12.0); // 3 * 1/0.25
 /// ```
-pub fn equation_11(eta_w: f64, n_start: f64, n_end: f64) -> f64 {
-    n_end * (n_end - n_start) / (eta_w * eta_w)
+pub fn equation_11<S: Scalar>(eta_w: f64, n_start: S, n_end: S) -> S {
+    n_end * (n_end - n_start) / S::from_f64(eta_w).square()
 }
 
 /// 2C_i + LA_i^2 eta_w/n_0: what (19) and K_i share.

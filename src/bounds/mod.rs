@@ -7,7 +7,7 @@
 //!
 //! The formulas are those of the proofs with their misprints corrected. Every function is the formula in its doc comment,
 //! evaluated as written: a relative error of a few units of rounding, and NaN in, NaN out. Slices have an entry per block.
-//! Those of Lemma 3.2 are written over [`crate::scalar::Scalar`], so that a proof can evaluate them over intervals.
+//! Some are written over [`crate::scalar::Scalar`], so that a proof can evaluate them over intervals, and a replay with more digits.
 
 mod appendix_c;
 mod gradient_descent;

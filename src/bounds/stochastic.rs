@@ -1,6 +1,7 @@
 //! Stochastic gradient descent: Lemmas B.1 to B.4, Theorem 4.2, Remark 4.1. The notation is that of the module above.
 
 use super::larger;
+use crate::scalar::Scalar;
 
 /// D_i = 2 eta_w^2 LA_i^2 + eta_w^4 LA_i^4/n_0^2, Lemma B.3.
 ///
@@ -56,8 +57,8 @@ pub fn lemma_b1(a_start: f64, b: f64, sum_before_last: f64) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_b1_sharp(2.0, 3.0, 2.0), 1.5); // an equality for T = 1, a_1 = B
 /// ```
-pub fn lemma_b1_sharp(a_start: f64, b: f64, sum_before_last: f64) -> f64 {
-    libm::log(sum_before_last / a_start) + b / a_start
+pub fn lemma_b1_sharp<S: Scalar>(a_start: S, b: S, sum_before_last: S) -> S {
+    (sum_before_last / a_start).ln() + b / a_start
 }
 
 /// sum_i S_i + R of Lemma B.2, whose expectation bounds E L_T - L_0. Per block, `descent[i]` is the sum over t of

@@ -1,6 +1,9 @@
 //! The tightest of many comparisons: a run is compared at every step, and one comparison of it is recorded.
 
-use crate::evidence::{Check, Soundness};
+use ratecheck::scalar::DoubleDouble;
+
+use crate::evidence::Check;
+use crate::replay::Sides;
 
 /// The comparison `lhs <= rhs` that had the least room, and the step it was made at.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +41,21 @@ impl Closest {
 
     /// Records it at `at`, with room for a rounding relative to the scale.
     pub(crate) fn record(&self, check: &mut Check, at: &str, rounding: f64) {
+        self.replayed(check, at, rounding, |_| None);
+    }
+
+    /// The same with a replay of both sides at the step that is given.
+    pub(crate) fn replayed(
+        &self,
+        check: &mut Check,
+        at: &str,
+        rounding: f64,
+        replay: impl FnOnce(u64) -> Option<[DoubleDouble; 2]>,
+    ) {
         let at = format!("{at}, T = {}", self.t);
-        check.compare(at, self.lhs, self.rhs, rounding * self.scale, self.scale, Soundness::Proved);
+        let rounding = rounding * self.scale;
+        let replay = || replay(self.t).map(|[lhs, rhs]| Sides::counted(lhs, rhs, rounding));
+        check.replayed(at, [self.lhs, self.rhs, rounding, self.scale], replay);
     }
 
     /// lhs/rhs.

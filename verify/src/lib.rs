@@ -4,6 +4,7 @@
 mod appendix_c;
 mod auto_tuning;
 pub mod calibration;
+mod check;
 pub mod claims;
 pub mod cli;
 pub mod closed_forms;
@@ -20,6 +21,7 @@ mod paths;
 pub mod plot;
 pub mod problem;
 mod real;
+pub mod replay;
 pub mod report;
 pub mod results;
 pub mod runner;

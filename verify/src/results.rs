@@ -6,6 +6,7 @@ use crate::errata;
 use crate::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Verdict};
 use crate::manifest::Chapter;
 use crate::plot::Plot;
+use crate::replay::NearFailures;
 
 /// The version of the format of `results.json`; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -137,6 +138,9 @@ pub struct ClaimResult {
     pub verdict: Verdict,
     /// The tightest comparison.
     pub worst: Option<Comparison>,
+    /// Comparisons that failed by no more than the rounding of `f64`, and what their replays found.
+    #[serde(default)]
+    pub near_failures: NearFailures,
     /// All instances.
     pub instances: Vec<InstanceResult>,
     /// The hypotheses and their standing.
@@ -214,6 +218,13 @@ impl Results {
     /// How many claims have this status.
     pub fn count(&self, status: Status) -> usize {
         self.claims.iter().filter(|c| c.status() == status).count()
+    }
+
+    /// Comparisons that failed by no more than the rounding of `f64`, over all claims.
+    pub fn near_failures(&self) -> NearFailures {
+        let mut near = NearFailures::default();
+        self.claims.iter().for_each(|claim| near.add(claim.near_failures));
+        near
     }
 
     /// How many controls were rejected, and how many there are.

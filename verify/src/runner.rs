@@ -40,6 +40,7 @@ pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult 
         does_not_show: statement.does_not_show.to_owned(),
         verdict,
         worst: check.worst().cloned(),
+        near_failures: check.near_failures(),
         instances: check
             .instances()
             .map(|(name, tally)| InstanceResult {

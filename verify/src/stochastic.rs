@@ -20,8 +20,10 @@ use ratecheck::loss::{Loss, Minibatches, Workspace, closed::ProblemJ};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Generator;
+use ratecheck::scalar::{DoubleDouble, Scalar};
 
 use crate::evidence::{Check, Context, Standing, Unevaluated};
+use crate::replay::Recursion;
 
 /// The constant rate of g, before its schedule (t+1)^(-1/2).
 pub(crate) const ETA_G: f64 = 0.5;
@@ -113,6 +115,56 @@ impl<L: Loss> Case<'_, L> {
             });
         }
         Ok(largest)
+    }
+}
+
+/// A run in double-double as far as some T, with what Lemma B.4 compares there. Vectors have an entry per block.
+pub(crate) struct Replayed {
+    /// eta_{w,t}/n_t at T - 1 and at T.
+    rates: [Vec<DoubleDouble>; 2],
+    /// sum_{t<T} ||grad_v L_t||^2, and with the factor eta_{w,t}/n_t.
+    sums: [Vec<DoubleDouble>; 2],
+}
+
+impl Replayed {
+    /// e_T and e_{T-1}.
+    pub(crate) fn rates(&self, i: usize) -> [DoubleDouble; 2] {
+        [self.rates[1][i], self.rates[0][i]]
+    }
+
+    /// The two sides of (22).
+    pub(crate) fn weighted(&self, i: usize) -> [DoubleDouble; 2] {
+        [self.rates[1][i] * self.sums[0][i], self.sums[1][i]]
+    }
+}
+
+impl<L: Loss> Case<'_, L> {
+    /// The run of [`Case::follow`] in double-double up to T = `end`, by the recursion (4) and the same minibatches; only for that rule.
+    pub(crate) fn replay(&self, mut generator: Generator, end: u64) -> Option<Replayed> {
+        if self.rule != StepRule::Gradient {
+            return None;
+        }
+        let (rate_w, rate_g) = (self.schedule().ok()?, Schedule::new(ETA_G, 0.5).ok()?);
+        let mut run = Recursion::<L>::new(self.loss, self.theta_0);
+        let m = self.loss.parameters().n_blocks();
+        let zero = || vec![DoubleDouble::ZERO; m];
+        let (mut sums, mut rates, mut permutation) = ([zero(), zero()], [zero(), zero()], Vec::new());
+        for t in 0..end {
+            run.look_at_mean()?;
+            for i in 0..m {
+                let n = run.w_norm_sq(i);
+                let grad_v_sq = n * run.grad_w_sq(i);
+                rates[0][i] = DoubleDouble::from(rate_w.at(t)) / n;
+                sums[0][i] += grad_v_sq;
+                sums[1][i] += rates[0][i] * grad_v_sq;
+            }
+            run.look(self.loss.minibatches().draw(&mut generator, &mut permutation));
+            run.step(rate_w.at(t), rate_g.at(t));
+            for i in 0..m {
+                rates[1][i] = DoubleDouble::from(rate_w.at(t + 1)) / run.w_norm_sq(i);
+            }
+        }
+        Some(Replayed { rates, sums })
     }
 }
 

@@ -5,7 +5,7 @@
 use rand::RngExt;
 use ratecheck::bounds::lemma_b1;
 use ratecheck::random::Generator;
-use ratecheck::scalar::Scalar;
+use ratecheck::scalar::{DoubleDouble, Scalar};
 
 use crate::closest::Closest;
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
@@ -32,7 +32,7 @@ static STATEMENT: Statement = Statement {
 };
 
 /// What bounds the sum, in a_0, B and A_{T-1}.
-pub(super) type Bound = fn(f64, f64, f64) -> f64;
+pub(super) type Bound<S = f64> = fn(S, S, S) -> S;
 
 impl Claim for LemmaB1 {
     fn statement(&self) -> &'static Statement {
@@ -40,7 +40,7 @@ impl Claim for LemmaB1 {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        Ok(measure(lemma_b1, context))
+        Ok(measure(lemma_b1, None, context))
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -69,8 +69,8 @@ impl Claim for LemmaB1 {
     }
 }
 
-/// Every family against a bound, with the share of it that each uses.
-pub(super) fn measure(bound: Bound, context: &Context) -> Evidence {
+/// Every family against a bound, with the share of it that each uses; `precise` is the bound in double-double, for replays.
+pub(super) fn measure(bound: Bound, precise: Option<Bound<DoubleDouble>>, context: &Context) -> Evidence {
     let mut evidence = Evidence::default();
     let long = context.pick([1_000, 10_000, 100_000, 1_000_000]);
     let families: [(&str, Vec<Vec<f64>>); 5] = [
@@ -83,7 +83,7 @@ pub(super) fn measure(bound: Bound, context: &Context) -> Evidence {
     for (name, sequences) in families {
         let mut ratio = 0.0_f64;
         for sequence in sequences {
-            ratio = ratio.max(compare(&mut evidence.check, name, &sequence, bound));
+            ratio = ratio.max(compare(&mut evidence.check, name, &sequence, bound, precise));
         }
         evidence.observe(format!("largest sum/bound, {name}"), ratio, "1 would be sharp");
     }
@@ -93,12 +93,12 @@ pub(super) fn measure(bound: Bound, context: &Context) -> Evidence {
 /// One sequence against a bound.
 pub(super) fn one(name: &str, a: &[f64], bound: Bound) -> Check {
     let mut check = Check::new();
-    compare(&mut check, name, a, bound);
+    compare(&mut check, name, a, bound, None);
     check
 }
 
 /// Compares at every T with B the largest increment; returns the largest ratio.
-fn compare(check: &mut Check, name: &str, a: &[f64], bound: Bound) -> f64 {
+fn compare(check: &mut Check, name: &str, a: &[f64], bound: Bound, precise: Option<Bound<DoubleDouble>>) -> f64 {
     let b = a[1..].iter().copied().fold(0.0, f64::max);
     let (mut total, mut sum, mut closest, mut ratio) = (a[0], 0.0, Closest::NONE, 0.0_f64);
     for (t, x) in a.iter().enumerate().skip(1) {
@@ -112,8 +112,21 @@ fn compare(check: &mut Check, name: &str, a: &[f64], bound: Bound) -> f64 {
         total += x;
     }
     let at = format!("{name} · a_0 = {:.2e}, B = {b:.2e}, length {}", a[0], a.len() - 1);
-    closest.record(check, &at, (4.0 * a.len() as f64 + 16.0) * U);
+    closest.replayed(check, &at, (4.0 * a.len() as f64 + 16.0) * U, |t| precise.map(|bound| replay(a, b, t, bound)));
     ratio
+}
+
+/// The sum up to T = `end` and its bound in double-double.
+fn replay(a: &[f64], b: f64, end: u64, bound: Bound<DoubleDouble>) -> [DoubleDouble; 2] {
+    let start = DoubleDouble::from(a[0]);
+    let (mut total, mut before_last, mut sum) = (start, start, DoubleDouble::ZERO);
+    for &x in &a[1..=end as usize] {
+        let x = DoubleDouble::from(x);
+        sum += x / total;
+        before_last = total;
+        total += x;
+    }
+    [sum, bound(start, DoubleDouble::from(b), before_last)]
 }
 
 /// a_t = min(B, A_{t-1}).

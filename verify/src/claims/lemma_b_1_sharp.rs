@@ -43,7 +43,7 @@ impl Claim for LemmaB1Sharp {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        Ok(measure(lemma_b1_sharp, context))
+        Ok(measure(lemma_b1_sharp, Some(lemma_b1_sharp), context))
     }
 
     fn controls(&self) -> Vec<Control> {

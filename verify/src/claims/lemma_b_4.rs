@@ -176,8 +176,8 @@ fn follow<L: Loss>(
     let (mut g, mut weighted_g, mut sum_g) = (Closest::NONE, 0.0, 0.0);
     let (mut weighted, mut plain, mut increments) = (vec![0.0; m], vec![0.0; m], vec![0.0; m]);
     let mut found = Found::default();
-    let generator = context.generator(&format!("{name}/{eta_w}/{alpha}"));
-    found.0[3] = case.follow(Mean::Looked, generator, |moment| {
+    let generator = || context.generator(&format!("{name}/{eta_w}/{alpha}"));
+    found.0[3] = case.follow(Mean::Looked, generator(), |moment| {
         let t = moment.t + 1;
         for i in 0..m {
             let (n, next) = (moment.n[0][i], moment.n[1][i]);
@@ -203,11 +203,13 @@ fn follow<L: Loss>(
     let rounding = (44.0 * steps as f64 + 32.0) * U;
     for (i, block) in case.loss.parameters().blocks().iter().enumerate() {
         let run = format!("{name} · α = {alpha}, η_w = {eta_w}, {}", block.name);
-        falling[i].record(check, &format!("{run}, effective rate after/before"), rounding);
+        let replay = |t| case.replay(generator(), t).map(|run| run.rates(i));
+        falling[i].replayed(check, &format!("{run}, effective rate after/before"), rounding, replay);
         if reading == Reading::RateAlone {
             continue;
         }
-        weight[i].record(check, &format!("{run}, (22)"), rounding);
+        let replay = |t| case.replay(generator(), t).map(|run| run.weighted(i));
+        weight[i].replayed(check, &format!("{run}, (22)"), rounding, replay);
         log[i].record(check, &format!("{run}, (23), L_A = L"), rounding);
         log_printed[i].record(check, &format!("{run}, (23), L_A = πL"), rounding);
         found.0[0] = found.0[0].max(weight[i].ratio());

@@ -4,15 +4,18 @@
 //! sharp form is a claim of its own, `lemma-c.1-sharp`, where the Jacobian is derived.
 
 use std::cell::Cell;
+use std::fmt;
+use std::ops::Range;
 
 use rand::RngExt;
-use ratecheck::bounds::{lemma_c1_input, lemma_c1_input_printed, lemma_c1_scale};
+use ratecheck::bounds::{lemma_c1_input, lemma_c1_input_printed, lemma_c1_inputs, lemma_c1_scale};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::random::Generator;
-use ratecheck::scalar::{Dual, Scalar};
+use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
 use crate::instances::U;
+use crate::replay::Sides;
 
 /// See the module's first line.
 pub(super) struct LemmaC1;
@@ -52,12 +55,53 @@ pub(super) struct Unit {
 /// What is compared with what; the true statement, or a broken one.
 #[derive(Clone, Copy)]
 pub(super) struct Subject {
-    /// The bound of ||grad_{x_b} y||, from G, gamma, epsilon and B.
-    pub(super) input: fn(f64, f64, f64, usize) -> f64,
-    /// The bound of the gradient in all x_b together, from G, gamma and epsilon, if there is one.
-    pub(super) inputs: Option<fn(f64, f64, f64) -> f64>,
+    /// The bound of ||grad_{x_b} y||, and what it is multiplied by.
+    pub(super) input: (Input, f64),
+    /// What the bound of the gradient in all x_b together is multiplied by, if there is one.
+    pub(super) inputs: Option<f64>,
     /// P_bb' from 1{b=b'}, B, xt_b and xt_b'.
     pub(super) entry: fn(f64, f64, f64, f64) -> f64,
+}
+
+/// A bound of ||grad_{x_b} y||.
+#[derive(Clone, Copy)]
+pub(super) enum Input {
+    /// As the proof of Lemma C.1 gives it.
+    Proof,
+    /// 3 gamma/epsilon G sqrt(B), as the lemma is printed.
+    Printed,
+    /// Derived in `lemma-c.1-sharp`.
+    Sharp,
+}
+
+impl Input {
+    fn bound<S: Scalar>(self, lip_f: S, bn_scale: S, epsilon: S, batch_size: usize) -> S {
+        match self {
+            Self::Proof => lemma_c1_input_printed(lip_f, bn_scale, epsilon, batch_size),
+            Self::Printed => bn_scale.scale(3.0) / epsilon * lemma_c1_scale(lip_f, batch_size),
+            Self::Sharp => lemma_c1_input(lip_f, bn_scale, epsilon, batch_size),
+        }
+    }
+}
+
+/// Which derivative of y is bounded.
+#[derive(Clone, Copy)]
+enum Derivative {
+    Scale,
+    Shift,
+    Input(usize),
+    Inputs,
+}
+
+impl fmt::Display for Derivative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scale => write!(f, "dy/dγ"),
+            Self::Shift => write!(f, "dy/dβ"),
+            Self::Input(b) => write!(f, "dy/dx_{b}"),
+            Self::Inputs => write!(f, "all dy/dx"),
+        }
+    }
 }
 
 /// P = I - 11'/B - xt xt'/B.
@@ -66,12 +110,7 @@ pub(super) fn exact_entry(same: f64, b: f64, x: f64, x_other: f64) -> f64 {
 }
 
 /// The lemma as its proof gives it.
-const TRUE: Subject = Subject { input: lemma_c1_input_printed, inputs: None, entry: exact_entry };
-
-/// 3 gamma/epsilon G sqrt(B), as printed.
-fn printed(lip_f: f64, bn_scale: f64, epsilon: f64, batch_size: usize) -> f64 {
-    3.0 * bn_scale / epsilon * lemma_c1_scale(lip_f, batch_size)
-}
+const TRUE: Subject = Subject { input: (Input::Proof, 1.0), inputs: None, entry: exact_entry };
 
 impl Claim for LemmaC1 {
     fn statement(&self) -> &'static Statement {
@@ -90,7 +129,7 @@ impl Claim for LemmaC1 {
         }
         evidence.observe(
             "the printed bound over the derivative at ε = 100, B = 2, γ = 1",
-            printed(1.0, 1.0, 100.0, 2) / lemma_c1_input(1.0, 1.0, 100.0, 2),
+            Input::Printed.bound(1.0, 1.0, 100.0, 2) / lemma_c1_input(1.0, 1.0, 100.0, 2),
             "below 1: the printed bound fails (E15); the derivative there is exactly the sharp bound",
         );
         Ok(evidence)
@@ -101,12 +140,12 @@ impl Claim for LemmaC1 {
             Control {
                 name: "the printed 3γ/ε at ε = 100",
                 breaks: "the bound of the inputs' derivative is 3γ/ε·G√B, with γ = 1",
-                run: |_| Ok(broken(&across(2, 100.0, 1.0), Subject { input: printed, ..TRUE })),
+                run: |_| Ok(broken(&across(2, 100.0, 1.0), Subject { input: (Input::Printed, 1.0), ..TRUE })),
             },
             Control {
                 name: "the printed 3γ/ε with γ < 0",
                 breaks: "the bound of the inputs' derivative is 3γ/ε·G√B, with γ = -2 and ε = 1",
-                run: |_| Ok(broken(&across(2, 1.0, -2.0), Subject { input: printed, ..TRUE })),
+                run: |_| Ok(broken(&across(2, 1.0, -2.0), Subject { input: (Input::Printed, 1.0), ..TRUE })),
             },
             Control {
                 name: "2/B in the derivative of ‖w‖_{S+εI}",
@@ -193,31 +232,54 @@ impl Unit {
         let (x, scale) = at.split_at(n * batch);
         let w: Vec<S> = self.w.iter().map(|&w| S::from_f64(w)).collect();
         let along: Vec<S> = x.chunks_exact(n).map(|x| dot(&w, x)).collect();
-        let mean = along.iter().fold(S::ZERO, |sum, &z| sum + z).scale(1.0 / batch as f64);
+        let mean = along.iter().fold(S::ZERO, |sum, &z| sum + z).over(batch);
         let squares = along.iter().fold(S::ZERO, |sum, &z| sum + (z - mean).square());
-        let s = (squares.scale(1.0 / batch as f64) + S::from_f64(self.epsilon * norm_sq(&self.w))).sqrt();
+        let s = (squares.over(batch) + dot(&w, &w).scale(self.epsilon)).sqrt();
         along.iter().map(|&z| scale[0] * (z - mean) / s + scale[1]).collect()
     }
 
-    /// dz_b'/d(variable), variable by variable: the inputs, then gamma, beta.
-    fn jacobian(&self) -> Vec<Vec<f64>> {
-        let mut at: Vec<Dual<f64>> = self.x.iter().map(|&x| Dual::new(x, 0.0)).collect();
-        at.extend([self.bn_scale, self.shift].map(|x| Dual::new(x, 0.0)));
-        (0..at.len())
+    /// dz_b'/d(variable) for some variables: the inputs, then gamma, beta.
+    fn jacobian<S: Scalar>(&self, variables: Range<usize>) -> Vec<Vec<S>> {
+        let constant = |x: f64| Dual::new(S::from_f64(x), S::ZERO);
+        let mut at: Vec<Dual<S>> = self.x.iter().map(|&x| constant(x)).collect();
+        at.extend([self.bn_scale, self.shift].map(constant));
+        variables
             .map(|i| {
-                at[i].du = 1.0;
+                at[i].du = S::ONE;
                 let derivative = self.outputs(&at).iter().map(|z| z.du).collect();
-                at[i].du = 0.0;
+                at[i].du = S::ZERO;
                 derivative
             })
             .collect()
+    }
+
+    /// The length of a derivative under grad f = `slope`, and its bound, in double-double.
+    fn replay(&self, subject: Subject, which: Derivative, slope: &[f64]) -> Option<[DoubleDouble; 2]> {
+        let (n, batch) = (self.w.len(), self.batch());
+        let inputs = n * batch;
+        let variables = match which {
+            Derivative::Scale => inputs..inputs + 1,
+            Derivative::Shift => inputs + 1..inputs + 2,
+            Derivative::Input(b) => b * n..(b + 1) * n,
+            Derivative::Inputs => 0..inputs,
+        };
+        let slope: Vec<DoubleDouble> = slope.iter().map(|&a| DoubleDouble::from(a)).collect();
+        let grad: Vec<DoubleDouble> = self.jacobian(variables).iter().map(|column| dot(column, &slope)).collect();
+        let [lip_f, length] = [dot(&slope, &slope), dot(&grad, &grad)].map(Scalar::sqrt);
+        let [bn_scale, epsilon] = [self.bn_scale, self.epsilon].map(DoubleDouble::from);
+        let bound = match which {
+            Derivative::Scale | Derivative::Shift => lemma_c1_scale(lip_f, batch),
+            Derivative::Input(_) => subject.input.0.bound(lip_f, bn_scale, epsilon, batch).scale(subject.input.1),
+            Derivative::Inputs => lemma_c1_inputs(lip_f, bn_scale, epsilon).scale(subject.inputs?),
+        };
+        Some([length, bound])
     }
 
     /// The Jacobian against the formula, and the gradients under the unit's own grad f and the worst ones against the bounds. `nearest` keeps
     /// the largest measured/bound of the four.
     fn compare(&self, check: &mut Check, subject: Subject, nearest: &Cell<[f64; 4]>) {
         let (n, batch) = (self.w.len(), self.batch());
-        let jacobian = self.jacobian();
+        let jacobian: Vec<Vec<f64>> = self.jacobian(0..n * batch + 2);
         let centred: Vec<f64> = self.outputs(&[self.x.clone(), vec![1.0, 0.0]].concat());
         let w_norm = norm_sq(&self.w).sqrt();
         let along: Vec<f64> = self.x.chunks_exact(n).map(|x| dot(x, &self.w)).collect();
@@ -240,9 +302,16 @@ impl Unit {
             }
         }
         let mut ratios = nearest.get();
-        let mut bounded = |which: usize, what: &str, lhs: f64, rhs: f64, rounding: f64| {
-            check.at_most(at(what), lhs, rhs, rounding);
-            ratios[which] = ratios[which].max(lhs / rhs);
+        let mut bounded = |which: Derivative, a: &[f64], lhs: f64, rhs: f64, rounding: f64| {
+            let replay = || self.replay(subject, which, a).map(|[lhs, rhs]| Sides::counted(lhs, rhs, rounding));
+            check.replayed(at(&which.to_string()), [lhs, rhs, rounding, lhs.abs().max(rhs.abs())], replay);
+            let ratio = &mut ratios[match which {
+                Derivative::Scale => 0,
+                Derivative::Shift => 1,
+                Derivative::Input(_) => 2,
+                Derivative::Inputs => 3,
+            }];
+            *ratio = ratio.max(lhs / rhs);
         };
         // Besides the unit's own grad f, the worst one for each example and for gamma and beta.
         let mut slopes = vec![self.slope.clone(), centred.clone(), vec![1.0; batch]];
@@ -255,15 +324,16 @@ impl Unit {
             let grad: Vec<f64> = jacobian.iter().map(|column| dot(column, a)).collect();
             let (inputs, scale) = grad.split_at(n * batch);
             let bound = lemma_c1_scale(lip_f, batch);
-            bounded(0, "dy/dγ", scale[0].abs(), bound, unit * bound);
-            bounded(1, "dy/dβ", scale[1].abs(), bound, unit * bound);
+            bounded(Derivative::Scale, a, scale[0].abs(), bound, unit * bound);
+            bounded(Derivative::Shift, a, scale[1].abs(), bound, unit * bound);
             for (b, grad) in inputs.chunks_exact(n).enumerate() {
-                let bound = (subject.input)(lip_f, self.bn_scale, self.epsilon, batch);
-                bounded(2, &format!("dy/dx_{b}"), norm_sq(grad).sqrt(), bound, unit * size * lip_f);
+                let (input, factor) = subject.input;
+                let bound = factor * input.bound(lip_f, self.bn_scale, self.epsilon, batch);
+                bounded(Derivative::Input(b), a, norm_sq(grad).sqrt(), bound, unit * size * lip_f);
             }
-            if let Some(together) = subject.inputs {
-                let bound = together(lip_f, self.bn_scale, self.epsilon);
-                bounded(3, "all dy/dx", norm_sq(inputs).sqrt(), bound, unit * size * lip_f);
+            if let Some(factor) = subject.inputs {
+                let bound = factor * lemma_c1_inputs(lip_f, self.bn_scale, self.epsilon);
+                bounded(Derivative::Inputs, a, norm_sq(inputs).sqrt(), bound, unit * size * lip_f);
             }
         }
         nearest.set(ratios);

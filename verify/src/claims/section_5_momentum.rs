@@ -24,6 +24,7 @@
 //! Rounding is carried along each run: see [`path`].
 
 mod path;
+mod precise;
 
 use ratecheck::descent::StepRule;
 use ratecheck::loss::closed::{ProblemJ, Rayleigh, TanhCircle};
@@ -32,6 +33,7 @@ use ratecheck::network::{Activation, Network, Normalisation};
 use rayon::prelude::*;
 
 use self::path::{Mover, Path, Rates, Seen};
+use self::precise::Precise;
 use crate::closed_forms::{on_circle, ordinary};
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::instances::{INVARIANT, digits_subject, small};
@@ -281,6 +283,7 @@ fn follow<L: Loss>(
     let seed = context.seed.child(&format!("{name}/{mover}/{rates}"));
     let (mut draws, mut rate_draws, mut permutation) = (seed.generator("z"), seed.generator("rates"), Vec::new());
     let mut path = Path::new(loss, theta_0, mover, push, seed.generator("unused"))?;
+    let mut precise = Precise::new((loss, theta_0), mover, (rates, eta_g), &case.curvature, &seed);
     let (mut check, mut least, mut eta) = (Check::new(), Least::NONE, f64::INFINITY);
     for t in 0..steps {
         eta = rates.at(t, eta * mover.growth(rates), &mut rate_draws);
@@ -290,7 +293,9 @@ fn follow<L: Loss>(
             let Seen { n, n_next, .. } = seen;
             let at = format!("{name} · {mover}, {rates}, t = {t}, {}", block.name);
             if compared != Compared::IncrementOfTheStepAlone {
-                check.at_most(&at, n, n_next, seen.rounding);
+                // With m_0 along w the statement is another one.
+                let replay = || if push.is_none() { precise.norms(t, i) } else { None };
+                check.replayed(&at, [n, n_next, seen.rounding, n.max(n_next)], replay);
             }
             if compared != Compared::Norms {
                 let expected = if compared == Compared::Both { seen.increment } else { seen.step_sq };

@@ -46,7 +46,8 @@ fn write(out: &mut String, results: &Results, stems: &[Vec<String>]) -> std::fmt
     writeln!(out)?;
     writeln!(
         out,
-        "Margin: the share of the tolerance or of the bound left unused; 0 is the edge, negative has failed (unless by no more than the rounding allowed).\n"
+        "Margin: the share of the tolerance or of the bound left unused; 0 is the edge, negative has failed (unless by no more than the rounding allowed).{}\n",
+        results.near_failures().sentence().map_or_else(String::new, |found| format!(" {found}")),
     )?;
     for claim in &results.claims {
         if let Some(reason) = claim.reason() {
@@ -70,6 +71,9 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
     }
     if let Some(reason) = claim.reason() {
         writeln!(out, "**{}:** {}\n", claim.status().label(), escape(&reason))?;
+    }
+    if let Some(found) = claim.near_failures.sentence() {
+        writeln!(out, "{found}\n")?;
     }
     for hypothesis in &claim.hypotheses {
         let standing = match hypothesis.standing {

@@ -22,6 +22,7 @@ struct Page<'a> {
     counts: Vec<Count>,
     controls: (usize, usize),
     comparisons: String,
+    replays: Option<String>,
     provenance: Vec<(&'static str, String)>,
     origin: String,
     command: String,
@@ -45,6 +46,7 @@ struct Section<'a> {
     status: Status,
     label: &'static str,
     reason: Option<String>,
+    replays: Option<String>,
     margin: String,
     tightest: &'a str,
     control: String,
@@ -149,6 +151,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         counts,
         controls: results.controls_rejected(),
         comparisons: number::count(comparisons),
+        replays: results.near_failures().sentence(),
         provenance: vec![
             ("version", p.version.clone()),
             ("commit", p.commit.clone()),
@@ -222,6 +225,7 @@ fn section<'a>(
         control: controls_cell(claim),
         time: number::duration(claim.seconds),
         command: command(results, claim),
+        replays: claim.near_failures.sentence(),
         hypotheses: claim
             .hypotheses
             .iter()

@@ -56,6 +56,9 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
     for line in wrap(&summary(results), width, "") {
         let _ = writeln!(text, "{}", paint.bold(&line));
     }
+    for line in results.near_failures().sentence().iter().flat_map(|found| wrap(found, width, "")) {
+        let _ = writeln!(text, "{}", paint.dim(&line));
+    }
     if results.claims.iter().any(|claim| claim.origin == Origin::Derived) {
         let _ = writeln!(text, "{}", paint.dim(&format!("{} {}", DERIVED.trim(), Origin::Derived.label())));
     }

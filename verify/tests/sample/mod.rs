@@ -5,6 +5,7 @@ use ratecheck_verify::errata::{self, Entry, Example, Reading};
 use ratecheck_verify::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Standing, Verdict};
 use ratecheck_verify::manifest::{Chapter, Place};
 use ratecheck_verify::plot::{Axis, Plot, Reference, Series, Style};
+use ratecheck_verify::replay::NearFailures;
 use ratecheck_verify::results::{
     ClaimResult, ControlOutcome, ControlResult, FORMAT, InstanceResult, Provenance, Results,
 };
@@ -153,7 +154,7 @@ fn errata() -> Vec<Entry> {
 }
 
 fn comparison(at: &str, lhs: f64, rhs: f64) -> Comparison {
-    Comparison { at: at.into(), lhs, rhs, rounding: 0.0, margin: (rhs - lhs) / rhs }
+    Comparison { at: at.into(), lhs, rhs, rounding: 0.0, margin: (rhs - lhs) / rhs, replay: None }
 }
 
 fn hypothesis(name: &str, standing: Standing, detail: &str) -> Hypothesis {
@@ -195,6 +196,7 @@ fn claim(id: &str, title: &str, kind: &str, verdict: Verdict) -> ClaimResult {
         does_not_show: "That it holds for normalisations not listed here.".into(),
         verdict,
         worst: Some(instances[1].worst.clone()),
+        near_failures: NearFailures::default(),
         instances,
         hypotheses: Vec::new(),
         controls: vec![

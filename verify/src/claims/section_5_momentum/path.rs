@@ -10,11 +10,12 @@
 //! Both are carried along a run: no constant in them is fitted.
 
 use std::fmt;
+use std::ops::Range;
 
 use rand::RngExt;
 use ratecheck::descent::{Divergence, Schedule, ScheduleError, StepRule, Stepper};
 use ratecheck::loss::Loss;
-use ratecheck::parameters::{dot, norm_sq};
+use ratecheck::parameters::{Parameters, dot};
 use ratecheck::random::Generator;
 use ratecheck::scalar::Scalar;
 
@@ -99,30 +100,49 @@ impl fmt::Display for Rates {
 
 /// W, and m in the same layout (empty without momentum).
 #[derive(Clone)]
-struct State {
-    theta: Vec<f64>,
-    m: Vec<f64>,
+pub(super) struct State<S> {
+    pub(super) theta: Vec<S>,
+    pub(super) m: Vec<S>,
 }
 
 /// p = <w_t, m_t> by its recursion, and how far rounding can have taken it.
 #[derive(Clone, Copy)]
-struct Ledger {
-    p: f64,
+pub(super) struct Ledger<S> {
+    p: S,
     error: f64,
 }
 
 /// What a step did to one block.
-pub(super) struct Seen {
+pub(super) struct Seen<S = f64> {
     /// ||w_t||^2.
-    pub(super) n: f64,
+    pub(super) n: S,
     /// ||w_{t+1}||^2.
-    pub(super) n_next: f64,
+    pub(super) n_next: S,
     /// n_{t+1} - n_t by the derivation.
-    pub(super) increment: f64,
+    pub(super) increment: S,
     /// ||w_{t+1} - w_t||^2.
-    pub(super) step_sq: f64,
+    pub(super) step_sq: S,
     /// How far rounding can take n_{t+1} - n_t from `increment`.
     pub(super) rounding: f64,
+}
+
+/// The end of a step, at which its blocks are looked at: from `before` to `after` against `grad`.
+pub(super) struct Moved<'a, S> {
+    pub(super) mover: Mover,
+    pub(super) eta: f64,
+    pub(super) before: &'a State<S>,
+    pub(super) after: &'a State<S>,
+    pub(super) grad: &'a [S],
+    /// The norm of the whole gradient, at normalised blocks.
+    pub(super) whole: f64,
+    /// What an operation is off by: u of the module's doc comment.
+    pub(super) unit: f64,
+}
+
+/// <w_0, m_0> of every block.
+pub(super) fn ledgers<S: Scalar>(layout: &Parameters, start: &State<S>) -> Vec<Ledger<S>> {
+    let p = |i: usize| dot(&start.theta[layout.block(i)], &start.m[layout.block(i)]);
+    (0..layout.n_blocks()).map(|i| Ledger { p: p(i), error: 0.0 }).collect()
 }
 
 /// One run, block by block.
@@ -130,9 +150,9 @@ pub(super) struct Path<'a, L: Loss> {
     loss: &'a L,
     mover: Mover,
     stepper: Stepper<'a, L>,
-    before: State,
-    after: State,
-    ledgers: Vec<Ledger>,
+    before: State<f64>,
+    after: State<f64>,
+    ledgers: Vec<Ledger<f64>>,
     eta: f64,
     /// The norm of the whole gradient of the last step, at normalised blocks.
     whole: f64,
@@ -154,10 +174,8 @@ impl<'a, L: Loss> Path<'a, L> {
         if push.is_some() {
             stepper = stepper.with_momentum(&m);
         }
-        let layout = loss.parameters();
-        let p = |i: usize| dot(&theta_0[layout.block(i)], &m[layout.block(i)]);
-        let ledgers = (0..layout.n_blocks()).map(|i| Ledger { p: p(i), error: 0.0 }).collect();
         let after = State { theta: theta_0.to_vec(), m };
+        let ledgers = ledgers(loss.parameters(), &after);
         Ok(Self { loss, mover, stepper, before: after.clone(), after, ledgers, eta: 0.0, whole: 0.0 })
     }
 
@@ -193,42 +211,66 @@ impl<'a, L: Loss> Path<'a, L> {
 
     /// What the last step did to block i; moves its ledger on. `curvature` is L of the module's doc comment.
     pub(super) fn look(&mut self, i: usize, curvature: f64) -> Seen {
-        let (range, eta) = (self.loss.parameters().block(i), self.eta);
+        let moved = Moved {
+            mover: self.mover,
+            eta: self.eta,
+            before: &self.before,
+            after: &self.after,
+            grad: self.stepper.gradient(),
+            whole: self.whole,
+            unit: U,
+        };
+        moved.look(self.loss.parameters().block(i), curvature, &mut self.ledgers[i])
+    }
+}
+
+impl<S: Scalar> Moved<'_, S> {
+    /// What the step did to the block of the given range; moves its ledger on.
+    pub(super) fn look(&self, range: Range<usize>, curvature: f64, ledger: &mut Ledger<S>) -> Seen<S> {
+        let &Self { mover, eta, unit, .. } = self;
         let (w, w_next) = (&self.before.theta[range.clone()], &self.after.theta[range.clone()]);
         let (m, m_next) = (&self.before.m[range.clone()], &self.after.m[range.clone()]);
-        let grad = &self.stepper.gradient()[range];
-        let (n, n_next) = (norm_sq(w), norm_sq(w_next));
-        let step_sq = w.iter().zip(w_next).map(|(x, y)| (y - x) * (y - x)).sum::<f64>();
-        let Ledger { p, error } = self.ledgers[i];
-        let b = self.mover.b().unwrap_or(0.0);
-        let (increment, p_next) = match self.mover {
+        let grad = &self.grad[range];
+        let sq = |x: &[S]| dot(x, x);
+        let twice = |x: S| x.scale(eta).scale(eta);
+        let (n, n_next) = (sq(w), sq(w_next));
+        let change: Vec<S> = w.iter().zip(w_next).map(|(&x, &y)| y - x).collect();
+        let step_sq = sq(&change);
+        let Ledger { p, error } = *ledger;
+        let b = mover.b().unwrap_or(0.0);
+        let (increment, p_next) = match mover {
             Mover::LookingAhead { .. } => {
-                let (m_sq, d_sq) = (b * b * norm_sq(m), norm_sq(grad));
-                (-2.0 * eta * b * p + eta * eta * (m_sq + d_sq), b * p - eta * (m_sq + b * dot(m, grad) + d_sq))
+                let (m_sq, d_sq) = (sq(m).scale(b).scale(b), sq(grad));
+                let turn = m_sq + dot(m, grad).scale(b) + d_sq;
+                (p.scale(eta).scale(-2.0 * b) + twice(m_sq + d_sq), p.scale(b) - turn.scale(eta))
             }
             Mover::Rule(StepRule::Nesterov { .. }) => {
-                let direction: Vec<f64> = grad.iter().zip(m_next).map(|(d, m)| d + b * m).collect();
-                let increment = -2.0 * eta * b * b * p + eta * eta * norm_sq(&direction);
-                (increment, b * p - eta * dot(&direction, m_next))
+                let direction: Vec<S> = grad.iter().zip(m_next).map(|(&d, m)| d + m.scale(b)).collect();
+                let increment = p.scale(eta).scale(-2.0 * b).scale(b) + twice(sq(&direction));
+                (increment, p.scale(b) - dot(&direction, m_next).scale(eta))
             }
             Mover::Rule(_) => {
-                let m_sq = norm_sq(m_next);
-                (-2.0 * eta * b * p + eta * eta * m_sq, b * p - eta * m_sq)
+                let m_sq = sq(m_next);
+                (p.scale(eta).scale(-2.0 * b) + twice(m_sq), p.scale(b) - m_sq.scale(eta))
             }
         };
-        // The module's doc comment, term by term.
-        let reach = match self.mover.b() {
-            Some(b) => norm_sq(grad).sqrt() + b.abs() * norm_sq(m).sqrt(),
-            None => step_sq.sqrt() / eta,
+        // The module's doc comment, term by term; a bound needs no more than f64.
+        let length = |x: &[S]| sq(x).value().sqrt();
+        let reach = match mover.b() {
+            Some(b) => length(grad) + b.abs() * length(m),
+            None => step_sq.value().sqrt() / eta,
         };
         let (d, moved) = (w.len() as f64, eta * reach);
-        let far = n.sqrt() + 2.0 * moved;
-        let omega = 64.0 * U * (self.whole + curvature);
-        let products = (4.0 * d + 16.0) * U * moved * reach;
-        let slope = 2.0 * eta * (b.abs() * error + 2.0 * (omega + 4.0 * U * reach * far));
-        let rounding = slope + 2.0 * U * (8.0 * moved + far) * far + (d + 2.0) * U * (n + n_next) + products * eta;
-        let error = b.abs() * error + omega + U * reach * (6.0 * far + 16.0 * moved) + products + 4.0 * U * p.abs();
-        self.ledgers[i] = Ledger { p: p_next, error };
+        let far = n.value().sqrt() + 2.0 * moved;
+        let omega = 64.0 * unit * (self.whole + curvature);
+        let products = (4.0 * d + 16.0) * unit * moved * reach;
+        let slope = 2.0 * eta * (b.abs() * error + 2.0 * (omega + 4.0 * unit * reach * far));
+        let norms = (d + 2.0) * unit * (n.value() + n_next.value());
+        let rounding = slope + 2.0 * unit * (8.0 * moved + far) * far + norms + products * eta;
+        let p_size = p.value().abs();
+        let error =
+            b.abs() * error + omega + unit * reach * (6.0 * far + 16.0 * moved) + products + 4.0 * unit * p_size;
+        *ledger = Ledger { p: p_next, error };
         Seen { n, n_next, increment, step_sq, rounding }
     }
 }
