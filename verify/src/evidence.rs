@@ -68,6 +68,8 @@ pub struct Statement {
     pub plain: &'static str,
     /// The formula that is checked, in Unicode.
     pub formula: &'static str,
+    /// The same in LaTeX, one entry a line, for the page.
+    pub latex: &'static [&'static str],
     /// Section and equation number; for a statement derived here, what of the paper it belongs to.
     pub printed_at: &'static str,
     /// Identity, inequality, expectation or rate.

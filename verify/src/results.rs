@@ -125,6 +125,9 @@ pub struct ClaimResult {
     pub plain: String,
     /// The formula, in Unicode.
     pub formula: String,
+    /// The same in LaTeX, line by line; empty in results of older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latex: Vec<String>,
     /// Where it stands in the paper.
     pub printed_at: String,
     /// What is measured.

@@ -34,6 +34,7 @@ pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult 
         origin: statement.origin,
         plain: statement.plain.to_owned(),
         formula: statement.formula.to_owned(),
+        latex: statement.latex.iter().map(|&line| line.to_owned()).collect(),
         printed_at: statement.printed_at.to_owned(),
         measured: statement.measured.to_owned(),
         tolerance: statement.tolerance.to_owned(),

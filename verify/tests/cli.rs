@@ -36,6 +36,7 @@ const fn statement(id: &'static str) -> Statement {
         title: "A title",
         plain: "A sentence.",
         formula: "a = b",
+        latex: &["a=b"],
         printed_at: "nowhere",
         kind: Kind::Identity,
         origin: Origin::Paper,

@@ -15,6 +15,9 @@ static STATEMENT: Statement = Statement {
     title: "Appendix A, identities and (15)-(17)",
     plain: "Second derivatives at W are those at the normalised weights divided by the norms of the blocks they touch.",
     formula: "∇²_{w⁽ⁱ⁾w⁽ʲ⁾}L(W;g) = ∇²_{v⁽ⁱ⁾v⁽ʲ⁾}L(V;g)/(‖w⁽ⁱ⁾‖‖w⁽ʲ⁾‖),   ∇²_{w⁽ⁱ⁾g}L(W;g) = ∇²_{v⁽ⁱ⁾g}L(V;g)/‖w⁽ⁱ⁾‖,   ∇²_g L(W;g) = ∇²_g L(V;g)",
+    latex: &[
+        r"\nabla^2_{w^{(i)}w^{(j)}}L(W;g)=\frac{\nabla^2_{v^{(i)}v^{(j)}}L(V;g)}{\|w^{(i)}\|\,\|w^{(j)}\|},\qquad\nabla^2_{w^{(i)}g}L(W;g)=\frac{\nabla^2_{v^{(i)}g}L(V;g)}{\|w^{(i)}\|},\qquad\nabla^2_gL(W;g)=\nabla^2_gL(V;g)",
+    ],
     printed_at: "appendix A, before and in equations (15), (16), (17)",
     kind: Kind::Identity,
     origin: Origin::Paper,

@@ -33,6 +33,10 @@ static STATEMENT: Statement = Statement {
             stationary point at the rate of well-tuned gradient descent; without normalisation, or with fixed norms, it does not.",
     formula: "√(S_T/T) = O(T^(-1/2)) with S_T = Σ_{t<T} ‖∇L(V_t; g_t)‖² for every η_w > 0;   \
               Σ_i (η_w/(2n_{i,T})) Σ_t ‖∇_{v_i}L‖² + (η_g/4) Σ_t ‖∇_gL‖² ≤ L(θ_0) - L(θ_T) for small η_w",
+    latex: &[
+        r"\sqrt{S_T/T}=O\bigl(T^{-1/2}\bigr),\quad S_T=\sum_{t<T}\|\nabla L(V_t;g_t)\|^2,\quad\text{for every }\eta_w>0",
+        r"\sum_i\frac{\eta_w}{2n_{i,T}}\sum_t\|\nabla_{v_i}L\|^2+\frac{\eta_g}{4}\sum_t\|\nabla_gL\|^2\le L(\theta_0)-L(\theta_T)\quad\text{for small }\eta_w",
+    ],
     printed_at: "section 1.1, contribution 1; section 3.1, Theorem 3.1; compared as in appendix D",
     kind: Kind::Rate,
     origin: Origin::Paper,

@@ -32,6 +32,10 @@ static STATEMENT: Statement = Statement {
             effective rates forget η_w; with fixed norms, or without normalisation, it does not.",
     formula: "min_{t<T} E‖∇L(V_t; g_t)‖² = O(log T/√T) for 0 ≤ α < 1/2, O((log T)^(3/2)/√T) for α = 1/2, every η_w > 0;   \
               ‖w_t‖² grows, and η_{w,t}/‖w_t‖² becomes independent of η_w (α < 1/2)",
+    latex: &[
+        r"\min_{t<T}\mathbb{E}\|\nabla L(V_t;g_t)\|^2=\begin{cases}O\bigl(\log T/\sqrt T\bigr)&0\le\alpha<\frac12\\O\bigl((\log T)^{3/2}/\sqrt T\bigr)&\alpha=\frac12\end{cases}\quad\text{for every }\eta_w>0",
+        r"\|w_t\|^2\;\text{grows, and}\;\frac{\eta_{w,t}}{\|w_t\|^2}\;\text{becomes independent of}\;\eta_w\;(\alpha<\tfrac12)",
+    ],
     printed_at: "section 1.1, contribution 2; section 4.1, Theorem 4.2 and Remark 4.1",
     kind: Kind::Rate,
     origin: Origin::Paper,

@@ -14,6 +14,7 @@ static STATEMENT: Statement = Statement {
     title: "Definition 2.1",
     plain: "Scaling the weights in front of a normalisation by any positive number leaves the loss as it was.",
     formula: "F_z(c·w⁽ⁱ⁾, θ′) = F_z(w⁽ⁱ⁾, θ′)  for all c > 0",
+    latex: &[r"F_z\bigl(c\,w^{(i)},\theta'\bigr)=F_z\bigl(w^{(i)},\theta'\bigr)\quad\text{for all } c>0"],
     printed_at: "section 2.1; the list of normalisations in sections 1 and 2.1",
     kind: Kind::Identity,
     origin: Origin::Paper,

@@ -42,6 +42,7 @@ static STATEMENT: Statement = Statement {
     plain: "Under SGD with a constant learning rate the effective learning rate tends to 1/√(2qT), which knows the noise q of the \
             gradient at the minimum and nothing of the learning rate.",
     formula: "η_w/‖w_T‖² · √(2qT) → 1,   q = E‖∇_v F_z‖² at the minimiser",
+    latex: &[r"\frac{\eta_w}{\|w_T\|^2}\,\sqrt{2qT}\to1,\qquad q=\mathbb{E}\|\nabla_vF_z\|^2\;\text{at the minimiser}"],
     printed_at: "not in the paper: Lemma B.3 bounds the effective rate from below, by Ω(T^(-1/2))",
     kind: Kind::Rate,
     origin: Origin::Derived,

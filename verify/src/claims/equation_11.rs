@@ -25,6 +25,9 @@ static STATEMENT: Statement = Statement {
     plain: "Under a constant learning rate the squared gradients at the normalised weights sum to no more than what the weights' \
             squared norm has grown by, times its last value, over the squared rate.",
     formula: "Σ_{t<T} ‖∇_{v_t}L(V_t; g_t)‖² ≤ ‖w_T‖²(‖w_T‖² - ‖w_0‖²)/η_w²,   block by block",
+    latex: &[
+        r"\sum_{t<T}\|\nabla_{v_t}L(V_t;g_t)\|^2\le\frac{\|w_T\|^2\bigl(\|w_T\|^2-\|w_0\|^2\bigr)}{\eta_w^2}\quad\text{block by block}",
+    ],
     printed_at: "section 3.1, equation (11)",
     kind: Kind::Inequality,
     origin: Origin::Paper,

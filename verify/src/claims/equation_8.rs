@@ -15,6 +15,10 @@ static STATEMENT: Statement = Statement {
     title: "Equations (3) and (8)",
     plain: "(Smoothed) batch normalisation is γ w·(x - u)/‖w‖_{S+εI} + β, and does not see a shift of its inputs.",
     formula: "z̃_b = γ wᵀ(x_b - u) / √(wᵀ(S + εI)w) + β,   u = mean of x_b,  S = biased covariance of x_b",
+    latex: &[
+        r"\tilde z_b=\gamma\,\frac{w^\top(x_b-u)}{\sqrt{w^\top(S+\varepsilon I)\,w}}+\beta",
+        r"u=\frac1B\sum_b x_b,\qquad S=\frac1B\sum_b(x_b-u)(x_b-u)^\top",
+    ],
     printed_at: "section 2.1, equation (3); section 2.4, equation (8)",
     kind: Kind::Identity,
     origin: Origin::Paper,

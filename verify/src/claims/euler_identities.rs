@@ -21,6 +21,9 @@ static STATEMENT: Statement = Statement {
     title: "Euler identities",
     plain: "Along its own weights, a scale-invariant loss has the curvature that its gradient dictates, and none across.",
     formula: "∇²_{ii}F·w⁽ⁱ⁾ = -∇_{w⁽ⁱ⁾}F,   ∇²_{ij}F·w⁽ʲ⁾ = 0 (i ≠ j),   ∇²_{g,i}F·w⁽ⁱ⁾ = 0",
+    latex: &[
+        r"\nabla^2_{ii}F\,w^{(i)}=-\nabla_{w^{(i)}}F,\qquad\nabla^2_{ij}F\,w^{(j)}=0\;(i\ne j),\qquad\nabla^2_{g,i}F\,w^{(i)}=0",
+    ],
     printed_at: "not in the paper; they follow from Definition 2.1 and sharpen Lemma A.1 to ‖∇_v F‖ ≤ L^vv_ii",
     kind: Kind::Identity,
     origin: Origin::Derived,

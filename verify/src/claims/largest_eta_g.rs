@@ -31,6 +31,7 @@ static STATEMENT: Statement = Statement {
     title: "The largest η_g of Lemma 3.2",
     plain: "Lemma 3.2 holds for learning rates of g up to 2(2-c)/((2+c)L^gg), and for no larger one.",
     formula: "Lemma 3.2 for all L  ⟺  η_g ≤ 2(2-c)/((2+c)L^gg),   0 < c < 1",
+    latex: &[r"\text{Lemma 3.2 for all } L\iff\eta_g\le\frac{2(2-c)}{(2+c)\,L^{gg}},\qquad 0<c<1"],
     printed_at: "not in the paper: section 3.1 prints (1-c)/L^gg, Theorem 3.1 2(1-c)/L^gg",
     kind: Kind::Inequality,
     origin: Origin::Derived,

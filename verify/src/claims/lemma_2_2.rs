@@ -15,6 +15,9 @@ static STATEMENT: Statement = Statement {
     title: "Lemma 2.2",
     plain: "The gradient for a block is the gradient at the normalised block divided by the block's norm; for g it is the same.",
     formula: "∇_{w⁽ⁱ⁾}F_z(W;g) = ∇_{v⁽ⁱ⁾}F_z(V;g) / ‖w⁽ⁱ⁾‖,   ∇_g F_z(W;g) = ∇_g F_z(V;g)",
+    latex: &[
+        r"\nabla_{w^{(i)}}F_z(W;g)=\frac{\nabla_{v^{(i)}}F_z(V;g)}{\|w^{(i)}\|},\qquad \nabla_gF_z(W;g)=\nabla_gF_z(V;g)",
+    ],
     printed_at: "section 2.3, equation (5)",
     kind: Kind::Identity,
     origin: Origin::Paper,

@@ -15,6 +15,7 @@ static STATEMENT: Statement = Statement {
     title: "Lemma 2.4, part 1",
     plain: "The weights in front of a normalisation are perpendicular to their gradient, on every minibatch.",
     formula: "⟨w⁽ⁱ⁾, ∇_{w⁽ⁱ⁾}F_z(θ)⟩ = 0",
+    latex: &[r"\bigl\langle w^{(i)},\nabla_{w^{(i)}}F_z(\theta)\bigr\rangle=0"],
     printed_at: "section 2.5, Lemma 2.4",
     kind: Kind::Identity,
     origin: Origin::Paper,

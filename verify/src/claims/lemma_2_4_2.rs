@@ -16,6 +16,9 @@ static STATEMENT: Statement = Statement {
     title: "Lemma 2.4, part 2",
     plain: "A gradient step adds the squared length of the step to the squared norm of the weights, which therefore never shrink.",
     formula: "‖w_{t+1}‖² = ‖w_t‖² + η²‖∇_{w_t}F_{z_t}(θ_t)‖² = ‖w_t‖² + (η²/‖w_t‖²)‖∇_{v_t}F_{z_t}(θ̃_t)‖²",
+    latex: &[
+        r"\|w_{t+1}\|^2=\|w_t\|^2+\eta^2\,\|\nabla_{w_t}F_{z_t}(\theta_t)\|^2=\|w_t\|^2+\frac{\eta^2}{\|w_t\|^2}\,\|\nabla_{v_t}F_{z_t}(\tilde\theta_t)\|^2",
+    ],
     printed_at: "section 2.5, Lemma 2.4",
     kind: Kind::Identity,
     origin: Origin::Paper,

@@ -31,6 +31,10 @@ static STATEMENT: Statement = Statement {
             below 1/C.",
     formula: "L(θ_{t+1}) - L(θ_t) ≤ -Σ_i η_w‖∇_{w_i}L‖²(1 - C_i η_w/‖w_i‖²) - (c/2) η_g‖∇_g L‖²,   \
               C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg)",
+    latex: &[
+        r"L(\theta_{t+1})-L(\theta_t)\le-\sum_i\eta_w\,\|\nabla_{w_i}L\|^2\Bigl(1-\frac{C_i\,\eta_w}{\|w_i\|^2}\Bigr)-\frac c2\,\eta_g\,\|\nabla_gL\|^2",
+        r"C_i=\frac12\sum_jL^{vv}_{ij}+\frac{m\,(L^{vg}_i)^2}{c\,L^{gg}}",
+    ],
     printed_at: "section 3.1, Lemma 3.2, equation (12); proof in appendix A",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -16,6 +16,7 @@ static STATEMENT: Statement = Statement {
     title: "Lemma A.1",
     plain: "The gradient with respect to a scale-invariant block is at most π times the block's curvature, over the block's norm.",
     formula: "‖∇_{w⁽ⁱ⁾}L(W; g)‖ ≤ π L^vv_ii/‖w⁽ⁱ⁾‖",
+    latex: &[r"\|\nabla_{w^{(i)}}L(W;g)\|\le\frac{\pi\,L^{vv}_{ii}}{\|w^{(i)}\|}"],
     printed_at: "appendix A, Lemma A.1, equation (18)",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -35,6 +35,9 @@ static STATEMENT: Statement = Statement {
     title: "Lemma A.1 without π",
     plain: "The gradient with respect to a scale-invariant block is no larger than the block's curvature, over the block's norm.",
     formula: "‖∇_{w⁽ⁱ⁾}F‖ ≤ ‖∇²_{ii}F‖·‖w⁽ⁱ⁾‖ at every point, hence ‖∇_{w⁽ⁱ⁾}F‖ ≤ L^vv_ii/‖w⁽ⁱ⁾‖",
+    latex: &[
+        r"\|\nabla_{w^{(i)}}F\|\le\|\nabla^2_{ii}F\|\,\|w^{(i)}\|\;\text{at every point, hence}\;\|\nabla_{w^{(i)}}F\|\le\frac{L^{vv}_{ii}}{\|w^{(i)}\|}",
+    ],
     printed_at: "not in the paper: it sharpens Lemma A.1 by the factor π",
     kind: Kind::Inequality,
     origin: Origin::Derived,

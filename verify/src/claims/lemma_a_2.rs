@@ -26,6 +26,10 @@ static STATEMENT: Statement = Statement {
     plain: "Gradient descent lets a scale-invariant block grow to a bounded norm only, whatever its learning rate.",
     formula: "‖w_{t_i+1}‖² ≤ ‖w_0‖² + η_w(2C_i + L_A²η_w/‖w_0‖²),   t_i = max{τ < T: ‖w_τ‖² ≤ 2C_iη_w} or -1;   \
               Σ_i (‖w_T‖² - ‖w_0‖²)/(2η_w) + (c/2)η_g Σ_{t<T}‖∇_g L‖² ≤ L(θ_0) - L_min + Σ_i K_i",
+    latex: &[
+        r"\|w_{t_i+1}\|^2\le\|w_0\|^2+\eta_w\Bigl(2C_i+\frac{L_A^2\,\eta_w}{\|w_0\|^2}\Bigr),\qquad t_i=\max\{\tau<T:\|w_\tau\|^2\le2C_i\eta_w\}\;\text{or}\;{-1}",
+        r"\sum_i\frac{\|w_T\|^2-\|w_0\|^2}{2\eta_w}+\frac c2\,\eta_g\sum_{t<T}\|\nabla_gL\|^2\le L(\theta_0)-L_{\min}+\sum_iK_i",
+    ],
     printed_at: "appendix A, Lemma A.2, equations (19) and (20)",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -20,6 +20,9 @@ static STATEMENT: Statement = Statement {
     plain: "Increments between 0 and B, each divided by the sum of all before it, sum to no more than the logarithm of the whole, up \
             to a constant.",
     formula: "Σ_{t=1}^T a_t/A_{t-1} ≤ log₂(A_{T-1}/a_0) + 1 + 2B/a_0,   A_s = a_0 + … + a_s,  a_0 > 0,  0 ≤ a_t ≤ B",
+    latex: &[
+        r"\sum_{t=1}^T\frac{a_t}{A_{t-1}}\le\log_2\frac{A_{T-1}}{a_0}+1+\frac{2B}{a_0},\qquad A_s=a_0+\dots+a_s,\quad a_0>0,\quad0\le a_t\le B",
+    ],
     printed_at: "appendix B, Lemma B.1",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -29,6 +29,11 @@ static STATEMENT: Statement = Statement {
     plain: "The expected loss of stochastic gradient descent rises by no more than its noise terms pay for.",
     formula: "E L_T - L_0 ≤ Σ_i E S_i + E R,   S_i = -Σ_t e_t‖∇_{v_i}L_t‖² + C_i Σ_t e_t²‖∇_{v_i}F_t‖²,  e_t = η_{w,t}/‖w_t‖²,   \
               R = -(c/2)Σ_t η_{g,t}‖∇_g L_t‖² + U Σ_t η_{g,t}²,  U = ½(1 + c/2)L^gg G_g²",
+    latex: &[
+        r"\mathbb{E}L_T-L_0\le\sum_i\mathbb{E}S_i+\mathbb{E}R",
+        r"S_i=-\sum_te_t\|\nabla_{v_i}L_t\|^2+C_i\sum_te_t^2\|\nabla_{v_i}F_t\|^2,\qquad e_t=\frac{\eta_{w,t}}{\|w_t\|^2}",
+        r"R=-\frac c2\sum_t\eta_{g,t}\|\nabla_gL_t\|^2+U\sum_t\eta_{g,t}^2,\qquad U=\frac12\Bigl(1+\frac c2\Bigr)L^{gg}G_g^2",
+    ],
     printed_at: "appendix B, Lemma B.2",
     kind: Kind::Expectation,
     origin: Origin::Paper,

@@ -28,6 +28,10 @@ static STATEMENT: Statement = Statement {
             up to a logarithm for α = 1/2.",
     formula: "‖w_T‖⁴ = ‖w_0‖⁴ + 2Σ_t η_t²‖∇_v F_t‖² + Σ_t η_t⁴‖∇_v F_t‖⁴/‖w_t‖⁴ ≤ ‖w_0‖⁴ + H_T(2α)D_i,  \
               η_{w,T}/‖w_T‖² ≥ ψ_i(T) = η_w(T+1)^(-α)/√(‖w_0‖⁴ + H_T(2α)D_i),  D_i = 2η_w²L_A² + η_w⁴L_A⁴/‖w_0‖⁴",
+    latex: &[
+        r"\|w_T\|^4=\|w_0\|^4+2\sum_t\eta_t^2\|\nabla_vF_t\|^2+\sum_t\frac{\eta_t^4\|\nabla_vF_t\|^4}{\|w_t\|^4}\le\|w_0\|^4+H_T(2\alpha)D_i",
+        r"\frac{\eta_{w,T}}{\|w_T\|^2}\ge\psi_i(T)=\frac{\eta_w(T+1)^{-\alpha}}{\sqrt{\|w_0\|^4+H_T(2\alpha)D_i}},\qquad D_i=2\eta_w^2L_A^2+\frac{\eta_w^4L_A^4}{\|w_0\|^4}",
+    ],
     printed_at: "appendix B, Lemma B.3",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -28,6 +28,11 @@ static STATEMENT: Statement = Statement {
     formula: "e_{t+1} ≤ e_t = η_{w,t}/‖w_t‖²;   (22) Σ_{t<T} e_t‖∇_v L_t‖² ≥ e_T Σ_{t<T}‖∇_v L_t‖²;   \
               (23) Σ_{t<T} (η_{w,t}²/‖w_t‖²)‖∇_w F_t‖² ≤ log₂(‖w_T‖²/‖w_0‖²) + 1 + 2η_w²L_A²/‖w_0‖⁴;   \
               Σ_{t<T} η_{g,t}‖∇_g L_t‖² ≥ η_g T^(-1/2) Σ_{t<T}‖∇_g L_t‖²",
+    latex: &[
+        r"e_{t+1}\le e_t=\frac{\eta_{w,t}}{\|w_t\|^2},\qquad\sum_{t<T}e_t\|\nabla_vL_t\|^2\ge e_T\sum_{t<T}\|\nabla_vL_t\|^2\qquad(22)",
+        r"\sum_{t<T}\frac{\eta_{w,t}^2}{\|w_t\|^2}\|\nabla_wF_t\|^2\le\log_2\frac{\|w_T\|^2}{\|w_0\|^2}+1+\frac{2\eta_w^2L_A^2}{\|w_0\|^4}\qquad(23)",
+        r"\sum_{t<T}\eta_{g,t}\|\nabla_gL_t\|^2\ge\eta_gT^{-1/2}\sum_{t<T}\|\nabla_gL_t\|^2",
+    ],
     printed_at: "appendix B, Lemma B.4, equations (22) and (23)",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -26,6 +26,10 @@ static STATEMENT: Statement = Statement {
     plain: "The derivatives of a smoothed BN unit in its scale, its shift and its inputs are bounded by those of what follows it.",
     formula: "|∂y/∂γ| ≤ G√B,  |∂y/∂β| ≤ G√B,  ‖∇_{x_b} y‖ ≤ 3|γ|/√ε · G√B;  \
               ∂z_{b'}/∂x_b = (γw/‖w‖_{S+εI})[1{b=b'} - 1/B - x̃_b x̃_{b'}/B]",
+    latex: &[
+        r"\Bigl|\frac{\partial y}{\partial\gamma}\Bigr|\le G\sqrt B,\qquad\Bigl|\frac{\partial y}{\partial\beta}\Bigr|\le G\sqrt B,\qquad\|\nabla_{x_b}y\|\le\frac{3|\gamma|}{\sqrt\varepsilon}\,G\sqrt B",
+        r"\frac{\partial z_{b'}}{\partial x_b}=\frac{\gamma\,w}{\|w\|_{S+\varepsilon I}}\Bigl(\mathbf 1_{b=b'}-\frac1B-\frac{\tilde x_b\tilde x_{b'}}{B}\Bigr)",
+    ],
     printed_at: "appendix C, Lemma C.1",
     origin: Origin::Paper,
     kind: Kind::Inequality,

@@ -23,6 +23,9 @@ static STATEMENT: Statement = Statement {
     title: "Lemma C.1, sharp",
     plain: "The derivative of a smoothed BN unit in its inputs is bounded by |γ|/√ε, and no smaller constant will do.",
     formula: "‖∇_{x_b} y‖ ≤ |γ|/√ε · G√(1-1/B),  ‖(∇_{x_1}y, …, ∇_{x_B}y)‖ ≤ |γ|/√ε · G",
+    latex: &[
+        r"\|\nabla_{x_b}y\|\le\frac{|\gamma|}{\sqrt\varepsilon}\,G\sqrt{1-\frac1B},\qquad\bigl\|(\nabla_{x_1}y,\dots,\nabla_{x_B}y)\bigr\|\le\frac{|\gamma|}{\sqrt\varepsilon}\,G",
+    ],
     printed_at: "not printed; appendix C, Lemma C.1 has 3γ/ε · G√B, which is false",
     origin: Origin::Derived,
     kind: Kind::Inequality,

@@ -27,6 +27,10 @@ static STATEMENT: Statement = Statement {
     plain: "With weight decay on g, every scale and shift stays within a bound known beforehand, however long (stochastic) gradient descent runs.",
     formula: "|entries of g_t in layer l| ≤ Γ_l = max(|g₀|_∞, Q_l√B/λ),  ‖g_t‖ ≤ K = (Σ_l 2m_lΓ_l²)^½,  \
               Q_L = α_f/√B,  Q_{l-1} = α_σΓ_l√(m_l/ε) Q_l",
+    latex: &[
+        r"|\text{entries of } g_t\text{ in layer } l|\le\Gamma_l=\max\Bigl(|g_0|_\infty,\frac{Q_l\sqrt B}{\lambda}\Bigr),\qquad\|g_t\|\le K=\Bigl(\sum_l2m_l\Gamma_l^2\Bigr)^{1/2}",
+        r"Q_L=\frac{\alpha_f}{\sqrt B},\qquad Q_{l-1}=\alpha_\sigma\,\Gamma_l\sqrt{\frac{m_l}{\varepsilon}}\,Q_l",
+    ],
     printed_at: "appendix C, Lemma C.2",
     origin: Origin::Paper,
     kind: Kind::Inequality,

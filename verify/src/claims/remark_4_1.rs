@@ -26,6 +26,10 @@ static STATEMENT: Statement = Statement {
             rate decays at the same speed.",
     formula: "α > 1/2:  η_{w,T}/√(n₀² + ζ(2α)D) ≤ η_{w,T}/‖w_T‖² ≤ η_{w,T}/n₀,  η_{w,T} = η_w(T+1)^(-α), \
               D = 2η_w²L_A² + η_w⁴L_A⁴/n₀²",
+    latex: &[
+        r"\alpha>\tfrac12:\qquad\frac{\eta_{w,T}}{\sqrt{n_0^2+\zeta(2\alpha)\,D}}\le\frac{\eta_{w,T}}{\|w_T\|^2}\le\frac{\eta_{w,T}}{n_0}",
+        r"\eta_{w,T}=\eta_w(T+1)^{-\alpha},\qquad D=2\eta_w^2L_A^2+\frac{\eta_w^4L_A^4}{n_0^2}",
+    ],
     printed_at: "section 4.2, Remark 4.1",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -13,6 +13,9 @@ static STATEMENT: Statement = Statement {
     title: "Section 2.1, (γ, β)",
     plain: "With ReLU or leaky ReLU, the scales and shifts of every BN layer but the last are scale invariant together.",
     formula: "F_z(c·(γ⁽ˡ⁾, β⁽ˡ⁾), θ′) = F_z((γ⁽ˡ⁾, β⁽ˡ⁾), θ′)  for l < L, c > 0, ε = 0",
+    latex: &[
+        r"F_z\bigl(c\,(\gamma^{(l)},\beta^{(l)}),\theta'\bigr)=F_z\bigl((\gamma^{(l)},\beta^{(l)}),\theta'\bigr)\quad\text{for } l<L,\;c>0,\;\varepsilon=0",
+    ],
     printed_at: "section 2.1, last paragraph",
     kind: Kind::Identity,
     origin: Origin::Paper,

@@ -29,6 +29,10 @@ static STATEMENT: Statement = Statement {
     title: "Assumptions of section 2.4",
     plain: "The Hessian's blocks are bounded on unit spheres: the constants exist, and lie between what search finds and what is proved.",
     formula: "‖∂²F_z/∂v_i∂v_j‖ ≤ L^vv_ij,   ‖∂²F_z/∂v_i∂g‖ ≤ L^vg_i,   ‖∂²F_z/∂g²‖ ≤ L^gg   for every z, ‖v_i‖ = 1, ‖g‖ ≤ K",
+    latex: &[
+        r"\left\|\frac{\partial^2F_z}{\partial v_i\,\partial v_j}\right\|\le L^{vv}_{ij},\qquad \left\|\frac{\partial^2F_z}{\partial v_i\,\partial g}\right\|\le L^{vg}_i,\qquad \left\|\frac{\partial^2F_z}{\partial g^2}\right\|\le L^{gg}",
+        r"\text{for every } z,\;\|v_i\|=1,\;\|g\|\le K",
+    ],
     printed_at: "section 2.4",
     origin: Origin::Paper,
     kind: Kind::Inequality,

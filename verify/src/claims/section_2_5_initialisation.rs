@@ -16,6 +16,9 @@ static STATEMENT: Statement = Statement {
     title: "Section 2.5, initialisation",
     plain: "Multiplying the initial weights by C has the same effect as dividing their learning rate by C².",
     formula: "(C·w₀, η) and (w₀, η/C²) give w′_t = C·w_t and g′_t = g_t for all t",
+    latex: &[
+        r"(C\,w_0,\;\eta)\;\text{and}\;(w_0,\;\eta/C^2)\;\text{give}\;w'_t=C\,w_t\;\text{and}\;g'_t=g_t\;\text{for all } t",
+    ],
     printed_at: "section 2.5, last paragraph",
     kind: Kind::Identity,
     origin: Origin::Paper,

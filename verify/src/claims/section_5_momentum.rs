@@ -47,6 +47,10 @@ static STATEMENT: Statement = Statement {
     plain: "With momentum, too, the norms of scale-invariant weights never shrink.",
     formula: "heavy ball, moving average:  ‖w_{t+1}‖² - ‖w_t‖² = -2η_t b⟨w_t, m_t⟩ + η_t²‖m_{t+1}‖² ≥ η_t²‖m_{t+1}‖²,  \
               ⟨w_{t+1}, m_{t+1}⟩ = b⟨w_t, m_t⟩ - η_t‖m_{t+1}‖² ≤ 0",
+    latex: &[
+        r"\|w_{t+1}\|^2-\|w_t\|^2=-2\eta_tb\,\langle w_t,m_t\rangle+\eta_t^2\|m_{t+1}\|^2\ge\eta_t^2\|m_{t+1}\|^2",
+        r"\langle w_{t+1},m_{t+1}\rangle=b\,\langle w_t,m_t\rangle-\eta_t\|m_{t+1}\|^2\le0\qquad\text{(heavy ball, moving average)}",
+    ],
     printed_at: "section 5",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -54,6 +54,9 @@ static STATEMENT: Statement = Statement {
     plain: "The gradient of a scale-invariant block is at most tanh(π/2) = 0.917 times its curvature over its norm, in every dimension; \
             no smaller number will do.",
     formula: "‖∇_{w⁽ⁱ⁾}F‖ ≤ tanh(π/2)·L^vv_ii/‖w⁽ⁱ⁾‖, with equality on the tanh circle",
+    latex: &[
+        r"\|\nabla_{w^{(i)}}F\|\le\tanh\Bigl(\frac\pi2\Bigr)\frac{L^{vv}_{ii}}{\|w^{(i)}\|},\qquad\text{with equality on the tanh circle}",
+    ],
     printed_at: "not in the paper: Lemma A.1 has π for tanh(π/2) = 0.9171523356672744",
     kind: Kind::Inequality,
     origin: Origin::Derived,

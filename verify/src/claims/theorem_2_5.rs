@@ -21,6 +21,9 @@ static STATEMENT: Statement = Statement {
     title: "Theorem 2.5",
     plain: "Gradient descent on scale-invariant weights is projected descent of their directions with the rate η/G, G = ‖w‖².",
     formula: "v_{t+1} = Π(v_t - (η/G_t)∇_{v_t}F_{z_t}(θ̃_t)),   G_{t+1} = G_t + (η²/G_t)‖∇_{v_t}F_{z_t}(θ̃_t)‖²,   G_t = ‖w_t‖²",
+    latex: &[
+        r"v_{t+1}=\Pi\Bigl(v_t-\frac{\eta}{G_t}\nabla_{v_t}F_{z_t}(\tilde\theta_t)\Bigr),\qquad G_{t+1}=G_t+\frac{\eta^2}{G_t}\,\|\nabla_{v_t}F_{z_t}(\tilde\theta_t)\|^2,\qquad G_t=\|w_t\|^2",
+    ],
     printed_at: "section 2.5, equation (9)",
     kind: Kind::Identity,
     origin: Origin::Paper,

@@ -26,6 +26,10 @@ static STATEMENT: Statement = Statement {
             weights: the explicit bounds of the proof.",
     formula: "Σ_{t<T}‖∇_V L(V_t; g_t)‖² ≤ 4A(A + Σ_i ‖w_0‖²/η_w) and ≤ 2A(2A + max_i ‖w_0‖²/η_w),   \
               Σ_{t<T}‖∇_g L‖² ≤ 2A/(c η_g),   min_{t<T}‖∇L‖² ≤ (1/T)(sum of both),   A = L(θ_0) - L_min + Σ_i K_i",
+    latex: &[
+        r"\sum_{t<T}\|\nabla_VL(V_t;g_t)\|^2\le 4A\Bigl(A+\sum_i\frac{\|w^{(i)}_0\|^2}{\eta_w}\Bigr)\;\text{and}\;\le 2A\Bigl(2A+\max_i\frac{\|w^{(i)}_0\|^2}{\eta_w}\Bigr)",
+        r"\sum_{t<T}\|\nabla_gL\|^2\le\frac{2A}{c\,\eta_g},\qquad \min_{t<T}\|\nabla L\|^2\le\frac1T\,(\text{sum of both}),\qquad A=L(\theta_0)-L_{\min}+\sum_iK_i",
+    ],
     printed_at: "section 3, Theorem 3.1, equation (10); the constants are in appendix A",
     kind: Kind::Inequality,
     origin: Origin::Paper,

@@ -22,6 +22,7 @@ static STATEMENT: Statement = Statement {
     plain: "The smallest gradient that gradient descent meets in T steps falls at least as fast as T^(-1/2), and no faster than that on \
             the worst losses.",
     formula: "min_{t<T} ‖∇L(V_t; g_t)‖ = O(T^(-1/2))",
+    latex: &[r"\min_{t<T}\|\nabla L(V_t;g_t)\|=O\bigl(T^{-1/2}\bigr)"],
     printed_at: "section 3, Theorem 3.1, equation (10)",
     kind: Kind::Rate,
     origin: Origin::Paper,

@@ -42,6 +42,10 @@ static STATEMENT: Statement = Statement {
             T^(-1/2), finds a stationary point, at a rate that hardly depends on it.",
     formula: "ψ Σ_{t<T} E‖∇_v L(θ̃_t)‖² + (c/2)η_g T^(-1/2) Σ_{t<T} E‖∇_g L(θ_t)‖² ≤ Br = Δ + C(Λ + 1 + 2η_w²L_A²/n₀²) + Uη_g²H_T(1);  \
               min_{t<T} E‖∇L(θ̃_t)‖² ≤ Br/(TΨ)",
+    latex: &[
+        r"\psi\sum_{t<T}\mathbb{E}\|\nabla_vL(\tilde\theta_t)\|^2+\frac c2\,\eta_g\,T^{-1/2}\sum_{t<T}\mathbb{E}\|\nabla_gL(\theta_t)\|^2\le B_r",
+        r"B_r=\Delta+C\Bigl(\Lambda+1+\frac{2\eta_w^2L_A^2}{n_0^2}\Bigr)+U\eta_g^2H_T(1),\qquad\min_{t<T}\mathbb{E}\|\nabla L(\tilde\theta_t)\|^2\le\frac{B_r}{T\,\Psi}",
+    ],
     printed_at: "section 4.2, Theorem 4.2, equation (13)",
     kind: Kind::Expectation,
     origin: Origin::Paper,

@@ -41,6 +41,9 @@ static STATEMENT: Statement = Statement {
     plain: "The gradient of SGD falls as T^(-1/4) although w's learning rate is constant or decays at the wrong speed: the growing \
             norms turn it into an effective rate of order T^(-1/2) that has forgotten η_w.",
     formula: "√E‖∇L(θ̃_T)‖² ~ T^(-1/4) for α < 1/2;  η_{w,T}/‖w_T‖² ~ T^(-1/2);  ‖w_T‖² ~ T^(1/2-α)",
+    latex: &[
+        r"\sqrt{\mathbb{E}\|\nabla L(\tilde\theta_T)\|^2}\sim T^{-1/4}\;\text{for }\alpha<\tfrac12,\qquad\frac{\eta_{w,T}}{\|w_T\|^2}\sim T^{-1/2},\qquad\|w_T\|^2\sim T^{1/2-\alpha}",
+    ],
     printed_at: "section 4.2, Theorem 4.2 and the list of contributions",
     kind: Kind::Rate,
     origin: Origin::Paper,

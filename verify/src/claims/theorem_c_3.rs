@@ -25,6 +25,10 @@ static STATEMENT: Statement = Statement {
     plain: "Networks with smoothed BN, a smooth activation and weight decay on g meet the assumptions of section 2.4: the smoothness constants exist.",
     formula: "‖∂²F_z/∂w_i∂w_j‖ ≤ L^vv_ij < ∞, ‖∂²F_z/∂w_i∂g‖ ≤ L^vg_i < ∞, ‖∂²F_z/∂g²‖ ≤ L^gg < ∞ and E‖∇_gF_z - ∇_gL‖² ≤ G_g² for ‖w_i‖ = 1, ‖g‖ ≤ K, \
               with K of Lemma C.2",
+    latex: &[
+        r"\left\|\frac{\partial^2F_z}{\partial w_i\,\partial w_j}\right\|\le L^{vv}_{ij}<\infty,\qquad\left\|\frac{\partial^2F_z}{\partial w_i\,\partial g}\right\|\le L^{vg}_i<\infty,\qquad\left\|\frac{\partial^2F_z}{\partial g^2}\right\|\le L^{gg}<\infty",
+        r"\mathbb{E}\|\nabla_gF_z-\nabla_gL\|^2\le G_g^2\qquad\text{for }\|w_i\|=1,\;\|g\|\le K,\;\text{with } K\text{ of Lemma C.2}",
+    ],
     printed_at: "appendix C, Theorem C.3",
     origin: Origin::Paper,
     kind: Kind::Inequality,

@@ -18,6 +18,7 @@ mod json;
 mod junit;
 mod labels;
 pub(crate) mod markdown;
+mod math;
 pub mod number;
 mod page;
 mod paper;

@@ -5,7 +5,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use super::{ReportError, command, controls_cell, number, paper, plots, profile};
+use super::{ReportError, command, controls_cell, math, number, paper, plots, profile};
 use crate::evidence::{Comparison, Standing};
 use crate::results::{ClaimResult, ControlOutcome, Results, Status};
 
@@ -70,6 +70,8 @@ struct Plain<'a> {
     origin: &'static str,
     plain: &'a str,
     formula: &'a str,
+    /// The formula in MathML, line by line; if there is none, `formula` is shown.
+    math: Vec<String>,
     printed_at: &'a str,
     measured: &'a str,
     tolerance: &'a str,
@@ -211,6 +213,7 @@ fn section<'a>(
             origin: claim.origin.label(),
             plain: &claim.plain,
             formula: &claim.formula,
+            math: claim.latex.iter().map(|line| math::display(line)).collect::<Result<_, _>>()?,
             printed_at: &claim.printed_at,
             measured: &claim.measured,
             tolerance: &claim.tolerance,

@@ -189,6 +189,7 @@ fn claim(id: &str, title: &str, kind: &str, verdict: Verdict) -> ClaimResult {
         origin: Origin::Paper,
         plain: format!("What {title} says in one plain sentence."),
         formula: "‖∇_w F(W; g)‖ = ‖∇_v F(V; g)‖ / ‖w‖".into(),
+        latex: vec![r"\|\nabla_wF(W;g)\|=\frac{\|\nabla_vF(V;g)\|}{\|w\|}".into()],
         printed_at: "section 2.2, equation (5)".into(),
         measured: "Random networks and the digits network, every block of every minibatch, before and after 200 steps."
             .into(),
