@@ -1,28 +1,9 @@
 //! The percentile bootstrap over runs: how much a fitted slope owes to the runs that happened to be drawn.
 
-use super::fit::{LogTimes, fit_power_law};
-use super::{FitError, Interval, Window};
-use crate::random::Generator;
 use rand::RngExt;
 
-/// What is fitted at each horizon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Summary {
-    /// The mean over the runs.
-    Mean,
-    /// The square root of the mean over the runs: with squares as the statistic, the root mean square.
-    RootMean,
-}
-
-impl Summary {
-    /// ln of a root is half of ln.
-    pub(super) fn exponent(self) -> f64 {
-        match self {
-            Self::Mean => 1.0,
-            Self::RootMean => 0.5,
-        }
-    }
-}
+use super::{FitError, Interval, Model, Runs, Summary, Window};
+use crate::random::Generator;
 
 /// How a slope is bootstrapped.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,9 +42,6 @@ impl SlopeInterval {
         Interval { low: self.low, high: self.high, level: self.level }
     }
 }
-
-/// Horizons summed at a time: as many accumulators as stay in registers.
-const LANES: usize = 8;
 
 /// The log-log slope of a mean over runs, with a percentile bootstrap interval over runs.
 ///
@@ -105,117 +83,54 @@ pub fn bootstrap_slope(
     generator: &mut Generator,
 ) -> Result<SlopeInterval, FitError> {
     let &Bootstrap { window, summary, level, n_resamples } = bootstrap;
-    if !(level > 0.0 && level < 1.0) {
-        return Err(FitError::BadLevel { value: level });
-    }
-    let tail = 0.5 * (1.0 - level);
-    if !(n_resamples as f64 * tail >= 1.0) {
-        return Err(FitError::TooFewResamples { n_resamples, level });
-    }
-    let runs = Runs::new(t, values, window)?;
-    let exponent = summary.exponent();
-    let mut drawn = vec![0_usize; runs.n_runs];
-    let mut slopes = Vec::with_capacity(n_resamples);
-    for resample in 0..n_resamples {
-        drawn.fill_with(|| generator.random_range(0..runs.n_runs as u32) as usize);
-        let slope = exponent * (runs.slope + runs.slope_shift(&drawn));
-        if !slope.is_finite() {
-            return Err(FitError::ZeroResampleMean { resample });
-        }
-        slopes.push(slope);
-    }
-    slopes.sort_unstable_by(f64::total_cmp);
-    Ok(SlopeInterval {
-        slope: exponent * runs.slope,
-        low: quantile(&slopes, tail),
-        high: quantile(&slopes, 1.0 - tail),
-        level,
-        n_runs: runs.n_runs,
-        n_resamples,
-    })
-}
-
-/// The runs in the window, laid out for summing resamples.
-pub(super) struct Runs {
-    n_runs: usize,
-    /// The slope of the mean over all runs.
-    pub(super) slope: f64,
-    /// For each group of `LANES` horizons, for each run: the values divided by the mean over all runs. Then logarithms
-    /// of resampled means are small, sums cannot overflow, and a scale drops out. The last group is filled with ones.
-    relative: Vec<[f64; LANES]>,
-    /// What the slope takes of ln y at each horizon, (ln t - mean) / sum (ln t - mean)^2; zeros at the end.
-    weights: Vec<[f64; LANES]>,
+    Runs::new(t, values, &Model::new(window, summary))?.bootstrap(level, n_resamples, generator)
 }
 
 impl Runs {
-    pub(super) fn new(t: &[f64], values: &[f64], window: Window) -> Result<Self, FitError> {
-        let n_horizons = t.len();
-        let times = LogTimes::in_window(t, window)?;
-        if values.is_empty() || !values.len().is_multiple_of(n_horizons) {
-            return Err(FitError::NotAMatrix { n_values: values.len(), n_horizons });
+    /// The slope with a percentile bootstrap interval: see [`bootstrap_slope`], which does this for the recorded values.
+    ///
+    /// For [`Form::Min`](super::Form::Min) the minimum over t is taken of every resample's own means, at a cost of as many
+    /// additions per resample as there are runs times recorded times.
+    ///
+    /// # Errors
+    /// Fewer than 2 runs; a mean of zero over one resample; a level outside (0, 1); fewer resamples than put one beyond each
+    /// end of the interval.
+    pub fn bootstrap(
+        &self,
+        level: f64,
+        n_resamples: usize,
+        generator: &mut Generator,
+    ) -> Result<SlopeInterval, FitError> {
+        if !(level > 0.0 && level < 1.0) {
+            return Err(FitError::BadLevel { value: level });
         }
-        let n_runs = values.len() / n_horizons;
+        let tail = 0.5 * (1.0 - level);
+        if !(n_resamples as f64 * tail >= 1.0) {
+            return Err(FitError::TooFewResamples { n_resamples, level });
+        }
+        let n_runs = self.n_runs();
         if n_runs < 2 {
             return Err(FitError::TooFewRuns { n_runs });
         }
-        let n_groups = times.index.len().div_ceil(LANES);
-        let mut relative = vec![[1.0; LANES]; n_groups * n_runs];
-        let mut weights = vec![[0.0; LANES]; n_groups];
-        let mut window_t = Vec::with_capacity(times.index.len());
-        let mut means = Vec::with_capacity(times.index.len());
-        for (k, &horizon) in times.index.iter().enumerate() {
-            let (group, lane) = (k / LANES, k % LANES);
-            let column = values.iter().skip(horizon).step_by(n_horizons);
-            let mut mean = 0.0;
-            for (run, &value) in column.clone().enumerate() {
-                if !(value >= 0.0 && value.is_finite()) {
-                    return Err(FitError::BadRunValue { run, horizon, value });
-                }
-                mean += value / n_runs as f64;
+        let mut drawn = vec![0_usize; n_runs];
+        let mut slopes = Vec::with_capacity(n_resamples);
+        for resample in 0..n_resamples {
+            drawn.fill_with(|| generator.random_range(0..n_runs as u32) as usize);
+            let slope = self.resampled_slope(&drawn);
+            if !slope.is_finite() {
+                return Err(FitError::ZeroResampleMean { resample });
             }
-            if !(mean > 0.0) {
-                return Err(FitError::ZeroMean { horizon });
-            }
-            for (run, &value) in column.enumerate() {
-                relative[group * n_runs + run][lane] = value / mean;
-            }
-            weights[group][lane] = times.centred[k] / times.spread;
-            window_t.push(t[horizon]);
-            means.push(mean);
+            slopes.push(slope);
         }
-        let slope = fit_power_law(&window_t, &means, window)?.slope;
-        Ok(Self { n_runs, slope, relative, weights })
-    }
-
-    /// For each run, the derivative of the slope by that run's weight in the means: sum_k weight_k (y_k / mean_k - 1). The
-    /// sum over the runs is 0.
-    pub(super) fn influences(&self) -> Vec<f64> {
-        let mut influences = vec![0.0; self.n_runs];
-        for (group, weights) in self.relative.chunks_exact(self.n_runs).zip(&self.weights) {
-            for (influence, values) in influences.iter_mut().zip(group) {
-                *influence += values.iter().zip(weights).map(|(y, weight)| weight * (y - 1.0)).sum::<f64>();
-            }
-        }
-        influences
-    }
-
-    /// By how much the slope of the mean over the `drawn` runs differs from that over all runs.
-    fn slope_shift(&self, drawn: &[usize]) -> f64 {
-        let scale = 1.0 / self.n_runs as f64;
-        let mut shift = 0.0;
-        for (group, weights) in self.relative.chunks_exact(self.n_runs).zip(&self.weights) {
-            let mut sums = [0.0; LANES];
-            for &run in drawn {
-                let values = &group[run];
-                for lane in 0..LANES {
-                    sums[lane] += values[lane];
-                }
-            }
-            for lane in 0..LANES {
-                shift += weights[lane] * libm::log(sums[lane] * scale);
-            }
-        }
-        shift
+        slopes.sort_unstable_by(f64::total_cmp);
+        Ok(SlopeInterval {
+            slope: self.slope(),
+            low: quantile(&slopes, tail),
+            high: quantile(&slopes, 1.0 - tail),
+            level,
+            n_runs,
+            n_resamples,
+        })
     }
 }
 
@@ -247,22 +162,6 @@ mod tests {
         let x = [0.0, 1.0, 4.0, 16.0, 32.0];
         for (p, exact) in [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (0.625, 10.0), (1.0, 32.0)] {
             assert_eq!(quantile(&x, p), exact);
-        }
-    }
-
-    #[test]
-    fn a_resample_gives_the_slope_of_its_own_mean() {
-        // More horizons in the window than one group holds, and a group that is filled up.
-        let t: Vec<f64> = (0..21).map(|k| libm::exp(0.3 * k as f64)).collect();
-        let values: Vec<f64> = (0..4 * 21).map(|k| 1.0 + ((k * 37) % 11) as f64).collect();
-        let window = Window::new(t[2], t[19]);
-        let runs = Runs::new(&t, &values, window).expect("valid");
-        for drawn in [[0, 1, 2, 3], [3, 3, 3, 3], [0, 2, 2, 1]] {
-            let means: Vec<f64> =
-                (0..21).map(|k| drawn.iter().map(|&r| values[21 * r + k]).sum::<f64>() / 4.0).collect();
-            let direct = fit_power_law(&t, &means, window).expect("a fit").slope;
-            // Eighteen terms of size below 1, each rounded a few times.
-            assert!((runs.slope + runs.slope_shift(&drawn) - direct).abs() < 1e-14);
         }
     }
 

@@ -1,8 +1,7 @@
 //! Estimates from independent runs, with Student's intervals: for decisions at levels that no bootstrap reaches.
 
-use super::bootstrap::Runs;
 use super::fit::two_sided_quantile;
-use super::{FitError, Interval, Summary, Window};
+use super::{FitError, Interval, Model, Runs, Summary, Window};
 
 /// A number estimated from independent runs, with its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,9 +74,7 @@ pub fn mean_over_runs(values: &[f64]) -> Result<Estimate, FitError> {
 /// # Ok::<(), ratecheck::rates::FitError>(())
 /// ```
 pub fn slope_over_runs(t: &[f64], values: &[f64], window: Window, summary: Summary) -> Result<Estimate, FitError> {
-    let runs = Runs::new(t, values, window)?;
-    let mean = mean_over_runs(&runs.influences())?;
-    Ok(Estimate { value: summary.exponent() * runs.slope, se: summary.exponent() * mean.se, n_runs: mean.n_runs })
+    Runs::new(t, values, &Model::new(window, summary))?.estimate()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Where a series is looked at: horizons and bins evenly spaced in ln T.
 
+use std::ops::Range;
+
 use super::FitError;
 
 /// Whole numbers from `from` to `to`, both included, strictly increasing and as evenly spaced in their logarithm as
@@ -68,18 +70,29 @@ pub fn log_bins(t: &[f64], y: &[f64], ratio: f64) -> Result<(Vec<f64>, Vec<f64>)
         return Err(FitError::NotFinite { index, value });
     }
 
-    let (mut times, mut means) = (Vec::new(), Vec::new());
+    let ranges = bins(t, ratio);
+    let times = ranges.iter().map(|bin| centre(&t[bin.clone()])).collect();
+    let mean = |bin: &Range<usize>| y[bin.clone()].iter().map(|&value| value / bin.len() as f64).sum();
+    Ok((times, ranges.iter().map(mean).collect()))
+}
+
+/// The bins [s, ratio s), none of them empty, of increasing positive times.
+pub(super) fn bins(t: &[f64], ratio: f64) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
     let mut start = 0;
     while start < t.len() {
         let end = start + t[start..].partition_point(|&time| time < ratio * t[start]);
-        let count = (end - start) as f64;
-        // Relative to the bin's first time the logarithms are small, and their sum loses nothing.
-        let log_sum: f64 = t[start..end].iter().map(|&time| libm::log(time / t[start])).sum();
-        times.push(t[start] * libm::exp(log_sum / count));
-        means.push(y[start..end].iter().map(|&value| value / count).sum());
+        ranges.push(start..end);
         start = end;
     }
-    Ok((times, means))
+    ranges
+}
+
+/// The geometric mean of the times of a bin.
+pub(super) fn centre(t: &[f64]) -> f64 {
+    // Relative to the bin's first time the logarithms are small, and their sum loses nothing.
+    let log_sum: f64 = t.iter().map(|&time| libm::log(time / t[0])).sum();
+    t[0] * libm::exp(log_sum / t.len() as f64)
 }
 
 #[cfg(test)]

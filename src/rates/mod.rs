@@ -18,6 +18,10 @@
 //!    refutes "exactly T^p, up to a margin". Both may answer [`Decision::Undecided`]: an interval too wide to tell
 //!    supports nothing, least of all the claim.
 //!
+//! What is fitted may be the recorded values, their running minimum, their running average or their mean over a late window
+//! ([`Form`]); a theorem speaks of one of them, and the others can fall at other rates. [`Runs`] brings a [`Model`] (window, form,
+//! logarithm) together with the runs, for the interval of either kind.
+//!
 //! What no fit can show is that the slope stays what it is beyond the window. Where the theory predicts the approach
 //! to the limit, compare with the prediction at the same horizons ([`SgdPrediction`]) rather than with the limit.
 //!
@@ -31,13 +35,17 @@ mod decision;
 mod error;
 mod estimate;
 mod fit;
+mod forms;
 mod horizons;
 mod prediction;
+mod runs;
 
-pub use bootstrap::{Bootstrap, SlopeInterval, Summary, bootstrap_slope};
+pub use bootstrap::{Bootstrap, SlopeInterval, bootstrap_slope};
 pub use decision::{Decision, Interval, at_most, equivalent};
 pub use error::FitError;
 pub use estimate::{Estimate, mean_over_runs, slope_over_runs};
 pub use fit::{Fit, Window, fit_power_law, fit_power_law_with_log};
+pub use forms::{BIN_RATIO, Form};
 pub use horizons::{log_bins, log_spaced};
 pub use prediction::{SgdPrediction, partial_zeta, zeta};
+pub use runs::{Model, Runs, Summary};

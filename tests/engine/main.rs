@@ -13,6 +13,7 @@ mod curvature;
 mod descent;
 mod double_double;
 mod enclosures;
+mod forms;
 mod hessian;
 mod identities;
 mod intervals;
