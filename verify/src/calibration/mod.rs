@@ -7,6 +7,7 @@
 //! The levels in use, 1 - 1e-8, are beyond any simulation. What can be measured is whether the intervals cover as they should at 0.9,
 //! 0.99 and 0.999, whether an error is ever met at the level in use, and how far from the edge a decision falls.
 
+mod forms;
 mod proportion;
 pub mod synthetic;
 mod tables;

@@ -28,7 +28,7 @@ pub struct Table {
 }
 
 impl Table {
-    fn new(title: &'static str, text: String, left: usize, head: &[&str]) -> Self {
+    pub(super) fn new(title: &'static str, text: String, left: usize, head: &[&str]) -> Self {
         Self { title, text, rows: vec![head.iter().map(|&cell| cell.to_owned()).collect()], left }
     }
 }
@@ -45,6 +45,7 @@ pub fn tables(claims: &[&'static dyn Claim], found: &[Calibrated]) -> Result<Vec
         size(found),
         power(found),
         logarithms(found)?,
+        super::forms::table()?,
         bias(found)?,
         family(claims)?,
     ])

@@ -1,10 +1,12 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
 mod calibrate;
+mod compare;
 mod conformance;
 mod constants;
 mod errata;
 mod explain;
+mod fit;
 mod inspect;
 mod list;
 mod source;
@@ -26,7 +28,7 @@ use crate::evidence::Claim;
 pub enum Exit {
     /// Everything that was asked for holds, and every control was rejected.
     Holds = 0,
-    /// A claim failed, or could not be evaluated; or what was found of a constant contradicts what was proved.
+    /// A claim failed, or could not be evaluated; what was found of a constant contradicts what was proved; a claimed rate fails; a regression was found.
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
@@ -38,7 +40,7 @@ pub enum Exit {
     NothingSelected = 5,
     /// The results could not be written.
     Output = 6,
-    /// A problem file, or a file that it names, cannot be used.
+    /// A problem file, a log, or another file that was named cannot be used.
     Input = 7,
     /// A bug in ratecheck.
     Internal = 70,
@@ -48,13 +50,13 @@ pub enum Exit {
 const EXIT_CODES: &str = "\
 Exit codes:
   0   every claim holds, and every control was rejected
-  1   a claim failed, or could not be evaluated; a constant contradicts its bound, or is not finite
+  1   a claim failed, or could not be evaluated; a constant contradicts its bound, or is not finite; a claimed rate fails; a regression
   2   bad usage
   3   a control was not rejected, or is broken
   4   something is inconclusive, and --strict was given
   5   no claim, or no built-in instance, has the given name
   6   the results could not be written
-  7   a problem file, or a file that it names, cannot be used
+  7   a problem file, a log, or another file that was named cannot be used
   70  internal error
 
 Examples:
@@ -64,6 +66,8 @@ Examples:
   ratecheck list                             every statement of the paper, and the claims that check it
   ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show
   ratecheck calibrate                        how often the statistical decisions would be wrong, and how sharp they are
+  ratecheck fit runs.csv --against -0.25     the rate of a log of your own, from any framework
+  ratecheck compare OLD NEW                  whether two verifications say the same
   ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own
   ratecheck constants --problem net.toml     its smoothness constants, from below and from above";
 
@@ -88,6 +92,10 @@ enum Command {
     Conformance(conformance::Arguments),
     /// Measure size, power and bias of the statistical decisions on synthetic runs with known exponents.
     Calibrate(calibrate::Arguments),
+    /// Compare a verification with an earlier one: verdicts, margins, slopes.
+    Compare(compare::Arguments),
+    /// Fit the rate of a log of your own, and test a claimed exponent.
+    Fit(fit::Arguments),
     /// Print the errata of the paper with their numbers, as Markdown.
     Errata,
     /// Evaluate a network of your own: loss, gradient, Hessian, and the spectral norms of its blocks.
@@ -132,6 +140,8 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::Explain(arguments) => explain::run(&arguments, claims),
         Command::Conformance(arguments) => conformance::run(&arguments, claims),
         Command::Calibrate(arguments) => calibrate::run(&arguments, claims),
+        Command::Compare(arguments) => compare::run(&arguments, claims),
+        Command::Fit(arguments) => fit::run(&arguments),
         Command::Errata => errata::run(),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Constants(arguments) => constants::run(&arguments),

@@ -122,9 +122,7 @@ impl Table<'_> {
     /// The line of a record. The reader gives the place where it began to look, before the empty lines that it skipped.
     fn line(&self, record: &StringRecord) -> usize {
         let from = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
-        let rest = self.bytes.iter().skip(from);
-        let start = from + rest.take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-        1 + self.bytes.iter().take(start).filter(|&&byte| byte == b'\n').count()
+        line_at(self.bytes, from)
     }
 
     fn fault(&self, line: usize, column: Option<usize>, what: impl Into<String>, remedy: &str) -> ProblemError {
@@ -132,6 +130,13 @@ impl Table<'_> {
         let (what, remedy) = (what.into(), remedy.to_owned());
         ProblemError { file: self.path.to_owned(), line: Some(line), key, what, remedy }
     }
+}
+
+/// The line, counted from 1, of the first text at or after a byte.
+pub(crate) fn line_at(bytes: &[u8], from: usize) -> usize {
+    let rest = bytes.iter().skip(from);
+    let start = from.saturating_add(rest.take_while(|byte| matches!(byte, b'\n' | b'\r')).count());
+    1 + bytes.iter().take(start).filter(|&&byte| byte == b'\n').count()
 }
 
 /// What the CSV reader itself refuses: text that is not UTF-8.

@@ -1,4 +1,4 @@
-//! The one error of problem files.
+//! The one error of problem files, and of other input that users write.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 /// Shown as `FILE:LINE: KEY: WHAT; REMEDY`, with the parts that are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProblemError {
-    pub(super) file: PathBuf,
-    pub(super) line: Option<usize>,
-    pub(super) key: Option<String>,
-    pub(super) what: String,
-    pub(super) remedy: String,
+    pub(crate) file: PathBuf,
+    pub(crate) line: Option<usize>,
+    pub(crate) key: Option<String>,
+    pub(crate) what: String,
+    pub(crate) remedy: String,
 }
 
 impl ProblemError {
     /// About a file as a whole.
-    pub(super) fn of_file(file: &Path, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn of_file(file: &Path, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line: None, key: None, what: what.into(), remedy: remedy.into() }
     }
 

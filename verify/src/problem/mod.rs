@@ -42,6 +42,7 @@ use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::network::Network;
 
 pub use builtin::{Builtin, INSTANCES, builtin};
+pub(crate) use csv::line_at;
 pub use error::{ProblemError, nearest};
 pub use model::Model;
 pub use network::Described;

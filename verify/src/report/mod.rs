@@ -14,6 +14,7 @@
 mod axis;
 mod constants;
 mod error;
+mod fit;
 mod json;
 mod junit;
 mod labels;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 pub use constants::write_constants;
 pub use error::ReportError;
+pub use fit::write_fit;
 pub(crate) use json::pretty;
 pub use table::terminal_table;
 
@@ -120,7 +122,7 @@ fn csv(plot: &Plot) -> Result<Vec<u8>, ReportError> {
 }
 
 /// Writes a file so that whoever reads it sees the old content or the new, never a part.
-fn write(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
+pub(crate) fn write(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let attempt = || -> std::io::Result<()> {
         std::fs::create_dir_all(dir)?;

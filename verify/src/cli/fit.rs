@@ -1,0 +1,267 @@
+//! `ratecheck fit`: the rate of anyone's log.
+
+use std::path::PathBuf;
+
+use ratecheck::rates::Form;
+
+use super::text::{columns, heading};
+use super::{DEFAULT_SEED, Exit, Stopped, say};
+use crate::fit::{self, Columns, Ends, Found, Log, Request, Source, Verdict, caveat};
+use crate::problem::ProblemError;
+use crate::report::{number, pretty};
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck fit run-tag-grad_norm.csv                              a TensorBoard export, as it is
+  ratecheck fit runs.csv --step t --value grad_norm --run seed --against -0.25
+  ratecheck fit seed-*.csv --value grad_norm --against -0.5 --one-sided    one file a run
+  ratecheck fit log.jsonl --value grad_sq --squared --form average --window 1e3..1e6
+  ratecheck fit gd.csv --value grad_norm --deterministic --against -0.5    full-batch: one run is all there is
+
+Exit codes: 0 the claim holds, or is inconclusive, or none was made; 1 it fails; 4 it is inconclusive, and --strict was given;
+2, 6, 7 and 70 as for every command.";
+
+/// Which log, what is claimed of it, and how it is fitted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Logs in CSV or JSON lines; each is a run of its own unless --run names a column.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The column of the steps [default: step, t, iteration and the like].
+    #[arg(long, value_name = "COLUMN")]
+    step: Option<String>,
+    /// The column of the values, positive numbers [default: value, or the only other one].
+    #[arg(long, value_name = "COLUMN")]
+    value: Option<String>,
+    /// The column that tells independent runs apart, as the seed.
+    #[arg(long, value_name = "COLUMN")]
+    run: Option<String>,
+    /// The values are squares, as ||grad||^2: fit the root of their mean.
+    #[arg(long)]
+    squared: bool,
+    /// The exponent claimed, as -0.25.
+    #[arg(long, value_name = "EXPONENT", allow_negative_numbers = true, value_parser = finite)]
+    against: Option<f64>,
+    /// The claim is \"no slower than\": faster is no failure.
+    #[arg(long, requires = "against")]
+    one_sided: bool,
+    /// The difference of slopes that does not count, chosen before looking.
+    #[arg(long, default_value_t = 0.05, value_parser = not_negative)]
+    margin: f64,
+    /// Fit T^p (ln T)^Q, with Q from the theorem.
+    #[arg(long, value_name = "Q", default_value_t = 0.0, allow_negative_numbers = true, value_parser = finite)]
+    log_power: f64,
+    /// The steps that are fitted, as 1e3..1e6, 1e3.. or ..1e6 [default: T/100 to T, the last two decades].
+    #[arg(long, value_name = "LO..HI", value_parser = window)]
+    window: Option<(Option<f64>, Option<f64>)>,
+    /// The form that is decided upon; all three are shown.
+    #[arg(long, value_enum, default_value_t = Shown::Last)]
+    form: Shown,
+    /// The confidence level of the interval, whose ends are missed with probability (1 - level)/2 each.
+    #[arg(long, default_value_t = 0.95, value_parser = level)]
+    level: f64,
+    /// The method has no randomness (full-batch gradient descent), so that one run is all there is.
+    #[arg(long, conflicts_with = "run")]
+    deterministic: bool,
+    /// Leave out rows without a value.
+    #[arg(long)]
+    skip_empty: bool,
+    /// Treat an inconclusive verdict as a failure (exit code 4).
+    #[arg(long)]
+    strict: bool,
+    /// The root of the seed tree, for the bootstrap; the same seed gives the same numbers.
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// Print everything as JSON, every number at full precision.
+    #[arg(long)]
+    json: bool,
+    /// Where the plot, its data and a page are written.
+    #[arg(long, value_name = "DIR", default_value = "reports/latest/fit")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Shown {
+    /// The least mean so far.
+    Min,
+    /// The mean so far.
+    Average,
+    /// The mean of the last bin.
+    Last,
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "give a finite number".to_owned())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    finite(text).ok().filter(|x| *x >= 0.0).ok_or_else(|| "give a number from 0 on".to_owned())
+}
+
+/// Up to 0.999: beyond it, 10,000 resamples have fewer than five beyond each end.
+fn level(text: &str) -> Result<f64, String> {
+    let level = finite(text).ok().filter(|x| *x > 0.0 && *x <= 0.999);
+    level.ok_or_else(|| "give a number above 0 and up to 0.999".to_owned())
+}
+
+fn window(text: &str) -> Result<Ends, String> {
+    let end = |text: &str| match text.trim() {
+        "" => Ok(None),
+        text => finite(text).map(Some),
+    };
+    let (low, high) = text.split_once("..").ok_or_else(|| "give two steps, as 1e3..1e6".to_owned())?;
+    match (end(low)?, end(high)?) {
+        (None, None) => Err("give at least one step, as 1e3.. or ..1e6".to_owned()),
+        (Some(low), _) if low < 0.0 => Err("give steps from 0 on".to_owned()),
+        (Some(low), Some(high)) if !(low < high) => Err("give the earlier step first".to_owned()),
+        ends => Ok(ends),
+    }
+}
+
+/// Reads, fits, prints, writes and decides.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+    let input = |error: ProblemError| (Exit::Input, error.to_string());
+    let columns = Columns {
+        step: arguments.step.clone(),
+        value: arguments.value.clone(),
+        run: arguments.run.clone(),
+        skip_empty: arguments.skip_empty,
+    };
+    let log = Log::read(&arguments.files, &columns, arguments.window.unwrap_or_default()).map_err(input)?;
+    if arguments.deterministic && log.runs.len() > 1 {
+        let message =
+            "--deterministic is for one run; leave it out, and the interval is taken over the runs".to_owned();
+        return Err((Exit::Usage, message));
+    }
+    let request = Request {
+        against: arguments.against,
+        one_sided: arguments.one_sided,
+        margin: arguments.margin,
+        log_power: arguments.log_power,
+        form: match arguments.form {
+            Shown::Min => Form::Min,
+            Shown::Average => Form::Average,
+            Shown::Last => Form::LastWindow,
+        },
+        squared: arguments.squared,
+        deterministic: arguments.deterministic,
+        level: arguments.level,
+        seed: arguments.seed,
+    };
+    let found = fit::fit(&log, &request).map_err(|error| {
+        let window = format!("the window [{}, {}]", number::short(log.window.from), number::short(log.window.to));
+        let remedy = "record more steps, or choose another window with --window LO..HI";
+        (Exit::Input, format!("{}: no rate in {window}: {error}; {remedy}", log.files[0].display()))
+    })?;
+    if arguments.json {
+        let json = pretty(&found).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
+        say(&String::from_utf8_lossy(&json))?;
+    } else {
+        say(&shown(&log, &request, &found))?;
+    }
+    let page = crate::report::write_fit(&log, &request, &found, &command(arguments), &arguments.out)
+        .map_err(|error| (Exit::Output, error.to_string()))?;
+    if !arguments.json {
+        say(&format!("\nThe page, with the plot: {}\n", page.display()))?;
+    }
+    Ok(match found.verdict {
+        Some(Verdict::Fails) => Exit::Failed,
+        Some(Verdict::Inconclusive) if arguments.strict => Exit::Inconclusive,
+        _ => Exit::Holds,
+    })
+}
+
+fn shown(log: &Log, request: &Request, found: &Found) -> String {
+    let what = if request.squared { format!("the root of the mean of {}", log.value) } else { log.value.clone() };
+    let runs = if found.n_runs == 1 { "1 run".to_owned() } else { format!("{} runs", found.n_runs) };
+    let mut text = format!("{}\n", heading(&format!("{what} against {}: {runs} of {} steps", log.step, log.t.len())));
+    let [from, to] = found.window.map(number::short);
+    let rule = if found.window_by_rule { ", by the rule [T/100, T]" } else { "" };
+    text += &format!("window [{from}, {to}]{rule}");
+    text += &match found.interval_from {
+        Some(Source::Runs) => format!(
+            "; {}% intervals over runs: {} bootstrap resamples and Student's t, the wider at each end\n\n",
+            number::short(100.0 * found.level),
+            found.n_resamples
+        ),
+        Some(Source::Halves) => "; intervals that span the slopes of the window and of its halves\n\n".to_owned(),
+        None => "; one run: no interval\n\n".to_owned(),
+    };
+    let mut rows = vec![["form", "slope", "interval", "halves", "points", ""].map(str::to_owned).to_vec()];
+    for (form, fitted) in fit::FORMS.into_iter().zip(&found.forms) {
+        let pair = |pair: Option<[f64; 2]>, open: &str, close: &str| {
+            pair.map_or_else(|| number::NONE.to_owned(), |[a, b]| format!("{open}{a:.4}, {b:.4}{close}"))
+        };
+        let mark = if fit::name(form) == found.form { "<- decides" } else { "" };
+        rows.push(match fitted {
+            Ok(fitted) => vec![
+                fitted.form.to_owned(),
+                format!("{:.4}", fitted.slope),
+                pair(fitted.interval, "[", "]"),
+                pair(fitted.halves, "", ""),
+                fitted.n_points.to_string(),
+                mark.to_owned(),
+            ],
+            Err(why) => vec![fit::name(form).to_owned(), number::NONE.to_owned(), why.clone()],
+        });
+    }
+    text += &columns(&rows, 1);
+    text.push('\n');
+    for form in fit::FORMS {
+        text += &format!("{}: {}\n", fit::name(form), caveat(form));
+    }
+    for note in &found.notes {
+        text += &format!("note: {note}\n");
+    }
+    if !found.reason.is_empty() {
+        text += &format!("\n{}\n", found.reason);
+    }
+    text
+}
+
+/// What repeats it, without what is at its default.
+fn command(arguments: &Arguments) -> String {
+    let mut text = String::from("ratecheck fit");
+    let mut add = |words: String| text += &format!(" {words}");
+    arguments.files.iter().for_each(|file| add(quoted(&file.display().to_string())));
+    for (option, value) in [("--step", &arguments.step), ("--value", &arguments.value), ("--run", &arguments.run)] {
+        if let Some(value) = value {
+            add(format!("{option} {}", quoted(value)));
+        }
+    }
+    if let Some(exponent) = arguments.against {
+        add(format!("--against {exponent} --margin {}", arguments.margin));
+    }
+    if arguments.log_power != 0.0 {
+        add(format!("--log-power {}", arguments.log_power));
+    }
+    if let Some((from, to)) = arguments.window {
+        let end = |end: Option<f64>| end.map_or_else(String::new, |end| end.to_string());
+        add(format!("--window {}..{}", end(from), end(to)));
+    }
+    for (option, given) in [
+        ("--squared", arguments.squared),
+        ("--one-sided", arguments.one_sided),
+        ("--form min", arguments.form == Shown::Min),
+        ("--form average", arguments.form == Shown::Average),
+        ("--deterministic", arguments.deterministic),
+        ("--skip-empty", arguments.skip_empty),
+    ] {
+        if given {
+            add(option.to_owned());
+        }
+    }
+    add(format!("--level {} --seed {}", arguments.level, arguments.seed));
+    text
+}
+
+/// As a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=+:@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,130 @@
+use std::fs;
+use std::path::Path;
+
+use super::ratecheck;
+
+/// Runs of T^p with a factor of their own: its deviation in the logarithm is what separates them.
+fn runs(p: f64, factors: &[f64]) -> String {
+    let mut text = String::from("seed,t,grad_norm\n");
+    for (seed, factor) in factors.iter().enumerate() {
+        for k in 0..=50 {
+            let t = 10.0_f64.powf(1.0 + 0.1 * f64::from(k)).round();
+            text += &format!("{seed},{t},{}\n", factor * t.powf(p));
+        }
+    }
+    text
+}
+
+const FACTORS: [f64; 6] = [0.8, 0.9, 1.0, 1.1, 1.2, 1.3];
+const NAMES: [&str; 6] = ["--step", "t", "--value", "grad_norm", "--run", "seed"];
+
+fn fit(directory: &Path, file: &str, more: &[&str]) -> (i32, String, String) {
+    let arguments: Vec<&str> = ["fit", file].into_iter().chain(more.iter().copied()).collect();
+    ratecheck(&arguments, directory)
+}
+
+#[test]
+fn a_verdict_is_an_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    fs::write(here.join("runs.csv"), runs(-0.25, &FACTORS)).unwrap();
+    fs::write(here.join("one.csv"), runs(-0.25, &[1.0]).replace("seed,", "").replace("\n0,", "\n")).unwrap();
+    for (file, more, expected, word) in [
+        ("runs.csv", "--against -0.25", 0, "holds"),
+        ("runs.csv", "--against -0.25 --one-sided", 0, "holds"),
+        ("runs.csv", "--against -0.1 --one-sided", 0, "holds"),
+        ("runs.csv", "--against -0.1", 1, "fails"),
+        ("runs.csv", "--against -0.5 --one-sided", 1, "fails"),
+        ("runs.csv", "--against -0.25 --form min --level 0.9", 0, "holds"),
+        ("runs.csv", "--against -0.25 --squared", 1, "fails"),
+        ("runs.csv", "", 0, "last window"),
+        ("one.csv", "--against -0.25", 0, "inconclusive"),
+        ("one.csv", "--against -0.25 --strict", 4, "inconclusive"),
+        ("one.csv", "--against -0.25 --strict --deterministic", 0, "holds"),
+        ("one.csv", "--against -0.5 --deterministic", 1, "fails"),
+    ] {
+        let names: &[&str] = if file == "runs.csv" { &NAMES } else { &[] };
+        let more: Vec<&str> = names.iter().copied().chain(more.split_whitespace()).collect();
+        let (code, out, error) = fit(here, file, &more);
+        assert!(code == expected && out.contains(word), "{file} {more:?}: {code}\n{out}{error}");
+    }
+}
+
+#[test]
+fn bad_usage_is_2_and_bad_input_7() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    fs::write(here.join("runs.csv"), runs(-0.25, &FACTORS)).unwrap();
+    fs::write(here.join("short.csv"), "t,y\n1,1\n2,0.5\n").unwrap();
+    for more in [
+        "--against fast",
+        "--one-sided",
+        "--window 10",
+        "--window 9..3",
+        "--level 1",
+        "--margin -1",
+        "--form late",
+        "--seed x",
+    ] {
+        let (code, _, error) = fit(here, "runs.csv", &more.split_whitespace().collect::<Vec<_>>());
+        assert!(code == 2 && !error.is_empty(), "{more}: {code} {error}");
+    }
+    for (file, more, parts) in [
+        ("none.csv", "", &["none.csv", "cannot be read"][..]),
+        ("runs.csv", "--value grad_nrm --run seed", &["runs.csv:1:", "did you mean \"grad_norm\"?"]),
+        ("runs.csv", "--value grad_norm", &["runs.csv:53:", "column \"t\"", "occurs twice", "--run"]),
+        ("short.csv", "", &["short.csv", "2 points", "--window"]),
+        ("runs.csv", "--value grad_norm --run seed --window 1e7..1e8", &["runs.csv", "0 points", "--window"]),
+    ] {
+        let (code, out, error) = fit(here, file, &more.split_whitespace().collect::<Vec<_>>());
+        assert!(code == 7 && out.is_empty(), "{file} {more}: {code} {out}");
+        assert!(parts.iter().all(|part| error.contains(part)) && error.lines().count() == 1, "{file} {more}: {error}");
+    }
+}
+
+#[test]
+fn everything_is_written_whole_and_repeats_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    fs::write(here.join("runs.csv"), runs(-0.25, &FACTORS)).unwrap();
+    let more: Vec<&str> = NAMES.into_iter().chain(["--against", "-0.25", "--json", "--out"]).collect();
+    let write = |out| fit(here, "runs.csv", &more.iter().copied().chain([out]).collect::<Vec<_>>());
+    let (first, second) = (write("a"), write("b"));
+    assert_eq!(first, second);
+    let json: serde_json::Value = serde_json::from_str(&first.1).unwrap();
+    assert_eq!((json["verdict"].as_str(), json["n_runs"].as_u64()), (Some("holds"), Some(6)));
+    assert_eq!(json["window"], serde_json::json!([10_000.0, 1_000_000.0]));
+    for file in ["fit.json", "index.html", "plots/fit.svg", "data/fit.csv"] {
+        let read = |out: &str| fs::read(here.join(out).join(file)).unwrap();
+        assert!(!read("a").is_empty() && read("a") == read("b"), "{file}");
+    }
+    assert_eq!(fs::read_to_string(here.join("a/fit.json")).unwrap(), first.1);
+    let svg = fs::read_to_string(here.join("a/plots/fit.svg")).unwrap();
+    for part in ["<svg", "last window", "slope", "claimed: T^-0.25", "fit window"] {
+        assert!(svg.contains(part), "{part}");
+    }
+
+    // A directory that cannot be written: the numbers are printed all the same.
+    fs::write(here.join("file"), "in the way").unwrap();
+    let (code, out, error) = write("file/deeper");
+    assert!(code == 6 && out == first.1 && error.contains("file"), "{code} {error}");
+    assert_eq!(fs::read_to_string(here.join("file")).unwrap(), "in the way");
+}
+
+#[test]
+fn a_tensorboard_export_works_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    for (name, factor) in [("a.csv", 1.0), ("b.csv", 1.1), ("c.csv", 0.95)] {
+        let mut text = String::from("Wall time,Step,Value\n");
+        for k in 0..1000 {
+            let t = 10 * k;
+            text += &format!("{},{t},{}\n", 1_557_138_000.25 + f64::from(k), factor * f64::from(t + 1).powf(-0.5));
+        }
+        fs::write(here.join(name), text).unwrap();
+    }
+    let (code, out, error) = fit(here, "a.csv", &[]);
+    assert!(code == 0 && out.contains("1 run of 1000 steps") && out.contains("no interval"), "{out}{error}");
+    let (code, out, error) = fit(here, "a.csv", &["b.csv", "c.csv", "--against", "-0.5"]);
+    assert!(code == 0 && out.contains("3 runs") && out.contains("holds"), "{out}{error}");
+}
