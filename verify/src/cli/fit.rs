@@ -173,7 +173,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
 }
 
 fn shown(log: &Log, request: &Request, found: &Found) -> String {
-    let what = if request.squared { format!("the root of the mean of {}", log.value) } else { log.value.clone() };
+    let of = if found.n_runs == 1 { "" } else { "the mean of " };
+    let what = format!("{}{of}{}", if request.squared { "the root of " } else { "" }, log.value);
     let runs = if found.n_runs == 1 { "1 run".to_owned() } else { format!("{} runs", found.n_runs) };
     let mut text = format!("{}\n", heading(&format!("{what} against {}: {runs} of {} steps", log.step, log.t.len())));
     let [from, to] = found.window.map(number::short);

@@ -109,12 +109,22 @@ fn table(found: &Found) -> Table {
 const EVERYWHERE: Window = Window { from: f64::MIN_POSITIVE, to: f64::MAX };
 
 fn plot(log: &Log, request: &Request, found: &Found) -> Plot {
-    let quantity =
-        if request.squared { format!("root of the mean {}", log.value) } else { format!("mean {}", log.value) };
-    let quantity = if found.n_runs == 1 { log.value.clone() } else { quantity };
+    let quantity = match (request.squared, found.n_runs) {
+        (true, 1) => format!("root of {}", log.value),
+        (true, _) => format!("root of the mean of {}", log.value),
+        (false, 1) => log.value.clone(),
+        (false, _) => format!("mean of {}", log.value),
+    };
+    let runs = if found.n_runs == 1 { "1 run".to_owned() } else { format!("{} runs", found.n_runs) };
     let mut plot = Plot {
         id: "fit".to_owned(),
-        title: format!("{} against {}", log.value, log.step),
+        title: match found.chosen() {
+            Some(chosen) => {
+                let slope = number::minus(&format!("{:.4}", chosen.slope));
+                format!("{} against {}: slope {slope} ({}, {runs})", log.value, log.step, found.form)
+            }
+            None => format!("{} against {}", log.value, log.step),
+        },
         caption: format!(
             "The three forms of the rate of {}, and the power law fitted to one of them in the window.",
             log.value
@@ -138,7 +148,6 @@ fn plot(log: &Log, request: &Request, found: &Found) -> Plot {
         }
         plot.series.push(series);
         if let Some(chosen) = found.chosen().filter(|_| decides) {
-            plot.caption = format!("{} The slope is {:.4}.", plot.caption, chosen.slope);
             plot.series.push(line(chosen, request));
             plot.references.extend(request.against.and_then(|exponent| reference(chosen, request, exponent)));
         }
@@ -184,7 +193,7 @@ fn band(log: &Log, request: &Request, form: Form, points: &[[f64; 2]], level: f6
 fn line(chosen: &Fitted, request: &Request) -> Series {
     let y = |t: f64| (chosen.intercept + chosen.slope * t.ln() + log_factor(t, request.log_power)).exp();
     let points = chosen.curve.iter().map(|&[t, _]| [t, y(t)]).collect();
-    Series::new(format!("slope {:.4}", chosen.slope), Style::Dashed, points)
+    Series::new(number::minus(&format!("slope {:.4}", chosen.slope)), Style::Dashed, points)
 }
 
 fn log_factor(t: f64, q: f64) -> f64 {
