@@ -1,4 +1,4 @@
-//! Slopes over runs: the bootstrap of 64 runs at 40 horizons, beside a 256^3 matrix product in the same run.
+//! Slopes over runs: 10,000 bootstrap resamples of 64 runs at 40 horizons.
 //!
 //! Throughput counts what a product of the counts (resamples x runs) with the values (runs x horizons) would cost, 2 a multiply-add:
 //! `Gelem/s` reads as GFLOP/s, though the counts are never made.

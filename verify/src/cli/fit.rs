@@ -16,6 +16,7 @@ Examples:
   ratecheck fit runs.csv --step t --value grad_norm --run seed --against -0.25
   ratecheck fit seed-*.csv --value grad_norm --against -0.5 --one-sided    one file a run
   ratecheck fit log.jsonl --value grad_sq --squared --form average --window 1e3..1e6
+  ratecheck fit sweep/runs.csv --value grad_sq --squared --run seed --where alpha=0.25 --where eta_w=1
   ratecheck fit gd.csv --value grad_norm --deterministic --against -0.5    full-batch: one run is all there is
 
 Exit codes: 0 the claim holds, or is inconclusive, or none was made; 1 it fails; 4 it is inconclusive, and --strict was given;
@@ -37,6 +38,9 @@ pub(super) struct Arguments {
     /// The column that tells independent runs apart, as the seed.
     #[arg(long, value_name = "COLUMN")]
     run: Option<String>,
+    /// Take only the rows where a column has this value, as alpha=0.25; may be given several times.
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = pair)]
+    only: Vec<(String, String)>,
     /// The values are squares, as ||grad||^2: fit the root of their mean.
     #[arg(long)]
     squared: bool,
@@ -91,6 +95,11 @@ enum Shown {
     Last,
 }
 
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(column, _)| !column.is_empty());
+    pair.map(|(column, value)| (column.to_owned(), value.to_owned())).ok_or_else(|| "give COLUMN=VALUE".to_owned())
+}
+
 fn finite(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "give a finite number".to_owned())
 }
@@ -126,6 +135,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
         step: arguments.step.clone(),
         value: arguments.value.clone(),
         run: arguments.run.clone(),
+        only: arguments.only.clone(),
         skip_empty: arguments.skip_empty,
     };
     let log = Log::read(&arguments.files, &columns, arguments.window.unwrap_or_default()).map_err(input)?;
@@ -150,9 +160,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
         seed: arguments.seed,
     };
     let found = fit::fit(&log, &request).map_err(|error| {
-        let window = format!("the window [{}, {}]", number::short(log.window.from), number::short(log.window.to));
         let remedy = "record more steps, or choose another window with --window LO..HI";
-        (Exit::Input, format!("{}: no rate in {window}: {error}; {remedy}", log.files[0].display()))
+        (Exit::Input, format!("{}: {error}; {remedy}", log.files[0].display()))
     })?;
     if arguments.json {
         let json = pretty(&found).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
@@ -230,6 +239,9 @@ fn command(arguments: &Arguments) -> String {
         if let Some(value) = value {
             add(format!("{option} {}", quoted(value)));
         }
+    }
+    for (column, value) in &arguments.only {
+        add(format!("--where {}", quoted(&format!("{column}={value}"))));
     }
     if let Some(exponent) = arguments.against {
         add(format!("--against {exponent} --margin {}", arguments.margin));

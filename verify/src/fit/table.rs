@@ -16,6 +16,8 @@ pub struct Columns {
     pub value: Option<String>,
     /// What tells the runs of one file apart.
     pub run: Option<String>,
+    /// Take only rows where the column of the first name says the second, as a number or as text.
+    pub only: Vec<(String, String)>,
     /// Leave out rows without a value.
     pub skip_empty: bool,
 }
@@ -46,7 +48,12 @@ pub(super) struct Table {
     pub(super) rows: Vec<Row>,
     /// Rows left out because they hold no value.
     pub(super) skipped: usize,
+    /// Some of what rows that were not asked for say in the column that kept them out: for the error if no others are there.
+    others: Vec<String>,
 }
+
+/// How many of them an error lists.
+const OTHERS: usize = 8;
 
 /// A file while it is read: for errors.
 struct Source<'a> {
@@ -60,6 +67,7 @@ struct Places {
     step: usize,
     value: usize,
     run: Option<usize>,
+    only: Vec<(usize, String)>,
 }
 
 /// A field as text, or nothing.
@@ -110,7 +118,7 @@ fn comma_separated(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table
             |column: usize| Some(record[column].into()).filter(|text: &std::borrow::Cow<'_, str>| !text.is_empty());
         source.push(&mut table, &places, columns, at, field)?;
     }
-    Ok(table)
+    source.filtered(table, columns)
 }
 
 fn json_lines(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table, ProblemError> {
@@ -148,13 +156,13 @@ fn json_lines(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table, Pro
         };
         source.push(&mut table, &places, columns, at, field)?;
     }
-    Ok(table)
+    source.filtered(table, columns)
 }
 
 impl Source<'_> {
     fn table(&self, places: &Places) -> Table {
         let name = |column: usize| self.names[column].clone();
-        Table { step: name(places.step), value: name(places.value), rows: Vec::new(), skipped: 0 }
+        Table { step: name(places.step), value: name(places.value), rows: Vec::new(), skipped: 0, others: Vec::new() }
     }
 
     fn places(&self, columns: &Columns) -> Result<Places, ProblemError> {
@@ -183,7 +191,8 @@ impl Source<'_> {
             );
             return Err(self.fault(0, None, &what, "give --step, --value and --run a column each"));
         }
-        Ok(Places { step, value, run })
+        let only = columns.only.iter().map(|(name, text)| Ok((self.find(name)?, text.clone())));
+        Ok(Places { step, value, run, only: only.collect::<Result<_, _>>()? })
     }
 
     fn unnamed(&self, what: &str, option: &str) -> ProblemError {
@@ -217,6 +226,15 @@ impl Source<'_> {
         at: usize,
         field: impl Fn(usize) -> Field<'a>,
     ) -> Result<(), ProblemError> {
+        for (column, wanted) in &places.only {
+            let found = field(*column).unwrap_or_default();
+            if !says(&found, wanted) {
+                if table.others.len() < OTHERS && !table.others.iter().any(|other| *other == found) {
+                    table.others.push(found.into_owned());
+                }
+                return Ok(());
+            }
+        }
         let Some(value) = field(places.value) else {
             if columns.skip_empty {
                 table.skipped += 1;
@@ -254,6 +272,16 @@ impl Source<'_> {
         Ok(())
     }
 
+    /// The table, unless no row is as asked for.
+    fn filtered(&self, table: Table, columns: &Columns) -> Result<Table, ProblemError> {
+        if !table.rows.is_empty() || table.others.is_empty() {
+            return Ok(table);
+        }
+        let wanted: Vec<String> = columns.only.iter().map(|(name, text)| format!("{name}={text}")).collect();
+        let what = format!("no row with {}; others say {}", wanted.join(" and "), table.others.join(", "));
+        Err(self.fault(0, None, &what, "give --where COLUMN=VALUE as it stands in the log"))
+    }
+
     /// A number; one that is not finite is kept, since it may lie outside of what is fitted.
     fn number(&self, at: usize, column: usize, text: &str, remedy: &str) -> Result<f64, ProblemError> {
         let number = text.parse::<f64>();
@@ -263,6 +291,11 @@ impl Source<'_> {
     fn fault(&self, at: usize, column: Option<usize>, what: &str, remedy: &str) -> ProblemError {
         fault(self.path, self.bytes, at, column.map(|column| self.names[column].as_str()), what, remedy)
     }
+}
+
+/// Whether a field says what is wanted: 0.50 is 0.5.
+fn says(found: &str, wanted: &str) -> bool {
+    found == wanted || matches!((found.parse::<f64>(), wanted.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// An error about the row that begins at a byte.

@@ -9,7 +9,7 @@ use crate::problem::ProblemError;
 
 fn columns(step: Option<&str>, value: Option<&str>, run: Option<&str>) -> Columns {
     let own = |name: Option<&str>| name.map(str::to_owned);
-    Columns { step: own(step), value: own(value), run: own(run), skip_empty: false }
+    Columns { step: own(step), value: own(value), run: own(run), ..Columns::default() }
 }
 
 fn read(text: &str, columns: &Columns) -> Result<Log, ProblemError> {
@@ -132,6 +132,24 @@ fn rows_without_a_value_can_be_left_out() {
     let some = Columns { skip_empty: true, ..columns(None, Some("y"), None) };
     let log = read(text, &some).expect("a log");
     assert_eq!((log.t.as_slice(), log.skipped), (&[1.0, 2.0][..], 2));
+}
+
+#[test]
+fn rows_can_be_chosen() {
+    let text = "t,alpha,eta,y\n1,0.25,a,1\n1,0.5,a,NaN\n2,0.250,a,0.5\n2,0.25,b,3\n";
+    let only = |pairs: &[(&str, &str)]| Columns {
+        only: pairs.iter().map(|(column, value)| ((*column).to_owned(), (*value).to_owned())).collect(),
+        ..columns(None, Some("y"), None)
+    };
+    let log = read(text, &only(&[("alpha", "0.25"), ("eta", "a")])).expect("a log");
+    assert_eq!((log.t, log.values), (vec![1.0, 2.0], vec![1.0, 0.5]));
+    for (pairs, parts) in [
+        (&[("alpha", "0.3")][..], &["no row with alpha=0.3", "0.25, 0.5", "--where"][..]),
+        (&[("alpa", "0.25")], &["did you mean \"alpha\"?"]),
+    ] {
+        let error = read(text, &only(pairs)).expect_err("nothing").to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
 }
 
 #[test]
@@ -288,10 +306,12 @@ proptest! {
         named in any::<bool>(),
         run in any::<bool>(),
         skip_empty in any::<bool>(),
+        only in any::<bool>(),
         end in prop::option::of(0.0_f64..100.0),
     ) {
         let name = |name: &str, given: bool| given.then(|| name.to_owned());
-        let columns = Columns { step: name("t", named), value: name("y", named), run: name("seed", run), skip_empty };
+        let only = if only { vec![("y".to_owned(), "1".to_owned())] } else { Vec::new() };
+        let columns = Columns { step: name("t", named), value: name("y", named), run: name("seed", run), only, skip_empty };
         let file = || (PathBuf::from("log"), text.as_bytes().to_vec());
         for files in [vec![file()], vec![file(), file()]] {
             match Log::parse(files, &columns, (None, end)) {

@@ -38,6 +38,7 @@ fn a_verdict_is_an_exit_code() {
         ("runs.csv", "--against -0.25 --form min --level 0.9", 0, "holds"),
         ("runs.csv", "--against -0.25 --squared", 1, "fails"),
         ("runs.csv", "", 0, "last window"),
+        ("runs.csv", "--where seed=2 --against -0.25", 0, "1 run of"),
         ("one.csv", "--against -0.25", 0, "inconclusive"),
         ("one.csv", "--against -0.25 --strict", 4, "inconclusive"),
         ("one.csv", "--against -0.25 --strict --deterministic", 0, "holds"),
