@@ -192,7 +192,7 @@ fn shown(log: &Log, request: &Request, found: &Found) -> String {
     text += &match found.interval_from {
         Some(Source::Runs) => format!(
             "; {}% intervals over runs: {} bootstrap resamples and Student's t, the wider at each end\n\n",
-            number::short(100.0 * found.level),
+            number::short(100.0 * request.level),
             found.n_resamples
         ),
         Some(Source::Halves) => "; intervals that span the slopes of the window and of its halves\n\n".to_owned(),

@@ -26,7 +26,7 @@ pub use log::{Ends, Log};
 pub use table::Columns;
 
 /// What is asked of a log.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Request {
     /// The exponent claimed, if one is.
     pub against: Option<f64>,
@@ -37,6 +37,7 @@ pub struct Request {
     /// The exponent q of ln T in what is fitted, from theory.
     pub log_power: f64,
     /// The form that is decided upon.
+    #[serde(serialize_with = "by_name")]
     pub form: Form,
     /// The values are squares, and the slope of their root is meant.
     pub squared: bool,
@@ -133,8 +134,8 @@ pub struct Found {
     pub window_by_rule: bool,
     /// Resamples of the bootstrap.
     pub n_resamples: usize,
-    /// The confidence level of intervals over runs.
-    pub level: f64,
+    /// What was asked.
+    pub request: Request,
     /// Where the intervals come from.
     pub interval_from: Option<Source>,
     /// Every form, or why it cannot be fitted.
@@ -148,6 +149,10 @@ pub struct Found {
     pub reason: String,
     /// What a reader should know besides.
     pub notes: Vec<String>,
+}
+
+fn by_name<S: Serializer>(form: &Form, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name(*form))
 }
 
 /// A form that cannot be fitted is an object that says why.
@@ -202,7 +207,7 @@ pub fn fit(log: &Log, request: &Request) -> Result<Found, FitError> {
         window: [log.window.from, log.window.to],
         window_by_rule: log.by_rule,
         n_resamples,
-        level: request.level,
+        request: *request,
         interval_from: source,
         forms,
         form: name(request.form),

@@ -45,7 +45,7 @@ fn facts(log: &Log, request: &Request, found: &Found) -> Vec<(&'static str, Stri
     let interval = match found.interval_from {
         Some(Source::Runs) => format!(
             "{} %, over runs: {} bootstrap resamples and Student\u{2019}s t, the wider at each end",
-            number::short(100.0 * found.level),
+            number::short(100.0 * request.level),
             number::count(found.n_resamples as u64)
         ),
         Some(Source::Halves) => {
@@ -140,11 +140,13 @@ fn plot(log: &Log, request: &Request, found: &Found) -> Plot {
     let mut forms = FORMS;
     forms.sort_by_key(|&form| name(form) != found.form);
     for form in forms {
-        let Some(curve) = whole(log, request, form) else { continue };
         let decides = name(form) == found.form;
+        // Zeros before the window have no logarithm; the window has none.
+        let inside = || found.chosen().filter(|_| decides).map(|chosen| chosen.curve.clone());
+        let Some(curve) = whole(log, request, form).or_else(inside) else { continue };
         let mut series = Series::new(name(form), if decides { Style::Points } else { Style::Line }, curve);
         if decides {
-            series.band = band(log, request, form, &series.points, found.level);
+            series.band = band(log, request, form, &series.points, request.level);
         }
         plot.series.push(series);
         if let Some(chosen) = found.chosen().filter(|_| decides) {
