@@ -41,6 +41,15 @@ macro_rules! closed_forms {
             fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
                 match self { $(Self::$name(loss) => loss.sample_gradient(z, theta, grad, work)),* }
             }
+            fn mean_gradient<S: Scalar>(
+                &self,
+                theta: &[S],
+                grad: &mut [S],
+                scratch: &mut [S],
+                work: &mut Workspace<S>,
+            ) -> Option<S> {
+                match self { $(Self::$name(loss) => loss.mean_gradient(theta, grad, scratch, work)),* }
+            }
         }
 
         $(impl From<$name> for ClosedForm {

@@ -54,4 +54,16 @@ impl Loss for Model {
             Self::Closed(loss) => loss.sample_gradient(z, theta, grad, work),
         }
     }
+    fn mean_gradient<S: Scalar>(
+        &self,
+        theta: &[S],
+        grad: &mut [S],
+        scratch: &mut [S],
+        work: &mut Workspace<S>,
+    ) -> Option<S> {
+        match self {
+            Self::Network(loss) => loss.mean_gradient(theta, grad, scratch, work),
+            Self::Closed(loss) => loss.mean_gradient(theta, grad, scratch, work),
+        }
+    }
 }
