@@ -29,3 +29,4 @@ pub mod results;
 pub mod runner;
 mod slack;
 mod stochastic;
+pub mod sweep;

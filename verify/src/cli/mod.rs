@@ -9,7 +9,9 @@ mod explain;
 mod fit;
 mod inspect;
 mod list;
+mod merge;
 mod source;
+mod sweep;
 mod text;
 mod verify;
 
@@ -40,8 +42,10 @@ pub enum Exit {
     NothingSelected = 5,
     /// The results could not be written.
     Output = 6,
-    /// A problem file, a log, or another file that was named cannot be used.
+    /// A problem file, a log, a plan, a part of a sweep, or another file that was named cannot be used.
     Input = 7,
+    /// Another process works in the directory of the sweep.
+    Busy = 8,
     /// A bug in ratecheck.
     Internal = 70,
 }
@@ -56,7 +60,8 @@ Exit codes:
   4   something is inconclusive, and --strict was given
   5   no claim, or no built-in instance, has the given name
   6   the results could not be written
-  7   a problem file, a log, or another file that was named cannot be used
+  7   a problem file, a log, a plan, a part of a sweep, or another file that was named cannot be used
+  8   another process works in the directory of the sweep
   70  internal error
 
 Examples:
@@ -69,7 +74,10 @@ Examples:
   ratecheck fit runs.csv --against -0.25     the rate of a log of your own, from any framework
   ratecheck compare OLD NEW                  whether two verifications say the same
   ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own
-  ratecheck constants --problem net.toml     its smoothness constants, from below and from above";
+  ratecheck constants --problem net.toml     its smoothness constants, from below and from above
+  ratecheck sweep plan.toml --dry-run        a grid of runs: which they are, and how long they will take
+  ratecheck sweep plan.toml                  all of them; stop it and start it again as you like
+  ratecheck merge part-1 part-2 --out whole  parts of a sweep into one";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
 /// claim, and that each check would have failed had the claim been false.
@@ -102,6 +110,10 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Bracket the smoothness constants of a network of your own: searched from below, proved from above.
     Constants(constants::Arguments),
+    /// Run a grid of learning rates, schedules, step rules, losses and seeds; what is done is never run again.
+    Sweep(sweep::Arguments),
+    /// Join the parts of a sweep that were run with --shard.
+    Merge(merge::Arguments),
 }
 
 /// The year of the paper: an arbitrary number, fixed before anything was run.
@@ -145,6 +157,8 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::Errata => errata::run(),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Constants(arguments) => constants::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
     };
     exit_code(ended.unwrap_or_else(|(exit, message)| {
         // Nothing is left to be done if standard error is closed.

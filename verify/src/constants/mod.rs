@@ -287,6 +287,12 @@ pub fn layer(block: &str) -> &str {
     block.split_once(" row ").or(block.split_once(" group ")).map_or(block, |(layer, _)| layer)
 }
 
+/// L^gg, exact or proved from above, on the ball in which g stays. Where it sets a step size nothing less will do.
+pub(crate) fn l_gg_upper(problem: &Problem) -> Result<f64, String> {
+    let (radius, _) = radius(problem).map_err(|error| error.to_string())?;
+    prove(problem, radius).map(|proved| proved.upper.l_gg.value())
+}
+
 /// K.
 fn radius(problem: &Problem) -> Result<(f64, RadiusFrom), NoDomain> {
     if problem.model.parameters().g().is_empty() {

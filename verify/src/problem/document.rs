@@ -13,13 +13,13 @@ use super::error::{ProblemError, nearest};
 
 /// The text of a problem file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Document<'a> {
-    pub(super) path: &'a Path,
-    pub(super) text: &'a str,
+pub(crate) struct Document<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) text: &'a str,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn parse(self) -> Result<Spanned<DeTable<'a>>, ProblemError> {
+    pub(crate) fn parse(self) -> Result<Spanned<DeTable<'a>>, ProblemError> {
         DeTable::parse(self.text).map_err(|error| {
             let at = error.span().unwrap_or(0..0);
             let what = format!("not TOML: {}", error.message().replace('\n', ", "));
@@ -27,7 +27,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    pub(super) fn fault(
+    pub(crate) fn fault(
         self,
         at: Range<usize>,
         key: Option<&str>,
@@ -54,7 +54,7 @@ impl<'a> Document<'a> {
 
 /// A table of the document, all of whose keys are known.
 #[derive(Clone, Debug)]
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     document: Document<'a>,
     /// Its name, empty for the document as a whole.
     name: String,
@@ -67,7 +67,7 @@ impl<'a> Section<'a> {
     ///
     /// # Errors
     /// The first key that is not known, with the one that was probably meant.
-    pub(super) fn root(
+    pub(crate) fn root(
         document: Document<'a>,
         table: &'a Spanned<DeTable<'a>>,
         known: &[&str],
@@ -91,41 +91,47 @@ impl<'a> Section<'a> {
     }
 
     /// The table under `name`, whose keys are among `known`.
-    pub(super) fn section(&self, name: &str, known: &[&str]) -> Result<Option<Self>, ProblemError> {
-        let Some(entry) = self.optional(name) else { return Ok(None) };
-        match entry.value.get_ref() {
-            DeValue::Table(table) => {
-                let section = Self { document: self.document, name: entry.key, at: entry.value.span(), table };
-                section.knowing(known).map(Some)
-            }
-            _ => Err(entry.fault("not a table", format!("write it as [{name}], with its keys below"))),
-        }
+    pub(crate) fn section(&self, name: &str, known: &[&str]) -> Result<Option<Self>, ProblemError> {
+        self.optional(name).map(|entry| entry.table(known)).transpose()
+    }
+
+    /// The tables under `name`, which the writer names, in their order.
+    pub(crate) fn named(&self, name: &str) -> Result<Vec<(&'a str, Entry<'a>)>, ProblemError> {
+        let Some(entry) = self.optional(name) else { return Ok(Vec::new()) };
+        let section = entry.any_table()?;
+        let mut keys: Vec<_> = section.table.keys().collect();
+        keys.sort_by_key(|key| key.span().start);
+        let named = |key: &'a Spanned<_>| {
+            let key: &'a std::borrow::Cow<'a, str> = key.get_ref();
+            section.optional(key).map(|entry| (key.as_ref(), entry))
+        };
+        Ok(keys.into_iter().filter_map(named).collect())
     }
 
     /// The value of a key that may be missing.
-    pub(super) fn optional(&self, name: &str) -> Option<Entry<'a>> {
+    pub(crate) fn optional(&self, name: &str) -> Option<Entry<'a>> {
         let value = self.table.get(name)?;
         Some(Entry { document: self.document, key: self.key(name), value })
     }
 
     /// The value of a key that must be there.
-    pub(super) fn required(&self, name: &str, remedy: &str) -> Result<Entry<'a>, ProblemError> {
+    pub(crate) fn required(&self, name: &str, remedy: &str) -> Result<Entry<'a>, ProblemError> {
         self.optional(name).ok_or_else(|| self.missing(name, remedy))
     }
 
     /// Says that a key or a section is missing.
-    pub(super) fn missing(&self, name: &str, remedy: &str) -> ProblemError {
+    pub(crate) fn missing(&self, name: &str, remedy: &str) -> ProblemError {
         self.document.fault(self.at.clone(), Some(&self.key(name)), "is missing", remedy)
     }
 
     /// Refuses a key that means nothing beside the others.
-    pub(super) fn refuse(&self, name: &str, why: &str) -> Result<(), ProblemError> {
+    pub(crate) fn refuse(&self, name: &str, why: &str) -> Result<(), ProblemError> {
         let refused = |entry: Entry<'a>| Err(entry.fault(format!("has no meaning here: {why}"), "remove it"));
         self.optional(name).map_or(Ok(()), refused)
     }
 
     /// An error about the value of `name`, or about the section if it is not there.
-    pub(super) fn fault(&self, name: &str, what: impl Into<String>, remedy: impl Into<String>) -> ProblemError {
+    pub(crate) fn fault(&self, name: &str, what: impl Into<String>, remedy: impl Into<String>) -> ProblemError {
         let at = self.table.get(name).map_or(self.at.clone(), Spanned::span);
         self.document.fault(at, Some(&self.key(name)), what, remedy)
     }
@@ -133,7 +139,7 @@ impl<'a> Section<'a> {
 
 /// A value with its key.
 #[derive(Clone, Debug)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     document: Document<'a>,
     key: String,
     value: &'a Spanned<DeValue<'a>>,
@@ -141,7 +147,7 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// What is wrong with this value, and what to do.
-    pub(super) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) -> ProblemError {
+    pub(crate) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) -> ProblemError {
         self.document.fault(self.value.span(), Some(&self.key), what, remedy)
     }
 
@@ -150,7 +156,7 @@ impl<'a> Entry<'a> {
     }
 
     /// A finite number; whole numbers may be written without a point.
-    pub(super) fn number(&self) -> Result<f64, ProblemError> {
+    pub(crate) fn number(&self) -> Result<f64, ProblemError> {
         match self.value.get_ref() {
             DeValue::Float(text) => match text.as_str().parse::<f64>() {
                 Ok(x) if x.is_finite() => Ok(x),
@@ -167,13 +173,13 @@ impl<'a> Entry<'a> {
     }
 
     /// A number > 0.
-    pub(super) fn positive(&self) -> Result<f64, ProblemError> {
+    pub(crate) fn positive(&self) -> Result<f64, ProblemError> {
         self.number()?;
         Some(self.number()?).filter(|&x| x > 0.0).ok_or_else(|| self.is_not("above 0", "give a number > 0"))
     }
 
     /// A number >= 0.
-    pub(super) fn at_least_zero(&self) -> Result<f64, ProblemError> {
+    pub(crate) fn at_least_zero(&self) -> Result<f64, ProblemError> {
         Some(self.number()?).filter(|&x| x >= 0.0).ok_or_else(|| self.is_not("at least 0", "give a number >= 0"))
     }
 
@@ -183,7 +189,7 @@ impl<'a> Entry<'a> {
     }
 
     /// A whole number from `least` to `most`.
-    pub(super) fn count(&self, least: usize, most: usize) -> Result<usize, ProblemError> {
+    pub(crate) fn count(&self, least: usize, most: usize) -> Result<usize, ProblemError> {
         let fits = |n: &usize| (least..=most).contains(n);
         let n = self.whole().and_then(|n| usize::try_from(n).ok()).filter(fits);
         let wanted = format!("a whole number from {least} to {most}");
@@ -191,18 +197,18 @@ impl<'a> Entry<'a> {
     }
 
     /// The root of a seed tree: a whole number below 2^64.
-    pub(super) fn seed(&self) -> Result<u64, ProblemError> {
+    pub(crate) fn seed(&self) -> Result<u64, ProblemError> {
         self.whole().ok_or_else(|| self.is_not("a seed", "give a whole number from 0 to 18446744073709551615"))
     }
 
-    pub(super) fn boolean(&self) -> Result<bool, ProblemError> {
+    pub(crate) fn boolean(&self) -> Result<bool, ProblemError> {
         match self.value.get_ref() {
             DeValue::Boolean(x) => Ok(*x),
             _ => Err(self.is_not("true or false", "give true or false, without quotes")),
         }
     }
 
-    pub(super) fn text(&self) -> Result<&'a str, ProblemError> {
+    pub(crate) fn text(&self) -> Result<&'a str, ProblemError> {
         match self.value.get_ref() {
             DeValue::String(text) => Ok(text),
             _ => Err(self.is_not("text", "put it in quotes")),
@@ -210,7 +216,7 @@ impl<'a> Entry<'a> {
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy>(&self, options: &[(&str, T)]) -> Result<T, ProblemError> {
+    pub(crate) fn choice<T: Copy>(&self, options: &[(&str, T)]) -> Result<T, ProblemError> {
         let word = self.text()?;
         if let Some((_, chosen)) = options.iter().find(|(name, _)| *name == word) {
             return Ok(*chosen);
@@ -223,15 +229,44 @@ impl<'a> Entry<'a> {
         Err(self.fault(format!("\"{word}\" is not known"), remedy))
     }
 
+    /// A table, whose keys are among `known`.
+    pub(crate) fn table(&self, known: &[&str]) -> Result<Section<'a>, ProblemError> {
+        self.any_table()?.knowing(known)
+    }
+
+    fn any_table(&self) -> Result<Section<'a>, ProblemError> {
+        let DeValue::Table(table) = self.value.get_ref() else {
+            return Err(self.fault("not a table", format!("write it as [{}], with its keys below", self.key)));
+        };
+        Ok(Section { document: self.document, name: self.key.clone(), at: self.value.span(), table })
+    }
+
+    /// Whether it is a table, rather than a word or a number.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Table(_))
+    }
+
+    pub(crate) fn is_array(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Array(_))
+    }
+
+    /// The values of an array, or the value itself if it is none.
+    pub(crate) fn one_or_many(&self) -> Result<Vec<Self>, ProblemError> {
+        match self.value.get_ref() {
+            DeValue::Array(_) => self.items(""),
+            _ => Ok(vec![self.clone()]),
+        }
+    }
+
     /// The values of an array.
-    pub(super) fn items(&self, remedy: &str) -> Result<Vec<Self>, ProblemError> {
+    pub(crate) fn items(&self, remedy: &str) -> Result<Vec<Self>, ProblemError> {
         let DeValue::Array(array) = self.value.get_ref() else { return Err(self.is_not("an array", remedy)) };
         let item = |(i, value)| Self { document: self.document, key: format!("{}[{i}]", self.key), value };
         Ok(array.iter().enumerate().map(item).collect())
     }
 
     /// Finite numbers, `expected` of them if that is known; `what` says what they are.
-    pub(super) fn numbers(&self, expected: Option<usize>, what: &str) -> Result<Vec<f64>, ProblemError> {
+    pub(crate) fn numbers(&self, expected: Option<usize>, what: &str) -> Result<Vec<f64>, ProblemError> {
         let items = self.items(&format!("give {what} as [number, number, ...]"))?;
         if let Some(expected) = expected.filter(|&n| n != items.len()) {
             let (found, s) = (items.len(), if items.len() == 1 { "" } else { "s" });

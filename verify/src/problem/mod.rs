@@ -47,9 +47,11 @@ pub use error::{ProblemError, nearest};
 pub use model::Model;
 pub use network::Described;
 
-use document::{Document, Section};
+pub(crate) use document::{Document, Entry, Section};
+pub(crate) use network::{NORMALISATION_KEYS, normalisation, normalisation_in_a_word};
 
-const SECTIONS: [&str; 5] = ["network", "data", "minibatches", "parameters", "domain"];
+/// The sections of a problem file.
+pub(crate) const SECTIONS: [&str; 5] = ["network", "data", "minibatches", "parameters", "domain"];
 const DOMAIN_KEYS: [&str; 1] = ["radius"];
 
 /// A loss, a point, and the domain of g: what a problem file or a built-in instance says.
@@ -88,6 +90,12 @@ impl Problem {
         let document = Document { path, text };
         let table = document.parse()?;
         let root = Section::root(document, &table, &SECTIONS)?;
+        let name = path.file_stem().map_or_else(|| "problem".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        Self::in_section(&root, path.parent().unwrap_or_else(|| Path::new("")), name)
+    }
+
+    /// The problem whose sections are those of `root`; the files it names are looked for in `directory`.
+    pub(crate) fn in_section(root: &Section<'_>, directory: &Path, name: String) -> Result<Self, ProblemError> {
         let architecture_of = root.section("network", &network::KEYS)?;
         let architecture_of =
             architecture_of.ok_or_else(|| root.missing("network", "describe the network in [network]"))?;
@@ -96,7 +104,6 @@ impl Problem {
         let data_of = data_of.ok_or_else(|| root.missing("data", "say in [data] what the network is evaluated on"))?;
         let outputs = architecture.widths[architecture.widths.len() - 1];
         let check_label = |label: f64| architecture.objective.check_label(outputs, label);
-        let directory = path.parent().unwrap_or_else(|| Path::new(""));
         let dataset = data::read(&data_of, directory, &check_label)?;
         let z = data::minibatches(root.section("minibatches", &data::BATCH_KEYS)?, dataset.n_examples())?;
         let network =
@@ -107,7 +114,6 @@ impl Problem {
             Some(section) => Some(section.required("radius", "give K of ||g|| <= K")?.positive()?),
             None => None,
         };
-        let name = path.file_stem().map_or_else(|| "problem".to_owned(), |stem| stem.to_string_lossy().into_owned());
         Ok(Self { name, model: Model::Network(network), theta, radius, exact: None })
     }
 }

@@ -4,7 +4,7 @@ use ratecheck::network::{Activation, Architecture, Lp, NetworkError, NetworkPart
 
 use serde::Serialize;
 
-use super::document::Section;
+use super::document::{Entry, Section};
 use super::error::ProblemError;
 
 pub(super) const KEYS: [&str; 8] =
@@ -53,7 +53,7 @@ pub(super) fn read(section: &Section<'_>) -> Result<Architecture, ProblemError> 
     objective.check_outputs(widths[widths.len() - 1]).map_err(|why| entry.fault(why, OUTPUTS))?;
     let weight_decay = section.optional("weight-decay").map_or(Ok(0.0), |entry| entry.at_least_zero())?;
     Ok(Architecture {
-        normalisation: normalisation(section)?,
+        normalisation: normalisation(section, "normalisation")?,
         activation: activation(section, widths.len() > 2)?,
         objective,
         weight_decay,
@@ -77,10 +77,13 @@ fn widths(section: &Section<'_>) -> Result<Vec<usize>, ProblemError> {
     Ok(widths)
 }
 
-fn normalisation(section: &Section<'_>) -> Result<Normalisation, ProblemError> {
+/// The keys of a table that is nothing but a normalisation.
+pub(crate) const NORMALISATION_KEYS: [&str; 3] = ["kind", "epsilon", "groups"];
+
+/// The normalisation in a section, whose word stands under `key`.
+pub(crate) fn normalisation(section: &Section<'_>, key: &str) -> Result<Normalisation, ProblemError> {
     let names: Vec<&str> = NORMALISATIONS.iter().map(|(name, _)| *name).collect();
-    let kind =
-        section.required("normalisation", &format!("give one of {}", names.join(", ")))?.choice(&NORMALISATIONS)?;
+    let kind = section.required(key, &format!("give one of {}", names.join(", ")))?.choice(&NORMALISATIONS)?;
     if kind != Kind::Group {
         section.refuse("groups", "only group-norm has groups")?;
     }
@@ -103,6 +106,22 @@ fn normalisation(section: &Section<'_>) -> Result<Normalisation, ProblemError> {
     };
     section.refuse("epsilon", "this normalisation has none; smoothed-batch-norm is batch-norm with one")?;
     Ok(found)
+}
+
+/// A normalisation that is nothing but a word.
+pub(crate) fn normalisation_in_a_word(entry: &Entry<'_>) -> Result<Normalisation, ProblemError> {
+    match entry.choice(&NORMALISATIONS)? {
+        Kind::Batch => Ok(Normalisation::BatchNorm),
+        Kind::Lp(p) => Ok(Normalisation::LpBatchNorm { p }),
+        Kind::Layer => Ok(Normalisation::LayerNorm { epsilon: 0.0 }),
+        Kind::Weight => Ok(Normalisation::WeightNorm),
+        Kind::None => Ok(Normalisation::None),
+        Kind::Smoothed | Kind::Constant => {
+            let remedy = format!("write {{ kind = \"{}\", epsilon = 0.1 }}", entry.text()?);
+            Err(entry.fault("needs epsilon", remedy))
+        }
+        Kind::Group => Err(entry.fault("needs groups", "write { kind = \"group-norm\", groups = 2 }")),
+    }
 }
 
 /// An activation without its numbers.
@@ -181,6 +200,20 @@ pub struct Described {
     pub objective: &'static str,
     /// lambda.
     pub weight_decay: f64,
+}
+
+impl Described {
+    /// The normalisation with its numbers, as `smoothed-batch-norm(epsilon=0.1)`.
+    pub fn normalisation_in_words(&self) -> String {
+        let groups = self.groups.map(|groups| format!("groups={groups}"));
+        let epsilon = self.epsilon.map(|epsilon| format!("epsilon={epsilon}"));
+        let numbers: Vec<String> = groups.into_iter().chain(epsilon).collect();
+        if numbers.is_empty() {
+            self.normalisation.to_owned()
+        } else {
+            format!("{}({})", self.normalisation, numbers.join(" "))
+        }
+    }
 }
 
 impl From<&Architecture> for Described {

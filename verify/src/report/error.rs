@@ -14,7 +14,7 @@ pub struct ReportError {
 }
 
 impl ReportError {
-    pub(super) fn write(path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
         Self {
             what: format!("cannot write {}", path.display()),
             remedy: "check that the directory can be written and has room, or choose another with --out DIR",
@@ -52,7 +52,7 @@ impl ReportError {
         }
     }
 
-    pub(super) fn render(name: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn render(name: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
             what: format!("cannot render {name}"),
             remedy: "this is a defect of ratecheck: please report it with the results.json",

@@ -1,0 +1,35 @@
+//! `ratecheck merge DIR... --out DIR`: parts of a sweep into one.
+
+use std::path::PathBuf;
+
+use super::sweep::{closing, stopped};
+use super::{Exit, Stopped, say};
+use crate::sweep::{Manifest, merge};
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck sweep plan.toml --shard 1/2 --out part-1    on one machine
+  ratecheck sweep plan.toml --shard 2/2 --out part-2    on another
+  ratecheck merge part-1 part-2 --out whole             the same bits as one run over the whole plan
+
+examples/slurm/sweep.sbatch does so with an array of jobs.";
+
+/// Which parts, and where to.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The directories of the parts, as `ratecheck sweep --shard K/N --out DIR` has filled them.
+    #[arg(required = true, value_name = "DIR")]
+    parts: Vec<PathBuf>,
+    /// The directory of the whole; it may be one of the parts.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Joins them and writes the results.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+    let written = merge(&arguments.parts, &arguments.out).map_err(stopped)?;
+    let n_runs = Manifest::read(&arguments.out).map_err(stopped)?.cells.len();
+    say(&format!("{n_runs} runs from {} parts.\n{}", arguments.parts.len(), closing(&written, n_runs)))?;
+    Ok(Exit::Holds)
+}

@@ -1,0 +1,183 @@
+//! `ratecheck sweep PLAN.toml`: many runs, none of which is lost.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::text::{columns, heading};
+use super::{Exit, Stopped, pool, say};
+use crate::report::number;
+use crate::sweep::{Cell, Estimate, Pending, Plan, Shard, Store, SweepError, Written, execute, finish, pending};
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck sweep examples/sweeps/problem-j.toml --dry-run   the cells, and how long they will take
+  ratecheck sweep examples/sweeps/problem-j.toml --out j     j/runs.csv, j/runs.npz, j/runs.json
+  ratecheck sweep examples/sweeps/problem-j.toml --out j     again: nothing is left to do
+  ratecheck sweep plan.toml --shard 1/2 --out part-1         half of it; the other half elsewhere
+  ratecheck merge part-1 part-2 --out whole                  the same bits as one run
+
+Stop it with Ctrl-C, or in any other way, whenever you like: the same command goes on where it was,
+and the results have the same bits as if nothing had happened.";
+
+/// Which plan, which part of it, and where to keep it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The plan (TOML); docs/sweep-plan.md describes it.
+    #[arg(value_name = "PLAN.toml")]
+    plan: PathBuf,
+    /// Print the cells and an estimate of the time, and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run a part: every n-th cell, starting with the k-th. `ratecheck merge` joins the parts.
+    #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
+    shard: Shard,
+    /// Threads (0: one per core); the numbers do not depend on it.
+    #[arg(long, default_value_t = 0)]
+    jobs: usize,
+    /// The directory of the cells and the results [default: sweeps/ and the name of the plan].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Which way a sweep or a merge ended early.
+pub(super) fn stopped(error: SweepError) -> Stopped {
+    let exit = match &error {
+        SweepError::Plan(_) | SweepError::Part(_) => Exit::Input,
+        SweepError::Busy(_) => Exit::Busy,
+        SweepError::Write(_) => Exit::Output,
+    };
+    (exit, error.to_string())
+}
+
+/// Runs what is missing, and writes the results if it was not a part.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+    let plan = Plan::read(&arguments.plan).map_err(|error| stopped(error.into()))?;
+    let stem = arguments.plan.file_stem().unwrap_or_default();
+    let out = arguments.out.clone().unwrap_or_else(|| Path::new("sweeps").join(stem));
+    let pool = pool(arguments.jobs)?;
+    if arguments.dry_run {
+        let found = pending(&plan, arguments.shard, &out);
+        say(&preview(&plan, &found, &Estimate::measure(&plan), pool.current_num_threads()))?;
+        return Ok(Exit::Holds);
+    }
+    let store = Store::open(&out).map_err(stopped)?;
+    let found = pending(&plan, arguments.shard, &out);
+    say(&opening(&found, &out))?;
+    let bar = progress(&plan, &found, pool.current_num_threads());
+    let ran = pool.install(|| execute(&plan, &found.cells, &store, |cell, _| bar.advance(cell)));
+    bar.bar.finish_and_clear();
+    ran.map_err(stopped)?;
+    if arguments.shard != Shard::WHOLE {
+        say(&format!("The part {} is complete: join all parts with `ratecheck merge`.\n", arguments.shard))?;
+        return Ok(Exit::Holds);
+    }
+    let written = finish(&plan, &store).map_err(stopped)?;
+    say(&closing(&written, plan.cells.len()))?;
+    Ok(Exit::Holds)
+}
+
+/// What is there already.
+fn opening(found: &Pending<'_>, out: &Path) -> String {
+    let mut text = String::new();
+    for (n, how) in [(found.broken, "cut short or changed"), (found.foreign, "of another cell")] {
+        if n > 0 {
+            text += &format!("{n} of the files in {} are {how}: run again.\n", out.display());
+        }
+    }
+    text + &match (found.done, found.cells.len()) {
+        (done, 0) => format!("All {done} runs are there already: nothing to do.\n"),
+        (0, missing) => format!("{missing} runs.\n"),
+        (done, missing) => format!("{done} runs are there already; {missing} to go.\n"),
+    }
+}
+
+/// Where the results are; of a sweep and of a merge.
+pub(super) fn closing(written: &Written, n_runs: usize) -> String {
+    let mut text = match written.diverged {
+        0 => String::new(),
+        n => format!("{n} of {n_runs} runs diverged: see the column diverged_at.\n"),
+    };
+    let verb = if written.changed { "The results" } else { "The results, unchanged" };
+    text += &format!("{verb}: {}, .npz, and .json, which describes them\n", written.csv.display());
+    text
+}
+
+/// The bar counts thousandths of seconds on one thread, as they were estimated: cells of several kinds take several times.
+struct Progress {
+    bar: ProgressBar,
+    estimate: Option<Estimate>,
+}
+
+impl Progress {
+    fn advance(&self, cell: &Cell) {
+        if let Some(estimate) = &self.estimate {
+            self.bar.inc(weight(estimate, cell));
+        }
+    }
+}
+
+fn weight(estimate: &Estimate, cell: &Cell) -> u64 {
+    (estimate.of(cell) * 1e3).ceil() as u64
+}
+
+/// On a terminal only; nothing is measured for a bar that no one sees.
+fn progress(plan: &Plan, found: &Pending<'_>, threads: usize) -> Progress {
+    let hidden = || Progress { bar: ProgressBar::hidden(), estimate: None };
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if bar.is_hidden() || found.cells.is_empty() {
+        return hidden();
+    }
+    let estimate = Estimate::measure(plan);
+    bar.set_length(found.cells.iter().map(|cell| weight(&estimate, cell)).sum());
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3} %  {elapsed}, {eta} left  {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_message(format!("{} runs on {threads} threads", found.cells.len()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Progress { bar, estimate: Some(estimate) }
+}
+
+/// A line per set of runs that differ in their seeds only, and the time of those that are missing.
+fn preview(plan: &Plan, found: &Pending<'_>, estimate: &Estimate, threads: usize) -> String {
+    let cells: [&str; 10] =
+        ["instance", "normalisation", "rule", "eta_w", "alpha", "eta_g", "alpha_g", "runs", "missing", "each"];
+    let mut rows = vec![cells.map(str::to_owned).to_vec()];
+    let missing: BTreeSet<&str> = found.cells.iter().map(|cell| cell.key.as_str()).collect();
+    let same = |a: &Cell, b: &Cell| {
+        (a.instance, &a.rule_in_words, a.eta_w, a.eta_g) == (b.instance, &b.rule_in_words, b.eta_w, b.eta_g)
+    };
+    for group in plan.cells.chunk_by(|a, b| same(a, b)) {
+        let cell = &group[0];
+        let instance = &plan.instances[cell.instance];
+        let optional = |x: Option<f64>| x.map_or_else(|| number::NONE.to_owned(), number::exact);
+        rows.push(vec![
+            instance.name.clone(),
+            instance.normalisation.clone(),
+            cell.rule_in_words.clone(),
+            number::exact(cell.eta_w.eta),
+            number::exact(cell.eta_w.alpha),
+            optional(cell.eta_g.map(|rate| rate.eta)),
+            optional(cell.eta_g.map(|rate| rate.alpha)),
+            group.len().to_string(),
+            group.iter().filter(|cell| missing.contains(cell.key.as_str())).count().to_string(),
+            number::duration(estimate.of(cell)),
+        ]);
+    }
+    let seconds: f64 = found.cells.iter().map(|cell| estimate.of(cell)).sum();
+    // Runs are not cut: with fewer of them than threads some threads stay idle.
+    let busy = threads.min(found.cells.len()).max(1);
+    format!(
+        "{}\n{}\n{} runs of {} steps, {} horizons; {} are missing: about {} on {threads} threads, by a few steps of each instance\n",
+        heading("Cells"),
+        columns(&rows, 3),
+        found.done + found.cells.len(),
+        plan.runs.n_steps,
+        plan.runs.horizons.len(),
+        found.cells.len(),
+        number::duration(seconds / busy as f64),
+    )
+}

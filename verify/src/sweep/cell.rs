@@ -1,0 +1,188 @@
+//! One run, and everything that determines it.
+
+use ratecheck::descent::{Divergence, NotFinite, Plan as Descent, Schedule, StepRule, Stepper, run};
+use ratecheck::loss::{Loss, Workspace};
+use ratecheck::parameters::norm_sq;
+use ratecheck::random::{Generator, Seed};
+use serde::{Deserialize, Serialize};
+
+use super::instance::{Identity, Instance};
+use super::outcome::{Outcome, Row, hex_of};
+
+/// The version of a cell's file and of the line that names it; it grows with every change of either.
+const FORMAT: u32 = 1;
+
+/// The version of the numbers: it grows whenever the same cell gives other bits than before, so that nothing computed by an older
+/// engine is taken for new. A test watches over it.
+pub const ENGINE: u32 = 1;
+
+/// The function whose gradient is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookAt {
+    /// L = E_z F_z, exactly where z is one of finitely many minibatches, else estimated.
+    Mean,
+    /// F_z for z all examples at once, which is not L where a normalisation looks at z.
+    FullBatch,
+}
+
+/// What all runs of a sweep have in common.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Runs {
+    /// T.
+    pub n_steps: u64,
+    /// The steps t at which something is recorded; the last is T.
+    pub horizons: Vec<u64>,
+    /// The function that is looked at.
+    pub look_at: LookAt,
+    /// Whether it is looked at in every step, for the running minimum and sums.
+    pub every_step: bool,
+    /// How many fresh minibatches estimate L, where it has to be estimated.
+    pub fresh_minibatches: usize,
+}
+
+/// eta (t+1)^(-alpha).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rate {
+    /// eta.
+    pub eta: f64,
+    /// alpha.
+    pub alpha: f64,
+}
+
+impl Rate {
+    /// The plan has checked both numbers.
+    pub(super) fn schedule(self) -> Schedule {
+        Schedule::new(self.eta, self.alpha).unwrap_or_else(|error| panic!("a plan let a rate through: {error}"))
+    }
+}
+
+/// One run of a sweep.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// Its loss: the place in the plan's list.
+    pub instance: usize,
+    /// How a block moves.
+    pub rule: StepRule,
+    /// The rule in the words of a plan.
+    pub rule_in_words: String,
+    /// eta_{w,t}.
+    pub eta_w: Rate,
+    /// eta_{g,t}; none on a loss without a g.
+    pub eta_g: Option<Rate>,
+    /// c_g, where it has set eta_g.
+    pub c_g: Option<f64>,
+    /// The root of the run's seed tree; none for a run without chance.
+    pub seed: Option<u64>,
+    /// The SHA-256 of [`Cell::identity`]: the cell's name.
+    pub key: String,
+}
+
+impl Cell {
+    /// Fills in the key.
+    pub(super) fn named(mut self, instance: &Instance, runs: &Runs) -> Self {
+        self.key = hex_of(self.identity(instance, runs).as_bytes());
+        self
+    }
+
+    /// The line that determines every bit of the run.
+    pub fn identity(&self, instance: &Instance, runs: &Runs) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            format: u32,
+            engine: u32,
+            loss: &'a Identity,
+            rule: &'a str,
+            eta_w: Rate,
+            eta_g: Option<Rate>,
+            runs: &'a Runs,
+            seed: Option<u64>,
+        }
+        let line = Line {
+            format: FORMAT,
+            engine: ENGINE,
+            loss: instance.identity(),
+            rule: &self.rule_in_words,
+            eta_w: self.eta_w,
+            eta_g: self.eta_g,
+            runs,
+            seed: self.seed,
+        };
+        // Numbers are the shortest that read back as the same bits; no key is a map's, so that nothing can fail or be reordered.
+        serde_json::to_string(&line).unwrap_or_else(|error| panic!("a cell has no name: {error}"))
+    }
+
+    /// The steps, with its generators: where it starts, and what draws z.
+    pub(super) fn prepared(&self, instance: &Instance, runs: &Runs) -> (Descent, Vec<f64>, Generator) {
+        let one = Rate { eta: 1.0, alpha: 0.0 }; // a rate that moves nothing: there is no g
+        let (eta_w, eta_g) = (self.eta_w.schedule(), self.eta_g.unwrap_or(one).schedule());
+        let horizons = runs.horizons.iter().copied();
+        let plan = Descent::new(self.rule, eta_w, eta_g, runs.n_steps, horizons).estimating_by(runs.fresh_minibatches);
+        let seed = Seed::new(self.seed.unwrap_or(0));
+        let plan = if runs.every_step { plan.every_step() } else { plan };
+        (plan, instance.theta_0(&seed), seed.generator("sweep/z"))
+    }
+
+    /// Runs it. The bits depend on the cell alone.
+    pub(super) fn run(&self, instance: &Instance, runs: &Runs) -> Outcome {
+        let (plan, theta_0, generator) = self.prepared(instance, runs);
+        let loss = instance.loss();
+        match runs.look_at {
+            // Gradient descent sees the full batch anyway.
+            LookAt::FullBatch if !instance.is_full_batch() => full_batch(loss, &theta_0, &plan, generator),
+            _ => Outcome::from((&run(loss, &theta_0, &plan, generator), loss.parameters().n_blocks())),
+        }
+    }
+}
+
+/// The run of [`run`] with F_z for z all examples recorded in the place of L, on the horizons.
+fn full_batch<L: Loss>(loss: &L, theta_0: &[f64], plan: &Descent, generator: Generator) -> Outcome {
+    let mut outcome = Outcome::new(loss.parameters().n_blocks());
+    let mut stepper = Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator);
+    if let Err(divergence) = follow(loss, plan, &mut stepper, &mut outcome) {
+        outcome.diverged(divergence);
+    }
+    outcome
+}
+
+fn follow<L: Loss>(
+    loss: &L,
+    plan: &Descent,
+    stepper: &mut Stepper<'_, L>,
+    outcome: &mut Outcome,
+) -> Result<(), Divergence> {
+    let layout = loss.parameters();
+    let all: Vec<usize> = (0..loss.minibatches().n_examples()).collect();
+    let (mut gradient, mut work) = (vec![0.0; layout.len()], Workspace::default());
+    for &horizon in plan.horizons() {
+        while stepper.t() < horizon {
+            stepper.step()?;
+        }
+        let value = loss.sample_gradient(&all, stepper.theta(), &mut gradient, &mut work);
+        let norms = stepper.w_norm_sq();
+        // Lemma 2.2. The adaptive rule stores blocks of norm 1, whose gradient is that at theta~ already.
+        let stored = |n: f64| if plan.rule == StepRule::Adaptive { 1.0 } else { n };
+        let blocks = layout.blocks().iter().zip(norms);
+        let by_block: Vec<f64> = blocks.map(|(b, &n)| stored(n) * norm_sq(&gradient[b.range.clone()])).collect();
+        let grad_v_sq: f64 = by_block.iter().sum();
+        let grad_g_sq = norm_sq(&gradient[layout.g()]);
+        let diverged = |what| Divergence { step: horizon, what };
+        if !value.is_finite() {
+            return Err(diverged(NotFinite::Loss));
+        }
+        if !(grad_v_sq + grad_g_sq).is_finite() {
+            return Err(diverged(NotFinite::Gradient));
+        }
+        let eta_w = plan.eta_w.at(horizon);
+        let effective_lr: Vec<f64> = norms.iter().map(|n| eta_w / n).collect();
+        let unknown = vec![f64::NAN; norms.len()];
+        outcome.push(&Row {
+            loss: value,
+            grad_v_sq,
+            grad_g_sq,
+            running: [f64::NAN; 3],
+            blocks: [&by_block, norms, &effective_lr, &unknown],
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Parts of a sweep, run with `--shard`, into one directory.
+
+use std::path::{Path, PathBuf};
+
+use super::error::SweepError;
+use super::results::{self, Written};
+use super::store::{Listed, Manifest, Store, read_bytes};
+
+/// How many missing cells an error names.
+const NAMED: usize = 10;
+
+/// Joins the parts in `parts` into `out`: the same bits as one run over the whole plan. `out` may be one of the parts.
+///
+/// # Errors
+/// If the parts are of different sweeps, if a cell is in none of them (the error names it), if two of them have different numbers
+/// for one cell, or if `out` cannot be written.
+pub fn merge(parts: &[PathBuf], out: &Path) -> Result<Written, SweepError> {
+    let Some((first, others)) = parts.split_first() else {
+        return Err(SweepError::Part("there are no parts; name their directories".to_owned()));
+    };
+    let manifest = Manifest::read(first)?;
+    for other in others {
+        if Manifest::read(other)? != manifest {
+            let (first, other) = (first.display(), other.display());
+            let remedy = "merge parts of one plan, run by one version";
+            return Err(SweepError::Part(format!("{first} and {other} are parts of different sweeps; {remedy}")));
+        }
+    }
+    let store = Store::open(out)?;
+    store.list(&manifest)?;
+    let mut missing: Vec<(&Listed, Option<&Path>)> = Vec::new();
+    for cell in &manifest.cells {
+        match joined(cell, parts)? {
+            Found::Whole(bytes) => store.keep_bytes(&cell.key, &bytes)?,
+            Found::Missing => missing.push((cell, None)),
+            Found::Damaged(place) => missing.push((cell, Some(place))),
+        }
+    }
+    if missing.is_empty() {
+        return results::write(&manifest, &store);
+    }
+    Err(SweepError::Part(lacking(&missing, manifest.cells.len())))
+}
+
+enum Found<'a> {
+    Whole(Vec<u8>),
+    Missing,
+    /// Nowhere whole, and damaged here.
+    Damaged(&'a Path),
+}
+
+/// The cell from whichever parts have it.
+fn joined<'a>(cell: &Listed, parts: &'a [PathBuf]) -> Result<Found<'a>, SweepError> {
+    let (mut found, mut from) = (Found::Missing, None);
+    for part in parts {
+        match (read_bytes(part, &cell.key), &found) {
+            (Ok(Some((_, bytes))), Found::Whole(before)) if *before != bytes => {
+                let (a, b) = (from.unwrap_or(part).display(), part.display());
+                let what = format!("{a} and {b} have different numbers for {} ({})", cell.key, cell.described());
+                return Err(SweepError::Part(format!("{what}; one of them comes from another build: remove it")));
+            }
+            (Ok(Some((_, bytes))), _) => (found, from) = (Found::Whole(bytes), Some(part)),
+            (Err(_), Found::Missing) => found = Found::Damaged(part),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn lacking(missing: &[(&Listed, Option<&Path>)], n_cells: usize) -> String {
+    let mut text = format!("{} of {n_cells} cells are in no part:", missing.len());
+    for (cell, damaged) in missing.iter().take(NAMED) {
+        let damaged = damaged.map_or_else(String::new, |part| format!(", damaged in {}", part.display()));
+        text += &format!("\n  {} ({}{damaged})", cell.key, cell.described());
+    }
+    if missing.len() > NAMED {
+        text += &format!("\n  and {} more", missing.len() - NAMED);
+    }
+    text + "\nRun the shards that are missing, or again those that did not end, and merge all of their directories."
+}
