@@ -91,7 +91,7 @@ pub fn lemma_b2(
 /// grown to: log2(n_T/n_0) + 1 + 2 eta_w^2 LA_i^2/n_0^2.
 ///
 /// ```
-/// assert_eq!(ratecheck::bounds::lemma_b4(2.0, 1.0, 2.0, 8.0), 5.0); // 2 + 1 + 2 * 4/4
+/// assert_eq!(ratecheck::bounds::lemma_b4(1.0, 2.0, 2.0, 8.0), 5.0); // 2 + 1 + 2 * 4/4
 /// ```
 pub fn lemma_b4(eta_w: f64, l_a: f64, n_start: f64, n_end: f64) -> f64 {
     lemma_b1(n_start, largest_increment(eta_w, l_a, n_start), n_end)
