@@ -1,6 +1,6 @@
 //! The activation s: R -> R between layers.
 
-use super::rows::{Lanes, batch, sweep};
+use super::rows::{Lanes, Sum, batch, sweep};
 use crate::scalar::{Scalar, vectorised};
 
 /// The activation.
@@ -62,25 +62,35 @@ impl Activation {
         }
     }
 
-    /// dL/dy = dL/da s'(y), in place, from the outputs a, or from the slopes if they are kept.
+    /// dL/dy = dL/da s'(y), in place, from the outputs a, or from the slopes if they are kept. Returns sum_b dL/dy_b and
+    /// sum_b dL/dy_b xhat_b, as [`sums`](super::rows::sums) would.
     #[inline(always)]
-    pub(super) fn backward<S: Scalar>(self, d: &mut [S::Base], outputs: &[S::Base], slopes: &[S::Base]) {
+    pub(super) fn backward<S: Scalar>(
+        self,
+        d: &mut [S::Base],
+        xhat: &[S::Base],
+        outputs: &[S::Base],
+        slopes: &[S::Base],
+    ) -> [S; 2] {
         match self {
             Self::Tanh => through(
                 d,
+                xhat,
                 outputs,
                 #[inline(always)]
-                |t: S| S::ONE - t.square(),
+                |t: S| -t.square_add(-S::ONE),
             ),
             Self::Sigmoid => through(
                 d,
+                xhat,
                 outputs,
                 #[inline(always)]
                 |s: S| s * (S::ONE - s),
             ),
-            Self::Relu => through(d, outputs, S::step),
+            Self::Relu => through(d, xhat, outputs, S::step),
             Self::Softplus | Self::LeakyRelu { .. } => through(
                 d,
+                xhat,
                 slopes,
                 #[inline(always)]
                 |slope: S| slope,
@@ -100,8 +110,13 @@ fn map<S: Scalar>(y: &mut [S::Base], f: impl Fn(S) -> S) {
 }
 
 #[inline(always)]
-fn through<S: Scalar>(d: &mut [S::Base], source: &[S::Base], slope: impl Fn(S) -> S) {
+fn through<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], source: &[S::Base], slope: impl Fn(S) -> S) -> [S; 2] {
+    let (mut sum, mut sum_xhat) = (Sum::new(), Sum::new());
     sweep!(S: batch::<S>(source), K, b => {
-        (Lanes::<S, K>::load(d, b) * Lanes::load(source, b).map(&slope)).store(d, b);
+        let dy = Lanes::<S, K>::load(d, b) * Lanes::load(source, b).map(&slope);
+        dy.store(d, b);
+        sum.add(dy);
+        sum_xhat.add_product(dy, Lanes::load(xhat, b));
     });
+    [sum.total(), sum_xhat.total()]
 }

@@ -120,13 +120,8 @@ impl Network {
 
     /// (lambda/2) ||g||^2.
     fn decay<S: Scalar>(&self, theta: &[S]) -> S {
-        let mut sum = S::ZERO;
-        if self.architecture.weight_decay > 0.0 {
-            for &g in &theta[self.parameters.g()] {
-                sum += g.square();
-            }
-        }
-        sum.scale(0.5 * self.architecture.weight_decay)
+        let lambda = self.architecture.weight_decay;
+        if lambda > 0.0 { rows::sum_of_squares(&theta[self.parameters.g()]).scale(0.5 * lambda) } else { S::ZERO }
     }
 }
 
@@ -163,8 +158,8 @@ impl Loss for Network {
         self.backward(z.len(), grad, work);
         let lambda = self.architecture.weight_decay;
         if lambda > 0.0 {
-            for i in self.parameters.g() {
-                grad[i] += theta[i].scale(lambda);
+            for (d, &g) in grad[self.parameters.g()].iter_mut().zip(&theta[self.parameters.g()]) {
+                *d += g.scale(lambda);
             }
         }
         value + self.decay(theta)

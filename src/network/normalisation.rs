@@ -102,9 +102,9 @@ impl Normalisation {
         }
     }
 
-    /// Replaces the row z of one unit by xhat and returns 1/s. `w` is the unit's row of weights.
+    /// Centres the row z of one unit, if the normalisation does, and returns s^2: xhat = z/s.
     #[inline(always)]
-    pub(super) fn unit_forward<S: Scalar>(self, z: &mut [S::Base], w_norm_sq: S) -> S {
+    pub(super) fn unit_spread_sq<S: Scalar>(self, z: &mut [S::Base], w_norm_sq: S) -> S {
         let batch = rows::batch::<S>(z);
         if matches!(self, Self::None) {
             return S::ONE;
@@ -118,7 +118,7 @@ impl Normalisation {
             sweep!(S: batch, K, b => {
                 let centred = Lanes::<S, K>::load(z, b) - splat(mean);
                 centred.store(z, b);
-                sum_sq.add(centred.map(S::square));
+                sum_sq.add_square(centred);
             });
             let variance = sum_sq.total().over(batch);
             spread_sq = match self {
@@ -127,9 +127,7 @@ impl Normalisation {
                 _ => variance,
             };
         }
-        let inverse = (spread_sq + w_norm_sq.scale(self.weight_share())).sqrt().recip();
-        sweep!(S: batch, K, b => { (Lanes::<S, K>::load(z, b) * splat(inverse)).store(z, b); });
-        inverse
+        spread_sq + w_norm_sq.scale(self.weight_share())
     }
 
     /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the factor
@@ -154,7 +152,8 @@ impl Normalisation {
             Self::LpBatchNorm { p } => lp_backward(d, xhat, factor, mean, mean_xhat, p),
             _ => {
                 sweep!(S: batch, K, b => {
-                    let across = Lanes::<S, K>::load(d, b) - splat(mean) - Lanes::load(xhat, b) * splat(mean_xhat);
+                    let centred = Lanes::<S, K>::load(d, b) - splat(mean);
+                    let across = Lanes::load(xhat, b).mul_add(splat(-mean_xhat), centred);
                     (splat(factor) * across).store(d, b);
                 });
             }

@@ -75,17 +75,13 @@ impl Objective {
                 || {
                     let mut sum = Sum::new();
                     sweep!(S: batch, K, b => {
-                        let out = Lanes::<S, K>::load(out, b);
-                        let mut loss = [S::ZERO; K];
-                        let mut slope = [S::ZERO; K];
-                        for i in 0..K {
-                            let y = labels[b + i];
-                            let t = out.0[i].scale(-y);
-                            loss[i] = t.softplus();
-                            slope[i] = t.sigmoid().scale(-y).over(batch);
-                        }
-                        Lanes(slope).store(d, b);
-                        sum.add(Lanes(loss));
+                        let mut minus_y = [0.0; K];
+                        minus_y.copy_from_slice(&labels[b..b + K]);
+                        minus_y.iter_mut().for_each(|y| *y = -*y);
+                        let t = Lanes::<S, K>::load(out, b).scale(minus_y);
+                        let slope = t.map(S::sigmoid).scale(minus_y);
+                        slope.map(#[inline(always)] |slope: S| slope.over(batch)).store(d, b);
+                        sum.add(t.map(S::softplus));
                     });
                     sum.total().over(batch)
                 },

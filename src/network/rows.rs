@@ -1,15 +1,15 @@
 //! Loops over rows in planes: one place for the order of sums, and for how loops are vectorised.
 //!
-//! [`sweep!`](sweep) visits a row four scalars at a time and the rest one by one. Inside, `K` is the number of scalars at
-//! hand, and [`Lanes`] loads, combines and stores that many: four contiguous numbers per component, which the compiler keeps
-//! in one vector register.
+//! [`sweep!`](sweep) visits a row eight scalars at a time and the rest one by one. Inside, `K` is the number of scalars at
+//! hand, and [`Lanes`] loads, combines and stores that many: eight contiguous numbers per component, which the compiler keeps
+//! in one or two vector registers.
 
 use std::ops::{Add, Mul, Neg, Sub};
 
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorised};
 
 /// Scalars visited together, and chains of additions per sum.
-pub(super) const LANES: usize = 4;
+pub(super) const LANES: usize = 8;
 
 /// The number of scalars in a row.
 #[inline(always)]
@@ -17,16 +17,28 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
     row.len() / S::PLANES
 }
 
-/// `sweep!(S: n, K, b => body)` runs the body for b = 0, 4, 8, .. with the constant K = 4 while four are left, then with K = 1;
-/// always with K = 1 for scalars that are not [`Scalar::WIDE`].
+/// `sweep!(S: n, K, b => body)` runs the body for b = 0, 8, 16, .. with the constant K = 8 while eight are left (for b = 0, 4, 8, ..
+/// with K = 4, if a scalar has more than two components), then with K = 1; always with K = 1 for scalars that are not
+/// [`Scalar::WIDE`].
 macro_rules! sweep {
     ($s:ty: $n:expr, $k:ident, $b:ident => $body:block) => {{
         let n: usize = $n;
         let mut $b = 0;
+        let zero = std::hint::black_box(0);
         while <$s as $crate::scalar::Scalar>::WIDE && $b + $crate::network::rows::LANES <= n {
-            const $k: usize = $crate::network::rows::LANES;
-            $body
-            $b += $k;
+            if <$s as $crate::scalar::Scalar>::PLANES <= 2 {
+                const $k: usize = $crate::network::rows::LANES;
+                $body
+            } else {
+                // Eight scalars of many components are more than the registers hold. Sums keep their order.
+                const $k: usize = $crate::network::rows::LANES / 2;
+                $body
+                let $b = $b + $k;
+                $body
+            }
+            // This adds eight, in a way that the compiler does not see through. Otherwise it may take one lane of eight visits
+            // together, with a gather a load.
+            $b = ($b + $crate::network::rows::LANES) | zero;
         }
         while $b < n {
             const $k: usize = 1;
@@ -61,6 +73,26 @@ impl<S: Scalar, const K: usize> Lanes<S, K> {
         let mut lanes = self.0;
         for lane in &mut lanes {
             *lane = f(*lane);
+        }
+        Self(lanes)
+    }
+
+    /// self * factor + term.
+    #[inline(always)]
+    pub(super) fn mul_add(self, factor: Self, term: Self) -> Self {
+        let mut lanes = self.0;
+        for i in 0..K {
+            lanes[i] = lanes[i].mul_add(factor.0[i], term.0[i]);
+        }
+        Self(lanes)
+    }
+
+    /// Every scalar times a constant of its own.
+    #[inline(always)]
+    pub(super) fn scale(self, factors: [f64; K]) -> Self {
+        let mut lanes = self.0;
+        for i in 0..K {
+            lanes[i] = lanes[i].scale(factors[i]);
         }
         Self(lanes)
     }
@@ -116,36 +148,130 @@ pub(super) fn splat<S: Scalar, const K: usize>(x: S) -> Lanes<S, K> {
     Lanes([x; K])
 }
 
-/// A sum over a row: four chains, added in pairs at the end, and the rest one by one. The order depends on the length alone.
+/// A sum over a row: eight chains, added in pairs at the end, and the rest one by one. The order depends on the length alone.
 pub(super) struct Sum<S> {
     chains: [S; LANES],
+    /// Whether the next four terms go to the second half of the chains.
+    second: bool,
     rest: S,
 }
+
+/// Within one cache line, if S is f64.
+#[repr(align(64))]
+struct Aligned<S>([S; 2]);
 
 impl<S: Scalar> Sum<S> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { chains: [S::ZERO; LANES], rest: S::ZERO }
+        Self { chains: [S::ZERO; LANES], second: false, rest: S::ZERO }
     }
 
     /// Adds K terms.
     #[inline(always)]
     pub(super) fn add<const K: usize>(&mut self, terms: Lanes<S, K>) {
+        self.accumulate::<K>(
+            #[inline(always)]
+            |sum, i| sum + terms.0[i],
+        );
+    }
+
+    /// Adds K products.
+    #[inline(always)]
+    pub(super) fn add_product<const K: usize>(&mut self, x: Lanes<S, K>, y: Lanes<S, K>) {
+        self.accumulate::<K>(
+            #[inline(always)]
+            |sum, i| x.0[i].mul_add(y.0[i], sum),
+        );
+    }
+
+    /// Adds K squares.
+    #[inline(always)]
+    pub(super) fn add_square<const K: usize>(&mut self, x: Lanes<S, K>) {
+        self.accumulate::<K>(
+            #[inline(always)]
+            |sum, i| x.0[i].square_add(sum),
+        );
+    }
+
+    /// Replaces the sums that K terms belong to by what `with` makes of them and the terms' indices.
+    #[inline(always)]
+    fn accumulate<const K: usize>(&mut self, with: impl Fn(S, usize) -> S) {
         if K == LANES {
             for i in 0..LANES {
-                self.chains[i] += terms.0[i];
+                self.chains[i] = with(self.chains[i], i);
             }
+        } else if 2 * K == LANES {
+            // Two loops with constant places: the chains stay in registers.
+            if self.second {
+                for i in 0..LANES / 2 {
+                    self.chains[LANES / 2 + i] = with(self.chains[LANES / 2 + i], i);
+                }
+            } else {
+                for i in 0..LANES / 2 {
+                    self.chains[i] = with(self.chains[i], i);
+                }
+            }
+            self.second = !self.second;
         } else {
-            for term in terms.0 {
-                self.rest += term;
+            for i in 0..K {
+                self.rest = with(self.rest, i);
             }
         }
     }
 
     #[inline(always)]
     pub(super) fn total(self) -> S {
-        // Keeps the chains in lanes: see the matrix kernels.
-        let [p, q, u, v] = std::hint::black_box(self.chains);
-        ((p + q) + (u + v)) + self.rest
+        let c = self.chains;
+        let fours = [c[0] + c[4], c[1] + c[5], c[2] + c[6], c[3] + c[7]];
+        // Keeps the chains in lanes: seen together with the loop before, they are vectorised across, with a shuffle a load. They
+        // go through the stack, and a vector that lies in two cache lines is slow to read again.
+        let Aligned([p, q]) = std::hint::black_box(Aligned([fours[0] + fours[2], fours[1] + fours[3]]));
+        (p + q) + self.rest
     }
+}
+
+/// Scalars i..i+K of a slice.
+#[inline(always)]
+fn some<S: Scalar, const K: usize>(scalars: &[S], i: usize) -> Lanes<S, K> {
+    let mut lanes = [S::ZERO; K];
+    lanes.copy_from_slice(&scalars[i..i + K]);
+    Lanes(lanes)
+}
+
+/// The sum of the squares.
+pub(super) fn sum_of_squares<S: Scalar>(scalars: &[S]) -> S {
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut sum = Sum::new();
+            sweep!(S: scalars.len(), K, i => { sum.add_square(some::<S, K>(scalars, i)); });
+            sum.total()
+        },
+    )
+}
+
+/// Writes scalars in planes.
+#[inline(always)]
+pub(super) fn to_planes<S: Scalar>(scalars: &[S], row: &mut [S::Base]) {
+    sweep!(S: scalars.len(), K, i => { some::<S, K>(scalars, i).store(row, i); });
+}
+
+/// Reads scalars from `start` on of a row in planes.
+#[inline(always)]
+pub(super) fn from_planes<S: Scalar>(row: &[S::Base], start: usize, scalars: &mut [S]) {
+    sweep!(S: scalars.len(), K, i => {
+        scalars[i..i + K].copy_from_slice(&Lanes::<S, K>::load(row, start + i).0);
+    });
+}
+
+/// sum_b dL/dy_b and sum_b dL/dy_b xhat_b.
+#[inline(always)]
+pub(super) fn sums<S: Scalar>(d: &[S::Base], xhat: &[S::Base]) -> [S; 2] {
+    let (mut sum, mut sum_xhat) = (Sum::new(), Sum::new());
+    sweep!(S: batch::<S>(xhat), K, b => {
+        let dy = Lanes::<S, K>::load(d, b);
+        sum.add(dy);
+        sum_xhat.add_product(dy, Lanes::load(xhat, b));
+    });
+    [sum.total(), sum_xhat.total()]
 }

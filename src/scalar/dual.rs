@@ -197,6 +197,15 @@ impl<S: Scalar, D: Tangent<S>> Scalar for Dual<S, D> {
         Self { re: self.re.square(), du: self.du.times(self.re).scaled(2.0) }
     }
     #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        let du = self.du.times_plus(factor.re, factor.du.times_plus(self.re, term.du));
+        Self { re: self.re.mul_add(factor.re, term.re), du }
+    }
+    #[inline(always)]
+    fn square_add(self, term: Self) -> Self {
+        Self { re: self.re.square_add(term.re), du: self.du.times_plus(self.re.scale(2.0), term.du) }
+    }
+    #[inline(always)]
     fn powf(self, p: f64) -> Self {
         self.chain(self.re.powf(p), self.re.powf(p - 1.0).scale(p))
     }

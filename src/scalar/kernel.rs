@@ -3,6 +3,11 @@
 //! Every sum has a fixed order that depends on the shapes alone, and every product is an explicit fused multiply-add, so
 //! the bits are the same with and without vector units. The vector units of the processor are chosen at run time.
 
+use std::cell::Cell;
+use std::ops::Range;
+
+use pulp::Simd;
+
 use super::{Matrix, MatrixMut, Store};
 
 /// Runs `f` compiled for the vector units this processor has.
@@ -26,12 +31,10 @@ type Pair<'a> = [Matrix<'a, f64>; 2];
 pub(super) fn matmul(pairs: &[Pair<'_>], c: MatrixMut<'_, f64>, store: Store) {
     for [a, b] in pairs {
         assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && b.column_step == 1);
+        assert!(a.column_step == 1 || a.row_step == 1);
     }
     if store != Store::Derivative {
-        vectorised(
-            #[inline(always)]
-            || multiply(pairs, c, store == Store::Add),
-        );
+        pulp::Arch::new().dispatch(Product { pairs, c, add: store == Store::Add, transposed: false });
     }
 }
 
@@ -42,21 +45,8 @@ pub(super) fn matmul_transposed(pairs: &[Pair<'_>], c: MatrixMut<'_, f64>, store
         assert!(a.column_step == 1 && b.column_step == 1);
     }
     if store != Store::Derivative {
-        vectorised(
-            #[inline(always)]
-            || multiply_transposed(pairs, c, store == Store::Add),
-        );
+        pulp::Arch::new().dispatch(Product { pairs, c, add: store == Store::Add, transposed: true });
     }
-}
-
-/// M rows from row i on. (A plain loop: the array functions of the standard library are not always compiled into the kernel.)
-#[inline(always)]
-fn rows<'a, const M: usize>(a: Matrix<'a, f64>, i: usize) -> [&'a [f64]; M] {
-    let mut rows = [&a.data[..0]; M];
-    for r in 0..M {
-        rows[r] = &a.data[(i + r) * a.row_step..][..a.columns];
-    }
-    rows
 }
 
 /// K contiguous numbers, by value.
@@ -67,244 +57,216 @@ pub(super) fn lanes<const K: usize>(row: &[f64], b: usize) -> [f64; K] {
     lanes
 }
 
-/// C (+)= sum of A B. Each entry is one chain of fused multiply-adds over the inner indices, whatever the tiles.
-#[inline(always)]
-fn multiply(pairs: &[Pair<'_>], mut c: MatrixMut<'_, f64>, add: bool) {
-    let mut j = 0;
-    while j + 8 <= c.columns {
-        columns_of_tiles::<8>(pairs, &mut c, add, j);
-        j += 8;
-    }
-    if j + 4 <= c.columns {
-        columns_of_tiles::<4>(pairs, &mut c, add, j);
-        j += 4;
-    }
-    while j < c.columns {
-        columns_of_tiles::<1>(pairs, &mut c, add, j);
-        j += 1;
+/// The most inner indices in one chain. Longer sums are sums of such chains, in order.
+const BLOCK: usize = 256;
+/// C (+)= the sum of A B over all pairs, or of A B^T. Each entry is one chain of fused multiply-adds over the inner indices of
+/// a block, whatever the tiles: they are as large as the registers allow.
+struct Product<'a> {
+    pairs: &'a [Pair<'a>],
+    c: MatrixMut<'a, f64>,
+    add: bool,
+    transposed: bool,
+}
+
+thread_local! {
+    /// Some columns of B side by side: read again for every tile, they stay in the nearest cache, where rows of a long B would
+    /// push each other out. Kept, since filling a new array with zeros takes as long as a small product.
+    static PANEL: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+}
+
+impl pulp::WithSimd for Product<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut panel = PANEL.take();
+        // With a store of 32 registers a tile has 8 rows, otherwise 4.
+        if S::REGISTER_COUNT >= 32 {
+            self.multiply::<S, 8>(simd, &mut panel);
+        } else {
+            self.multiply::<S, 4>(simd, &mut panel);
+        }
+        PANEL.set(panel);
     }
 }
 
-/// From this many rows of A on, eight columns of B are first copied side by side: read again for every tile, they stay in the
-/// nearest cache, where rows of a long B would push each other out.
-const PACK_FROM: usize = 32;
-/// The most rows of B that are copied at once; longer ones are used where they are.
-const PACK_ROWS: usize = 256;
-
-/// Columns of B: row k starts at k * step.
-#[derive(Clone, Copy)]
-struct Panel<'a> {
-    data: &'a [f64],
-    step: usize,
-}
-
-#[inline(always)]
-fn columns_of_tiles<const N: usize>(pairs: &[Pair<'_>], c: &mut MatrixMut<'_, f64>, add: bool, j: usize) {
-    let inner: usize = pairs.iter().map(|[_, b]| b.rows).sum();
-    if N == 8 && c.rows >= PACK_FROM && pairs.len() <= 2 && inner <= PACK_ROWS {
-        let mut storage = [0.0; 8 * PACK_ROWS];
-        let mut rest = &mut storage[..];
-        let mut packed = [Panel { data: &[], step: 8 }; 2];
-        for (panel, [_, b]) in packed.iter_mut().zip(pairs) {
-            let (data, after) = rest.split_at_mut(8 * b.rows);
-            for (k, row) in data.chunks_exact_mut(8).enumerate() {
-                row.copy_from_slice(&b.data[k * b.row_step + j..][..8]);
+impl Product<'_> {
+    #[inline(always)]
+    fn multiply<S: Simd, const M: usize>(mut self, simd: S, panel: &mut Vec<f64>) {
+        let inner = self.pairs.iter().map(|[a, _]| a.columns).max().unwrap_or(0);
+        let mut start = 0;
+        // At least once: a sum of nothing is 0.
+        while start == 0 || start < inner {
+            let block = start..start + BLOCK;
+            let mut j = 0;
+            while j < self.c.columns {
+                if self.c.columns - j > S::F64_LANES {
+                    self.column_of_tiles::<S, M, 2>(simd, panel, j, &block);
+                    j += 2 * S::F64_LANES;
+                } else {
+                    self.column_of_tiles::<S, M, 1>(simd, panel, j, &block);
+                    j += S::F64_LANES;
+                }
             }
-            panel.data = data;
+            self.add = true;
+            start += BLOCK;
+        }
+    }
+
+    /// All rows of the columns from j on that N vectors hold.
+    #[inline(always)]
+    fn column_of_tiles<S: Simd, const M: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        panel: &mut Vec<f64>,
+        j: usize,
+        block: &Range<usize>,
+    ) {
+        let wide = N * S::F64_LANES;
+        self.pack(panel, wide, j..self.c.columns.min(j + wide), block);
+        let panel = &panel[line_start(panel)..];
+        let mut i = 0;
+        while i + M <= self.c.rows {
+            self.tile::<S, M, N>(simd, panel, [i, j], block);
+            i += M;
+        }
+        while M > 4 && i + 4 <= self.c.rows {
+            self.tile::<S, 4, N>(simd, panel, [i, j], block);
+            i += 4;
+        }
+        while i < self.c.rows {
+            self.tile::<S, 1, N>(simd, panel, [i, j], block);
+            i += 1;
+        }
+    }
+
+    /// Copies some columns of every B, or rows if B is to be transposed, as rows of `wide` numbers, the last of them 0.
+    #[inline(always)]
+    fn pack(&self, panel: &mut Vec<f64>, wide: usize, columns: Range<usize>, block: &Range<usize>) {
+        let n = columns.len();
+        let rows: usize = self.pairs.iter().map(|[a, _]| part_of(block, a.columns).len()).sum();
+        if panel.len() < wide * rows + 8 {
+            panel.resize(wide * rows + 8, 0.0);
+        }
+        let start = line_start(panel);
+        let mut rest = &mut panel[start..];
+        for [a, b] in self.pairs {
+            let inner = part_of(block, a.columns);
+            let (part, after) = rest.split_at_mut(wide * inner.len());
+            if n < wide {
+                part.fill(0.0);
+            }
+            if self.transposed {
+                let mut s = 0;
+                while s + 8 <= n {
+                    transpose::<8>(b, columns.start + s, &inner, &mut part[s..], wide);
+                    s += 8;
+                }
+                while s < n {
+                    transpose::<1>(b, columns.start + s, &inner, &mut part[s..], wide);
+                    s += 1;
+                }
+            } else if n == wide {
+                // The same, with a length that the compiler knows.
+                for (k, row) in part.chunks_exact_mut(wide).enumerate() {
+                    row.copy_from_slice(&b.data[(inner.start + k) * b.row_step + columns.start..][..wide]);
+                }
+            } else {
+                for (k, row) in part.chunks_exact_mut(wide).enumerate() {
+                    row[..n].copy_from_slice(&b.data[(inner.start + k) * b.row_step + columns.start..][..n]);
+                }
+            }
             rest = after;
         }
-        rows_of_tiles::<N>(
-            pairs,
-            #[inline(always)]
-            |p: usize| packed[p],
-            c,
-            add,
-            j,
-        );
-    } else {
-        rows_of_tiles::<N>(
-            pairs,
-            #[inline(always)]
-            |p: usize| Panel { data: &pairs[p][1].data[j..], step: pairs[p][1].row_step },
-            c,
-            add,
-            j,
-        );
     }
-}
 
-#[inline(always)]
-fn rows_of_tiles<'b, const N: usize>(
-    pairs: &[Pair<'_>],
-    panel: impl Fn(usize) -> Panel<'b>,
-    c: &mut MatrixMut<'_, f64>,
-    add: bool,
-    j: usize,
-) {
-    let mut i = 0;
-    while i + 4 <= c.rows {
-        let mut sums = [[0.0_f64; N]; 4];
-        for (p, [a, _]) in pairs.iter().enumerate() {
+    /// Computes an M x N tile of C held in registers.
+    #[inline(always)]
+    fn tile<S: Simd, const M: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        panel: &[f64],
+        [i, j]: [usize; 2],
+        block: &Range<usize>,
+    ) {
+        let mut sums = [[simd.splat_f64s(0.0); N]; M];
+        let (mut panel, _) = S::as_simd_f64s(panel).0.as_chunks::<N>();
+        for [a, _] in self.pairs {
+            let inner = part_of(block, a.columns);
+            let (b, after) = panel.split_at(inner.len());
+            panel = after;
             if a.column_step == 1 {
-                let rows: [&[f64]; 4] = rows(*a, i);
-                tile(
-                    &mut sums,
-                    a.columns,
-                    #[inline(always)]
-                    |k: usize| [rows[0][k], rows[1][k], rows[2][k], rows[3][k]],
-                    panel(p),
-                );
+                // A plain loop: the array functions of the standard library are not always compiled into the kernel.
+                let mut rows = [&a.data[..0]; M];
+                for r in 0..M {
+                    rows[r] = &a.data[(i + r) * a.row_step + inner.start..][..b.len()];
+                }
+                for (k, b) in b.iter().enumerate() {
+                    for r in 0..M {
+                        multiply_add(simd, &mut sums[r], rows[r][k], b);
+                    }
+                }
             } else {
                 // A transposed matrix: its columns are contiguous.
-                assert_eq!(a.row_step, 1);
-                tile(
-                    &mut sums,
-                    a.columns,
-                    #[inline(always)]
-                    |k: usize| lanes(a.data, k * a.column_step + i),
-                    panel(p),
-                );
-            }
-        }
-        write(&sums, c, add, i, j);
-        i += 4;
-    }
-    while i < c.rows {
-        let mut sums = [[0.0_f64; N]; 1];
-        for (p, [a, _]) in pairs.iter().enumerate() {
-            tile(
-                &mut sums,
-                a.columns,
-                #[inline(always)]
-                |k: usize| [a.data[i * a.row_step + k * a.column_step]],
-                panel(p),
-            );
-        }
-        write(&sums, c, add, i, j);
-        i += 1;
-    }
-}
-
-/// Adds A B to an M x N tile held in registers; `column` gives M entries of a column of A.
-#[inline(always)]
-fn tile<const M: usize, const N: usize>(
-    sums: &mut [[f64; N]; M],
-    inner: usize,
-    column: impl Fn(usize) -> [f64; M],
-    b: Panel<'_>,
-) {
-    let mut local = *sums;
-    for k in 0..inner {
-        let b_row: [f64; N] = lanes(b.data, k * b.step);
-        let x = column(k);
-        for r in 0..M {
-            for s in 0..N {
-                local[r][s] = x[r].mul_add(b_row[s], local[r][s]);
-            }
-        }
-    }
-    *sums = local;
-}
-
-/// Stores a tile.
-#[inline(always)]
-fn write<const M: usize, const N: usize>(
-    sums: &[[f64; N]; M],
-    c: &mut MatrixMut<'_, f64>,
-    add: bool,
-    i: usize,
-    j: usize,
-) {
-    for r in 0..M {
-        let c_row = &mut c.data[(i + r) * c.row_step + j..][..N];
-        for s in 0..N {
-            c_row[s] = if add { c_row[s] + sums[r][s] } else { sums[r][s] };
-        }
-    }
-}
-
-/// Partial sums per entry of A B^T: four chains of fused multiply-adds, added in pairs at the end.
-const LANES: usize = 4;
-
-/// M rows from row i on, each cut into lanes and what is left.
-#[inline(always)]
-#[allow(clippy::type_complexity)] // one use
-fn chunks<'a, const M: usize>(a: Matrix<'a, f64>, i: usize) -> ([&'a [[f64; LANES]]; M], [&'a [f64]; M]) {
-    let (mut chunks, mut tails): ([&[[f64; LANES]]; M], [&[f64]; M]) = ([&[]; M], [&[]; M]);
-    for r in 0..M {
-        let (whole, tail) = a.data[(i + r) * a.row_step..][..a.columns].as_chunks();
-        // The lengths written out, so that the loops over them need no checks.
-        chunks[r] = &whole[..a.columns / LANES];
-        tails[r] = &tail[..a.columns % LANES];
-    }
-    (chunks, tails)
-}
-
-/// C (+)= sum of A B^T, sums over contiguous columns.
-#[inline(always)]
-fn multiply_transposed(pairs: &[Pair<'_>], mut c: MatrixMut<'_, f64>, add: bool) {
-    let mut i = 0;
-    while i + 4 <= c.rows {
-        rows_of_dots::<4>(pairs, &mut c, add, i);
-        i += 4;
-    }
-    while i < c.rows {
-        rows_of_dots::<1>(pairs, &mut c, add, i);
-        i += 1;
-    }
-}
-
-#[inline(always)]
-fn rows_of_dots<const M: usize>(pairs: &[Pair<'_>], c: &mut MatrixMut<'_, f64>, add: bool, i: usize) {
-    let mut j = 0;
-    while j + 3 <= c.columns {
-        dots::<M, 3>(pairs, c, add, i, j);
-        j += 3;
-    }
-    if j + 2 <= c.columns {
-        dots::<M, 2>(pairs, c, add, i, j);
-        j += 2;
-    }
-    if j < c.columns {
-        dots::<M, 1>(pairs, c, add, i, j);
-    }
-}
-
-#[inline(always)]
-fn dots<const M: usize, const N: usize>(pairs: &[Pair<'_>], c: &mut MatrixMut<'_, f64>, add: bool, i: usize, j: usize) {
-    let mut sums = [[[0.0_f64; LANES]; N]; M];
-    let mut rest = [[0.0_f64; N]; M];
-    for &[a, b] in pairs {
-        let (a_chunks, a_tails) = chunks::<M>(a, i);
-        let (b_chunks, b_tails) = chunks::<N>(b, j);
-        for k in 0..a.columns / LANES {
-            for r in 0..M {
-                let x = a_chunks[r][k];
-                for s in 0..N {
-                    let y = b_chunks[s][k];
-                    for lane in 0..LANES {
-                        sums[r][s][lane] = x[lane].mul_add(y[lane], sums[r][s][lane]);
+                for (k, b) in b.iter().enumerate() {
+                    let column = &a.data[(inner.start + k) * a.column_step + i..][..M];
+                    for r in 0..M {
+                        multiply_add(simd, &mut sums[r], column[r], b);
                     }
                 }
             }
         }
-        for k in 0..a.columns % LANES {
-            for r in 0..M {
-                for s in 0..N {
-                    rest[r][s] = a_tails[r][k].mul_add(b_tails[s][k], rest[r][s]);
+        for r in 0..M {
+            let row = &mut self.c.data[(i + r) * self.c.row_step..][..self.c.columns][j..];
+            for s in 0..N {
+                let (start, end) = (s * S::F64_LANES, (s + 1) * S::F64_LANES);
+                let mut sum = sums[r][s];
+                if let Some(part) = row.get_mut(start..end) {
+                    let part = &mut S::as_mut_simd_f64s(part).0[0];
+                    *part = if self.add { simd.add_f64s(*part, sum) } else { sum };
+                } else {
+                    let part = &mut row[start..];
+                    if self.add {
+                        sum = simd.add_f64s(simd.partial_load_f64s(part), sum);
+                    }
+                    simd.partial_store_f64s(part, sum);
                 }
             }
         }
     }
-    // Seen together, the loop above and the sums below are vectorised across entries instead of lanes, with a shuffle for
-    // every load; the compiler must not see through here. (Without, a gradient of 8-16-16-1 takes 1.2 times as long.)
-    let sums = std::hint::black_box(sums);
-    for r in 0..M {
-        for s in 0..N {
-            let [p, q, u, v] = sums[r][s];
-            let sum = ((p + q) + (u + v)) + rest[r][s];
-            let entry = &mut c.data[(i + r) * c.row_step + j + s];
-            *entry = if add { *entry + sum } else { sum };
+}
+
+/// Where the first cache line starts: vectors that lie in two are slow.
+#[inline(always)]
+fn line_start(panel: &[f64]) -> usize {
+    panel.as_ptr().align_offset(64).min(panel.len())
+}
+
+/// The inner indices of a block that a factor has.
+#[inline(always)]
+fn part_of(block: &Range<usize>, inner: usize) -> Range<usize> {
+    block.start.min(inner)..block.end.min(inner)
+}
+
+/// sums += x b.
+#[inline(always)]
+fn multiply_add<S: Simd, const N: usize>(simd: S, sums: &mut [S::f64s; N], x: f64, b: &[S::f64s; N]) {
+    let x = simd.splat_f64s(x);
+    for s in 0..N {
+        sums[s] = simd.mul_add_f64s(x, b[s], sums[s]);
+    }
+}
+
+/// Writes R rows of B as columns, `wide` numbers apart.
+#[inline(always)]
+fn transpose<const R: usize>(b: &Matrix<'_, f64>, row: usize, inner: &Range<usize>, columns: &mut [f64], wide: usize) {
+    let mut rows = [&b.data[..0]; R];
+    for r in 0..R {
+        rows[r] = &b.data[(row + r) * b.row_step..][inner.clone()];
+    }
+    for k in 0..inner.len() {
+        let column = &mut columns[k * wide..][..R];
+        for r in 0..R {
+            column[r] = rows[r][k];
         }
     }
 }
@@ -329,7 +291,9 @@ mod tests {
 
     #[test]
     fn products_of_every_shape_match_the_triple_loop() {
-        for (m, k, n) in [(1, 1, 1), (3, 5, 7), (4, 8, 8), (5, 3, 13), (9, 16, 33), (16, 8, 32), (2, 31, 4)] {
+        for (m, k, n) in
+            [(1, 1, 1), (3, 5, 7), (4, 8, 8), (5, 3, 13), (9, 16, 33), (16, 8, 32), (2, 31, 4), (3, 600, 5)]
+        {
             let a: Vec<f64> = (0..m * k).map(entry).collect();
             let b: Vec<f64> = (0..k * n).map(|i| entry(i + 5)).collect();
             let b_transposed: Vec<f64> = (0..n * k).map(|i| b[(i % k) * n + i / k]).collect();
@@ -342,6 +306,30 @@ mod tests {
             assert_eq!(c, naive.iter().map(|x| 2.0 * x).collect::<Vec<_>>(), "{m} {k} {n} transposed");
             matmul(&[[view(&a, m, k), view(&b, k, n)]], target(&mut c, m, n), Store::Derivative);
             assert_eq!(c[0], 2.0 * naive[0], "at f64 there is no derivative to store");
+        }
+    }
+
+    #[test]
+    fn every_vector_unit_gives_the_same_bits() {
+        // Numbers whose products do round. 300 inner indices are more than one block.
+        let number = |i: usize| 1.0 / (1 + i * 37 % 101) as f64 - 0.3;
+        for (m, k, n) in [(1, 1, 1), (5, 7, 3), (9, 16, 33), (16, 32, 16), (13, 300, 11)] {
+            let (a, b): (Vec<f64>, Vec<f64>) = ((0..m * k).map(number).collect(), (0..k * n).map(number).collect());
+            for transposed in [false, true] {
+                let b = if transposed { view(&b, n, k) } else { view(&b, k, n) };
+                let pairs = [[view(&a, m, k), b], [view(&a, m, k), b]];
+                let by = |run: &dyn Fn(Product<'_>)| {
+                    let mut c = vec![0.7; m * n];
+                    run(Product { pairs: &pairs, c: target(&mut c, m, n), add: true, transposed });
+                    c
+                };
+                let scalar = by(&|product| pulp::WithSimd::with_simd(product, pulp::Scalar));
+                assert_eq!(scalar, by(&|product| pulp::Arch::new().dispatch(product)), "{m} {k} {n} {transposed}");
+                #[cfg(target_arch = "x86_64")]
+                if let Some(simd) = pulp::x86::V3::try_new() {
+                    assert_eq!(scalar, by(&|product| Simd::vectorize(simd, product)), "{m} {k} {n} {transposed}");
+                }
+            }
         }
     }
 

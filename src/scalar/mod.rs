@@ -107,6 +107,17 @@ pub trait Scalar:
     fn square(self) -> Self {
         self * self
     }
+    /// self * factor + term, rounded once in the components that are `f64`. A call into the system's mathematical library
+    /// outside the crate's vectorised loops, on processors of which not all have the instruction.
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        self * factor + term
+    }
+    /// x^2 + term, rounded as [`Scalar::mul_add`] is; of an interval with a square that is not negative.
+    #[inline(always)]
+    fn square_add(self, term: Self) -> Self {
+        self.square() + term
+    }
     /// 1/x.
     #[inline(always)]
     fn recip(self) -> Self {

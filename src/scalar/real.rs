@@ -84,6 +84,14 @@ impl Scalar for f64 {
         if self > 0.0 { 1.0 } else { 0.0 }
     }
     #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        f64::mul_add(self, factor, term)
+    }
+    #[inline(always)]
+    fn square_add(self, term: Self) -> Self {
+        f64::mul_add(self, self, term)
+    }
+    #[inline(always)]
     fn powf(self, p: f64) -> Self {
         libm::pow(self, p)
     }

@@ -20,6 +20,8 @@ pub trait Tangent<S: Scalar>: Copy + Debug + Send + Sync + 'static {
     fn negated(self) -> Self;
     /// Times a scalar.
     fn times(self, factor: S) -> Self;
+    /// Times a scalar, plus another: see [`Scalar::mul_add`].
+    fn times_plus(self, factor: S, term: Self) -> Self;
     /// Divided by a scalar.
     fn divided(self, divisor: S) -> Self;
     /// Times a constant.
@@ -63,6 +65,10 @@ impl<S: Scalar> Tangent<S> for S {
     #[inline(always)]
     fn times(self, factor: S) -> Self {
         self * factor
+    }
+    #[inline(always)]
+    fn times_plus(self, factor: S, term: Self) -> Self {
+        self.mul_add(factor, term)
     }
     #[inline(always)]
     fn divided(self, divisor: S) -> Self {
@@ -157,6 +163,13 @@ impl<const K: usize> Tangent<f64> for [f64; K] {
     fn times(mut self, factor: f64) -> Self {
         for k in 0..K {
             self[k] *= factor;
+        }
+        self
+    }
+    #[inline(always)]
+    fn times_plus(mut self, factor: f64, term: Self) -> Self {
+        for k in 0..K {
+            self[k] = self[k].mul_add(factor, term[k]);
         }
         self
     }

@@ -12,6 +12,7 @@ mod compositional_networks;
 mod curvature;
 mod descent;
 mod double_double;
+mod elementary;
 mod enclosures;
 mod forms;
 mod hessian;

@@ -5,7 +5,7 @@ use super::helix::{helix_loss, valley};
 use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Loss, Minibatches, Workspace};
 use crate::parameters::Parameters;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, vectorised};
 
 /// L = h(g) + k (1 - v'(cos g, sin g)) with h' = -s sech^2(g/l), w in R^2, one g in all of R (catalogue C(i)).
 ///
@@ -69,10 +69,16 @@ impl TIndexedHelix {
     /// The drift's value and its slope in g.
     #[inline(always)]
     fn drift<S: Scalar>(&self, g: S) -> (S, S) {
-        // 1 - tanh x = 2 sigmoid(-2x) and sech^2 x = 4 sigmoid(2x) sigmoid(-2x): no cancellation for large x.
-        let twice = g.scale(2.0 / self.l);
-        let ahead = (-twice).sigmoid();
-        (ahead.scale(2.0 * self.s * self.l), (ahead * twice.sigmoid()).scale(-4.0 * self.s))
+        // Compiled for the vector units there are: fused multiply-adds are instructions then.
+        vectorised(
+            #[inline(always)]
+            || {
+                // 1 - tanh x = 2 sigmoid(-2x) and sech^2 x = 4 sigmoid(2x) sigmoid(-2x): no cancellation for large x.
+                let twice = g.scale(2.0 / self.l);
+                let ahead = (-twice).sigmoid();
+                (ahead.scale(2.0 * self.s * self.l), (ahead * twice.sigmoid()).scale(-4.0 * self.s))
+            },
+        )
     }
 }
 
