@@ -1,16 +1,19 @@
-//! Gradient, Hessian-vector product and SGD step of the networks, beside a 256^3 matrix product in the same run.
+//! Gradients, Hessian-vector products and steps, beside a 256^3 matrix product in the same run.
 //!
 //! Throughput counts the floating-point operations of the matrix products alone (2 per multiply-add): `Gelem/s` reads as
-//! GFLOP/s, and the share of the machine's peak is the quotient with `peak/matmul-256`.
+//! GFLOP/s, and the share of the machine's peak is the quotient with `peak/matmul-256`. `ratecheck bench` prints the shares of
+//! the same work, and measures them in turns with the product, which is fairer on a busy machine.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
 use rand::RngExt;
 use ratecheck::curvature::{block_norms, dense_hessian};
 use ratecheck::data::Dataset;
+use ratecheck::descent::{Schedule, StepRule, Stepper};
+use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
@@ -87,35 +90,23 @@ fn networks(c: &mut Criterion) {
     }
 }
 
-fn sgd_step(c: &mut Criterion) {
+/// Steps of one long run each: minibatch, gradient, norms, move.
+fn steps(c: &mut Criterion) {
     let widths = [8, 16, 16, 1];
-    let (network, theta) = network(&widths, 256, Objective::Logistic);
-    let minibatches = Minibatches::subsets(256, 32).expect("32 of 256");
-    let mut group = c.benchmark_group("8-16-16-1/batch-32");
-    group.throughput(Throughput::Elements(gradient_flops(&widths, 32)));
-    group.bench_function("sgd step", |bench| {
-        bench.iter_batched(
-            || {
-                (
-                    theta.clone(),
-                    vec![0.0; theta.len()],
-                    Workspace::default(),
-                    Vec::new(),
-                    Seed::new(2).generator("step"),
-                )
-            },
-            |(mut theta, mut grad, mut work, mut scratch, mut generator)| {
-                for _ in 0..100 {
-                    let z = minibatches.draw(&mut generator, &mut scratch);
-                    network.sample_gradient(z, &theta, &mut grad, &mut work);
-                    theta.iter_mut().zip(&grad).for_each(|(x, d)| *x -= 0.1 * d);
-                }
-                theta
-            },
-            BatchSize::SmallInput,
-        );
-    });
-    group.finish();
+    let (full, theta) = network(&widths, 256, Objective::Logistic);
+    let sgd = full.with_minibatches(Minibatches::subsets(256, 32).expect("32 of 256"));
+    let eta = Schedule::new(0.1, 0.5).expect("a valid rate");
+    for (name, loss, batch) in [("8-16-16-1/batch-32", &sgd, 32), ("8-16-16-1/batch-256", &full, 256)] {
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Elements(gradient_flops(&widths, batch)));
+        let mut stepper = Stepper::new(loss, &theta, StepRule::Gradient, eta, eta, Seed::new(2).generator("step"));
+        group.bench_function("step", |bench| bench.iter(|| stepper.step().expect("finite")));
+        group.finish();
+    }
+    let problem = ProblemJ::new(4, 0.5, 0.5);
+    let start = vec![0.5; problem.parameters().len()];
+    let mut stepper = Stepper::new(&problem, &start, StepRule::Gradient, eta, eta, Seed::new(2).generator("step"));
+    c.bench_function("problem-j/step", |bench| bench.iter(|| stepper.step().expect("finite")));
 }
 
 /// All norms of the blocks of one Hessian, on one core. The budget is the time in which the 256^3 product does 3e8 operations (10
@@ -134,5 +125,5 @@ fn curvature(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, peak, networks, sgd_step, curvature);
+criterion_group!(benches, peak, networks, steps, curvature);
 criterion_main!(benches);

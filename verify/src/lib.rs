@@ -3,6 +3,7 @@
 
 mod appendix_c;
 mod auto_tuning;
+pub mod bench;
 pub mod calibration;
 mod check;
 pub mod claims;

@@ -204,12 +204,37 @@ fn conformance_tries_many_seeds() {
     }
 }
 
+fn bench_measures_everything() {
+    let quick = ["bench", "--repeats", "1", "--seeds", "1", "--steps", "20", "--jobs", "2"];
+    let table = ratecheck(&quick, Path::new("."));
+    assert_eq!(code(&table), 0);
+    let table = String::from_utf8(table.stdout).unwrap();
+    for part in ["256 x 256", "SGD step", "Hessian-vector product", "problem J", "5 runs of 20 SGD steps"] {
+        assert!(table.contains(part), "{table}");
+    }
+    let json = ratecheck(&[&quick[..], &["--json"]].concat(), Path::new("."));
+    assert_eq!(code(&json), 0);
+    let found: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let work = found["work"].as_array().unwrap();
+    assert_eq!(work.len(), 10);
+    // No time is judged here: they are positive, the best is the best, and the yardstick measures itself.
+    for one in work {
+        let (best, median) = (one["best"].as_f64().unwrap(), one["median"].as_f64().unwrap());
+        assert!(best > 0.0 && best <= median, "{one}");
+    }
+    assert_eq!(work[0]["share"], 1.0);
+    assert!(work[9]["share"].is_null(), "problem J has no products");
+    let threads: Vec<_> = found["sweeps"].as_array().unwrap().iter().map(|one| one["threads"].as_u64()).collect();
+    assert_eq!(threads, [Some(1), Some(2)]);
+    assert_eq!(code(&ratecheck(&["bench", "--repeats", "0"], Path::new("."))), 2);
+}
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     if arguments.nth(1).is_some_and(|first| first == AS_RATECHECK) {
         return main_with(std::iter::once("ratecheck".into()).chain(arguments), CLAIMS);
     }
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 8] = [
         ("exit_codes_of_verify", exit_codes_of_verify),
         ("bad_usage_is_2", bad_usage_is_2),
         ("an_unknown_claim_is_5", an_unknown_claim_is_5),
@@ -217,6 +242,7 @@ fn main() -> ExitCode {
         ("verify_writes_everything_and_repeats_itself", verify_writes_everything_and_repeats_itself),
         ("list_and_explain", list_and_explain),
         ("conformance_tries_many_seeds", conformance_tries_many_seeds),
+        ("bench_measures_everything", bench_measures_everything),
     ];
     let trials = tests
         .into_iter()

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
 
+mod bench;
 mod calibrate;
 mod compare;
 mod conformance;
@@ -77,7 +78,8 @@ Examples:
   ratecheck constants --problem net.toml     its smoothness constants, from below and from above
   ratecheck sweep plan.toml --dry-run        a grid of runs: which they are, and how long they will take
   ratecheck sweep plan.toml                  all of them; stop it and start it again as you like
-  ratecheck merge part-1 part-2 --out whole  parts of a sweep into one";
+  ratecheck merge part-1 part-2 --out whole  parts of a sweep into one
+  ratecheck bench                            how fast the engine is here, in half a minute";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
 /// claim, and that each check would have failed had the claim been false.
@@ -114,6 +116,8 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Join the parts of a sweep that were run with --shard.
     Merge(merge::Arguments),
+    /// Measure how fast the engine is on this machine: steps, gradients and a sweep, beside a product of matrices.
+    Bench(bench::Arguments),
 }
 
 /// The year of the paper: an arbitrary number, fixed before anything was run.
@@ -159,6 +163,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Command::Constants(arguments) => constants::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     exit_code(ended.unwrap_or_else(|(exit, message)| {
         // Nothing is left to be done if standard error is closed.
