@@ -1,13 +1,15 @@
 //! Gradients, Hessian-vector products and steps, beside a 256^3 matrix product in the same run.
 //!
 //! Throughput counts the floating-point operations of the matrix products alone (2 per multiply-add): `Gelem/s` reads as
-//! GFLOP/s, and the share of the machine's peak is the quotient with `peak/matmul-256`. `ratecheck bench` prints the shares of
-//! the same work, and measures them in turns with the product, which is fairer on a busy machine.
-#![allow(missing_docs)]
+//! GFLOP/s. At the end the shares of the speed of `peak/matmul-256` are printed. `ratecheck bench` measures the same work in turns
+//! with the product, which is fairer on a busy machine, and a sweep.
+#![allow(missing_docs, clippy::print_stdout)]
 
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use ndarray::Array2;
 use rand::RngExt;
 use ratecheck::curvature::{block_norms, dense_hessian};
@@ -49,6 +51,14 @@ fn gradient_flops(widths: &[usize], batch: usize) -> u64 {
     2 * batch as u64 * (3 * all - products(&widths[..2]))
 }
 
+/// The same of a Hessian-vector product. Behind the first layer, whose inputs are constants, every product of the gradient has two more
+/// for the derivative; dL/dW itself is not wanted.
+fn product_flops(widths: &[usize], batch: usize) -> u64 {
+    let products = |w: &[usize]| (w[0] * w[1]) as u64;
+    let all: u64 = widths.windows(2).map(products).sum();
+    2 * batch as u64 * (8 * all - 5 * products(&widths[..2]))
+}
+
 fn peak(c: &mut Criterion) {
     let a = Array2::from_shape_fn((256, 256), |(i, j)| ((i * 31 + j * 17) % 64) as f64);
     let b = a.t().to_owned();
@@ -83,6 +93,7 @@ fn networks(c: &mut Criterion) {
         let mut product = lifted.clone();
         let mut work = Workspace::default();
         work.wanted = Wanted::Derivative;
+        group.throughput(Throughput::Elements(product_flops(widths, batch)));
         group.bench_function("hessian-vector product", |bench| {
             bench.iter(|| network.sample_gradient(&z, black_box(&lifted), &mut product, &mut work));
         });
@@ -109,10 +120,12 @@ fn steps(c: &mut Criterion) {
     c.bench_function("problem-j/step", |bench| bench.iter(|| stepper.step().expect("finite")));
 }
 
+/// See [`curvature`].
+const BUDGET: u64 = 300_000_000;
+
 /// All norms of the blocks of one Hessian, on one core. The budget is the time in which the 256^3 product does 3e8 operations (10
 /// ms at 30 GFLOP/s), so that the share of it that is used is `peak/matmul-256` over this throughput.
 fn curvature(c: &mut Criterion) {
-    const BUDGET: u64 = 300_000_000;
     let (network, theta) = network(&[8, 16, 16, 1], 32, Objective::Logistic);
     let theta = network.parameters().theta_unit(&theta);
     let z: Vec<usize> = (0..32).collect();
@@ -126,4 +139,52 @@ fn curvature(c: &mut Criterion) {
 }
 
 criterion_group!(benches, peak, networks, steps, curvature);
-criterion_main!(benches);
+
+fn main() {
+    let begin = SystemTime::now();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    shares(begin);
+}
+
+/// Prints what Criterion has measured since `begin` relative to the product of matrices: nothing where it measured nothing.
+fn shares(begin: SystemTime) {
+    let home = std::env::var_os("CRITERION_HOME").map(PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let mut found: Vec<(String, f64, f64)> = Vec::new();
+    collect(&home.unwrap_or_else(|| target.join("criterion")), begin, &mut found);
+    let Some(peak) = found.iter().find(|(name, ..)| name.starts_with("peak/")).map(|(_, ops, ns)| ops / ns) else {
+        return;
+    };
+    println!("Shares of {peak:.1} GFLOP/s, the speed of the 256 x 256 product, by medians:");
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, ops, ns) in found {
+        let share = ops / ns / peak;
+        if ops == BUDGET as f64 {
+            println!("  {name:50} {:6.1} ms where the product runs at 30 GFLOP/s", 10.0 / share);
+        } else {
+            println!("  {name:50} {:6.1} %", 100.0 * share);
+        }
+    }
+}
+
+/// (name, operations, nanoseconds) of every benchmark below a folder that was measured since `begin` and counts operations.
+fn collect(folder: &Path, begin: SystemTime, found: &mut Vec<(String, f64, f64)>) {
+    let read = |name: &str| -> Option<serde_json::Value> {
+        let path = folder.join(name);
+        let fresh = path.metadata().and_then(|m| m.modified()).is_ok_and(|at| at >= begin);
+        fresh.then(|| serde_json::from_slice(&std::fs::read(path).ok()?).ok())?
+    };
+    if folder.ends_with("new")
+        && let (Some(about), Some(estimates)) = (read("benchmark.json"), read("estimates.json"))
+        && let Some(ops) = about["throughput"]["Elements"].as_f64()
+        && let Some(ns) = estimates["median"]["point_estimate"].as_f64()
+    {
+        found.push((about["full_id"].as_str().unwrap_or_default().to_owned(), ops, ns));
+    }
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            collect(&entry.path(), begin, found);
+        }
+    }
+}
