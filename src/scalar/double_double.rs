@@ -288,20 +288,6 @@ impl Scalar for DoubleDouble {
         row[b] = self.hi;
         row[half + b] = self.lo;
     }
-    #[inline(always)]
-    fn load_lanes<const K: usize>(row: &[f64], b: usize) -> [Self; K] {
-        let mut lanes = [Self::ZERO; K];
-        for (i, lane) in lanes.iter_mut().enumerate() {
-            *lane = Self::load(row, b + i);
-        }
-        lanes
-    }
-    #[inline(always)]
-    fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [f64], b: usize) {
-        for (i, lane) in lanes.into_iter().enumerate() {
-            lane.store(row, b + i);
-        }
-    }
 
     fn matmul(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, store: Store) {
         kernel::matmul(pairs, c, store);

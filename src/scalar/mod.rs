@@ -133,10 +133,22 @@ pub trait Scalar:
     /// Writes scalar `b` of a row in planes.
     fn store(self, row: &mut [Self::Base], b: usize);
 
-    /// Scalars b..b+K of a row in planes, with one bounds check per plane.
-    fn load_lanes<const K: usize>(row: &[Self::Base], b: usize) -> [Self; K];
+    /// Scalars b..b+K of a row in planes; where it is hot, with one bounds check per plane.
+    #[inline(always)]
+    fn load_lanes<const K: usize>(row: &[Self::Base], b: usize) -> [Self; K] {
+        let mut lanes = [Self::ZERO; K];
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane = Self::load(row, b + i);
+        }
+        lanes
+    }
     /// Writes scalars b..b+K of a row in planes.
-    fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize);
+    #[inline(always)]
+    fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize) {
+        for (i, lane) in lanes.into_iter().enumerate() {
+            lane.store(row, b + i);
+        }
+    }
 
     /// C = A B, or C += A B, summed over the given pairs [A, B] of equal shapes and steps; see [`Store`]. The columns of B and
     /// of C are contiguous.

@@ -11,6 +11,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ProblemError, nearest};
 
+/// The text of a file that a user has named; `remedy` says what it should have been.
+pub(crate) fn text_of(path: &Path, remedy: &str) -> Result<String, ProblemError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ProblemError::of_file(path, format!("cannot be read: {error}"), remedy))
+}
+
 /// The text of a problem file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Document<'a> {

@@ -47,7 +47,7 @@ pub use error::{ProblemError, nearest};
 pub use model::Model;
 pub use network::Described;
 
-pub(crate) use document::{Document, Entry, Section};
+pub(crate) use document::{Document, Entry, Section, text_of};
 pub(crate) use network::{NORMALISATION_KEYS, normalisation, normalisation_in_a_word};
 
 /// The sections of a problem file.
@@ -75,10 +75,7 @@ impl Problem {
     /// # Errors
     /// If a file cannot be read, or something in it is not as `docs/problem-file.md` says.
     pub fn read(path: &Path) -> Result<Self, ProblemError> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let remedy = "give a problem file in TOML, as docs/problem-file.md describes it";
-            ProblemError::of_file(path, format!("cannot be read: {error}"), remedy)
-        })?;
+        let text = text_of(path, "give a problem file in TOML, as docs/problem-file.md describes it")?;
         Self::parse(&text, path)
     }
 

@@ -8,7 +8,7 @@ use super::cell::{Cell, LookAt, Runs};
 use super::grid;
 use super::instance::Instance;
 use super::quantity::{DEFAULT, QUANTITIES, Quantity};
-use crate::problem::{Document, Entry, ProblemError, Section};
+use crate::problem::{Document, Entry, ProblemError, Section, text_of};
 
 const KEYS: [&str; 8] =
     ["steps", "horizons", "first-horizon", "seeds", "look-at", "every-step", "fresh-minibatches", "record"];
@@ -40,10 +40,7 @@ impl Plan {
     /// # Errors
     /// If a file cannot be read, or something in it is not as `docs/sweep-plan.md` says.
     pub fn read(path: &Path) -> Result<Self, ProblemError> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let remedy = "give a plan in TOML, as docs/sweep-plan.md describes it";
-            ProblemError::of_file(path, format!("cannot be read: {error}"), remedy)
-        })?;
+        let text = text_of(path, "give a plan in TOML, as docs/sweep-plan.md describes it")?;
         Self::parse(&text, path)
     }
 
