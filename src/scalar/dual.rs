@@ -252,16 +252,10 @@ impl<S: Scalar, D: Tangent<S>> Scalar for Dual<S, D> {
         D::store_lanes(tangents, du, b);
     }
 
-    fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], mut c: MatrixMut<'_, Self::Base>, store: Store) {
-        if store != Store::Derivative {
-            S::matmul(pairs, c.skip_planes(0), store);
-        }
+    fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store) {
         D::product(pairs, c, store);
     }
-    fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], mut c: MatrixMut<'_, Self::Base>, store: Store) {
-        if store != Store::Derivative {
-            S::matmul_transposed(pairs, c.skip_planes(0), store);
-        }
+    fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store) {
         D::product_transposed(pairs, c, store);
     }
 }

@@ -34,8 +34,18 @@ pub(super) fn matmul(pairs: &[Pair<'_>], c: MatrixMut<'_, f64>, store: Store) {
         assert!(a.column_step == 1 || a.row_step == 1);
     }
     if store != Store::Derivative {
-        pulp::Arch::new().dispatch(Product { pairs, c, add: store == Store::Add, transposed: false });
+        pulp::Arch::new().dispatch(Product { pairs, values: None, c, add: store == Store::Add, transposed: false });
     }
+}
+
+/// See [`super::Scalar::matmul_dual`]. Both products read B: it is packed once.
+pub(super) fn matmul_dual([a, b]: Pair<'_>, c: MatrixMut<'_, f64>, store: Store) {
+    let (add, with_a) = (store == Store::Add, [a.skip_planes(1), b]);
+    assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && b.column_step == 1);
+    assert!((a.column_step == 1 || a.row_step == 1) && store != Store::Derivative);
+    let pairs = [[a, b.skip_planes(1)], with_a];
+    let pairs = if b.plane_step.is_some() { &pairs[..] } else { &pairs[1..] };
+    pulp::Arch::new().dispatch(Product { pairs, values: Some(a), c, add, transposed: false });
 }
 
 /// See [`super::Scalar::matmul_transposed`].
@@ -45,7 +55,7 @@ pub(super) fn matmul_transposed(pairs: &[Pair<'_>], c: MatrixMut<'_, f64>, store
         assert!(a.column_step == 1 && b.column_step == 1);
     }
     if store != Store::Derivative {
-        pulp::Arch::new().dispatch(Product { pairs, c, add: store == Store::Add, transposed: true });
+        pulp::Arch::new().dispatch(Product { pairs, values: None, c, add: store == Store::Add, transposed: true });
     }
 }
 
@@ -59,10 +69,13 @@ pub(super) fn lanes<const K: usize>(row: &[f64], b: usize) -> [f64; K] {
 
 /// The most inner indices in one chain. Longer sums are sums of such chains, in order.
 const BLOCK: usize = 256;
+
 /// C (+)= the sum of A B over all pairs, or of A B^T. Each entry is one chain of fused multiply-adds over the inner indices of
 /// a block, whatever the tiles: they are as large as the registers allow.
 struct Product<'a> {
     pairs: &'a [Pair<'a>],
+    /// If there is such an A, then A times the last B goes to the values of C, and the sum over the pairs to its derivatives.
+    values: Option<Matrix<'a, f64>>,
     c: MatrixMut<'a, f64>,
     add: bool,
     transposed: bool,
@@ -100,10 +113,10 @@ impl Product<'_> {
             let mut j = 0;
             while j < self.c.columns {
                 if self.c.columns - j > S::F64_LANES {
-                    self.column_of_tiles::<S, M, 2>(simd, panel, j, &block);
+                    self.strip::<S, M, 2>(simd, panel, j, &block);
                     j += 2 * S::F64_LANES;
                 } else {
-                    self.column_of_tiles::<S, M, 1>(simd, panel, j, &block);
+                    self.strip::<S, M, 1>(simd, panel, j, &block);
                     j += S::F64_LANES;
                 }
             }
@@ -112,9 +125,9 @@ impl Product<'_> {
         }
     }
 
-    /// All rows of the columns from j on that N vectors hold.
+    /// The columns from j on that N vectors hold.
     #[inline(always)]
-    fn column_of_tiles<S: Simd, const M: usize, const N: usize>(
+    fn strip<S: Simd, const M: usize, const N: usize>(
         &mut self,
         simd: S,
         panel: &mut Vec<f64>,
@@ -122,26 +135,47 @@ impl Product<'_> {
         block: &Range<usize>,
     ) {
         let wide = N * S::F64_LANES;
-        self.pack(panel, wide, j..self.c.columns.min(j + wide), block);
-        let panel = &panel[line_start(panel)..];
+        let len = self.pack(panel, wide, j..self.c.columns.min(j + wide), block);
+        let panel = &panel[line_start(panel)..][..len];
+        match (self.values, self.pairs.last()) {
+            (Some(a), Some([_, b])) => {
+                self.tiles::<S, M, N>(simd, self.pairs, panel, [self.c.plane_step, j], block);
+                let panel = &panel[len - wide * part_of(block, a.columns).len()..];
+                self.tiles::<S, M, N>(simd, &[[a, *b]], panel, [0, j], block);
+            }
+            _ => self.tiles::<S, M, N>(simd, self.pairs, panel, [0, j], block),
+        }
+    }
+
+    /// All rows of the columns that one panel holds.
+    #[inline(always)]
+    fn tiles<S: Simd, const M: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        pairs: &[Pair<'_>],
+        panel: &[f64],
+        [plane, j]: [usize; 2],
+        block: &Range<usize>,
+    ) {
         let mut i = 0;
         while i + M <= self.c.rows {
-            self.tile::<S, M, N>(simd, panel, [i, j], block);
+            self.tile::<S, M, N>(simd, pairs, panel, [plane, i, j], block);
             i += M;
         }
         while M > 4 && i + 4 <= self.c.rows {
-            self.tile::<S, 4, N>(simd, panel, [i, j], block);
+            self.tile::<S, 4, N>(simd, pairs, panel, [plane, i, j], block);
             i += 4;
         }
         while i < self.c.rows {
-            self.tile::<S, 1, N>(simd, panel, [i, j], block);
+            self.tile::<S, 1, N>(simd, pairs, panel, [plane, i, j], block);
             i += 1;
         }
     }
 
-    /// Copies some columns of every B, or rows if B is to be transposed, as rows of `wide` numbers, the last of them 0.
+    /// Copies some columns of every B, or rows if B is to be transposed, as rows of `wide` numbers, the last of them 0. Returns how
+    /// many numbers that makes.
     #[inline(always)]
-    fn pack(&self, panel: &mut Vec<f64>, wide: usize, columns: Range<usize>, block: &Range<usize>) {
+    fn pack(&self, panel: &mut Vec<f64>, wide: usize, columns: Range<usize>, block: &Range<usize>) -> usize {
         let n = columns.len();
         let rows: usize = self.pairs.iter().map(|[a, _]| part_of(block, a.columns).len()).sum();
         if panel.len() < wide * rows + 8 {
@@ -177,20 +211,22 @@ impl Product<'_> {
             }
             rest = after;
         }
+        wide * rows
     }
 
-    /// Computes an M x N tile of C held in registers.
+    /// Computes an M x N tile of C held in registers, in the plane that starts at the given place.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const N: usize>(
         &mut self,
         simd: S,
+        pairs: &[Pair<'_>],
         panel: &[f64],
-        [i, j]: [usize; 2],
+        [plane, i, j]: [usize; 3],
         block: &Range<usize>,
     ) {
         let mut sums = [[simd.splat_f64s(0.0); N]; M];
         let (mut panel, _) = S::as_simd_f64s(panel).0.as_chunks::<N>();
-        for [a, _] in self.pairs {
+        for [a, _] in pairs {
             let inner = part_of(block, a.columns);
             let (b, after) = panel.split_at(inner.len());
             panel = after;
@@ -216,7 +252,7 @@ impl Product<'_> {
             }
         }
         for r in 0..M {
-            let row = &mut self.c.data[(i + r) * self.c.row_step..][..self.c.columns][j..];
+            let row = &mut self.c.data[plane + (i + r) * self.c.row_step..][..self.c.columns][j..];
             for s in 0..N {
                 let (start, end) = (s * S::F64_LANES, (s + 1) * S::F64_LANES);
                 let mut sum = sums[r][s];
@@ -320,7 +356,7 @@ mod tests {
                 let pairs = [[view(&a, m, k), b], [view(&a, m, k), b]];
                 let by = |run: &dyn Fn(Product<'_>)| {
                     let mut c = vec![0.7; m * n];
-                    run(Product { pairs: &pairs, c: target(&mut c, m, n), add: true, transposed });
+                    run(Product { pairs: &pairs, values: None, c: target(&mut c, m, n), add: true, transposed });
                     c
                 };
                 let scalar = by(&|product| pulp::WithSimd::with_simd(product, pulp::Scalar));
@@ -328,6 +364,28 @@ mod tests {
                 #[cfg(target_arch = "x86_64")]
                 if let Some(simd) = pulp::x86::V3::try_new() {
                     assert_eq!(scalar, by(&|product| Simd::vectorize(simd, product)), "{m} {k} {n} {transposed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_of_duals_has_the_bits_of_products_of_its_planes() {
+        let number = |i: usize| 1.0 / (1 + i * 37 % 101) as f64 - 0.3;
+        for (m, k, n) in [(1, 1, 1), (5, 7, 3), (9, 16, 33), (13, 300, 11)] {
+            let a: Vec<f64> = (0..2 * m * k).map(number).collect();
+            let b: Vec<f64> = (0..2 * k * n).map(|i| number(i + 5)).collect();
+            let (a_0, a_1) = (view(&a, m, k), view(&a[m * k..], m, k));
+            let (b_0, b_1) = (view(&b, k, n), view(&b[k * n..], k, n));
+            let constant = Matrix { plane_step: None, ..b_0 };
+            for (factor, derivative) in [(b_0, &[[a_0, b_1], [a_1, b_0]][..]), (constant, &[[a_1, b_0]][..])] {
+                for store in [Store::Replace, Store::Add] {
+                    let mut c = vec![0.7; 2 * m * n];
+                    Dual::<f64>::matmul(&[[a_0, factor]], target(&mut c, m, n), store);
+                    let mut planes = vec![0.7; 2 * m * n];
+                    matmul(&[[a_0, b_0]], target(&mut planes, m, n), store);
+                    matmul(derivative, target(&mut planes[m * n..], m, n), store);
+                    assert_eq!(c, planes, "{m} {k} {n}");
                 }
             }
         }

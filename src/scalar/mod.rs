@@ -153,6 +153,12 @@ pub trait Scalar:
     /// C = A B, or C += A B, summed over the given pairs [A, B] of equal shapes and steps; see [`Store`]. The columns of B and
     /// of C are contiguous.
     fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
+    /// C = A B, or C += A B, and with it the derivative C' (+)= A B' + A' B, whose planes follow those of the values; B may be a
+    /// constant. The same numbers as of two products, but what both read is laid out once.
+    fn matmul_dual([a, b]: [Matrix<'_, Self::Base>; 2], mut c: MatrixMut<'_, Self::Base>, store: Store) {
+        Self::matmul(&[[a, b]], c.skip_planes(0), store);
+        tangent::leibniz(&[[a, b]], c, store, Self::PLANES, Self::matmul);
+    }
     /// C = A B^T, or C += A B^T, summed over the given pairs. The columns of A and of B are contiguous; sums run over them.
     fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
 }

@@ -123,6 +123,9 @@ impl Scalar for f64 {
     fn matmul(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, store: Store) {
         kernel::matmul(pairs, c, store);
     }
+    fn matmul_dual(pair: [Matrix<'_, f64>; 2], c: MatrixMut<'_, f64>, store: Store) {
+        kernel::matmul_dual(pair, c, store);
+    }
     fn matmul_transposed(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, store: Store) {
         kernel::matmul_transposed(pairs, c, store);
     }

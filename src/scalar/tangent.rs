@@ -40,9 +40,9 @@ pub trait Tangent<S: Scalar>: Copy + Debug + Send + Sync + 'static {
     /// Writes entries b..b+N.
     fn store_lanes<const N: usize>(lanes: [Self; N], row: &mut [S::Base], b: usize);
 
-    /// The derivative planes of [`Scalar::matmul`]: C' = A B' + A' B, where a constant factor has no derivative.
+    /// All planes of [`Scalar::matmul`]: C = A B and C' = A B' + A' B, where a constant factor has no derivative.
     fn product(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store);
-    /// The derivative planes of [`Scalar::matmul_transposed`].
+    /// All planes of [`Scalar::matmul_transposed`].
     fn product_transposed(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store);
 }
 
@@ -103,16 +103,35 @@ impl<S: Scalar> Tangent<S> for S {
         S::store_lanes(lanes, row, b);
     }
 
-    fn product(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store) {
-        leibniz(pairs, c, store, S::PLANES, S::matmul);
+    fn product(pairs: &[[Matrix<'_, S::Base>; 2]], mut c: MatrixMut<'_, S::Base>, store: Store) {
+        match pairs {
+            [[a, b]] if store != Store::Derivative && a.plane_step.is_some() => S::matmul_dual([*a, *b], c, store),
+            _ => {
+                values(pairs, &mut c, store, S::matmul);
+                leibniz(pairs, c, store, S::PLANES, S::matmul);
+            }
+        }
     }
-    fn product_transposed(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store) {
+    fn product_transposed(pairs: &[[Matrix<'_, S::Base>; 2]], mut c: MatrixMut<'_, S::Base>, store: Store) {
+        values(pairs, &mut c, store, S::matmul_transposed);
         leibniz(pairs, c, store, S::PLANES, S::matmul_transposed);
     }
 }
 
+/// The planes of the values, if they are wanted.
+fn values<T>(
+    pairs: &[[Matrix<'_, T>; 2]],
+    c: &mut MatrixMut<'_, T>,
+    store: Store,
+    product: impl Fn(&[[Matrix<'_, T>; 2]], MatrixMut<'_, T>, Store),
+) {
+    if store != Store::Derivative {
+        product(pairs, c.skip_planes(0), store);
+    }
+}
+
 /// C' = A B' + A' B. Both terms go to the kernel together, which then writes C' once.
-fn leibniz<T: Copy>(
+pub(super) fn leibniz<T: Copy>(
     pairs: &[[Matrix<'_, T>; 2]],
     mut c: MatrixMut<'_, T>,
     store: Store,
@@ -230,6 +249,7 @@ impl<const K: usize> Tangent<f64> for [f64; K] {
 
     /// Directions are mostly unit vectors, and a unit vector changes one row of one matrix: rows of zeros are left out.
     fn product(pairs: &[[Matrix<'_, f64>; 2]], mut c: MatrixMut<'_, f64>, store: Store) {
+        values(pairs, &mut c, store, f64::matmul);
         let mut store = if store == Store::Derivative { Store::Replace } else { store };
         for &[a, b] in pairs {
             match b.plane_step {
@@ -255,6 +275,7 @@ impl<const K: usize> Tangent<f64> for [f64; K] {
     }
 
     fn product_transposed(pairs: &[[Matrix<'_, f64>; 2]], mut c: MatrixMut<'_, f64>, store: Store) {
+        values(pairs, &mut c, store, f64::matmul_transposed);
         for k in 1..=K {
             let mut c = c.skip_planes(k);
             let mut store = if store == Store::Derivative { Store::Replace } else { store };
