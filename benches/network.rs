@@ -14,11 +14,12 @@ use ndarray::Array2;
 use rand::RngExt;
 use ratecheck::curvature::{block_norms, dense_hessian};
 use ratecheck::data::Dataset;
-use ratecheck::descent::{Schedule, StepRule, Stepper};
+use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, run_in_lockstep};
 use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
+use ratecheck::rates::log_spaced;
 use ratecheck::scalar::Dual;
 
 fn network(widths: &[usize], examples: usize, objective: Objective) -> (Network, Vec<f64>) {
@@ -114,6 +115,21 @@ fn steps(c: &mut Criterion) {
         group.bench_function("step", |bench| bench.iter(|| stepper.step().expect("finite")));
         group.finish();
     }
+    let mut group = c.benchmark_group("8-16-16-1/batch-32");
+    group.throughput(Throughput::Elements(8 * gradient_flops(&widths, 32)));
+    let stepper = |k| Stepper::new(&sgd, &theta, StepRule::Gradient, eta, eta, Seed::new(k).generator("step"));
+    let mut together = Lockstep::new(&sgd, (0..8).map(stepper).collect());
+    group.bench_function("step of eight runs", |bench| {
+        bench.iter(|| assert!(together.step().iter().all(Result::is_ok)));
+    });
+    // A sweep's worth of it: starts, steps, and L at forty horizons, each time from sixteen fresh minibatches.
+    const STEPS: u64 = 1000;
+    let plan = Plan::new(StepRule::Gradient, eta, eta, STEPS, log_spaced(1, STEPS, 40));
+    let runs: Vec<_> = (0..8).map(|k| (theta.clone(), plan.clone(), Seed::new(k).generator("sweep"))).collect();
+    group.throughput(Throughput::Elements(8 * STEPS * gradient_flops(&widths, 32)));
+    group.sample_size(20);
+    group.bench_function("sweep of eight runs", |bench| bench.iter(|| run_in_lockstep(&sgd, black_box(&runs))));
+    group.finish();
     let problem = ProblemJ::new(4, 0.5, 0.5);
     let start = vec![0.5; problem.parameters().len()];
     let mut stepper = Stepper::new(&problem, &start, StepRule::Gradient, eta, eta, Seed::new(2).generator("step"));

@@ -107,18 +107,23 @@ impl Parameters {
 }
 
 /// The squared Euclidean norm: eight sums side by side, added by halves, and the rest in order.
-#[inline]
-pub fn norm_sq(x: &[f64]) -> f64 {
+#[inline(always)]
+pub fn norm_sq<S: Scalar>(x: &[S]) -> S {
     let (eights, rest) = x.as_chunks::<8>();
-    let mut sums = [0.0; 8];
+    let mut sums = [S::ZERO; 8];
     for eight in eights {
         for i in 0..8 {
+            // Scalars that fill a register are taken one by one: the compiler would take one run of eight together, with a gather.
+            let i = if S::RUNS > 1 { std::hint::black_box(i) } else { i };
             sums[i] += eight[i] * eight[i];
         }
     }
-    let fours: [f64; 4] = std::array::from_fn(|i| sums[i] + sums[i + 4]);
-    let whole = (fours[0] + fours[2]) + (fours[1] + fours[3]);
-    whole + rest.iter().map(|x| x * x).sum::<f64>()
+    let [a, b, c, d] = [sums[0] + sums[4], sums[1] + sums[5], sums[2] + sums[6], sums[3] + sums[7]];
+    let mut last = S::ZERO;
+    for &x in rest {
+        last += x * x;
+    }
+    ((a + c) + (b + d)) + last
 }
 
 /// The inner product.

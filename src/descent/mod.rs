@@ -2,10 +2,11 @@
 //!
 //! [`Stepper`] makes one step of [`StepRule`] at a time and shows all that a claim about one step needs. [`run`] follows a
 //! [`Plan`] over many steps and keeps [`Record`]s at chosen horizons; [`run_many`] does so for many starting points in
-//! parallel, with the same bits for any number of threads.
+//! parallel, with the same bits for any number of threads. [`Lockstep`] takes eight runs of a network through one evaluation.
 //!
 //! Divergence is an observation, with its step and with what was not finite: see [`Divergence`].
 
+mod lockstep;
 mod memory;
 mod record;
 mod rule;
@@ -13,6 +14,7 @@ mod run;
 mod schedule;
 mod stepper;
 
+pub use lockstep::{Lockstep, run_in_lockstep};
 pub use record::{Record, Running, Source};
 pub use rule::StepRule;
 pub use run::{Plan, Recording, Trace, run, run_many};

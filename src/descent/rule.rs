@@ -2,6 +2,7 @@
 
 use super::memory::Direction;
 use crate::parameters::{Parameters, norm_sq};
+use crate::scalar::Scalar;
 
 /// How a block w_i moves. The scale-variant g always moves by g <- g - eta_{g,t} grad_g F_z.
 ///
@@ -113,9 +114,14 @@ impl StepRule {
 }
 
 /// x <- x - rate grad.
-#[inline]
-pub(super) fn move_against(x: &mut [f64], grad: &[f64], rate: f64) {
-    for (x, d) in x.iter_mut().zip(grad) {
-        *x -= rate * d;
+#[inline(always)]
+pub(super) fn move_against<S: Scalar>(x: &mut [S], grad: &[S], rate: S) {
+    let grad = &grad[..x.len()];
+    let mut k = 0;
+    let zero = if S::RUNS > 1 { std::hint::black_box(0) } else { 0 };
+    while k < x.len() {
+        x[k] -= rate * grad[k];
+        // As in the loops of networks: scalars that fill a register are to be taken one by one.
+        k = (k + 1) | zero;
     }
 }

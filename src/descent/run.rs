@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::record::{Observer, Record};
 use super::rule::StepRule;
 use super::schedule::Schedule;
-use super::stepper::{Divergence, Stepper};
+use super::stepper::{Divergence, Step, Stepper};
 use crate::loss::Loss;
 use crate::random::{Generator, Seed, companion};
 
@@ -154,18 +154,35 @@ fn follow<L: Loss>(
 ) -> Result<(), Divergence> {
     for t in 0..=plan.n_steps {
         let step = stepper.evaluate()?;
-        let due = plan.horizons[records.len()] == t;
-        if due || observer.every_step() {
-            observer.look(stepper, step)?;
-        }
-        if due {
-            records.push(observer.record(stepper, step));
+        if is_due(plan, observer, records, step) {
+            record(plan, stepper, observer, records, step)?;
         }
         if t < plan.n_steps {
-            observer.accumulate();
             stepper.advance(step)?;
         }
     }
+    Ok(())
+}
+
+/// Whether L is to be looked at in this step.
+pub(super) fn is_due<L: Loss>(plan: &Plan, observer: &Observer<'_, L>, records: &[Record], step: Step) -> bool {
+    observer.every_step() || plan.horizons[records.len()] == step.t
+}
+
+/// Looks at L, and keeps what is seen if this step is a horizon.
+pub(super) fn record<L: Loss>(
+    plan: &Plan,
+    stepper: &mut Stepper<'_, L>,
+    observer: &mut Observer<'_, L>,
+    records: &mut Vec<Record>,
+    step: Step,
+) -> Result<(), Divergence> {
+    observer.look(stepper, step)?;
+    if plan.horizons[records.len()] == step.t {
+        records.push(observer.record(stepper, step));
+    }
+    // At t = T there is no later record to hold the sum.
+    observer.accumulate();
     Ok(())
 }
 

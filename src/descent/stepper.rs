@@ -246,6 +246,31 @@ impl<'a, L: Loss> Stepper<'a, L> {
         self.look(loss)
     }
 
+    /// Draws z for an evaluation that somebody else makes: see [`super::Lockstep`].
+    pub(super) fn draw(&mut self) -> &[usize] {
+        self.loss.minibatches().draw(&mut self.generator, &mut self.permutation)
+    }
+
+    /// Takes what that somebody has found, before t moves on: theta, its gradient, and the squared norms of their blocks.
+    pub(super) fn take(&mut self, [theta, gradient, w_norm_sq, gradient_norm_sq]: [impl Iterator<Item = f64>; 4]) {
+        let fill =
+            |to: &mut [f64], from: &mut dyn Iterator<Item = f64>| to.iter_mut().zip(from).for_each(|(x, y)| *x = y);
+        fill(&mut self.theta, &mut { theta });
+        fill(&mut self.gradient, &mut { gradient });
+        fill(&mut self.w_norm_sq, &mut { w_norm_sq });
+        fill(&mut self.gradient_norm_sq, &mut { gradient_norm_sq });
+    }
+
+    /// How a block moves.
+    pub(super) fn rule(&self) -> StepRule {
+        self.rule
+    }
+
+    /// Where and how the run left the finite numbers, if it has.
+    pub fn divergence(&self) -> Option<Divergence> {
+        self.divergence
+    }
+
     /// Takes the norms of the gradient at theta_t.
     #[inline]
     fn look(&mut self, loss: f64) -> Result<Step, Divergence> {
@@ -258,6 +283,13 @@ impl<'a, L: Loss> Stepper<'a, L> {
             grad_v_sq += self.rule.stored_norm_sq(self.w_norm_sq[i]) * sq;
         }
         let grad_g_sq = norm_sq(&self.gradient[layout.g()]);
+        self.judge(loss, grad_v_sq, grad_g_sq)
+    }
+
+    /// What was seen at theta_t, if it is finite.
+    #[inline]
+    pub(super) fn judge(&mut self, loss: f64, grad_v_sq: f64, grad_g_sq: f64) -> Result<Step, Divergence> {
+        self.divergence.map_or(Ok(()), Err)?;
         if !loss.is_finite() {
             return Err(self.diverge(NotFinite::Loss));
         }
@@ -285,7 +317,14 @@ impl<'a, L: Loss> Stepper<'a, L> {
         }
         let g = &mut self.theta[layout.g()];
         move_against(g, &self.gradient[layout.g()], step.eta_g);
-        if !(total_sq + norm_sq(g)).is_finite() {
+        let total_sq = total_sq + norm_sq(g);
+        self.arrive(total_sq)
+    }
+
+    /// Ends a step, if the squared norm of the new theta is finite.
+    #[inline]
+    pub(super) fn arrive(&mut self, total_sq: f64) -> Result<(), Divergence> {
+        if !total_sq.is_finite() {
             return Err(self.diverge(NotFinite::Parameters));
         }
         self.t += 1;

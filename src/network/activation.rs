@@ -111,12 +111,13 @@ fn map<S: Scalar>(y: &mut [S::Base], f: impl Fn(S) -> S) {
 
 #[inline(always)]
 fn through<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], source: &[S::Base], slope: impl Fn(S) -> S) -> [S; 2] {
+    let n = batch::<S>(source);
     let (mut sum, mut sum_xhat) = (Sum::new(), Sum::new());
-    sweep!(S: batch::<S>(source), K, b => {
+    sweep!(S: n, K, C, b => {
         let dy = Lanes::<S, K>::load(d, b) * Lanes::load(source, b).map(&slope);
         dy.store(d, b);
-        sum.add(dy);
-        sum_xhat.add_product(dy, Lanes::load(xhat, b));
+        sum.add::<C, K>(dy);
+        sum_xhat.add_product::<C, K>(dy, Lanes::load(xhat, b));
     });
     [sum.total(), sum_xhat.total()]
 }

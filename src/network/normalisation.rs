@@ -1,6 +1,6 @@
 //! The normalisations: what makes the weights in front of them scale invariant.
 
-use super::rows::{self, Lanes, Sum, splat, sweep};
+use super::rows::{self, Lanes, REST, Sum, splat, sweep};
 use crate::scalar::{Scalar, vectorised};
 
 /// The norm in l_p batch normalisation.
@@ -112,13 +112,13 @@ impl Normalisation {
         let mut spread_sq = S::ZERO;
         if !matches!(self, Self::WeightNorm) {
             let mut sum = Sum::<S>::new();
-            sweep!(S: batch, K, b => { sum.add(Lanes::<S, K>::load(z, b)); });
+            sweep!(S: batch, K, C, b => { sum.add::<C, K>(Lanes::load(z, b)); });
             let mean = sum.total().over(batch);
             let mut sum_sq = Sum::<S>::new();
-            sweep!(S: batch, K, b => {
+            sweep!(S: batch, K, C, b => {
                 let centred = Lanes::<S, K>::load(z, b) - splat(mean);
                 centred.store(z, b);
-                sum_sq.add_square(centred);
+                sum_sq.add_square::<C, K>(centred);
             });
             let variance = sum_sq.total().over(batch);
             spread_sq = match self {
@@ -231,7 +231,7 @@ fn spread<S: Scalar>(z: &[S::Base], p: Lp) -> S {
     let batch = rows::batch::<S>(z);
     let mean_of = |f: fn(S) -> S| {
         let mut sum = Sum::new();
-        sweep!(S: batch, K, b => { sum.add(Lanes::<S, K>::load(z, b).map(f)); });
+        sweep!(S: batch, K, C, b => { sum.add::<C, K>(Lanes::load(z, b).map(f)); });
         sum.total().over(batch)
     };
     match p {
@@ -264,7 +264,7 @@ fn lp_backward<S: Scalar>(d: &mut [S::Base], xhat: &[S::Base], factor: S, mean: 
     };
     let mut sum = Sum::new();
     for b in 0..batch {
-        sum.add(Lanes([phi(b)]));
+        sum.add::<REST, 1>(Lanes([phi(b)]));
     }
     let mean_phi = sum.total().over(batch);
     for b in 0..batch {

@@ -1,6 +1,6 @@
 //! The objective f_y at the end of the network.
 
-use super::rows::{Lanes, Sum, sweep};
+use super::rows::{Lanes, REST, Sum, sweep};
 use crate::scalar::{Scalar, vectorised};
 
 /// The objective f_y(out), averaged over the minibatch.
@@ -67,21 +67,19 @@ impl Objective {
         scratch: &mut [S::Base],
         labels: &[f64],
     ) -> S {
-        let batch = labels.len();
+        let batch = labels.len() / S::RUNS;
         let row = S::PLANES * batch;
         match self {
             Self::Logistic => vectorised(
                 #[inline(always)]
                 || {
                     let mut sum = Sum::new();
-                    sweep!(S: batch, K, b => {
-                        let mut minus_y = [0.0; K];
-                        minus_y.copy_from_slice(&labels[b..b + K]);
-                        minus_y.iter_mut().for_each(|y| *y = -*y);
-                        let t = Lanes::<S, K>::load(out, b).scale(minus_y);
-                        let slope = t.map(S::sigmoid).scale(minus_y);
+                    sweep!(S: batch, K, C, b => {
+                        let y = &labels[b * S::RUNS..(b + K) * S::RUNS];
+                        let t = -Lanes::<S, K>::load(out, b).scale(y);
+                        let slope = -t.map(S::sigmoid).scale(y);
                         slope.map(#[inline(always)] |slope: S| slope.over(batch)).store(d, b);
-                        sum.add(t.map(S::softplus));
+                        sum.add::<C, K>(t.map(S::softplus));
                     });
                     sum.total().over(batch)
                 },
@@ -96,10 +94,10 @@ impl Objective {
                 for (k, (out, d)) in out.chunks_exact(row).zip(d.chunks_exact_mut(row)).enumerate() {
                     let mut sum = Sum::new();
                     for b in 0..batch {
-                        let target = if single { labels[b] } else { f64::from(u8::from(labels[b] == k as f64)) };
-                        let residual: S = S::load(out, b) - S::from_f64(target);
+                        let target = |y: f64| if single { y } else { f64::from(u8::from(y == k as f64)) };
+                        let residual: S = S::load(out, b) - S::from_each(&labels[b * S::RUNS..], target);
                         residual.over(batch).store(d, b);
-                        sum.add(Lanes([residual.square()]));
+                        sum.add::<REST, 1>(Lanes([residual.square()]));
                     }
                     total += sum.total();
                 }
@@ -112,18 +110,18 @@ impl Objective {
 /// ln sum_k e^(o_k) - o_y, shifted by the largest output so that nothing overflows; the shift is a constant and cancels.
 #[inline(always)]
 fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S::Base], labels: &[f64]) -> S {
-    let batch = labels.len();
+    let batch = labels.len() / S::RUNS;
     let row = S::PLANES * batch;
     let (largest, rest) = scratch.split_at_mut(row);
     let total = &mut rest[..row];
     for b in 0..batch {
-        S::from_f64(S::load(&out[..row], b).value()).store(largest, b);
+        let first = S::load(&out[..row], b);
+        first.larger(first).store(largest, b);
         S::ZERO.store(total, b);
     }
     for out in out.chunks_exact(row) {
         for b in 0..batch {
-            let (candidate, best) = (S::load(out, b).value(), S::load(largest, b).value());
-            S::from_f64(if candidate > best { candidate } else { best }).store(largest, b);
+            S::load(largest, b).larger(S::load(out, b)).store(largest, b);
         }
     }
     for (out, d) in out.chunks_exact(row).zip(d.chunks_exact_mut(row)) {
@@ -136,8 +134,8 @@ fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S
     }
     let mut sum = Sum::new();
     for b in 0..batch {
-        let of_label = S::load(&out[labels[b] as usize * row..][..row], b);
-        sum.add(Lanes([S::load(total, b).ln() + S::load(largest, b) - of_label]));
+        let of_label = S::pick(out, row, &labels[b * S::RUNS..], b);
+        sum.add::<REST, 1>(Lanes([S::load(total, b).ln() + S::load(largest, b) - of_label]));
     }
     for b in 0..batch {
         S::load(total, b).recip().store(total, b);
@@ -145,8 +143,8 @@ fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S
     for (k, d) in d.chunks_exact_mut(row).enumerate() {
         for b in 0..batch {
             let p = S::load(d, b) * S::load(total, b);
-            let target = if labels[b] == k as f64 { S::ONE } else { S::ZERO };
-            (p - target).over(batch).store(d, b);
+            let target = |y: f64| f64::from(u8::from(y == k as f64));
+            (p - S::from_each(&labels[b * S::RUNS..], target)).over(batch).store(d, b);
         }
     }
     sum.total().over(batch)

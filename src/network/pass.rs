@@ -99,7 +99,7 @@ impl Network {
     /// Evaluates the network on the minibatch and leaves dL/d(outputs) in the first D buffer. Returns F_z without decay.
     pub(super) fn forward<S: Scalar>(&self, z: &[usize], theta: &[S], work: &mut Workspace<S>) -> S {
         assert_eq!(theta.len(), self.parameters.len(), "theta has the length of the layout");
-        let batch = z.len();
+        let batch = z.len() / S::RUNS;
         self.prepare(batch, work);
         if work.moved.is_empty() {
             let [planes, inputs] = pick(&mut work.buffers, [THETA, INPUT]);
@@ -109,8 +109,8 @@ impl Network {
             );
             for (j, column) in inputs.chunks_exact_mut(batch).enumerate() {
                 let feature = self.data.feature(j);
-                for (x, &example) in column.iter_mut().zip(z) {
-                    *x = S::base(feature[example]);
+                for (x, examples) in column.iter_mut().zip(z.chunks_exact(S::RUNS)) {
+                    *x = S::gather(feature, examples);
                 }
             }
             work.labels.clear();
@@ -373,9 +373,9 @@ impl Network {
 #[inline(always)]
 fn norm_sq<S: Scalar>(theta: &[S::Base], start: usize, len: usize) -> S {
     let mut sum = Sum::new();
-    sweep!(S: len, K, i => {
+    sweep!(S: len, K, C, i => {
         let w = Lanes::<S, K>::load(theta, start + i);
-        sum.add_square(w);
+        sum.add_square::<C, K>(w);
     });
     sum.total()
 }

@@ -11,6 +11,9 @@ use crate::scalar::{Scalar, vectorised};
 /// Scalars visited together, and chains of additions per sum.
 pub(super) const LANES: usize = 8;
 
+/// In the place of a chain: the scalars at the end of a row, which are fewer than there are chains.
+pub(super) const REST: usize = LANES;
+
 /// The number of scalars in a row.
 #[inline(always)]
 pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
@@ -19,31 +22,78 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
 
 /// `sweep!(S: n, K, b => body)` runs the body for b = 0, 8, 16, .. with the constant K = 8 while eight are left (for b = 0, 4, 8, ..
 /// with K = 4, if a scalar has more than two components), then with K = 1; always with K = 1 for scalars that are not
-/// [`Scalar::WIDE`].
+/// [`Scalar::WIDE`], and for those of several runs, which fill a register each.
+///
+/// `sweep!(S: n, K, C, b => body)` is the same for bodies with a [`Sum`]: they hand it the constant C, the first of the chains that
+/// the scalars at hand go to, or [`REST`].
 macro_rules! sweep {
-    ($s:ty: $n:expr, $k:ident, $b:ident => $body:block) => {{
+    ($s:ty: $n:expr, $k:ident, $b:ident => $body:block) => {
+        sweep!($s: $n, $k, CHAIN, $b => $body, {
+            const $k: usize = 1;
+            $body
+            $b += 1;
+        })
+    };
+    ($s:ty: $n:expr, $k:ident, $c:ident, $b:ident => $body:block) => {
+        sweep!($s: $n, $k, $c, $b => $body, {
+            sweep!(one: $k, $c = 0, $b => $body);
+            sweep!(one: $k, $c = 1, $b => $body);
+            sweep!(one: $k, $c = 2, $b => $body);
+            sweep!(one: $k, $c = 3, $b => $body);
+            sweep!(one: $k, $c = 4, $b => $body);
+            sweep!(one: $k, $c = 5, $b => $body);
+            sweep!(one: $k, $c = 6, $b => $body);
+            sweep!(one: $k, $c = 7, $b => $body);
+        })
+    };
+    (one: $k:ident, $c:ident = $chain:literal, $b:ident => $body:block) => {{
+        const $k: usize = 1;
+        const $c: usize = $chain;
+        $body
+        $b += 1;
+    }};
+    // The last block makes some visits, of a scalar each, where several runs fill a register with one.
+    ($s:ty: $n:expr, $k:ident, $c:ident, $b:ident => $body:block, $several:block) => {{
         let n: usize = $n;
         let mut $b = 0;
+        // Adds nothing, in a way that the compiler does not see through. Otherwise it may take one lane of eight visits together,
+        // with a gather a load.
         let zero = std::hint::black_box(0);
-        while <$s as $crate::scalar::Scalar>::WIDE && $b + $crate::network::rows::LANES <= n {
-            if <$s as $crate::scalar::Scalar>::PLANES <= 2 {
+        let (wide, runs) = (<$s as $crate::scalar::Scalar>::WIDE, <$s as $crate::scalar::Scalar>::RUNS);
+        while wide && $b + $crate::network::rows::LANES <= n {
+            if runs > 1 {
+                $several
+                $b |= zero;
+            } else if <$s as $crate::scalar::Scalar>::PLANES <= 2 {
                 const $k: usize = $crate::network::rows::LANES;
+                #[allow(dead_code)]
+                const $c: usize = 0;
                 $body
+                $b = ($b + $k) | zero;
             } else {
-                // Eight scalars of many components are more than the registers hold. Sums keep their order.
+                // Eight scalars of many components are more than the registers hold.
                 const $k: usize = $crate::network::rows::LANES / 2;
-                $body
-                let $b = $b + $k;
-                $body
+                {
+                    #[allow(dead_code)]
+                    const $c: usize = 0;
+                    $body
+                }
+                let second = $b + $k;
+                {
+                    #[allow(dead_code)]
+                    const $c: usize = $k;
+                    let $b = second;
+                    $body
+                }
+                $b = (second + $k) | zero;
             }
-            // This adds eight, in a way that the compiler does not see through. Otherwise it may take one lane of eight visits
-            // together, with a gather a load.
-            $b = ($b + $crate::network::rows::LANES) | zero;
         }
         while $b < n {
             const $k: usize = 1;
+            #[allow(dead_code)]
+            const $c: usize = $crate::network::rows::REST;
             $body
-            $b += $k;
+            $b += 1;
         }
     }};
 }
@@ -87,12 +137,12 @@ impl<S: Scalar, const K: usize> Lanes<S, K> {
         Self(lanes)
     }
 
-    /// Every scalar times a constant of its own.
+    /// Every scalar times constants of its own, one per run.
     #[inline(always)]
-    pub(super) fn scale(self, factors: [f64; K]) -> Self {
-        let mut lanes = self.0;
+    pub(super) fn scale(self, factors: &[f64]) -> Self {
+        let (mut lanes, factors) = (self.0, &factors[..K * S::RUNS]);
         for i in 0..K {
-            lanes[i] = lanes[i].scale(factors[i]);
+            lanes[i] = lanes[i].scale_each(&factors[i * S::RUNS..]);
         }
         Self(lanes)
     }
@@ -151,8 +201,6 @@ pub(super) fn splat<S: Scalar, const K: usize>(x: S) -> Lanes<S, K> {
 /// A sum over a row: eight chains, added in pairs at the end, and the rest one by one. The order depends on the length alone.
 pub(super) struct Sum<S> {
     chains: [S; LANES],
-    /// Whether the next four terms go to the second half of the chains.
-    second: bool,
     rest: S,
 }
 
@@ -163,13 +211,13 @@ struct Aligned<S>([S; 2]);
 impl<S: Scalar> Sum<S> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { chains: [S::ZERO; LANES], second: false, rest: S::ZERO }
+        Self { chains: [S::ZERO; LANES], rest: S::ZERO }
     }
 
-    /// Adds K terms.
+    /// Adds K terms to chains C..C+K, or to the [`REST`].
     #[inline(always)]
-    pub(super) fn add<const K: usize>(&mut self, terms: Lanes<S, K>) {
-        self.accumulate::<K>(
+    pub(super) fn add<const C: usize, const K: usize>(&mut self, terms: Lanes<S, K>) {
+        self.accumulate::<C, K>(
             #[inline(always)]
             |sum, i| sum + terms.0[i],
         );
@@ -177,8 +225,8 @@ impl<S: Scalar> Sum<S> {
 
     /// Adds K products.
     #[inline(always)]
-    pub(super) fn add_product<const K: usize>(&mut self, x: Lanes<S, K>, y: Lanes<S, K>) {
-        self.accumulate::<K>(
+    pub(super) fn add_product<const C: usize, const K: usize>(&mut self, x: Lanes<S, K>, y: Lanes<S, K>) {
+        self.accumulate::<C, K>(
             #[inline(always)]
             |sum, i| x.0[i].mul_add(y.0[i], sum),
         );
@@ -186,8 +234,8 @@ impl<S: Scalar> Sum<S> {
 
     /// Adds K squares.
     #[inline(always)]
-    pub(super) fn add_square<const K: usize>(&mut self, x: Lanes<S, K>) {
-        self.accumulate::<K>(
+    pub(super) fn add_square<const C: usize, const K: usize>(&mut self, x: Lanes<S, K>) {
+        self.accumulate::<C, K>(
             #[inline(always)]
             |sum, i| x.0[i].square_add(sum),
         );
@@ -195,27 +243,10 @@ impl<S: Scalar> Sum<S> {
 
     /// Replaces the sums that K terms belong to by what `with` makes of them and the terms' indices.
     #[inline(always)]
-    fn accumulate<const K: usize>(&mut self, with: impl Fn(S, usize) -> S) {
-        if K == LANES {
-            for i in 0..LANES {
-                self.chains[i] = with(self.chains[i], i);
-            }
-        } else if 2 * K == LANES {
-            // Two loops with constant places: the chains stay in registers.
-            if self.second {
-                for i in 0..LANES / 2 {
-                    self.chains[LANES / 2 + i] = with(self.chains[LANES / 2 + i], i);
-                }
-            } else {
-                for i in 0..LANES / 2 {
-                    self.chains[i] = with(self.chains[i], i);
-                }
-            }
-            self.second = !self.second;
-        } else {
-            for i in 0..K {
-                self.rest = with(self.rest, i);
-            }
+    fn accumulate<const C: usize, const K: usize>(&mut self, with: impl Fn(S, usize) -> S) {
+        for i in 0..K {
+            let sum = if C == REST { &mut self.rest } else { &mut self.chains[C + i] };
+            *sum = with(*sum, i);
         }
     }
 
@@ -244,7 +275,7 @@ pub(super) fn sum_of_squares<S: Scalar>(scalars: &[S]) -> S {
         #[inline(always)]
         || {
             let mut sum = Sum::new();
-            sweep!(S: scalars.len(), K, i => { sum.add_square(some::<S, K>(scalars, i)); });
+            sweep!(S: scalars.len(), K, C, i => { sum.add_square::<C, K>(some::<S, K>(scalars, i)); });
             sum.total()
         },
     )
@@ -267,11 +298,12 @@ pub(super) fn from_planes<S: Scalar>(row: &[S::Base], start: usize, scalars: &mu
 /// sum_b dL/dy_b and sum_b dL/dy_b xhat_b.
 #[inline(always)]
 pub(super) fn sums<S: Scalar>(d: &[S::Base], xhat: &[S::Base]) -> [S; 2] {
+    let n = batch::<S>(xhat);
     let (mut sum, mut sum_xhat) = (Sum::new(), Sum::new());
-    sweep!(S: batch::<S>(xhat), K, b => {
+    sweep!(S: n, K, C, b => {
         let dy = Lanes::<S, K>::load(d, b);
-        sum.add(dy);
-        sum_xhat.add_product(dy, Lanes::load(xhat, b));
+        sum.add::<C, K>(dy);
+        sum_xhat.add_product::<C, K>(dy, Lanes::load(xhat, b));
     });
     [sum.total(), sum_xhat.total()]
 }

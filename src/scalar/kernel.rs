@@ -68,7 +68,7 @@ pub(super) fn lanes<const K: usize>(row: &[f64], b: usize) -> [f64; K] {
 }
 
 /// The most inner indices in one chain. Longer sums are sums of such chains, in order.
-const BLOCK: usize = 256;
+pub(super) const BLOCK: usize = 256;
 
 /// C (+)= the sum of A B over all pairs, or of A B^T. Each entry is one chain of fused multiply-adds over the inner indices of
 /// a block, whatever the tiles: they are as large as the registers allow.
@@ -279,7 +279,7 @@ fn line_start(panel: &[f64]) -> usize {
 
 /// The inner indices of a block that a factor has.
 #[inline(always)]
-fn part_of(block: &Range<usize>, inner: usize) -> Range<usize> {
+pub(super) fn part_of(block: &Range<usize>, inner: usize) -> Range<usize> {
     block.start.min(inner)..block.end.min(inner)
 }
 

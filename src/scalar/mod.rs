@@ -5,7 +5,8 @@
 //! it gives sets that contain the true value, and at `Dual<Interval>` the derivatives' too: proofs instead of estimates. At [`DoubleDouble`] it
 //! gives about 30 digits, which tell what in a difference of `f64` is rounding.
 //!
-//! Several directions share one evaluation as [`Tangents`]: the values are computed once.
+//! Several directions share one evaluation as [`Tangents`]: the values are computed once. Several runs share one as [`Eight`]:
+//! the vector registers are full, whatever the shapes of a network.
 //!
 //! **Planes.** Networks keep arrays of scalars in *planes*: a row of B scalars with [`Scalar::PLANES`] components is
 //! stored as PLANES runs of B contiguous base numbers (first all values, then all derivatives). Every component is then a
@@ -15,6 +16,8 @@ mod double_double;
 mod double_double_elementary;
 mod double_double_kernel;
 mod dual;
+mod eight;
+mod eight_kernel;
 pub mod elementary;
 mod interval;
 mod interval_kernel;
@@ -28,6 +31,7 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 pub use double_double::DoubleDouble;
 pub use dual::{Dual, Tangents};
+pub use eight::Eight;
 pub use interval::Interval;
 pub(crate) use kernel::vectorised;
 pub use matrix::{Matrix, MatrixMut, Store};
@@ -56,6 +60,10 @@ pub trait Scalar:
     /// Whether loops visit several scalars at once, for the vector units. Where one scalar is much work already, as an interval
     /// is, that would only make the program larger and longer to compile.
     const WIDE: bool = true;
+    /// How many evaluations go on side by side in one scalar, each with parameters and a minibatch of its own: eight for [`Eight`],
+    /// otherwise one. With several, their minibatches and labels interleave: number `b * RUNS + r` is number b of run r. A loss
+    /// that looks at z must know that, as networks do.
+    const RUNS: usize = 1;
     /// 0.
     const ZERO: Self;
     /// 1.
@@ -124,6 +132,33 @@ pub trait Scalar:
         Self::ONE / self
     }
 
+    /// f of a value that each run has for itself; `values` has one for each of the [`Scalar::RUNS`].
+    #[inline(always)]
+    fn from_each(values: &[f64], f: impl Fn(f64) -> f64) -> Self {
+        Self::from_f64(f(values[0]))
+    }
+    /// `self * factor`, where each run has a constant factor of its own.
+    #[inline(always)]
+    fn scale_each(self, factors: &[f64]) -> Self {
+        self.scale(factors[0])
+    }
+    /// The larger of two values, a constant.
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        let (x, y) = (self.value(), other.value());
+        Self::from_f64(if y > x { y } else { x })
+    }
+    /// The constant `values[at]`, where each run has a place of its own.
+    #[inline(always)]
+    fn gather(values: &[f64], at: &[usize]) -> Self::Base {
+        Self::base(values[at[0]])
+    }
+    /// Scalar `b` of row number `which` of several rows of length `row`, where each run has a row of its own.
+    #[inline(always)]
+    fn pick(rows: &[Self::Base], row: usize, which: &[f64], b: usize) -> Self {
+        Self::load(&rows[which[0] as usize * row..][..row], b)
+    }
+
     /// The constant held by one base number.
     fn from_base(x: Self::Base) -> Self;
     /// The base number nearest to `x`.
@@ -137,16 +172,17 @@ pub trait Scalar:
     #[inline(always)]
     fn load_lanes<const K: usize>(row: &[Self::Base], b: usize) -> [Self; K] {
         let mut lanes = [Self::ZERO; K];
-        for (i, lane) in lanes.iter_mut().enumerate() {
-            *lane = Self::load(row, b + i);
+        for i in 0..K {
+            lanes[i] = Self::load(row, b + i);
         }
         lanes
     }
     /// Writes scalars b..b+K of a row in planes.
     #[inline(always)]
     fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize) {
-        for (i, lane) in lanes.into_iter().enumerate() {
-            lane.store(row, b + i);
+        // By index: an array's own iterator would take it to the stack.
+        for i in 0..K {
+            lanes[i].store(row, b + i);
         }
     }
 

@@ -19,6 +19,7 @@ mod hessian;
 mod identities;
 mod intervals;
 mod linear_algebra;
+mod lockstep;
 mod network;
 mod neuron;
 mod proofs;

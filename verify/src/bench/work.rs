@@ -6,7 +6,7 @@ use ndarray::Array2;
 use ndarray::linalg::general_mat_mul;
 use rand::RngExt;
 use ratecheck::data::{Dataset, Target, teacher};
-use ratecheck::descent::{Schedule, ScheduleError, StepRule, Stepper};
+use ratecheck::descent::{Lockstep, Schedule, ScheduleError, StepRule, Stepper};
 use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, NetworkError, Normalisation, Objective};
@@ -101,6 +101,12 @@ impl Subjects {
         let eta = Schedule::new(0.1, 0.5)?;
         let operations = Some(gradient_operations(&SMALL, BATCH));
         all.push(step("8-16-16-1, batch 32 of 256: SGD step", &self.small_sgd, &self.start, eta, operations));
+        all.push(eight_steps(
+            "8-16-16-1, batch 32 of 256: eight SGD steps in lockstep",
+            &self.small_sgd,
+            &self.start,
+            eta,
+        ));
         let operations = Some(gradient_operations(&SMALL, EXAMPLES));
         all.push(step("8-16-16-1, N = 256: gradient-descent step", &self.small, &self.start, eta, operations));
         let start = vec![0.5; self.problem_j.parameters().len()];
@@ -189,6 +195,14 @@ fn step<'a, L: Loss>(
         black_box(stepper.step().expect("scale-invariant descent does not diverge"));
     };
     Work { name, operations, run: Box::new(run) }
+}
+
+/// A step each of eight long runs.
+fn eight_steps<'a>(name: &'static str, network: &'a Network, start: &[f64], eta: Schedule) -> Work<'a> {
+    let stepper = |run| Stepper::new(network, start, StepRule::Gradient, eta, eta, Seed::new(run).generator("bench/z"));
+    let mut together = Lockstep::new(network, (0..8).map(stepper).collect());
+    let run = move || assert!(black_box(together.step()).iter().all(Result::is_ok), "as of one run");
+    Work { name, operations: Some(8 * step_operations()), run: Box::new(run) }
 }
 
 #[cfg(test)]

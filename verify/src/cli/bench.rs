@@ -45,7 +45,7 @@ struct Swept {
     seconds: f64,
     /// Microseconds per step and run, recording included: the whole time by all steps of all runs.
     step: f64,
-    /// Microseconds per step of the fastest run, which shared its core with nobody. With n threads n runs go on at a time.
+    /// Microseconds per step and run of the fastest eight in lockstep, which shared their core with nobody.
     best: f64,
     /// The operations of the steps' products alone in the fastest run, by the best speed of the 256 x 256 product.
     share: f64,

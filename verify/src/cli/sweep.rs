@@ -9,7 +9,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::text::{columns, heading};
 use super::{Exit, Stopped, pool, say};
 use crate::report::number;
-use crate::sweep::{Cell, Estimate, Pending, Plan, Shard, Store, SweepError, Written, execute, finish, pending};
+use crate::sweep::{
+    Cell, Estimate, Pending, Plan, Shard, Store, SweepError, Written, execute, finish, pending, together,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,7 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
     let pool = pool(arguments.jobs)?;
     if arguments.dry_run {
         let found = pending(&plan, arguments.shard, &out);
-        say(&preview(&plan, &found, &Estimate::measure(&plan), pool.current_num_threads()))?;
+        let threads = pool.current_num_threads();
+        let estimate = Estimate::measure(&plan, together(found.cells.len(), threads));
+        say(&preview(&plan, &found, &estimate, threads))?;
         return Ok(Exit::Holds);
     }
     let store = Store::open(&out).map_err(stopped)?;
@@ -131,7 +135,7 @@ fn progress(plan: &Plan, found: &Pending<'_>, threads: usize) -> Progress {
     if bar.is_hidden() || found.cells.is_empty() {
         return hidden();
     }
-    let estimate = Estimate::measure(plan);
+    let estimate = Estimate::measure(plan, together(found.cells.len(), threads));
     bar.set_length(found.cells.iter().map(|cell| weight(&estimate, cell)).sum());
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3} %  {elapsed}, {eta} left  {msg}") {
         bar.set_style(style);

@@ -1,13 +1,17 @@
 //! One run, and everything that determines it.
 
-use ratecheck::descent::{Divergence, NotFinite, Plan as Descent, Schedule, StepRule, Stepper, run};
+use ratecheck::descent::{
+    Divergence, Lockstep, NotFinite, Plan as Descent, Schedule, StepRule, Stepper, run, run_in_lockstep,
+};
 use ratecheck::loss::{Loss, Workspace};
+use ratecheck::network::Network;
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::{Generator, Seed};
 use serde::{Deserialize, Serialize};
 
 use super::instance::{Identity, Instance};
 use super::outcome::{Outcome, Row, hex_of};
+use crate::problem::Model;
 
 /// The version of a cell's file and of the line that names it; it grows with every change of either.
 const FORMAT: u32 = 1;
@@ -123,6 +127,14 @@ impl Cell {
         (plan, instance.theta_0(&seed), seed.generator("sweep/z"))
     }
 
+    /// Whether it may run in lockstep with others of its instance, and is likely to gain by it; then the network.
+    pub(super) fn lockstep<'i>(&self, instance: &'i Instance) -> Option<&'i Network> {
+        match instance.loss() {
+            Model::Network(network) if self.rule == StepRule::Gradient && network.gains_in_lockstep() => Some(network),
+            _ => None,
+        }
+    }
+
     /// Runs it. The bits depend on the cell alone.
     pub(super) fn run(&self, instance: &Instance, runs: &Runs) -> Outcome {
         let (plan, theta_0, generator) = self.prepared(instance, runs);
@@ -135,45 +147,96 @@ impl Cell {
     }
 }
 
+/// Runs cells of one network in lockstep. The bits are those of [`Cell::run`].
+///
+/// # Panics
+/// If they are not of this network, or cannot: see [`Cell::lockstep`].
+pub(super) fn run_together(cells: &[&Cell], network: &Network, instance: &Instance, runs: &Runs) -> Vec<Outcome> {
+    let prepared: Vec<_> = cells.iter().map(|cell| cell.prepared(instance, runs)).collect();
+    if runs.look_at == LookAt::FullBatch && !instance.is_full_batch() {
+        return prepared.chunks(Lockstep::RUNS).flat_map(|runs| full_batch_together(network, runs)).collect();
+    }
+    let n_blocks = network.parameters().n_blocks();
+    let starts: Vec<_> = prepared.into_iter().map(|(plan, theta_0, z)| (theta_0, plan, z)).collect();
+    run_in_lockstep(network, &starts).iter().map(|trace| Outcome::from((trace, n_blocks))).collect()
+}
+
 /// The run of [`run`] with F_z for z all examples recorded in the place of L, on the horizons.
 fn full_batch<L: Loss>(loss: &L, theta_0: &[f64], plan: &Descent, generator: Generator) -> Outcome {
     let mut outcome = Outcome::new(loss.parameters().n_blocks());
     let mut stepper = Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator);
-    if let Err(divergence) = follow(loss, plan, &mut stepper, &mut outcome) {
+    let mut eye = FullBatch::new(loss);
+    let mut follow = || -> Result<(), Divergence> {
+        for &horizon in plan.horizons() {
+            while stepper.t() < horizon {
+                stepper.step()?;
+            }
+            eye.look(plan, &stepper, &mut outcome)?;
+        }
+        Ok(())
+    };
+    if let Err(divergence) = follow() {
         outcome.diverged(divergence);
     }
     outcome
 }
 
-fn follow<L: Loss>(
-    loss: &L,
-    plan: &Descent,
-    stepper: &mut Stepper<'_, L>,
-    outcome: &mut Outcome,
-) -> Result<(), Divergence> {
-    let layout = loss.parameters();
-    let all: Vec<usize> = (0..loss.minibatches().n_examples()).collect();
-    let (mut gradient, mut work) = (vec![0.0; layout.len()], Workspace::default());
-    for &horizon in plan.horizons() {
-        while stepper.t() < horizon {
-            stepper.step()?;
+/// The same of several runs of a network.
+fn full_batch_together(network: &Network, runs: &[(Descent, Vec<f64>, Generator)]) -> Vec<Outcome> {
+    let mut outcomes = vec![Outcome::new(network.parameters().n_blocks()); runs.len()];
+    let steppers = runs.iter().map(|(plan, theta_0, generator)| {
+        Stepper::new(network, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator.clone())
+    });
+    let mut together = Lockstep::new(network, steppers.collect());
+    let mut eye = FullBatch::new(network);
+    let mut t = 0;
+    for &horizon in runs[0].0.horizons() {
+        while t < horizon {
+            together.step();
+            t += 1;
         }
-        let value = loss.sample_gradient(&all, stepper.theta(), &mut gradient, &mut work);
+        for ((stepper, (plan, ..)), outcome) in together.settled().iter().zip(runs).zip(&mut outcomes) {
+            if outcome.divergence().is_none() {
+                let seen = stepper.divergence().map_or_else(|| eye.look(plan, stepper, outcome), Err);
+                seen.unwrap_or_else(|divergence| outcome.diverged(divergence));
+            }
+        }
+    }
+    outcomes
+}
+
+/// What looks at F_z for z all examples.
+struct FullBatch<'a, L> {
+    loss: &'a L,
+    all: Vec<usize>,
+    gradient: Vec<f64>,
+    work: Workspace<f64>,
+}
+
+impl<'a, L: Loss> FullBatch<'a, L> {
+    fn new(loss: &'a L) -> Self {
+        let all = (0..loss.minibatches().n_examples()).collect();
+        Self { loss, all, gradient: vec![0.0; loss.parameters().len()], work: Workspace::default() }
+    }
+
+    fn look(&mut self, plan: &Descent, stepper: &Stepper<'_, L>, outcome: &mut Outcome) -> Result<(), Divergence> {
+        let (layout, t) = (self.loss.parameters(), stepper.t());
+        let value = self.loss.sample_gradient(&self.all, stepper.theta(), &mut self.gradient, &mut self.work);
         let norms = stepper.w_norm_sq();
         // Lemma 2.2. The adaptive rule stores blocks of norm 1, whose gradient is that at theta~ already.
         let stored = |n: f64| if plan.rule == StepRule::Adaptive { 1.0 } else { n };
         let blocks = layout.blocks().iter().zip(norms);
-        let by_block: Vec<f64> = blocks.map(|(b, &n)| stored(n) * norm_sq(&gradient[b.range.clone()])).collect();
+        let by_block: Vec<f64> = blocks.map(|(b, &n)| stored(n) * norm_sq(&self.gradient[b.range.clone()])).collect();
         let grad_v_sq: f64 = by_block.iter().sum();
-        let grad_g_sq = norm_sq(&gradient[layout.g()]);
-        let diverged = |what| Divergence { step: horizon, what };
+        let grad_g_sq = norm_sq(&self.gradient[layout.g()]);
+        let diverged = |what| Divergence { step: t, what };
         if !value.is_finite() {
             return Err(diverged(NotFinite::Loss));
         }
         if !(grad_v_sq + grad_g_sq).is_finite() {
             return Err(diverged(NotFinite::Gradient));
         }
-        let eta_w = plan.eta_w.at(horizon);
+        let eta_w = plan.eta_w.at(t);
         let effective_lr: Vec<f64> = norms.iter().map(|n| eta_w / n).collect();
         let unknown = vec![f64::NAN; norms.len()];
         outcome.push(&Row {
@@ -183,6 +246,6 @@ fn follow<L: Loss>(
             running: [f64::NAN; 3],
             blocks: [&by_block, norms, &effective_lr, &unknown],
         });
+        Ok(())
     }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ratecheck::descent::Stepper;
+use ratecheck::descent::{Lockstep, Stepper};
 use ratecheck::loss::{Drawing, Loss, Workspace};
 
 use super::cell::{Cell, LookAt};
@@ -18,11 +18,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Measures a step and a look at L on every instance. Nothing is kept of the runs.
-    pub fn measure(plan: &Plan) -> Self {
+    /// Measures a step and a look at L on every instance; where cells go in lockstep, if they can, a step of eight. Nothing is kept
+    /// of the runs.
+    pub fn measure(plan: &Plan, together: bool) -> Self {
         let of_instance = |place: usize| {
             let cell = plan.cells.iter().find(|cell| cell.instance == place);
-            cell.map_or(0.0, |cell| seconds(plan, cell))
+            cell.map_or(0.0, |cell| seconds(plan, cell, together))
         };
         Self { seconds: (0..plan.instances.len()).map(of_instance).collect() }
     }
@@ -33,18 +34,30 @@ impl Estimate {
     }
 }
 
-fn seconds(plan: &Plan, cell: &Cell) -> f64 {
+fn seconds(plan: &Plan, cell: &Cell, together: bool) -> f64 {
     let (instance, runs) = (&plan.instances[cell.instance], &plan.runs);
     let loss = instance.loss();
     let (descent, theta_0, generator) = cell.prepared(instance, runs);
     let mut draws = generator.clone();
-    let mut stepper = Stepper::new(loss, &theta_0, descent.rule, descent.eta_w, descent.eta_g, generator);
-    // After a divergence there is nothing left to step: start again, as the time of a step hardly depends on where it is made.
-    let step = per_call(|| {
-        if stepper.step().is_err() {
-            stepper.restart(&theta_0, 0);
+    let step = match cell.lockstep(instance) {
+        Some(network) if together => {
+            let stepper =
+                |_| Stepper::new(network, &theta_0, descent.rule, descent.eta_w, descent.eta_g, generator.clone());
+            let mut eight = Lockstep::new(network, (0..Lockstep::RUNS).map(stepper).collect());
+            // Numbers that are not finite take no longer than others.
+            per_call(|| _ = eight.step()) / Lockstep::RUNS as f64
         }
-    });
+        _ => {
+            let mut stepper = Stepper::new(loss, &theta_0, descent.rule, descent.eta_w, descent.eta_g, generator);
+            // After a divergence there is nothing left to step: start again, as the time of a step hardly depends on where it is
+            // made.
+            per_call(|| {
+                if stepper.step().is_err() {
+                    stepper.restart(&theta_0, 0);
+                }
+            })
+        }
+    };
     let n = loss.parameters().len();
     let (mut gradient, mut scratch, mut work, mut permutation) =
         (vec![0.0; n], vec![0.0; n], Workspace::default(), Vec::new());

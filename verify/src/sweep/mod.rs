@@ -44,7 +44,7 @@ mod tests;
 pub use cell::{Cell, ENGINE, LookAt, Rate, Runs};
 pub use error::SweepError;
 pub use estimate::Estimate;
-pub use execute::{Pending, Shard, execute, finish, pending};
+pub use execute::{Pending, Shard, execute, finish, pending, together};
 pub use instance::{Instance, Start};
 pub use merge::merge;
 pub use outcome::{Damage, Outcome};

@@ -8,6 +8,7 @@ use ratecheck::loss::{Loss, Workspace};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
 
+use super::cell::{Cell, run_together};
 use super::outcome::{encode, hex_of};
 use super::{Plan, Quantity};
 use crate::problem::INSTANCES;
@@ -170,6 +171,24 @@ fn the_full_batch_is_all_examples_on_the_same_path() {
         [Quantity::Loss, Quantity::GradVSqByBlock, Quantity::GradGSq, Quantity::EffectiveLr, Quantity::WNormSq]
     {
         assert_eq!(both[0].at(2, quantity), both[1].at(2, quantity), "{quantity:?}");
+    }
+}
+
+/// Eight cells in lockstep leave the files that they leave alone, whatever is recorded, and a divergence concerns its cell only.
+#[test]
+fn cells_in_lockstep_are_cells_alone() {
+    let grid = NETWORK.replace("eta-w = 0.5", "eta-w = [0.5, 3, 1e200]").replace("[4]", "[4, 5, 6, 7]");
+    for text in [grid.clone(), grid.replace("seeds", "look-at = \"full-batch\"\nrecord = [\"grad-sq\"]\nseeds")] {
+        let plan = plan(&text);
+        let cells: Vec<&Cell> = plan.cells.iter().collect();
+        let network = cells[0].lockstep(&plan.instances[0]).expect("a small network under the plain rule");
+        let outcomes = run_together(&cells, network, &plan.instances[0], &plan.runs);
+        assert_eq!((cells.len(), outcomes.len()), (12, 12));
+        assert!(outcomes.iter().any(|o| o.divergence().is_some()) && outcomes.iter().any(|o| o.divergence().is_none()));
+        for (cell, together) in cells.iter().zip(&outcomes) {
+            let alone = cell.run(&plan.instances[0], &plan.runs);
+            assert_eq!(encode(&cell.key, together), encode(&cell.key, &alone));
+        }
     }
 }
 

@@ -1,0 +1,229 @@
+//! Eight runs of a network, each gradient of which is one evaluation over [`Eight`].
+
+use super::record::Observer;
+use super::rule::{StepRule, move_against};
+use super::run::{Plan, Trace, is_due, record};
+use super::stepper::{Divergence, Step, Stepper};
+use crate::loss::{Loss, Workspace};
+use crate::network::Network;
+use crate::parameters::norm_sq;
+use crate::random::{Generator, companion};
+use crate::scalar::{Eight, Scalar, vectorised};
+
+/// Several runs of [`StepRule::Gradient`] on one network side by side, up to eight: starts, rates and minibatches are each run's own.
+/// A step has the bits that the run's [`Stepper`] would make alone. If there are eight, it takes about half the time: the rows of
+/// a small network are too short for the vector registers, but eight runs always fill them.
+///
+/// ```
+/// use ratecheck::data::teacher;
+/// use ratecheck::descent::{Lockstep, Schedule, StepRule, Stepper};
+/// # use ratecheck::loss::{Loss, Minibatches};
+/// # use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+/// # use ratecheck::random::Seed;
+/// # let architecture = Architecture {
+/// #     widths: vec![2, 3, 1],
+/// #     normalisation: Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
+/// #     activation: Activation::Tanh,
+/// #     objective: Objective::Logistic,
+/// #     weight_decay: 0.01,
+/// # };
+/// # let data = ratecheck::data::Dataset::new((0..16).map(|i| f64::from(i * i % 11)).collect(), 8, 2, vec![1.0, -1.0].repeat(4))?;
+/// let network = Network::new(architecture, data, Minibatches::subsets(8, 4)?)?;
+/// let eta = Schedule::constant(0.1)?;
+/// let stepper = |k: u64| {
+///     let seed = Seed::new(k);
+///     let theta_0 = network.initialise(&mut seed.generator("start"));
+///     Stepper::new(&network, &theta_0, StepRule::Gradient, eta, eta, seed.generator("z"))
+/// };
+/// let mut together = Lockstep::new(&network, (0..3).map(stepper).collect());
+/// let mut alone = stepper(2);
+/// for _ in 0..10 {
+///     together.step();
+///     alone.step()?;
+/// }
+/// assert_eq!(together.settled()[2].theta(), alone.theta());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Lockstep<'a> {
+    network: &'a Network,
+    /// The runs, as they were when they last were looked at; their generators run on.
+    steppers: Vec<Stepper<'a, Network>>,
+    theta: Vec<Eight>,
+    gradient: Vec<Eight>,
+    w_norm_sq: Vec<Eight>,
+    gradient_norm_sq: Vec<Eight>,
+    /// The minibatches, interleaved.
+    z: Vec<usize>,
+    work: Workspace<Eight>,
+    /// What each run saw last.
+    steps: Vec<Result<Step, Divergence>>,
+}
+
+impl<'a> Lockstep<'a> {
+    /// How many runs fit.
+    pub const RUNS: usize = Eight::RUNS;
+
+    /// These runs, all of this network and of [`StepRule::Gradient`], at the same t.
+    ///
+    /// # Panics
+    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule or another t, or has diverged; or if the network
+    /// does not go in lockstep: see [`Network::goes_in_lockstep`].
+    pub fn new(network: &'a Network, steppers: Vec<Stepper<'a, Network>>) -> Self {
+        assert!((1..=Self::RUNS).contains(&steppers.len()), "one to eight runs");
+        assert!(network.goes_in_lockstep(), "the normalisation chooses by values");
+        let t = steppers[0].t();
+        let fits = |s: &Stepper<'_, _>| s.rule() == StepRule::Gradient && s.t() == t && s.divergence().is_none();
+        assert!(steppers.iter().all(fits), "the plain rule, from the same t on");
+        // Places beyond the last run repeat it.
+        let of_run = |r: usize| &steppers[r.min(steppers.len() - 1)];
+        let side_by_side = |n: usize, number: &dyn Fn(usize, usize) -> f64| -> Vec<Eight> {
+            (0..n).map(|k| Eight(std::array::from_fn(|r| number(r, k)))).collect()
+        };
+        let (n, n_blocks) = (network.parameters().len(), network.parameters().n_blocks());
+        Self {
+            network,
+            theta: side_by_side(n, &|r, k| of_run(r).theta()[k]),
+            gradient: vec![Eight::ZERO; n],
+            w_norm_sq: side_by_side(n_blocks, &|r, i| of_run(r).w_norm_sq()[i]),
+            gradient_norm_sq: vec![Eight::ZERO; n_blocks],
+            z: vec![0; Self::RUNS * network.minibatches().batch_size()],
+            work: Workspace::default(),
+            steps: Vec::with_capacity(steppers.len()),
+            steppers,
+        }
+    }
+
+    /// The runs as they are now. Numbers are copied for each of them: not something to do in every step.
+    pub fn settled(&mut self) -> &[Stepper<'a, Network>] {
+        (0..self.steppers.len()).for_each(|r| self.settle(r));
+        &self.steppers
+    }
+
+    /// Makes one step of every run. Returns for each what its [`Stepper::step`] would.
+    pub fn step(&mut self) -> &[Result<Step, Divergence>] {
+        self.evaluate();
+        self.advance();
+        &self.steps
+    }
+
+    /// Looks at F_z of every run without moving.
+    fn evaluate(&mut self) {
+        for (r, stepper) in self.steppers.iter_mut().enumerate() {
+            if stepper.divergence().is_none() {
+                let places = self.z.iter_mut().skip(r).step_by(Self::RUNS);
+                places.zip(stepper.draw()).for_each(|(place, &example)| *place = example);
+            }
+        }
+        let loss = self.network.sample_gradient(&self.z, &self.theta, &mut self.gradient, &mut self.work);
+        let layout = self.network.parameters();
+        let (gradient, gradient_norm_sq, w_norm_sq) = (&self.gradient, &mut self.gradient_norm_sq, &self.w_norm_sq);
+        let [grad_v_sq, grad_g_sq] = vectorised(
+            #[inline(always)]
+            || {
+                let mut grad_v_sq = Eight::ZERO;
+                for (i, block) in layout.blocks().iter().enumerate() {
+                    let sq = norm_sq(&gradient[block.range.clone()]);
+                    gradient_norm_sq[i] = sq;
+                    grad_v_sq += w_norm_sq[i] * sq;
+                }
+                [grad_v_sq, norm_sq(&gradient[layout.g()])]
+            },
+        );
+        self.steps.clear();
+        for r in 0..self.steppers.len() {
+            let before = self.steppers[r].divergence();
+            let seen = self.steppers[r].judge(loss.0[r], grad_v_sq.0[r], grad_g_sq.0[r]);
+            if before.is_none() && seen.is_err() {
+                self.write_back(r);
+            }
+            self.steps.push(seen);
+        }
+    }
+
+    /// Moves every run along the gradient seen last.
+    fn advance(&mut self) {
+        let mut rates = [Eight::ZERO; 2];
+        for (r, step) in self.steps.iter().enumerate() {
+            let of_run = step.as_ref().map_or([0.0; 2], |step| [step.eta_w, step.eta_g]);
+            (0..2).for_each(|k| rates[k].0[r] = of_run[k]);
+        }
+        let layout = self.network.parameters();
+        let (theta, gradient, w_norm_sq) = (&mut self.theta, &self.gradient, &mut self.w_norm_sq);
+        let total_sq = vectorised(
+            #[inline(always)]
+            || {
+                let mut total_sq = Eight::ZERO;
+                for (i, block) in layout.blocks().iter().enumerate() {
+                    let w = &mut theta[block.range.clone()];
+                    move_against(w, &gradient[block.range.clone()], rates[0]);
+                    w_norm_sq[i] = norm_sq(w);
+                    total_sq += w_norm_sq[i];
+                }
+                let g = &mut theta[layout.g()];
+                move_against(g, &gradient[layout.g()], rates[1]);
+                total_sq + norm_sq(g)
+            },
+        );
+        for r in 0..self.steppers.len() {
+            if self.steps[r].is_ok()
+                && let Err(divergence) = self.steppers[r].arrive(total_sq.0[r])
+            {
+                self.steps[r] = Err(divergence);
+                self.write_back(r);
+            }
+        }
+    }
+
+    /// Brings the stepper of a run up to date. After a divergence it is, and what is here of the run means nothing.
+    fn settle(&mut self, r: usize) {
+        if self.steppers[r].divergence().is_none() {
+            self.write_back(r);
+        }
+    }
+
+    fn write_back(&mut self, r: usize) {
+        let numbers = [&self.theta, &self.gradient, &self.w_norm_sq, &self.gradient_norm_sq];
+        self.steppers[r].take(numbers.map(|all| all.iter().map(move |x| x.0[r])));
+    }
+}
+
+/// What [`run`](super::run) makes of each of these starts, plans and generators, with the same bits, eight at a time. All plans
+/// have the same number of steps and the rule [`StepRule::Gradient`].
+///
+/// # Panics
+/// If a starting point has not the length of the network's layout, the plans are not as said, or the network does not go in
+/// lockstep.
+pub fn run_in_lockstep(network: &Network, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
+    runs.chunks(Lockstep::RUNS).flat_map(|runs| eight(network, runs)).collect()
+}
+
+fn eight(network: &Network, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
+    let n_steps = runs[0].1.n_steps();
+    assert!(runs.iter().all(|(_, plan, _)| plan.n_steps() == n_steps), "runs in lockstep end together");
+    let stepper = |(theta_0, plan, generator): &(Vec<f64>, Plan, Generator)| {
+        Stepper::new(network, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator.clone())
+    };
+    let mut together = Lockstep::new(network, runs.iter().map(stepper).collect());
+    let mut observers: Vec<_> =
+        runs.iter().map(|(_, plan, generator)| Observer::new(network, plan, companion(generator))).collect();
+    let mut records = vec![Vec::new(); runs.len()];
+    for t in 0..=n_steps {
+        together.evaluate();
+        for (r, (_, plan, _)) in runs.iter().enumerate() {
+            if let Ok(step) = together.steps[r]
+                && is_due(plan, &observers[r], &records[r], step)
+            {
+                together.settle(r);
+                let recorded = record(plan, &mut together.steppers[r], &mut observers[r], &mut records[r], step);
+                together.steps[r] = recorded.map(|()| step);
+            }
+        }
+        if t < n_steps {
+            together.advance();
+        }
+    }
+    let traces = together.settled().iter().zip(records);
+    traces
+        .map(|(stepper, records)| Trace { records, divergence: stepper.divergence(), theta: stepper.theta().to_vec() })
+        .collect()
+}

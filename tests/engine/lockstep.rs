@@ -1,0 +1,143 @@
+//! Runs in lockstep have the bits of runs alone.
+
+use ratecheck::data::Dataset;
+use ratecheck::descent::{Lockstep, NotFinite, Plan, Schedule, StepRule, Stepper, run, run_in_lockstep};
+use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
+use ratecheck::random::{Generator, Seed, normals};
+use ratecheck::scalar::{Eight, Scalar};
+
+const N: usize = 19;
+
+fn network(normalisation: Normalisation, activation: Activation, objective: Objective, z: Minibatches) -> Network {
+    let mut generator = Seed::new(3).generator("tests/lockstep");
+    let labels = (0..N).map(|i| match objective {
+        Objective::Logistic => [-1.0, 1.0][i % 2],
+        Objective::CrossEntropy | Objective::Squared => (i % 4) as f64,
+    });
+    let data = Dataset::new(normals(5 * N, 1.0, &mut generator), N, 5, labels.collect()).unwrap();
+    let outputs = if objective == Objective::Logistic { 1 } else { 4 };
+    let architecture =
+        Architecture { widths: vec![5, 6, 4, outputs], normalisation, activation, objective, weight_decay: 0.02 };
+    Network::new(architecture, data, z).unwrap()
+}
+
+/// For comparisons in which NaN equals itself.
+fn bits(numbers: &[f64]) -> Vec<u64> {
+    numbers.iter().map(|x| x.to_bits()).collect()
+}
+
+fn subsets() -> Minibatches {
+    Minibatches::subsets(N, 11).unwrap()
+}
+
+fn kinds() -> impl Iterator<Item = (Normalisation, Activation, Objective)> {
+    let normalisations = [
+        Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
+        Normalisation::BatchNorm,
+        Normalisation::ConstantEpsilonBatchNorm { epsilon: 0.1 },
+        Normalisation::LpBatchNorm { p: Lp::One },
+        Normalisation::LpBatchNorm { p: Lp::Four },
+        Normalisation::LayerNorm { epsilon: 0.1 },
+        Normalisation::GroupNorm { groups: 2, epsilon: 0.1 },
+        Normalisation::WeightNorm,
+        Normalisation::None,
+    ];
+    let activations = [
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Softplus,
+        Activation::Relu,
+        Activation::LeakyRelu { slope: 0.1 },
+    ];
+    let objectives = [Objective::Logistic, Objective::CrossEntropy, Objective::Squared];
+    normalisations
+        .into_iter()
+        .flat_map(move |n| activations.into_iter().flat_map(move |a| objectives.into_iter().map(move |o| (n, a, o))))
+        .filter(|(n, _, o)| {
+            let one_output = *o == Objective::Logistic;
+            !(one_output && matches!(n, Normalisation::GroupNorm { .. }))
+        })
+}
+
+#[test]
+fn a_gradient_over_eight_is_eight_gradients() {
+    for (normalisation, activation, objective) in kinds() {
+        let network = network(normalisation, activation, objective, subsets());
+        let thetas: Vec<Vec<f64>> = (0..8).map(|r| network.initialise(&mut Seed::new(r).generator("start"))).collect();
+        let zs: Vec<Vec<usize>> = (0..8).map(|r| (0..11).map(|b| (5 * b + 3 * r) % N).collect()).collect();
+        let z: Vec<usize> = (0..8 * 11).map(|at| zs[at % 8][at / 8]).collect();
+        let n = thetas[0].len();
+        let theta: Vec<Eight> = (0..n).map(|k| Eight(std::array::from_fn(|r| thetas[r][k]))).collect();
+        let (mut gradients, mut work) = (vec![Eight::ZERO; n], Workspace::default());
+        let values = network.sample_gradient(&z, &theta, &mut gradients, &mut work);
+        for r in 0..8 {
+            let mut gradient = vec![0.0; n];
+            let value = network.sample_gradient(&zs[r], &thetas[r], &mut gradient, &mut Workspace::default());
+            let of_run: Vec<f64> = gradients.iter().map(|x| x.0[r]).collect();
+            let what = format!("{normalisation:?} {activation:?} {objective:?}, run {r}");
+            assert_eq!(bits(&of_run), bits(&gradient), "{what}");
+            assert_eq!(values.0[r].to_bits(), value.to_bits(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn l_infinity_batch_normalisation_goes_alone() {
+    let normalisation = Normalisation::LpBatchNorm { p: Lp::Infinity };
+    assert!(!network(normalisation, Activation::Tanh, Objective::Logistic, subsets()).goes_in_lockstep());
+}
+
+fn runs(network: &Network, n_runs: u64, n_steps: u64) -> Vec<(Vec<f64>, Plan, Generator)> {
+    (0..n_runs)
+        .map(|k| {
+            let seed = Seed::new(40 + k);
+            let eta_w = Schedule::new(0.3 + k as f64, [0.0, 0.25, 0.5][k as usize % 3]).unwrap();
+            let plan = Plan::new(StepRule::Gradient, eta_w, Schedule::constant(0.1).unwrap(), n_steps, [0, 3, 17]);
+            (network.initialise(&mut seed.generator("start")), plan, seed.generator("z"))
+        })
+        .collect()
+}
+
+/// Whole runs with all they record, in numbers that fill the eight places and that do not.
+#[test]
+fn whole_runs_are_the_same_together_and_alone() {
+    let partition = Minibatches::partition((0..18).collect(), 6).unwrap();
+    for z in [subsets(), partition, Minibatches::full(N)] {
+        let smoothed = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
+        let network = network(smoothed, Activation::Tanh, Objective::CrossEntropy, z);
+        let runs = runs(&network, 11, 40);
+        let alone: Vec<_> =
+            runs.iter().map(|(theta, plan, generator)| run(&network, theta, plan, generator.clone())).collect();
+        assert_eq!(run_in_lockstep(&network, &runs), alone);
+    }
+}
+
+/// A run that leaves the finite numbers stops; the others do not notice.
+#[test]
+fn a_divergence_stays_in_its_run() {
+    let network = network(Normalisation::None, Activation::Softplus, Objective::Squared, subsets());
+    let rates = [0.01, 1e4, 0.02];
+    let stepper = |k: usize| {
+        let seed = Seed::new(k as u64);
+        let (theta_0, z) = (network.initialise(&mut seed.generator("start")), seed.generator("z"));
+        let eta = Schedule::constant(rates[k]).unwrap();
+        Stepper::new(&network, &theta_0, StepRule::Gradient, eta, eta, z)
+    };
+    let mut together = Lockstep::new(&network, (0..3).map(stepper).collect());
+    let mut alone: Vec<_> = (0..3).map(stepper).collect();
+    let mut diverged = 0;
+    for _ in 0..300 {
+        let expected: Vec<_> = alone.iter_mut().map(Stepper::step).collect();
+        assert_eq!(together.step(), expected);
+        diverged += usize::from(expected[1].is_err_and(|d| d.what != NotFinite::Loss || d.step > 0));
+    }
+    assert!(diverged > 100, "the second run is to diverge early");
+    for (a, b) in together.settled().iter().zip(&alone) {
+        assert_eq!((a.t(), bits(a.theta()), bits(a.gradient())), (b.t(), bits(b.theta()), bits(b.gradient())));
+        assert_eq!(
+            (bits(a.w_norm_sq()), bits(a.gradient_norm_sq())),
+            (bits(b.w_norm_sq()), bits(b.gradient_norm_sq()))
+        );
+    }
+}
