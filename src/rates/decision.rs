@@ -31,7 +31,8 @@ impl Interval {
     /// ```
     /// use ratecheck::rates::Interval;
     /// let (a, b) = (Interval { low: 0.0, high: 2.0, level: 0.9 }, Interval { low: -1.0, high: 1.0, level: 0.95 });
-    /// assert_eq!(a.hull(b), Interval { low: -1.0, high: 2.0, level: 0.9 });
+    /// let both = Interval { low: -1.0, high: 2.0, level: 0.9 };
+    /// assert_eq!([a.hull(b), b.hull(a)], [both, both]);
     /// ```
     pub fn hull(self, other: Self) -> Self {
         // f64::min and max would drop a NaN.

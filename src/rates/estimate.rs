@@ -85,6 +85,13 @@ mod tests {
     use rand::RngExt;
 
     #[test]
+    fn a_common_offset_does_not_cancel_the_variance() {
+        // Deviations are exact here, where the squares of the values themselves are not.
+        let mean = mean_over_runs(&[1e16, 1e16 + 4.0]).unwrap();
+        assert_eq!((mean.value, mean.se), (1e16 + 2.0, 2.0));
+    }
+
+    #[test]
     fn extreme_quantiles_agree_with_tables() {
         // Two degrees of freedom have a closed form: P(T > x) = p at x = (1 - 2p) / sqrt(2 p (1 - p)).
         let estimate = Estimate { value: 0.0, se: 1.0, n_runs: 3 };

@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use ratecheck::random::{Generator, Seed};
 use ratecheck::rates::{
-    BIN_RATIO, Form, Model, Runs, Summary, Window, fit_power_law, fit_power_law_with_log, log_spaced,
+    BIN_RATIO, FitError, Form, Model, Runs, Summary, Window, fit_power_law, fit_power_law_with_log, log_spaced,
 };
 use statrs::distribution::{Binomial, DiscreteCDF};
 
@@ -187,4 +187,27 @@ fn intervals_over_few_runs_cover() {
             assert!(below(bootstrap_hits, 0.94) < 1e-9, "the control: {bootstrap_hits}");
         }
     }
+}
+
+/// Windows include their ends, and a time that has no logarithm is refused wherever a window lets it in.
+#[test]
+fn ends_of_windows_and_times_without_a_logarithm() {
+    let t: Vec<f64> = (1..=64).map(f64::from).collect();
+    let y: Vec<f64> = t.iter().map(|t| t.powf(-0.5)).collect();
+    // From 2 to 32 on bins of ratio 1.25: the first is {2}, and nothing from outside comes in.
+    for form in [Form::Min, Form::LastWindow] {
+        let model = Model::new(Window::new(2.0, 32.0), Summary::Mean).form(form);
+        let runs = Runs::new(&t, &y, &model).expect("valid");
+        assert_eq!((runs.curve().0[0], runs.curve().1[0]), (2.0, y[1]), "{form:?}");
+        assert!(runs.curve().0.iter().all(|&t| t <= 32.0), "{form:?}");
+    }
+    let everywhere = Model::new(Window { from: 0.0, to: f64::INFINITY }, Summary::Mean);
+    let bad = |t: &[f64]| Runs::new(t, &[4.0, 3.0, 2.0, 1.0], &everywhere).err();
+    assert_eq!(bad(&[0.0, 1.0, 2.0, 3.0]), Some(FitError::BadTime { index: 0, value: 0.0 }));
+    let infinity = f64::INFINITY;
+    assert_eq!(bad(&[1.0, 2.0, 3.0, infinity]), Some(FitError::BadTime { index: 3, value: infinity }));
+    // A minimum and an average need an order: equal times have none.
+    let min = everywhere.form(Form::Min);
+    let repeated = Runs::new(&[1.0, 2.0, 2.0, 3.0], &[4.0, 3.0, 2.0, 1.0], &min).err();
+    assert_eq!(repeated, Some(FitError::NotIncreasing { index: 2, value: 2.0 }));
 }
