@@ -58,7 +58,7 @@ impl Origin {
 }
 
 /// What the paper says, and how it is tested here.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Statement {
     /// Short, unique, typed by users: `lemma-2.2`.
     pub id: &'static str,
@@ -98,6 +98,18 @@ pub enum Profile {
     Standard,
     /// At most an hour on two cores.
     Full,
+}
+
+impl Profile {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// What a claim is given: the seed tree at its own node, and how much work to do.

@@ -83,6 +83,37 @@ fn json_comes_back_bit_for_bit() {
     assert!(text.contains("\"NaN\"") && text.contains("\"-inf\""), "the sample has both");
 }
 
+/// Every file below a directory, with its content.
+fn files(dir: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.strip_prefix(dir).unwrap().to_owned(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn everything_is_in_the_json() {
+    let (dir, written) = written(&sample::results());
+    let again = tempfile::tempdir().unwrap();
+    report::render_all(&report::read_results(&written.json).unwrap(), again.path()).unwrap();
+    let (mut first, second) = (files(dir.path()), files(again.path()));
+    assert!(first.remove(Path::new(report::RESULTS)).is_some(), "the numbers themselves are not rendered again");
+    assert!(first.len() > 12, "{:?}", first.keys());
+    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+    for (path, bytes) in &first {
+        assert!(*bytes == second[path], "{}", path.display());
+    }
+}
+
 #[test]
 fn json_errors_say_where_and_what_to_do() {
     let results = sample::results();
@@ -176,6 +207,70 @@ fn junit_counts() {
     let failures = format!("failures=\"{}\"", n(Status::Fails) + n(Status::ControlNotRejected));
     assert!(xml.contains(&failures), "{xml}");
     assert!(xml.contains("<property name=\"seed\" value=\"7\"/>") && xml.contains("name=\"margin\""), "{xml}");
+}
+
+/// The properties of one test case.
+#[test]
+fn junit_has_seed_margin_and_slopes_of_every_claim() {
+    let results = sample::results();
+    let (_dir, written) = written(&results);
+    let xml = read(&written.junit);
+    for claim in &results.claims {
+        let case = xml.split("<testcase ").find(|case| case.starts_with(&format!("name=\"{}\"", claim.id))).unwrap();
+        let value = |name: &str| {
+            let after = case.split(&format!("<property name=\"{name}\" value=\"")).nth(1)?;
+            Some(after.split('"').next().unwrap().to_owned())
+        };
+        assert_eq!(value("claim"), Some(claim.id.clone()));
+        assert_eq!(value("seed"), Some("7".to_owned()));
+        let margin = value("margin").unwrap();
+        match &claim.worst {
+            Some(worst) => assert_eq!(margin.parse::<f64>().unwrap().to_bits(), worst.margin.to_bits()),
+            None => assert_eq!(margin, "—"),
+        }
+        for observation in &claim.observations {
+            let (kind, other) =
+                if observation.interval.is_some() { ("slope", "observed") } else { ("observed", "slope") };
+            let name = &observation.name;
+            let found: f64 = value(&format!("{kind}: {name}")).unwrap().parse().unwrap();
+            assert!(found.to_bits() == observation.value.to_bits() || (found.is_nan() && observation.value.is_nan()));
+            assert_eq!(value(&format!("{other}: {name}")), None);
+            let interval = observation.interval.map(|[low, high]| format!("[{low}, {high}]"));
+            assert_eq!(value(&format!("interval: {name}")), interval);
+        }
+    }
+}
+
+#[test]
+fn latex_has_a_row_for_every_claim_and_slope() {
+    let results = sample::results();
+    let (_dir, written) = written(&results);
+    let text = read(&written.latex);
+    let tables: Vec<&str> = text.split("\\begin{longtable}").skip(1).collect();
+    assert_eq!(tables.len(), 2);
+    assert_eq!(text.matches("\\end{longtable}").count(), 2);
+    let n_slopes = results.claims.iter().flat_map(|c| &c.observations).filter(|o| o.interval.is_some()).count();
+    for (table, columns, rows) in [(tables[0], 6, results.claims.len()), (tables[1], 4, n_slopes)] {
+        for rule in
+            ["\\toprule", "\\midrule", "\\bottomrule", "\\caption{", "\\endfirsthead", "\\endhead", "\\endlastfoot"]
+        {
+            assert!(table.contains(rule), "{rule}");
+        }
+        assert!(table.starts_with(&format!("{{{}", "l".repeat(2))));
+        let body = table.split("\\endlastfoot\n").nth(1).unwrap().split("\\end{longtable}").next().unwrap();
+        assert_eq!(body.lines().count(), rows);
+        for row in body.lines() {
+            assert!(row.ends_with("\\\\"), "{row}");
+            assert_eq!(row.replace("\\&", "").matches('&').count() + 1, columns, "{row}");
+            assert!(row.replace("\\$", "").matches('$').count().is_multiple_of(2), "{row}");
+            assert_eq!(row.matches('{').count(), row.matches('}').count(), "{row}");
+        }
+    }
+    let lemma = tables[0].lines().find(|line| line.starts_with("Lemma 2.2 ")).unwrap();
+    assert_eq!(lemma, "Lemma 2.2 & \\texttt{lemma-2.2} & \\textbf{fails} & $-3.1$ & 13280 & 2/2\\\\");
+    assert!(tables[1].contains("slope, T-indexed helix & $-0.5$ & [$-0.501$, $-0.498$]"), "{text}");
+    assert!(tables[1].contains("noise & --- & [---, ---]"), "{text}");
+    assert!(text.contains("\\usepackage{amssymb,booktabs,longtable}"));
 }
 
 #[test]

@@ -75,22 +75,29 @@ impl Baseline {
 
 impl Entry {
     fn of(claim: &ClaimResult) -> Self {
-        let mut slopes: Vec<Slope> = Vec::new();
+        Self {
+            id: claim.id.clone(),
+            status: claim.status(),
+            margin: claim.worst.as_ref().map(|worst| worst.margin),
+            controls: claim.controls.iter().map(|control| control.name.clone()).collect(),
+            slopes: Slope::of(claim),
+        }
+    }
+}
+
+impl Slope {
+    /// Those of a claim: its observations with an interval.
+    pub fn of(claim: &ClaimResult) -> Vec<Self> {
+        let mut slopes: Vec<Self> = Vec::new();
         for observation in &claim.observations {
             let Some(interval) = observation.interval else { continue };
             // A name that occurs again is numbered, or the second would hide behind the first.
             let again = slopes.iter().filter(|slope| slope.name.starts_with(&observation.name)).count();
             let taken = slopes.iter().any(|slope| slope.name == observation.name);
             let name = if taken { format!("{} ({})", observation.name, again + 1) } else { observation.name.clone() };
-            slopes.push(Slope { name, value: observation.value, interval });
+            slopes.push(Self { name, value: observation.value, interval });
         }
-        Self {
-            id: claim.id.clone(),
-            status: claim.status(),
-            margin: claim.worst.as_ref().map(|worst| worst.margin),
-            controls: claim.controls.iter().map(|control| control.name.clone()).collect(),
-            slopes,
-        }
+        slopes
     }
 }
 

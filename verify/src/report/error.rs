@@ -22,7 +22,7 @@ impl ReportError {
         }
     }
 
-    pub(super) fn read(path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
         Self {
             what: format!("cannot read {}", path.display()),
             remedy: "give the path of a results.json that `ratecheck verify` has written",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{ReportError, command, controls_cell, number, profile};
+use crate::compare::Slope;
 use crate::results::{ClaimResult, Results, Status};
 
 /// The whole file. A claim that fails or whose control passed is a failure; what could not be evaluated is an error;
@@ -45,12 +46,17 @@ fn case(results: &Results, claim: &ClaimResult) -> TestCase {
     let mut property = |name: &str, value: &str| {
         case.add_property((name, value));
     };
+    property("claim", &claim.id);
     property("seed", &results.provenance.seed.to_string());
     property("margin", &claim.worst.as_ref().map_or_else(|| number::NONE.to_owned(), |w| number::exact(w.margin)));
     property("tightest", claim.worst.as_ref().map_or(number::NONE, |w| &w.at));
     property("status", status.label());
     property("controls", &controls_cell(claim));
-    for observation in &claim.observations {
+    for Slope { name, value, interval: [low, high] } in Slope::of(claim) {
+        property(&format!("slope: {name}"), &number::exact(value));
+        property(&format!("interval: {name}"), &format!("[{}, {}]", number::exact(low), number::exact(high)));
+    }
+    for observation in claim.observations.iter().filter(|observation| observation.interval.is_none()) {
         property(&format!("observed: {}", observation.name), &number::exact(observation.value));
     }
     case

@@ -18,6 +18,7 @@ mod fit;
 mod json;
 mod junit;
 mod labels;
+mod latex;
 pub(crate) mod markdown;
 mod math;
 pub mod number;
@@ -40,6 +41,9 @@ pub use table::terminal_table;
 use crate::plot::Plot;
 use crate::results::{ClaimResult, ControlOutcome, FORMAT, Results, Status};
 
+/// The name of the file that holds everything, as data.
+pub const RESULTS: &str = "results.json";
+
 /// What [`write_all`] left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -49,6 +53,8 @@ pub struct Written {
     pub page: PathBuf,
     /// The same for a pull request: `report.md`.
     pub markdown: PathBuf,
+    /// Tables for the appendix of a paper: `report.tex`.
+    pub latex: PathBuf,
     /// For continuous integration: `junit.xml`.
     pub junit: PathBuf,
     /// One a plot: `data/<claim>-<plot>.csv`.
@@ -63,14 +69,23 @@ pub struct Written {
 /// # Errors
 /// When a file cannot be written or rendered; the error names it. Files written before stay.
 pub fn write_all(results: &Results, dir: &Path) -> Result<Written, ReportError> {
-    let stems = stems(results);
     // The data first: if a picture fails, the numbers are safe, and the rest can be rendered again from them.
-    let json = write(dir.join("results.json"), &json::render(results)?)?;
+    write(dir.join(RESULTS), &json::render(results)?)?;
+    render_all(results, dir)
+}
+
+/// Writes every report but `results.json`, from which the results may have come: the same bytes as [`write_all`] has written.
+///
+/// # Errors
+/// When a file cannot be written or rendered; the error names it. Files written before stay.
+pub fn render_all(results: &Results, dir: &Path) -> Result<Written, ReportError> {
+    let stems = stems(results);
     let mut written = Written {
+        json: dir.join(RESULTS),
         page: dir.join("index.html"),
         markdown: dir.join("report.md"),
+        latex: dir.join("report.tex"),
         junit: dir.join("junit.xml"),
-        json,
         data: Vec::new(),
         plots: Vec::new(),
     };
@@ -82,6 +97,7 @@ pub fn write_all(results: &Results, dir: &Path) -> Result<Written, ReportError> 
         }
     }
     write(written.markdown.clone(), markdown::render(results, &stems).as_bytes())?;
+    write(written.latex.clone(), latex::render(results).as_bytes())?;
     write(written.junit.clone(), junit::render(results)?.as_bytes())?;
     // The page last: when it is there, everything it links to is there.
     write(written.page.clone(), page::render(results, &stems)?.as_bytes())?;
@@ -181,7 +197,7 @@ fn controls_cell(claim: &ClaimResult) -> String {
 }
 
 /// One line of totals.
-fn summary(results: &Results) -> String {
+pub fn summary(results: &Results) -> String {
     let total = results.claims.len();
     let mut parts = vec![format!("{} of {total} hold", results.count(Status::Holds))];
     for status in &Status::ALL[1..] {
@@ -203,11 +219,5 @@ fn command(results: &Results, claim: &ClaimResult) -> String {
 
 /// The profile as it is typed.
 fn profile(results: &Results) -> &'static str {
-    use crate::evidence::Profile;
-    match results.provenance.profile {
-        Profile::Test => "test",
-        Profile::Quick => "quick",
-        Profile::Standard => "standard",
-        Profile::Full => "full",
-    }
+    results.provenance.profile.name()
 }

@@ -1,0 +1,251 @@
+//! The same results as LaTeX tables (booktabs, longtable), for the appendix of a paper.
+
+use std::fmt::Write as _;
+
+use super::{number, profile};
+use crate::compare::Slope;
+use crate::results::{ClaimResult, ControlOutcome, Results};
+
+/// The whole file.
+pub(super) fn render(results: &Results) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(&mut text, results);
+    text
+}
+
+fn write(out: &mut String, results: &Results) -> std::fmt::Result {
+    let p = &results.provenance;
+    writeln!(out, "% Written by ratecheck. In the preamble: \\usepackage{{amssymb,booktabs,longtable}}")?;
+    let run = format!("ratecheck {} ({}), profile {}, seed {}", p.version, p.commit, profile(results), p.seed);
+    let (rejected, controls) = results.controls_rejected();
+    let hold = results.claims.iter().filter(|claim| claim.reason().is_none()).count();
+    let n = results.claims.len();
+    let caption = format!(
+        "The statements, checked by {}: {hold} of {n} hold, {rejected} of {controls} controls were rejected. \
+         The margin is the share of the tolerance or of the bound that the tightest comparison left unused.",
+        escape(&run)
+    );
+    let rows: Vec<String> = results.claims.iter().map(row).collect();
+    let head = "Statement & Claim & Verdict & Margin & Comparisons & Controls";
+    table(out, "lllrrr", "claims", &caption, head, &rows)?;
+    let slopes: Vec<String> =
+        results.claims.iter().flat_map(|claim| Slope::of(claim).into_iter().map(|slope| rate(claim, &slope))).collect();
+    if !slopes.is_empty() {
+        writeln!(out)?;
+        let caption = format!("What was estimated with an interval, by {}.", escape(&run));
+        table(out, "llrr", "slopes", &caption, "Claim & Quantity & Value & Interval", &slopes)?;
+    }
+    Ok(())
+}
+
+/// A table that may be longer than a page.
+fn table(out: &mut String, columns: &str, label: &str, caption: &str, head: &str, rows: &[String]) -> std::fmt::Result {
+    writeln!(out, "\\begin{{longtable}}{{{columns}}}")?;
+    writeln!(out, "\\caption{{{caption}}}\\label{{tab:ratecheck-{label}}}\\\\")?;
+    writeln!(out, "\\toprule\n{head}\\\\\n\\midrule\n\\endfirsthead")?;
+    writeln!(out, "\\toprule\n{head}\\\\\n\\midrule\n\\endhead")?;
+    writeln!(out, "\\bottomrule\n\\endlastfoot")?;
+    for row in rows {
+        writeln!(out, "{row}\\\\")?;
+    }
+    writeln!(out, "\\end{{longtable}}")
+}
+
+/// One claim.
+fn row(claim: &ClaimResult) -> String {
+    let comparisons = claim.instances.iter().map(|i| i.count).fold(0, u64::saturating_add);
+    let rejected = claim.controls.iter().filter(|c| c.outcome == ControlOutcome::Rejected).count();
+    let margin = claim.worst.as_ref().map_or_else(|| NONE.to_owned(), |worst| value(worst.margin));
+    let verdict = claim.status().label();
+    let verdict = if claim.reason().is_none() { verdict.to_owned() } else { format!("\\textbf{{{verdict}}}") };
+    format!(
+        "{} & \\texttt{{{}}} & {verdict} & {margin} & {comparisons} & {rejected}/{}",
+        escape(&claim.title),
+        escape(&claim.id),
+        claim.controls.len()
+    )
+}
+
+/// One slope.
+fn rate(claim: &ClaimResult, slope: &Slope) -> String {
+    let [low, high] = slope.interval.map(value);
+    let name = escape(&slope.name);
+    format!("\\texttt{{{}}} & {name} & {} & [{low}, {high}]", escape(&claim.id), value(slope.value))
+}
+
+/// What stands for a number that is not there or not finite.
+const NONE: &str = "---";
+
+/// Three significant digits, in mathematics.
+fn value(x: f64) -> String {
+    match number::short(x) {
+        text if text == number::NONE => NONE.to_owned(),
+        text => match text.split_once('e') {
+            Some((mantissa, exponent)) => format!("${mantissa}\\times10^{{{exponent}}}$"),
+            None => format!("${text}$"),
+        },
+    }
+}
+
+/// Text that LaTeX prints as it is, on one line. What has no name here is left for an engine that reads Unicode.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    // The sign of the index that is open: neighbours make one, since two in a row are an error.
+    let mut open: Option<char> = None;
+    for c in text.chars() {
+        let index = index(c);
+        if open.is_some() && open != index.map(|(sign, _)| sign) {
+            escaped.push_str("}$");
+            open = None;
+        }
+        match (c, index) {
+            (_, Some((sign, inner))) => {
+                if open.is_none() {
+                    escaped.extend(['$', sign, '{']);
+                }
+                escaped.push_str(inner);
+                open = Some(sign);
+            }
+            ('\\', _) => escaped.push_str("\\textbackslash{}"),
+            ('~', _) => escaped.push_str("\\textasciitilde{}"),
+            ('^', _) => escaped.push_str("\\textasciicircum{}"),
+            ('<' | '>' | '|', _) => escaped.extend(['$', c, '$']),
+            ('&' | '%' | '$' | '#' | '_' | '{' | '}', _) => escaped.extend(['\\', c]),
+            (c, _) if c.is_control() => escaped.push(' '),
+            (c, _) => match (name(c), plain(c)) {
+                (Some(name), _) => escaped += &format!("$\\{name}$"),
+                (None, Some(text)) => escaped.push_str(text),
+                (None, None) => escaped.push(c),
+            },
+        }
+    }
+    if open.is_some() {
+        escaped.push_str("}$");
+    }
+    escaped
+}
+
+/// The command that prints a character, in mathematics.
+fn name(c: char) -> Option<&'static str> {
+    Some(match c {
+        'α' => "alpha",
+        'β' => "beta",
+        'γ' => "gamma",
+        'δ' => "delta",
+        'ε' => "varepsilon",
+        'η' => "eta",
+        'ζ' => "zeta",
+        'θ' => "theta",
+        'κ' => "kappa",
+        'λ' => "lambda",
+        'μ' | 'µ' => "mu",
+        'π' => "pi",
+        'ρ' => "rho",
+        'σ' => "sigma",
+        'τ' => "tau",
+        'φ' => "varphi",
+        'ψ' => "psi",
+        'ω' => "omega",
+        'Γ' => "Gamma",
+        'Δ' => "Delta",
+        'Λ' => "Lambda",
+        'Π' => "Pi",
+        'Σ' => "Sigma",
+        'Φ' => "Phi",
+        'Ψ' => "Psi",
+        'Ω' => "Omega",
+        '∇' => "nabla",
+        '∂' => "partial",
+        '∞' => "infty",
+        '√' => "surd",
+        '∫' => "int",
+        '∈' => "in",
+        '≤' => "le",
+        '≥' => "ge",
+        '≪' => "ll",
+        '≠' => "ne",
+        '⟺' => "iff",
+        '≈' => "approx",
+        '∝' => "propto",
+        '±' => "pm",
+        '×' => "times",
+        '·' | '⋅' => "cdot",
+        '→' => "to",
+        '⊥' => "perp",
+        '†' => "dagger",
+        '‖' => "|",
+        '⌈' => "lceil",
+        '⌉' => "rceil",
+        '⌊' => "lfloor",
+        '⌋' => "rfloor",
+        '⟨' => "langle",
+        '⟩' => "rangle",
+        'ℝ' => "mathbb{R}",
+        '½' => "tfrac12",
+        '¼' => "tfrac14",
+        _ => return None,
+    })
+}
+
+/// A raised or lowered character: the sign, and what stands there.
+fn index(c: char) -> Option<(char, &'static str)> {
+    const RAISED: &str = "⁰0¹1²2³3⁴4⁵5⁶6⁷7⁸8⁹9⁻-⁺+⁽(⁾)ⁱiʲjˡlᵛvᵍgᵗtⁿnᵀT";
+    const LOWERED: &str = "₀0₁1₂2₃3₄4₅5₆6₇7₈8₉9ᵢiⱼjₜtₙn";
+    let below = |pairs: &'static str| {
+        let mut chars = pairs.char_indices();
+        while let (Some((_, from)), Some((at, to))) = (chars.next(), chars.next()) {
+            if from == c {
+                return Some(&pairs[at..at + to.len_utf8()]);
+            }
+        }
+        None
+    };
+    match c {
+        '′' => Some(('^', "\\prime")),
+        '°' => Some(('^', "\\circ")),
+        // A tilde that stands on the letter before it.
+        '\u{303}' => Some(('^', "\\sim")),
+        _ => below(RAISED).map(|text| ('^', text)).or_else(|| below(LOWERED).map(|text| ('_', text))),
+    }
+}
+
+/// Signs that are text.
+fn plain(c: char) -> Option<&'static str> {
+    Some(match c {
+        '–' => "--",
+        '—' => "---",
+        '\u{2212}' => "$-$",
+        '…' => "\\dots{}",
+        '\u{201c}' => "``",
+        '\u{201d}' => "''",
+        '\u{2018}' => "`",
+        '\u{2019}' => "'",
+        '\u{a0}' | '\u{202f}' => "~",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_escapes() {
+        let cases = [
+            ("50 % & $x_1$ #{}", "50 \\% \\& \\$x\\_1\\$ \\#\\{\\}"),
+            ("a\\b^c~d\n", "a\\textbackslash{}b\\textasciicircum{}c\\textasciitilde{}d "),
+            ("‖∇L‖² at η = 10⁻²", "$\\|$$\\nabla$L$\\|$$^{2}$ at $\\eta$ = 10$^{-2}$"),
+            ("w₀² ~ ℝ³⁴", "w$_{0}$$^{2}$ \\textasciitilde{} $\\mathbb{R}$$^{34}$"),
+            ("Lemma A.1 — sharp", "Lemma A.1 --- sharp"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(escape(text), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_are_mathematics() {
+        assert_eq!([-0.25, 1.2e-7, f64::NAN].map(value), ["$-0.25$", "$1.2\\times10^{-7}$", "---"]);
+    }
+}
