@@ -12,12 +12,14 @@
 //! other runs: then only verdicts, claims and slopes that both name are compared.
 
 mod baseline;
+mod rerun;
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 
 pub use baseline::{Baseline, Entry, FORMAT, Slope, read};
+pub use rerun::rerun;
 
 use crate::results::Status;
 
@@ -49,6 +51,8 @@ pub struct Difference {
 pub struct Compared {
     /// Claims in both.
     pub n_common: usize,
+    /// Those of them that do not differ.
+    pub same: Vec<String>,
     /// What the runs differ in before any claim: version, profile, seed.
     pub settings: Vec<String>,
     /// The differences.
@@ -82,7 +86,7 @@ pub fn compare(old: &Baseline, new: &Baseline) -> Compared {
         }
     };
     setting("version", old.version.clone(), new.version.clone());
-    setting("profile", format!("{:?}", old.profile).to_lowercase(), format!("{:?}", new.profile).to_lowercase());
+    setting("profile", old.profile.name().to_owned(), new.profile.name().to_owned());
     setting("seed", old.seed.to_string(), new.seed.to_string());
     let mut all = Differences { same_work: old.profile == new.profile && old.seed == new.seed, found: Vec::new() };
     let mut n_common = 0;
@@ -100,7 +104,9 @@ pub fn compare(old: &Baseline, new: &Baseline) -> Compared {
         all.add(weight, entry, format!("is new, and {}", words(entry.status)));
     }
     all.found.sort_by_key(|difference| difference.weight);
-    Compared { n_common, settings, differences: all.found }
+    let differs = |id: &String| all.found.iter().any(|difference| difference.claim == *id);
+    let same = old.claims.iter().map(|entry| entry.id.clone()).filter(|id| !differs(id)).collect();
+    Compared { n_common, same, settings, differences: all.found }
 }
 
 struct Differences {
