@@ -11,6 +11,9 @@ use crate::replay::NearFailures;
 /// The version of the format of `results.json`; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
 
+/// The JSON Schema of `results.json`: what every field is. A copy of `docs/results.schema.json`.
+pub const SCHEMA: &str = include_str!("../../docs/results.schema.json");
+
 /// Where the numbers come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
