@@ -1,5 +1,7 @@
 //! What the calibration found, as tables: for the terminal and for the committed file.
 
+use serde::Serialize;
+
 use super::{Calibrated, FAMILY, Options, PROFILES, Proportion, Quantity, Side, Spending, clopper_pearson, spending};
 use crate::evidence::{Claim, Profile, Unevaluated};
 use crate::report::markdown::escape;
@@ -15,7 +17,7 @@ const DISTANCES: [f64; 9] = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0];
 const LOGS: [f64; 4] = [0.0, 0.5, 0.75, 1.0];
 
 /// A table with its heading, and what must be known to read it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Table {
     /// The heading.
     pub title: &'static str,

@@ -4,13 +4,20 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::console::Console;
 use super::text::{columns, heading};
-use super::{Exit, Stopped, pool, say};
+use super::{Exit, Stopped, pool};
 use crate::bench::{Measured, Subjects, SweepPlan, measure, reference_sweep, step_operations};
-use crate::report::pretty;
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck bench                                    half a minute
+  ratecheck bench --repeats 50 --seeds 4             a quick look
+  ratecheck bench --seeds 64 --json > bench.json     with the reference sweep of 320 runs";
 
 /// What is measured, and how long.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// How often everything is repeated, a few milliseconds each time.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
@@ -52,7 +59,7 @@ struct Swept {
 }
 
 /// Measures and prints.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let internal = |error: String| (Exit::Internal, format!("the work cannot be set up: {error}"));
     let subjects = Subjects::new().map_err(|error| internal(error.to_string()))?;
     let mut work = subjects.work().map_err(|error| internal(error.to_string()))?;
@@ -82,12 +89,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
     }
     let found = Found { repeats: arguments.repeats, work, sweep: plan, sweeps };
     if arguments.json {
-        let json = pretty(&found).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
-        say(&String::from_utf8_lossy(&json))?;
+        console.json(&found)?;
     } else {
-        say(&table(&found))?;
+        console.say_or(&table(&found), &last_line(&found))?;
     }
     Ok(Exit::Holds)
+}
+
+/// The one line that is left of it under --quiet.
+fn last_line(found: &Found) -> String {
+    let steps = found.sweeps.iter().map(|one| format!("{} on {} threads", time(one.step), one.threads));
+    format!("per step and run of the sweep: {}\n", steps.collect::<Vec<_>>().join(", "))
 }
 
 /// The table for a reader.

@@ -2,19 +2,28 @@
 
 use std::path::PathBuf;
 
+use super::console::Console;
 use super::text::{columns, heading};
 use super::verify::Level;
-use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, say};
+use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool};
 use crate::calibration::{FAMILY, Options, PROFILES, calibrate, markdown, spending, tables};
-use crate::evidence::Unevaluated;
+use crate::evidence::{Profile, Unevaluated};
+use crate::report::write;
 
 /// Sets of runs by default: some seconds.
 const SETS: usize = 4_000;
 /// And with `--full`: about a minute on two cores.
 const FULL: usize = 100_000;
 
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck calibrate                                        some seconds
+  ratecheck calibrate --full --out reports/calibration.md    the committed study: about a minute
+  ratecheck calibrate --profile standard --json              the decisions of longer runs, as data";
+
 /// What is simulated, and where it is written.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The profile whose decisions are simulated.
     #[arg(long, value_enum, default_value_t = Level::Quick)]
@@ -31,22 +40,28 @@ pub(super) struct Arguments {
     /// Write the tables as Markdown into this file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print the tables as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Simulates, prints and writes. Fails if all decisions together cost too much, or if one was wrong more often than its level allows.
-pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let failed = |error: Unevaluated| (Exit::Failed, format!("the decisions cannot be calibrated: {}", error.0));
     let replications = if arguments.full { FULL } else { SETS };
     let options = Options { profile: arguments.profile.into(), replications, seed: arguments.seed };
     let found = pool(arguments.jobs)?.install(|| calibrate(claims, &options)).map_err(failed)?;
     let shown = tables(claims, &found).map_err(failed)?;
-    for table in &shown {
-        say(&format!("{}\n{}\n\n{}\n", heading(table.title), table.text, columns(&table.rows, table.left)))?;
+    if arguments.json {
+        console.json(&shown)?;
+    }
+    for table in shown.iter().filter(|_| !arguments.json) {
+        console.say(&format!("{}\n{}\n\n{}\n", heading(table.title), table.text, columns(&table.rows, table.left)))?;
     }
     if let Some(file) = &arguments.out {
         let command = command(arguments, file);
-        std::fs::write(file, markdown(&shown, &options, &command))
-            .map_err(|error| (Exit::Output, format!("{} cannot be written: {error}", file.display())))?;
+        write(file.clone(), markdown(&shown, &options, &command).as_bytes())
+            .map_err(|error| (Exit::Output, error.to_string()))?;
     }
     for profile in PROFILES {
         let risk: f64 = spending(claims, profile).map_err(failed)?.iter().map(|one| one.risk).sum();
@@ -55,7 +70,14 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
         }
     }
     match found.iter().find(|one| one.errs_too_often()) {
-        None => Ok(Exit::Holds),
+        None => {
+            if !arguments.json {
+                console.answer(&format!(
+                    "No decision was wrong more often than its level allows, in {replications} sets of runs\n"
+                ))?;
+            }
+            Ok(Exit::Holds)
+        }
         Some(one) => Err((Exit::Failed, format!("{}: wrong more often than its level allows", one.test.what))),
     }
 }
@@ -63,6 +85,6 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
 /// What repeats it.
 fn command(arguments: &Arguments, file: &std::path::Path) -> String {
     let Arguments { profile, full, seed, .. } = arguments;
-    let (profile, full) = (format!("{profile:?}").to_lowercase(), if *full { " --full" } else { "" });
+    let (profile, full) = (Profile::from(*profile).name(), if *full { " --full" } else { "" });
     format!("cargo run --release -- calibrate --profile {profile}{full} --seed {seed} --out {}", file.display())
 }

@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use super::console::Console;
 use super::text::columns;
-use super::{Claims, Exit, Stopped, say};
+use super::{Claims, Exit, Stopped};
 use crate::compare::{Baseline, Compared, Weight, compare, read};
 use crate::report::{pretty, write};
 
 const EXAMPLES: &str = "\
 Examples:
   ratecheck compare reports/baseline.json reports/latest/results.json
-  ratecheck compare reports/baseline.json reports/latest/results.json --update    renew the baseline on purpose
+  ratecheck compare reports/baseline.json reports/latest/results.json --update    renew it
+  ratecheck compare old/results.json new/results.json --json | jq '.differences'
 
-Exit codes: 0 the same or better; 1 a regression: a verdict that is worse, a claim, control or slope that is gone, a slope whose
-interval no longer overlaps; 2, 6, 7 and 70 as for every command. With --update: 0 when the baseline is written.";
+With --update the exit code is 0 when the baseline is written, whatever differs.";
 
 /// What is compared with what.
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
 }
 
 /// Compares, prints, and rewrites the baseline if that is asked for.
-pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let input = |message: String| (Exit::Input, message);
     let new = read(&arguments.current).map_err(input)?;
     // The first baseline has nothing to be compared with.
@@ -45,11 +46,9 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
     };
     let compared = compare(&old, &new);
     if arguments.json {
-        let json =
-            pretty(&compared).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
-        say(&String::from_utf8_lossy(&json))?;
+        console.json(&compared)?;
     } else {
-        say(&shown(&compared))?;
+        shown(&compared, console)?;
     }
     if arguments.update {
         let refusal = if first { not_whole(&new, claims) } else { refusal(&arguments.baseline, &old, &new, claims) };
@@ -59,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
         let json = pretty(&new).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
         write(arguments.baseline.clone(), &json).map_err(|error| (Exit::Output, error.to_string()))?;
         if !arguments.json {
-            say(&format!("{} is written\n", arguments.baseline.display()))?;
+            console.say(&format!("{} is written\n", arguments.baseline.display()))?;
         }
         return Ok(Exit::Holds);
     }
@@ -86,46 +85,45 @@ fn refusal(path: &Path, old: &Baseline, new: &Baseline, claims: Claims<'_>) -> O
         return Some("it is no baseline, and would lose everything else; name the file of a baseline".to_owned());
     }
     if (old.profile, old.seed) != (new.profile, new.seed) {
-        let profile = |run: &Baseline| format!("{:?}", run.profile).to_lowercase();
         return Some(format!(
             "it is of profile {} and seed {}, the new run of profile {} and seed {}; verify with the former, or delete the file first",
-            profile(old),
+            old.profile.name(),
             old.seed,
-            profile(new),
+            new.profile.name(),
             new.seed
         ));
     }
     not_whole(new, claims)
 }
 
-fn shown(compared: &Compared) -> String {
+/// The differences, and a last line that counts them.
+pub(super) fn shown(compared: &Compared, console: Console) -> Result<(), Stopped> {
     let mut text = String::new();
     for setting in &compared.settings {
         text += &format!("{setting}\n");
     }
-    let rows: Vec<Vec<String>> = compared
-        .differences
-        .iter()
-        .map(|difference| {
-            let weight = match difference.weight {
-                Weight::Regression => "REGRESSION",
-                Weight::Better => "better",
-                Weight::Note => "note",
-            };
-            vec![weight.to_owned(), difference.claim.clone(), difference.what.clone()]
-        })
-        .collect();
-    text += &columns(&rows, 3);
+    let same: &[String] = if console.is_verbose() { &compared.same } else { &[] };
+    let agree = same.iter().map(|id| vec!["same".to_owned(), id.clone()]);
+    let differ = compared.differences.iter().map(|difference| {
+        let weight = match difference.weight {
+            Weight::Regression => "REGRESSION",
+            Weight::Better => "better",
+            Weight::Note => "note",
+        };
+        vec![weight.to_owned(), difference.claim.clone(), difference.what.clone()]
+    });
+    text += &columns(&differ.chain(agree).collect::<Vec<_>>(), 3);
     let of = |weight, one: &str, many: &str| match compared.count(weight) {
         1 => format!("1 {one}"),
         n => format!("{n} {many}"),
     };
-    text += &format!(
+    let last = format!(
         "{} claims in both: {}, {} better, {}\n",
         compared.n_common,
         of(Weight::Regression, "regression", "regressions"),
         compared.count(Weight::Better),
         of(Weight::Note, "note", "notes")
     );
-    text
+    console.say(&text)?;
+    console.answer(&last)
 }

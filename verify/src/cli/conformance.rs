@@ -1,38 +1,70 @@
 //! `ratecheck conformance`: every claim over many seeds.
 
-use super::{Claims, Exit, Stopped, say, select};
+use serde::Serialize;
+
+use super::console::Console;
+use super::{Claims, Exit, Stopped, select};
 use crate::conformance::{FIRST_SEED, SEEDS, affordable, holds, repeats};
 use crate::evidence::Claim;
 
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck conformance                         every claim with twenty seeds: some minutes
+  ratecheck conformance lemma-3.2 --seeds 100   one claim, as often as you like
+  ratecheck conformance --quiet                 only what is wrong";
+
 /// Which claims, and how many seeds.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The claims to try, by id (all if none is given).
     claims: Vec<String>,
     /// How many seeds, from 2019 on.
     #[arg(long, default_value_t = SEEDS)]
     seeds: u64,
+    /// Print the same as JSON, when all is done.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of one claim.
+#[derive(Serialize)]
+struct Tried {
+    claim: &'static str,
+    seeds: u64,
+    /// What is wrong, at most one line a seed.
+    wrong: Vec<String>,
+    /// The mean time in seconds.
+    seconds_per_seed: f64,
 }
 
 /// One line a claim, as soon as it is done, and one for every seed with which something is wrong.
-pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let claims = select(&arguments.claims, claims)?;
     let longest = claims.iter().map(|claim| claim.statement().id.len()).max().unwrap_or(0);
-    let mut all = true;
+    let mut all = Vec::new();
     for claim in claims {
-        let (wrong, seconds) = tried(claim, arguments.seeds);
-        all &= wrong.is_empty();
-        let good = arguments.seeds - (wrong.len() as u64).min(arguments.seeds);
-        let id = claim.statement().id;
-        let mut text = format!("{id:longest$}  {good} of {} seeds  {seconds:6.2} s a seed\n", arguments.seeds);
-        wrong.iter().for_each(|wrong| text += &format!("  {wrong}\n"));
-        say(&text)?;
+        let tried = tried(claim, arguments.seeds);
+        let good = tried.seeds - (tried.wrong.len() as u64).min(tried.seeds);
+        let Tried { claim: id, seeds, seconds_per_seed: seconds, .. } = tried;
+        let mut text = format!("{id:longest$}  {good} of {seeds} seeds  {seconds:6.2} s a seed\n");
+        tried.wrong.iter().for_each(|wrong| text += &format!("  {wrong}\n"));
+        if !arguments.json {
+            // What is wrong is heard even by those who asked for quiet.
+            if tried.wrong.is_empty() { console.say(&text)? } else { console.answer(&text)? }
+        }
+        all.push(tried);
     }
-    Ok(if all { Exit::Holds } else { Exit::Failed })
+    let good = all.iter().filter(|tried| tried.wrong.is_empty()).count();
+    if arguments.json {
+        console.json(&all)?;
+    } else {
+        console.answer(&format!("{good} of {} claims with {} seeds\n", all.len(), arguments.seeds))?;
+    }
+    Ok(if good == all.len() { Exit::Holds } else { Exit::Failed })
 }
 
-/// What is wrong, at most one line a seed, and the mean time in seconds.
-fn tried(claim: &'static dyn Claim, seeds: u64) -> (Vec<String>, f64) {
+fn tried(claim: &'static dyn Claim, seeds: u64) -> Tried {
     let (mut wrong, mut seconds) = (Vec::new(), 0.0);
     for seed in FIRST_SEED..FIRST_SEED + seeds {
         match holds(claim, seed) {
@@ -44,5 +76,5 @@ fn tried(claim: &'static dyn Claim, seeds: u64) -> (Vec<String>, f64) {
             Err(reason) => wrong.push(reason),
         }
     }
-    (wrong, seconds / seeds.max(1) as f64)
+    Tried { claim: claim.statement().id, seeds, wrong, seconds_per_seed: seconds / seeds.max(1) as f64 }
 }

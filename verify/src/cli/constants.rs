@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
+use super::console::Console;
 use super::source::Source;
 use super::text::{columns, heading};
-use super::{DEFAULT_SEED, Exit, Stopped, pool, say};
+use super::{DEFAULT_SEED, Exit, Stopped, pool};
 use crate::constants::{Constants, Kind, Options, RadiusFrom, bracket};
-use crate::report::{number, pretty};
+use crate::report::number;
 
-/// Constants shown one by one; with more of them the largest of every pair of layers is.
+/// Constants shown one by one; with more of them the largest of every pair of layers is, unless --verbose is given.
 const ROWS: usize = 24;
 
 const EXAMPLES: &str = "\
@@ -55,7 +56,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 /// Searches, proves, prints and writes.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let problem = arguments.source.load()?;
     let default = Options::for_problem(&problem, arguments.seed);
     let search = Options {
@@ -65,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
         ..default
     };
     // Shown on a terminal only, and gone before anything is printed.
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let spinner = ProgressBar::with_draw_target(None, console.progress());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
         spinner.set_style(style);
     }
@@ -75,17 +76,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
     spinner.finish_and_clear();
     let found = found.map_err(|error| (Exit::Input, format!("{}: {error}", arguments.source.shown())))?;
     if arguments.json {
-        let json = pretty(&found).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
-        say(&String::from_utf8_lossy(&json))?;
+        console.json(&found)?;
     } else {
-        say(&shown(&found))?;
+        let rows = if console.is_verbose() { usize::MAX } else { ROWS };
+        console.say_or(&shown(&found, rows), &last_line(&found))?;
     }
     if let Some(directory) = &arguments.out {
         let command = format!("{} {}", arguments.source.arguments(), as_arguments(&search));
         let written = crate::report::write_constants(&found, &command, directory);
         let page = written.map_err(|error| (Exit::Output, error.to_string()))?;
         if !arguments.json {
-            say(&format!("\nThe page: {}\n", page.display()))?;
+            console.say(&format!("\nThe page: {}\n", page.display()))?;
         }
     }
     match found.contradictions().next() {
@@ -114,7 +115,14 @@ fn label(kind: Kind, [rows, columns]: [&str; 2]) -> String {
     }
 }
 
-fn shown(found: &Constants) -> String {
+/// The one line that is left of it under --quiet.
+fn last_line(found: &Constants) -> String {
+    let bad = found.contradictions().count();
+    let proved = found.blocks.iter().filter(|bracket| bracket.proved.is_some()).count();
+    format!("{}: {} constants, {proved} proved from above, {bad} contradictory\n", found.name, found.blocks.len())
+}
+
+fn shown(found: &Constants, rows: usize) -> String {
     let mut text = format!("{}\n", heading(&found.name));
     text += &match found.radius_from {
         RadiusFrom::NoG => "every v_i on its unit sphere; there is no g\n".to_owned(),
@@ -126,11 +134,12 @@ fn shown(found: &Constants) -> String {
     let Options { points, restarts, seed, .. } = found.search;
     let plural = if restarts == 1 { "" } else { "s" };
     text += &format!("{points} random points, {restarts} ascent{plural} per constant, seed {seed}\n\n");
-    if found.blocks.len() <= ROWS {
+    if found.blocks.len() <= rows {
         text += &columns(&one_by_one(found), 1);
     } else {
         text += &columns(&by_layers(found), 1);
-        text += "The largest of each kind, and the range of the ratios; --json and --out have every block.\n";
+        text +=
+            "The largest of each kind, and the range of the ratios; --verbose, --json and --out have every block.\n";
     }
     if let Some(reason) = &found.unproved {
         text += &format!("\nNothing is proved from above: {reason}\n");

@@ -1,21 +1,58 @@
 //! `ratecheck explain CLAIM`.
 
-use super::{Claims, Exit, Stopped, say, select};
+use serde::Serialize;
+
+use super::console::Console;
+use super::{Claims, Exit, Stopped, select};
 use crate::errata;
-use crate::evidence::Origin;
+use crate::evidence::{Origin, Statement};
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck explain lemma-3.2
+  ratecheck explain theorem-4.2-rate --json | jq .controls";
 
 /// Which claim.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The claim's id, as `ratecheck list` shows it.
     claim: String,
+    /// Print the same as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The whole of it as data.
+#[derive(Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    statement: &'static Statement,
+    controls: Vec<Broken>,
+    /// The ids of the errata that touch it.
+    errata: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Broken {
+    name: &'static str,
+    breaks: &'static str,
 }
 
 /// Prints the whole statement.
-pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let mut text = String::new();
     for claim in select(std::slice::from_ref(&arguments.claim), claims)? {
         let s = claim.statement();
+        if arguments.json {
+            let controls = claim.controls();
+            console.json(&Explained {
+                statement: s,
+                controls: controls.iter().map(|c| Broken { name: c.name, breaks: c.breaks }).collect(),
+                errata: errata::of_claim(s.id).map(|erratum| erratum.id).collect(),
+            })?;
+            return Ok(Exit::Holds);
+        }
         let origin = s.origin.label();
         text += &format!("{} ({}, {origin})\n  {}\n\n  {}\n\n", s.title, s.kind.name(), s.plain, s.formula);
         let place = match s.origin {
@@ -36,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Sto
             section(&mut text, "Errata", errata.iter().map(String::as_str));
         }
     }
-    say(&text)?;
+    console.answer(&text)?;
     Ok(Exit::Holds)
 }
 

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use ratecheck::rates::Form;
 
+use super::console::Console;
 use super::text::{columns, heading};
-use super::{DEFAULT_SEED, Exit, Stopped, say};
+use super::{DEFAULT_SEED, Exit, Stopped};
 use crate::fit::{self, Columns, Ends, Found, Log, Request, Source, Verdict, caveat};
 use crate::problem::ProblemError;
-use crate::report::{number, pretty};
+use crate::report::number;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,11 +17,10 @@ Examples:
   ratecheck fit runs.csv --step t --value grad_norm --run seed --against -0.25
   ratecheck fit seed-*.csv --value grad_norm --against -0.5 --one-sided    one file a run
   ratecheck fit log.jsonl --value grad_sq --squared --form average --window 1e3..1e6
-  ratecheck fit sweep/runs.csv --value grad_sq --squared --run seed --where alpha=0.25 --where eta_w=1
-  ratecheck fit gd.csv --value grad_norm --deterministic --against -0.5    full-batch: one run is all there is
+  ratecheck fit runs.csv --value grad_sq --squared --run seed --where alpha=0.25 --where eta_w=1
+  ratecheck fit gd.csv --value grad_norm --deterministic --against -0.5    one run is all there is
 
-Exit codes: 0 the claim holds, or is inconclusive, or none was made; 1 it fails; 4 it is inconclusive, and --strict was given;
-2, 6, 7 and 70 as for every command.";
+docs/fit.md says what each form, interval and verdict can and cannot show.";
 
 /// Which log, what is claimed of it, and how it is fitted.
 #[derive(Debug, clap::Args)]
@@ -129,7 +129,7 @@ fn window(text: &str) -> Result<Ends, String> {
 }
 
 /// Reads, fits, prints, writes and decides.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let input = |error: ProblemError| (Exit::Input, error.to_string());
     let columns = Columns {
         step: arguments.step.clone(),
@@ -164,21 +164,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
         (Exit::Input, format!("{}: {error}; {remedy}", log.files[0].display()))
     })?;
     if arguments.json {
-        let json = pretty(&found).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
-        say(&String::from_utf8_lossy(&json))?;
+        console.json(&found)?;
     } else {
-        say(&shown(&log, &request, &found))?;
+        console.say_or(&shown(&log, &request, &found), &last_line(&found))?;
     }
     let page = crate::report::write_fit(&log, &request, &found, &command(arguments), &arguments.out)
         .map_err(|error| (Exit::Output, error.to_string()))?;
     if !arguments.json {
-        say(&format!("\nThe page, with the plot: {}\n", page.display()))?;
+        console.say(&format!("\nThe page, with the plot: {}\n", page.display()))?;
     }
     Ok(match found.verdict {
         Some(Verdict::Fails) => Exit::Failed,
         Some(Verdict::Inconclusive) if arguments.strict => Exit::Inconclusive,
         _ => Exit::Holds,
     })
+}
+
+/// The one line that is left of it under --quiet: the verdict, or the slope if nothing was claimed.
+fn last_line(found: &Found) -> String {
+    match found.chosen() {
+        _ if !found.reason.is_empty() => format!("{}\n", found.reason),
+        Some(fitted) => format!("{}: slope {}\n", fitted.form, number::exact(fitted.slope)),
+        None => format!("{}: {}\n", found.form, number::NONE),
+    }
 }
 
 fn shown(log: &Log, request: &Request, found: &Found) -> String {

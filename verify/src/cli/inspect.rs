@@ -1,19 +1,21 @@
 //! `ratecheck inspect`: one loss at one point.
 
+use super::console::Console;
 use super::source::Source;
 use super::text::{columns, heading};
-use super::{Exit, Stopped, say};
+use super::{Exit, Stopped};
 use crate::inspect::{AtPoint, Inspection, inspect};
 use crate::problem::Described;
-use crate::report::{number, pretty};
+use crate::report::number;
 
-/// Blocks shown in the table; JSON has them all.
+/// Blocks shown in the table; --verbose and JSON have them all.
 const ROWS: usize = 24;
 
 const EXAMPLES: &str = "\
 Examples:
   ratecheck inspect --problem examples/problems/one-neuron.toml
-  ratecheck inspect --instance 3-4-1 --json > 3-4-1.json";
+  ratecheck inspect --instance 3-4-1 --json > 3-4-1.json
+  ratecheck inspect --problem examples/problems/flowers.toml --verbose    all blocks, not 24";
 
 /// Which problem, and how to show it.
 #[derive(Debug, clap::Args)]
@@ -30,21 +32,27 @@ pub(super) struct Arguments {
 }
 
 /// Evaluates and prints.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let problem = arguments.source.load()?;
     let found = inspect(&problem, arguments.dense_up_to)
         .map_err(|error| (Exit::Input, format!("{}: {error}", arguments.source.shown())))?;
     if arguments.json {
-        let json = pretty(&found).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
-        say(&String::from_utf8_lossy(&json))?;
+        console.json(&found)?;
     } else {
-        say(&shown(&found))?;
+        let rows = if console.is_verbose() { usize::MAX } else { ROWS };
+        console.say_or(&shown(&found, rows), &last_line(&found))?;
     }
     Ok(Exit::Holds)
 }
 
 /// The tables for a reader.
-fn shown(found: &Inspection) -> String {
+/// The one line that is left of it under --quiet.
+fn last_line(found: &Inspection) -> String {
+    let [loss, norm] = [found.at_w.loss, found.at_w.grad_norm_squared].map(number::exact);
+    format!("{}: loss {loss}, ||grad||^2 {norm}\n", found.name)
+}
+
+fn shown(found: &Inspection, rows: usize) -> String {
     let mut text = format!("{}\n", heading(&found.name));
     if let Some(network) = &found.network {
         text += &format!("{}\n", described(network));
@@ -58,9 +66,9 @@ fn shown(found: &Inspection) -> String {
     text += "\n\n";
     text += &columns(&values(found), 1);
     text += &format!("\n{}\n", heading("Blocks"));
-    text += &columns(&blocks(found), 1);
-    if found.blocks.len() > ROWS {
-        text += &format!("... and {} more blocks: --json shows them all\n", found.blocks.len() - ROWS);
+    text += &columns(&blocks(found, rows), 1);
+    if found.blocks.len() > rows {
+        text += &format!("... and {} more blocks: --verbose and --json show them all\n", found.blocks.len() - rows);
     }
     if found.at_v.hessian.is_none() {
         text += "\nThe Hessian was not formed: --dense-up-to N raises the limit.\n";
@@ -103,10 +111,10 @@ fn values(found: &Inspection) -> Vec<Vec<String>> {
 }
 
 /// One line a block: norms of the block, of its gradients, and of its part of the Hessian at theta~.
-fn blocks(found: &Inspection) -> Vec<Vec<String>> {
+fn blocks(found: &Inspection, n: usize) -> Vec<Vec<String>> {
     let mut rows =
         vec![row(["", "||w_i||", "||grad_w||", "||grad_v||", "||Hess_ii||", "max ||Hess_ij||", "||Hess_ig||"])];
-    for (i, block) in found.blocks.iter().take(ROWS).enumerate() {
+    for (i, block) in found.blocks.iter().take(n).enumerate() {
         let norm = |x: &[f64]| number::short(ratecheck::parameters::norm_sq(x).sqrt());
         let mut cells = vec![block.name.clone(), number::short(found.block_norms[i])];
         cells.push(norm(&found.at_w.gradient[block.start..block.end]));

@@ -1,20 +1,46 @@
 //! `ratecheck list`.
 
-use super::{Claims, Exit, Stopped, say};
+use serde::Serialize;
+
+use super::console::Console;
+use super::{Claims, Exit, Stopped};
 use crate::evidence::{Origin, Statement};
-use crate::manifest::{MANIFEST, homeless};
+use crate::manifest::{Chapter, MANIFEST, chapters, homeless};
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck list                                         the paper, statement by statement
+  ratecheck list --claims                                one line a claim
+  ratecheck list --claims --json | jq -r '.[] | select(.kind == \"rate\") | .id'";
 
 /// What to list.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// One line a claim, with its statement in a sentence, instead of the map of the paper.
+    #[arg(long = "claims")]
+    plain: bool,
+    /// Print the same as JSON.
     #[arg(long)]
-    claims: bool,
+    json: bool,
+}
+
+/// The map as data.
+#[derive(Serialize)]
+struct Map {
+    chapters: Vec<Chapter>,
+    /// Claims that no statement of the paper is the home of.
+    elsewhere: Vec<&'static str>,
 }
 
 /// The statements of the paper with their claims, or the claims alone.
-pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
-    say(&if arguments.claims { plain(claims) } else { map(claims) })?;
+pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
+    match (arguments.plain, arguments.json) {
+        (true, true) => console.json(&claims.iter().map(|claim| claim.statement()).collect::<Vec<_>>())?,
+        (true, false) => console.answer(&plain(claims))?,
+        (false, true) => console.json(&Map { chapters: chapters(), elsewhere: homeless(claims).collect() })?,
+        (false, false) => console.answer(&map(claims))?,
+    }
     Ok(Exit::Holds)
 }
 

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::sweep::{closing, stopped};
-use super::{Exit, Stopped, say};
+use super::console::Console;
+use super::sweep::{Finished, closing, stopped};
+use super::{Exit, Stopped};
 use crate::sweep::{Manifest, merge};
 
 const EXAMPLES: &str = "\
@@ -24,12 +25,20 @@ pub(super) struct Arguments {
     /// The directory of the whole; it may be one of the parts.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Print what was joined as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Joins them and writes the results.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let written = merge(&arguments.parts, &arguments.out).map_err(stopped)?;
     let n_runs = Manifest::read(&arguments.out).map_err(stopped)?.cells.len();
-    say(&format!("{n_runs} runs from {} parts.\n{}", arguments.parts.len(), closing(&written, n_runs)))?;
+    if arguments.json {
+        console.json(&Finished::of(&written, n_runs))?;
+    } else {
+        console.say(&format!("{n_runs} runs from {} parts.\n", arguments.parts.len()))?;
+        console.answer(&closing(&written, n_runs))?;
+    }
     Ok(Exit::Holds)
 }

@@ -1,82 +1,59 @@
-//! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone.
+//! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone, what every command has in [`console`].
 
 mod bench;
 mod calibrate;
 mod compare;
 mod conformance;
+mod console;
 mod constants;
+mod details;
 mod errata;
+mod exit;
 mod explain;
 mod fit;
 mod inspect;
 mod list;
 mod merge;
+mod preset;
+mod replay;
+mod report;
+mod schema;
+mod shell;
 mod source;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod text;
 mod verify;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use exit::{Exit, FAILED, markdown as exit_codes};
 
 use crate::claims::CLAIMS;
 use crate::evidence::Claim;
+use crate::problem::nearest;
+use console::{Console, Flags, complain};
 
-/// How a command ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// Everything that was asked for holds, and every control was rejected.
-    Holds = 0,
-    /// A claim failed, or could not be evaluated; what was found of a constant contradicts what was proved; a claimed rate fails; a regression was found.
-    Failed = 1,
-    /// The command line makes no sense.
-    Usage = 2,
-    /// Every claim holds, but a control was not rejected, or could not be evaluated: the check has no power.
-    Control = 3,
-    /// Something is inconclusive, and `--strict` was given.
-    Inconclusive = 4,
-    /// No claim, or no built-in instance, has the given name.
-    NothingSelected = 5,
-    /// The results could not be written.
-    Output = 6,
-    /// A problem file, a log, a plan, a part of a sweep, or another file that was named cannot be used.
-    Input = 7,
-    /// Another process works in the directory of the sweep.
-    Busy = 8,
-    /// A bug in ratecheck.
-    Internal = 70,
-}
-
-/// Shown below the help.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0   every claim holds, and every control was rejected
-  1   a claim failed, or could not be evaluated; a constant contradicts its bound, or is not finite; a claimed rate fails; a regression
-  2   bad usage
-  3   a control was not rejected, or is broken
-  4   something is inconclusive, and --strict was given
-  5   no claim, or no built-in instance, has the given name
-  6   the results could not be written
-  7   a problem file, a log, a plan, a part of a sweep, or another file that was named cannot be used
-  8   another process works in the directory of the sweep
-  70  internal error
-
+/// Shown below the help, before the exit codes.
+const EXAMPLES: &str = "\
 Examples:
-  ratecheck                                  all claims, in about a minute; the page is reports/latest/index.html
+  ratecheck                                  all claims, in a minute: reports/latest/index.html
   ratecheck verify lemma-3.2 theorem-3.1     two statements
   ratecheck verify --profile full --jobs 2   everything, with the long runs
-  ratecheck list                             every statement of the paper, and the claims that check it
+  ratecheck list                             the paper, and the claims that check it
   ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show
-  ratecheck calibrate                        how often the statistical decisions would be wrong, and how sharp they are
+  ratecheck report reports/latest            the page again, from results.json; nothing is run
+  ratecheck replay reports/latest --claim lemma-3.2    one claim again: is it the same?
+  ratecheck calibrate                        how often statistical decisions would be wrong
   ratecheck fit runs.csv --against -0.25     the rate of a log of your own, from any framework
   ratecheck compare OLD NEW                  whether two verifications say the same
   ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own
   ratecheck constants --problem net.toml     its smoothness constants, from below and from above
-  ratecheck sweep plan.toml --dry-run        a grid of runs: which they are, and how long they will take
+  ratecheck sweep plan.toml --dry-run        a grid of runs: which, and how long they will take
   ratecheck sweep plan.toml                  all of them; stop it and start it again as you like
   ratecheck merge part-1 part-2 --out whole  parts of a sweep into one
   ratecheck bench                            how fast the engine is here, in half a minute";
@@ -84,8 +61,10 @@ Examples:
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
 /// claim, and that each check would have failed had the claim been false.
 #[derive(Debug, Parser)]
-#[command(name = "ratecheck", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "ratecheck", version, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    flags: Flags,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -98,16 +77,20 @@ enum Command {
     List(list::Arguments),
     /// Say what a claim states, how it is tested, and what a pass does not show.
     Explain(explain::Arguments),
+    /// Write the page, the tables and the plots of a verification again; nothing is run.
+    Report(report::Arguments),
+    /// Run claims of an earlier verification again, with its seed and profile, and show what differs.
+    Replay(replay::Arguments),
+    /// Compare a verification with an earlier one: verdicts, margins, slopes.
+    Compare(compare::Arguments),
     /// Try every claim and its controls with many seeds, at the smallest budget.
     Conformance(conformance::Arguments),
     /// Measure size, power and bias of the statistical decisions on synthetic runs with known exponents.
     Calibrate(calibrate::Arguments),
-    /// Compare a verification with an earlier one: verdicts, margins, slopes.
-    Compare(compare::Arguments),
     /// Fit the rate of a log of your own, and test a claimed exponent.
     Fit(fit::Arguments),
     /// Print the errata of the paper with their numbers, as Markdown.
-    Errata,
+    Errata(errata::Arguments),
     /// Evaluate a network of your own: loss, gradient, Hessian, and the spectral norms of its blocks.
     Inspect(inspect::Arguments),
     /// Bracket the smoothness constants of a network of your own: searched from below, proved from above.
@@ -118,6 +101,12 @@ enum Command {
     Merge(merge::Arguments),
     /// Measure how fast the engine is on this machine: steps, gradients and a sweep, beside a product of matrices.
     Bench(bench::Arguments),
+    /// Print the JSON Schema of results.json.
+    Schema(schema::Arguments),
+    /// Print the completions for a shell, the names of the claims included.
+    Completions(shell::Completions),
+    /// Print the manual page, or write one for every command.
+    Man(shell::Man),
 }
 
 /// The year of the paper: an arbitrary number, fixed before anything was run.
@@ -142,48 +131,56 @@ pub fn main() -> ExitCode {
 
 /// The command on any list of claims; `arguments` start with the program's name.
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'static dyn Claim]) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    console::obey_colour(&arguments);
+    let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // clap prints help and version through the same path; only real errors are bad usage.
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Holds };
-            return if error.print().is_ok() { exit_code(code) } else { exit_code(Exit::Internal) };
+            return if error.print().is_ok() { code.into() } else { Exit::Internal.into() };
         }
     };
-    let ended = match cli.command.unwrap_or_else(|| Command::Verify(verify::Arguments::default())) {
-        Command::Verify(arguments) => verify::run(&arguments, claims),
-        Command::List(arguments) => list::run(&arguments, claims),
-        Command::Explain(arguments) => explain::run(&arguments, claims),
-        Command::Conformance(arguments) => conformance::run(&arguments, claims),
-        Command::Calibrate(arguments) => calibrate::run(&arguments, claims),
-        Command::Compare(arguments) => compare::run(&arguments, claims),
-        Command::Fit(arguments) => fit::run(&arguments),
-        Command::Errata => errata::run(),
-        Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Constants(arguments) => constants::run(&arguments),
-        Command::Sweep(arguments) => sweep::run(&arguments),
-        Command::Merge(arguments) => merge::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
-    };
-    exit_code(ended.unwrap_or_else(|(exit, message)| {
-        // Nothing is left to be done if standard error is closed.
-        let _ = writeln!(io::stderr(), "ratecheck: {message}");
-        exit
-    }))
+    let ended = cli.flags.console().and_then(|console| run(cli.command, console, claims));
+    ended
+        .unwrap_or_else(|(exit, message)| {
+            complain(&message);
+            exit
+        })
+        .into()
 }
 
-fn exit_code(exit: Exit) -> ExitCode {
-    ExitCode::from(exit as u8)
+/// The whole command line, each help with its exit codes.
+fn command() -> clap::Command {
+    let whole = Cli::command().after_help(format!("{EXAMPLES}\n\n{}", exit::help()));
+    whole.mut_subcommands(|one| {
+        let examples = one.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let codes = exit::help_of(one.get_name());
+        one.after_help(format!("{examples}\n\n{codes}"))
+    })
 }
 
-/// Writes to standard output. A reader that has gone away (`ratecheck list | head -1`) is no error.
-fn say(text: &str) -> Result<(), Stopped> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err((Exit::Output, format!("standard output cannot be written: {error}")))
-        }
-        _ => Ok(()),
+fn run(command: Option<Command>, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
+    match command.unwrap_or_else(|| Command::Verify(verify::Arguments::default())) {
+        Command::Verify(arguments) => verify::run(&arguments, console, claims),
+        Command::List(arguments) => list::run(&arguments, console, claims),
+        Command::Explain(arguments) => explain::run(&arguments, console, claims),
+        Command::Report(arguments) => report::run(&arguments, console),
+        Command::Replay(arguments) => replay::run(&arguments, console, claims),
+        Command::Compare(arguments) => compare::run(&arguments, console, claims),
+        Command::Conformance(arguments) => conformance::run(&arguments, console, claims),
+        Command::Calibrate(arguments) => calibrate::run(&arguments, console, claims),
+        Command::Fit(arguments) => fit::run(&arguments, console),
+        Command::Errata(arguments) => errata::run(&arguments, console),
+        Command::Inspect(arguments) => inspect::run(&arguments, console),
+        Command::Constants(arguments) => constants::run(&arguments, console),
+        Command::Sweep(arguments) => sweep::run(&arguments, console),
+        Command::Merge(arguments) => merge::run(&arguments, console),
+        Command::Bench(arguments) => bench::run(&arguments, console),
+        Command::Schema(arguments) => schema::run(&arguments, console),
+        Command::Completions(arguments) => shell::completions(&arguments, console, claims),
+        Command::Man(arguments) => shell::man(&arguments, console),
     }
 }
 
@@ -191,11 +188,21 @@ fn say(text: &str) -> Result<(), Stopped> {
 fn select(ids: &[String], claims: Claims<'_>) -> Result<Vec<&'static dyn Claim>, Stopped> {
     let known = |id: &str| claims.iter().any(|claim| claim.statement().id == id);
     if let Some(unknown) = ids.iter().find(|id| !known(id)) {
-        let close = claims.iter().map(|claim| claim.statement().id).find(|known| known.contains(unknown.as_str()));
-        let hint = close.map_or_else(String::new, |known| format!(" Did you mean `{known}`?"));
-        let message = format!("no claim is called `{unknown}`.{hint} `ratecheck list` shows them all.");
-        return Err((Exit::NothingSelected, message));
+        return Err(no_claim(
+            unknown,
+            claims.iter().map(|claim| claim.statement().id),
+            "`ratecheck list` shows them all",
+        ));
     }
     let wanted = |claim: &&dyn Claim| ids.is_empty() || ids.iter().any(|id| claim.statement().id == id);
     Ok(claims.iter().copied().filter(wanted).collect())
+}
+
+/// No claim has this id: the one that may have been meant, and where all are shown.
+fn no_claim<'a>(id: &str, known: impl Iterator<Item = &'a str> + Clone, remedy: &str) -> Stopped {
+    let part = |known: &&str| !id.is_empty() && known.contains(&id.to_lowercase());
+    let meant = known.clone().find(part).or_else(|| nearest(id, known));
+    let hint = meant.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+    let joint = if hint.is_empty() { "; " } else { " " };
+    (Exit::NothingSelected, format!("no claim is called `{id}`{hint}{joint}{remedy}"))
 }

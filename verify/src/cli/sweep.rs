@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
+use super::console::Console;
 use super::text::{columns, heading};
-use super::{Exit, Stopped, pool, say};
+use super::{Exit, Stopped, pool};
 use crate::report::number;
 use crate::sweep::{
     Cell, Estimate, Pending, Plan, Shard, Store, SweepError, Written, execute, finish, pending, together,
@@ -43,6 +45,9 @@ pub(super) struct Arguments {
     /// The directory of the cells and the results [default: sweeps/ and the name of the plan].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print the cells and the estimate, or where the results are, as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Which way a sweep or a merge ended early.
@@ -56,7 +61,7 @@ pub(super) fn stopped(error: SweepError) -> Stopped {
 }
 
 /// Runs what is missing, and writes the results if it was not a part.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let plan = Plan::read(&arguments.plan).map_err(|error| stopped(error.into()))?;
     let stem = arguments.plan.file_stem().unwrap_or_default();
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("sweeps").join(stem));
@@ -65,23 +70,47 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Stopped> {
         let found = pending(&plan, arguments.shard, &out);
         let threads = pool.current_num_threads();
         let estimate = Estimate::measure(&plan, together(found.cells.len(), threads));
-        say(&preview(&plan, &found, &estimate, threads))?;
+        let preview = Preview::of(&plan, &found, &estimate, threads);
+        if arguments.json {
+            console.json(&preview)?;
+        } else {
+            console.say(&preview.table())?;
+            console.answer(&preview.last_line())?;
+        }
         return Ok(Exit::Holds);
     }
     let store = Store::open(&out).map_err(stopped)?;
     let found = pending(&plan, arguments.shard, &out);
-    say(&opening(&found, &out))?;
-    let bar = progress(&plan, &found, pool.current_num_threads());
+    if !arguments.json {
+        console.say(&opening(&found, &out))?;
+    }
+    let bar = progress(&plan, &found, pool.current_num_threads(), console);
     let ran = pool.install(|| execute(&plan, &found.cells, &store, |cell, _| bar.advance(cell)));
     bar.bar.finish_and_clear();
     ran.map_err(stopped)?;
     if arguments.shard != Shard::WHOLE {
-        say(&format!("The part {} is complete: join all parts with `ratecheck merge`.\n", arguments.shard))?;
+        if arguments.json {
+            console.json(&Part { shard: arguments.shard.to_string(), runs: found.done + found.cells.len() })?;
+        } else {
+            let last = format!("The part {} is complete: join all parts with `ratecheck merge`.\n", arguments.shard);
+            console.answer(&last)?;
+        }
         return Ok(Exit::Holds);
     }
     let written = finish(&plan, &store).map_err(stopped)?;
-    say(&closing(&written, plan.cells.len()))?;
+    if arguments.json {
+        console.json(&Finished::of(&written, plan.cells.len()))?;
+    } else {
+        console.answer(&closing(&written, plan.cells.len()))?;
+    }
     Ok(Exit::Holds)
+}
+
+/// A part that is complete, as data.
+#[derive(Serialize)]
+struct Part {
+    shard: String,
+    runs: usize,
 }
 
 /// What is there already.
@@ -129,9 +158,9 @@ fn weight(estimate: &Estimate, cell: &Cell) -> u64 {
 }
 
 /// On a terminal only; nothing is measured for a bar that no one sees.
-fn progress(plan: &Plan, found: &Pending<'_>, threads: usize) -> Progress {
+fn progress(plan: &Plan, found: &Pending<'_>, threads: usize, console: Console) -> Progress {
     let hidden = || Progress { bar: ProgressBar::hidden(), estimate: None };
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(None, console.progress());
     if bar.is_hidden() || found.cells.is_empty() {
         return hidden();
     }
@@ -145,43 +174,118 @@ fn progress(plan: &Plan, found: &Pending<'_>, threads: usize) -> Progress {
     Progress { bar, estimate: Some(estimate) }
 }
 
-/// A line per set of runs that differ in their seeds only, and the time of those that are missing.
-fn preview(plan: &Plan, found: &Pending<'_>, estimate: &Estimate, threads: usize) -> String {
-    let cells: [&str; 10] =
-        ["instance", "normalisation", "rule", "eta_w", "alpha", "eta_g", "alpha_g", "runs", "missing", "each"];
-    let mut rows = vec![cells.map(str::to_owned).to_vec()];
-    let missing: BTreeSet<&str> = found.cells.iter().map(|cell| cell.key.as_str()).collect();
-    let same = |a: &Cell, b: &Cell| {
-        (a.instance, &a.rule_in_words, a.eta_w, a.eta_g) == (b.instance, &b.rule_in_words, b.eta_w, b.eta_g)
-    };
-    for group in plan.cells.chunk_by(|a, b| same(a, b)) {
-        let cell = &group[0];
-        let instance = &plan.instances[cell.instance];
-        let optional = |x: Option<f64>| x.map_or_else(|| number::NONE.to_owned(), number::exact);
-        rows.push(vec![
-            instance.name.clone(),
-            instance.normalisation.clone(),
-            cell.rule_in_words.clone(),
-            number::exact(cell.eta_w.eta),
-            number::exact(cell.eta_w.alpha),
-            optional(cell.eta_g.map(|rate| rate.eta)),
-            optional(cell.eta_g.map(|rate| rate.alpha)),
-            group.len().to_string(),
-            group.iter().filter(|cell| missing.contains(cell.key.as_str())).count().to_string(),
-            number::duration(estimate.of(cell)),
-        ]);
+/// What is to be done, as data.
+#[derive(Serialize)]
+struct Preview {
+    sets: Vec<Set>,
+    runs: usize,
+    steps: u64,
+    horizons: usize,
+    missing: usize,
+    threads: usize,
+    /// Seconds that the missing runs will take on these threads, about.
+    seconds: f64,
+}
+
+/// Runs that differ in their seeds only.
+#[derive(Serialize)]
+struct Set {
+    instance: String,
+    normalisation: String,
+    rule: String,
+    eta_w: f64,
+    alpha: f64,
+    eta_g: Option<f64>,
+    alpha_g: Option<f64>,
+    runs: usize,
+    missing: usize,
+    /// Seconds that one run will take, about.
+    each: f64,
+}
+
+impl Preview {
+    fn of(plan: &Plan, found: &Pending<'_>, estimate: &Estimate, threads: usize) -> Self {
+        let missing: BTreeSet<&str> = found.cells.iter().map(|cell| cell.key.as_str()).collect();
+        let same = |a: &Cell, b: &Cell| {
+            (a.instance, &a.rule_in_words, a.eta_w, a.eta_g) == (b.instance, &b.rule_in_words, b.eta_w, b.eta_g)
+        };
+        let set = |group: &[Cell]| {
+            let cell = &group[0];
+            let instance = &plan.instances[cell.instance];
+            Set {
+                instance: instance.name.clone(),
+                normalisation: instance.normalisation.clone(),
+                rule: cell.rule_in_words.clone(),
+                eta_w: cell.eta_w.eta,
+                alpha: cell.eta_w.alpha,
+                eta_g: cell.eta_g.map(|rate| rate.eta),
+                alpha_g: cell.eta_g.map(|rate| rate.alpha),
+                runs: group.len(),
+                missing: group.iter().filter(|cell| missing.contains(cell.key.as_str())).count(),
+                each: estimate.of(cell),
+            }
+        };
+        let seconds: f64 = found.cells.iter().map(|cell| estimate.of(cell)).sum();
+        // Runs are not cut: with fewer of them than threads some threads stay idle.
+        let busy = threads.min(found.cells.len()).max(1);
+        Self {
+            sets: plan.cells.chunk_by(|a, b| same(a, b)).map(set).collect(),
+            runs: found.done + found.cells.len(),
+            steps: plan.runs.n_steps,
+            horizons: plan.runs.horizons.len(),
+            missing: found.cells.len(),
+            threads,
+            seconds: seconds / busy as f64,
+        }
     }
-    let seconds: f64 = found.cells.iter().map(|cell| estimate.of(cell)).sum();
-    // Runs are not cut: with fewer of them than threads some threads stay idle.
-    let busy = threads.min(found.cells.len()).max(1);
-    format!(
-        "{}\n{}\n{} runs of {} steps, {} horizons; {} are missing: about {} on {threads} threads, by a few steps of each instance\n",
-        heading("Cells"),
-        columns(&rows, 3),
-        found.done + found.cells.len(),
-        plan.runs.n_steps,
-        plan.runs.horizons.len(),
-        found.cells.len(),
-        number::duration(seconds / busy as f64),
-    )
+
+    /// A line per set.
+    fn table(&self) -> String {
+        let head =
+            ["instance", "normalisation", "rule", "eta_w", "alpha", "eta_g", "alpha_g", "runs", "missing", "each"];
+        let optional = |x: Option<f64>| x.map_or_else(|| number::NONE.to_owned(), number::exact);
+        let row = |set: &Set| {
+            vec![
+                set.instance.clone(),
+                set.normalisation.clone(),
+                set.rule.clone(),
+                number::exact(set.eta_w),
+                number::exact(set.alpha),
+                optional(set.eta_g),
+                optional(set.alpha_g),
+                set.runs.to_string(),
+                set.missing.to_string(),
+                number::duration(set.each),
+            ]
+        };
+        let rows: Vec<_> = std::iter::once(head.map(str::to_owned).to_vec()).chain(self.sets.iter().map(row)).collect();
+        format!("{}\n{}\n", heading("Cells"), columns(&rows, 3))
+    }
+
+    fn last_line(&self) -> String {
+        let Self { runs, steps, horizons, missing, threads, seconds, .. } = self;
+        format!(
+            "{runs} runs of {steps} steps, {horizons} horizons; {missing} are missing: about {} on {threads} threads, by a few steps of each instance\n",
+            number::duration(*seconds),
+        )
+    }
+}
+
+/// What a sweep or a merge has written, as data.
+#[derive(Serialize)]
+pub(super) struct Finished<'a> {
+    runs: usize,
+    diverged: usize,
+    /// Whether any of the files is new.
+    changed: bool,
+    csv: &'a Path,
+    npz: &'a Path,
+    json: &'a Path,
+}
+
+impl<'a> Finished<'a> {
+    pub(super) fn of(written: &'a Written, runs: usize) -> Self {
+        let Written { csv, npz, json, changed, diverged } = written;
+        Self { runs, diverged: *diverged, changed: *changed, csv, npz, json }
+    }
 }

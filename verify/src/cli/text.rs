@@ -1,11 +1,6 @@
 //! Tables and headings for the terminal.
 
-use std::io::{self, IsTerminal};
-
-/// Whether colours are wanted: on a terminal, unless NO_COLOR is set.
-pub(super) fn colour() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-}
+use super::console::colour;
 
 /// A heading, bold if colours are wanted.
 pub(super) fn heading(text: &str) -> String {

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, say, select, text};
+use super::console::{Console, colour};
+use super::details::details;
+use super::preset::Preset;
+use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, select};
 use crate::errata;
 use crate::evidence::{Claim, Profile};
 use crate::manifest;
@@ -13,26 +16,41 @@ use crate::report;
 use crate::results::{FORMAT, Provenance, Results, Status};
 use crate::runner::run_claim;
 
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck verify                                       every claim, in about a minute
+  ratecheck verify lemma-3.2 theorem-3.1 --verbose       two of them, and all they found
+  ratecheck verify --profile standard --strict --quiet   for a script: one line, and the exit code
+  ratecheck verify --json | jq '.claims[] | {id, verdict}'
+  ratecheck verify --profile full --print-config         what would be run";
+
 /// What to check, how thoroughly, and where to write.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The claims to check, by id (all if none is given; see `ratecheck list`).
     claims: Vec<String>,
     /// How much work to do: quick about a minute, standard at most ten, full at most an hour (on two cores).
     #[arg(long, value_enum, default_value_t = Level::Quick)]
-    profile: Level,
+    pub(super) profile: Level,
     /// The root of the seed tree; the same seed gives the same numbers.
     #[arg(long, default_value_t = DEFAULT_SEED)]
-    seed: u64,
+    pub(super) seed: u64,
     /// Threads (0: one per core); the numbers do not depend on it.
     #[arg(long, default_value_t = 0)]
-    jobs: usize,
+    pub(super) jobs: usize,
     /// Where the reports are written.
-    #[arg(long, default_value = DEFAULT_OUT)]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT, value_hint = clap::ValueHint::DirPath)]
+    pub(super) out: PathBuf,
     /// Treat an inconclusive verdict as a failure (exit code 4).
     #[arg(long)]
-    strict: bool,
+    pub(super) strict: bool,
+    /// Print results.json instead of the table; it is written all the same.
+    #[arg(long)]
+    json: bool,
+    /// Print what would be run, as TOML (or with --json as JSON), and run nothing.
+    #[arg(long)]
+    print_config: bool,
 }
 
 const DEFAULT_OUT: &str = "reports/latest";
@@ -46,6 +64,8 @@ impl Default for Arguments {
             jobs: 0,
             out: DEFAULT_OUT.into(),
             strict: false,
+            json: false,
+            print_config: false,
         }
     }
 }
@@ -69,15 +89,34 @@ impl From<Level> for Profile {
 }
 
 /// Runs the claims and reports.
-pub(super) fn run(arguments: &Arguments, claims: Claims<'_>) -> Result<Exit, Stopped> {
+pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let claims = select(&arguments.claims, claims)?;
+    if arguments.print_config {
+        let preset = Preset::of(arguments, &claims)?;
+        if arguments.json {
+            console.json(&preset)?
+        } else {
+            console.answer(&preset.toml()?)?
+        }
+        return Ok(Exit::Holds);
+    }
     let pool = pool(arguments.jobs)?;
     let errata = errata::entries().map_err(|error| (Exit::Internal, format!("an erratum's example: {}", error.0)))?;
-    let results = pool.install(|| check_all(&claims, errata, arguments, pool.current_num_threads()));
+    let results = pool.install(|| check_all(&claims, errata, arguments, pool.current_num_threads(), console));
 
-    say(&report::terminal_table(&results, text::colour(), terminal_width()))?;
+    if arguments.json {
+        console.json(&results)?;
+    } else {
+        if console.is_verbose() {
+            console.say(&details(&results))?;
+        }
+        let table = report::terminal_table(&results, colour(), terminal_width());
+        console.say_or(&table, &format!("{}\n", report::summary(&results)))?;
+    }
     let written = report::write_all(&results, &arguments.out).map_err(|error| (Exit::Output, error.to_string()))?;
-    say(&format!("\nThe page: {}\n", written.page.display()))?;
+    if !arguments.json {
+        console.say(&format!("\nThe page: {}\n", written.page.display()))?;
+    }
     Ok(verdict(&results, arguments.strict))
 }
 
@@ -87,10 +126,11 @@ fn check_all(
     errata: Vec<errata::Entry>,
     arguments: &Arguments,
     threads: usize,
+    console: Console,
 ) -> Results {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let begin = Instant::now();
-    let bar = ProgressBar::with_draw_target(Some(claims.len() as u64), ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(Some(claims.len() as u64), console.progress());
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {elapsed}") {
         bar.set_style(style);
     }

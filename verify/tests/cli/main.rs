@@ -4,6 +4,12 @@
 //! starts itself as a `ratecheck` with other claims.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod flags;
+mod replay;
+mod reports;
+mod schema;
+mod shell;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
@@ -229,12 +235,41 @@ fn bench_measures_everything() {
     assert_eq!(code(&ratecheck(&["bench", "--repeats", "0"], Path::new("."))), 2);
 }
 
+/// The codes of errors that no other test meets; 8 is met by the tests of sweeps, and 70 by nobody, one hopes.
+fn every_other_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let message = |arguments: &[&str], expected: i32| {
+        let output = ratecheck(arguments, directory.path());
+        assert_eq!(code(&output), expected, "{arguments:?}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.starts_with("ratecheck: ") && message.lines().count() == 1, "{message}");
+        message
+    };
+    for command in ["fit", "inspect --problem", "constants --problem", "sweep", "report", "replay"] {
+        let arguments: Vec<&str> = command.split(' ').chain(["absent.file"]).collect();
+        assert!(message(&arguments, 7).contains("absent.file"), "{command}");
+    }
+    assert!(message(&["compare", "absent.file", "absent.file"], 7).contains("absent.file"));
+    assert!(message(&["inspect", "--instance", "raileigh"], 5).contains("rayleigh"));
+    for command in ["verify", "explain", "conformance"] {
+        assert!(message(&[command, "lemma-22"], 5).contains("did you mean `lemma-2.2`?"), "{command}");
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ratecheck"));
+        let output = command.arg("list").stdout(full).output().unwrap();
+        assert_eq!(code(&output), 6);
+        assert!(String::from_utf8(output.stderr).unwrap().contains("standard output"));
+    }
+}
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     if arguments.nth(1).is_some_and(|first| first == AS_RATECHECK) {
         return main_with(std::iter::once("ratecheck".into()).chain(arguments), CLAIMS);
     }
-    let tests: [(&str, fn()); 8] = [
+    let tests: &[(&'static str, fn())] = &[
         ("exit_codes_of_verify", exit_codes_of_verify),
         ("bad_usage_is_2", bad_usage_is_2),
         ("an_unknown_claim_is_5", an_unknown_claim_is_5),
@@ -243,10 +278,26 @@ fn main() -> ExitCode {
         ("list_and_explain", list_and_explain),
         ("conformance_tries_many_seeds", conformance_tries_many_seeds),
         ("bench_measures_everything", bench_measures_everything),
+        ("every_other_exit_code", every_other_exit_code),
+        ("report_writes_the_same_bytes", reports::writes_the_same_bytes),
+        ("report_leaves_the_numbers_alone", reports::leaves_the_numbers_alone),
+        ("report_refuses_what_is_no_results_json", reports::refuses_what_is_no_results_json),
+        ("the_schema_describes_what_is_written", schema::describes_what_is_written),
+        ("the_schema_refuses_what_is_not", schema::refuses_what_is_not),
+        ("replay_finds_the_same", replay::finds_the_same),
+        ("replay_shows_what_differs", replay::shows_what_differs),
+        ("replay_names_what_it_lacks", replay::names_what_it_lacks),
+        ("colour_is_asked_for", flags::colour_is_asked_for),
+        ("quiet_leaves_one_line", flags::quiet_leaves_one_line),
+        ("verbose_shows_everything", flags::verbose_shows_everything),
+        ("every_table_is_json_too", flags::every_table_is_json_too),
+        ("presets_are_printed", flags::presets_are_printed),
+        ("completions_know_the_claims", shell::completions_know_the_claims),
+        ("manual_pages_for_every_command", shell::manual_pages_for_every_command),
     ];
     let trials = tests
-        .into_iter()
-        .map(|(name, test)| {
+        .iter()
+        .map(|&(name, test)| {
             Trial::test(name, move || {
                 test();
                 Ok(())

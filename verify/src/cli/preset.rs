@@ -1,0 +1,119 @@
+//! `ratecheck verify --print-config`: what a command line stands for, without running it.
+
+use serde::Serialize;
+
+use super::verify::Arguments;
+use super::{Exit, Stopped};
+use crate::calibration::{Design, SampledTest, Side};
+use crate::evidence::{Claim, Profile};
+use crate::runner::context;
+
+/// Everything that determines the numbers, and what does not.
+#[derive(Debug, Serialize)]
+pub(super) struct Preset {
+    version: &'static str,
+    profile: &'static str,
+    seed: u64,
+    /// 0: one per core. The numbers do not depend on it.
+    jobs: usize,
+    strict: bool,
+    out: String,
+    /// What all decisions from samples together may be wrong with.
+    risk: f64,
+    claims: Vec<OfClaim>,
+}
+
+#[derive(Debug, Serialize)]
+struct OfClaim {
+    id: &'static str,
+    kind: &'static str,
+    /// How many subjects broken on purpose.
+    controls: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decisions: Vec<Decision>,
+}
+
+/// A decision from samples, with the budget that the profile gives it.
+#[derive(Debug, Serialize)]
+struct Decision {
+    what: String,
+    times: usize,
+    /// The probability that one of them is wrong.
+    risk: f64,
+    #[serde(flatten)]
+    design: Option<Sizes>,
+}
+
+#[derive(Debug, Serialize)]
+struct Sizes {
+    claimed: &'static str,
+    target: f64,
+    margin: f64,
+    runs: usize,
+    /// The steps that are fitted: how many, the first and the last.
+    horizons: usize,
+    first: f64,
+    last: f64,
+}
+
+impl Preset {
+    pub(super) fn of(arguments: &Arguments, claims: &[&'static dyn Claim]) -> Result<Self, Stopped> {
+        let profile: Profile = arguments.profile.into();
+        let claims: Vec<OfClaim> = claims
+            .iter()
+            .map(|claim| {
+                let statement = claim.statement();
+                let tests = claim.sampled_tests(&context(*claim, arguments.seed, profile)).map_err(|error| {
+                    (Exit::Internal, format!("the decisions of {} cannot be listed: {}", statement.id, error.0))
+                })?;
+                Ok(OfClaim {
+                    id: statement.id,
+                    kind: statement.kind.name(),
+                    controls: claim.controls().len(),
+                    decisions: tests.iter().map(Decision::of).collect(),
+                })
+            })
+            .collect::<Result<_, Stopped>>()?;
+        let decisions = claims.iter().flat_map(|claim| &claim.decisions);
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION"),
+            profile: profile.name(),
+            seed: arguments.seed,
+            jobs: arguments.jobs,
+            strict: arguments.strict,
+            out: arguments.out.display().to_string(),
+            risk: decisions.map(|one| one.times as f64 * one.risk).sum(),
+            claims,
+        })
+    }
+
+    /// As TOML.
+    pub(super) fn toml(&self) -> Result<String, Stopped> {
+        toml::to_string(self)
+            .map_err(|error| (Exit::Internal, format!("the preset cannot be written as TOML: {error}")))
+    }
+}
+
+impl Decision {
+    fn of(test: &SampledTest) -> Self {
+        let SampledTest { what, times, risk, design } = test;
+        Self { what: what.clone(), times: *times, risk: *risk, design: design.as_ref().map(Sizes::of) }
+    }
+}
+
+impl Sizes {
+    fn of(design: &Design) -> Self {
+        Self {
+            claimed: match design.side {
+                Side::AtMost => "at most target + margin",
+                Side::Equivalent => "target ± margin",
+            },
+            target: design.target,
+            margin: design.margin,
+            runs: design.n_runs,
+            horizons: design.t.len(),
+            first: design.t.first().copied().unwrap_or(f64::NAN),
+            last: design.t.last().copied().unwrap_or(f64::NAN),
+        }
+    }
+}

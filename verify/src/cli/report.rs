@@ -1,0 +1,57 @@
+//! `ratecheck report DIR`: everything that is written of a verification, again.
+
+use std::path::{Path, PathBuf};
+
+use super::console::Console;
+use super::{Exit, Stopped};
+use crate::report::{RESULTS, ReportError, read_results, render_all, write};
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck report reports/latest                      after an update: the same numbers, a new page
+  ratecheck report reports/latest --out /tmp/again     somewhere else, with a copy of results.json
+  ratecheck report results.json                        one that came alone; the rest goes beside it";
+
+/// Which verification, and where to write.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The directory of a verification, or its results.json.
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    from: PathBuf,
+    /// Where the reports are written [default: beside results.json].
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    out: Option<PathBuf>,
+}
+
+/// The results.json that is meant by a directory or by its own name.
+pub(super) fn results_in(from: &Path) -> PathBuf {
+    if from.is_dir() { from.join(RESULTS) } else { from.to_owned() }
+}
+
+/// Reads, renders, writes.
+pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
+    let input = |error: ReportError| (Exit::Input, error.to_string());
+    let output = |error: ReportError| (Exit::Output, error.to_string());
+    let file = results_in(&arguments.from);
+    let results = read_results(&file).map_err(input)?;
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let out = arguments.out.as_deref().unwrap_or(beside);
+    let written = render_all(&results, out).map_err(output)?;
+    // The numbers themselves are copied, never written anew: a later version may have put more into them than this one reads.
+    let copy = out.join(RESULTS);
+    let is_there =
+        std::fs::canonicalize(&copy).is_ok_and(|copy| std::fs::canonicalize(&file).is_ok_and(|file| file == copy));
+    if !is_there {
+        let bytes = std::fs::read(&file).map_err(|error| input(ReportError::read(&file, error)))?;
+        write(copy, &bytes).map_err(output)?;
+    }
+    console.answer(&format!("The page: {}\n", written.page.display()))?;
+    if console.is_verbose() {
+        let others = [&written.markdown, &written.latex, &written.junit].into_iter().chain(&written.data);
+        for path in others.chain(&written.plots) {
+            console.say(&format!("{}\n", path.display()))?;
+        }
+    }
+    Ok(Exit::Holds)
+}

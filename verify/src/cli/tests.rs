@@ -1,0 +1,75 @@
+//! The command line itself: what clap has been told.
+
+use super::*;
+
+/// The examples in the help of a command, without the words that explain them.
+fn examples(help: &str) -> Vec<Vec<String>> {
+    let lines = help.lines().filter_map(|line| line.strip_prefix("  ratecheck"));
+    let mut all = Vec::new();
+    for line in lines {
+        // A comment stands two spaces or more behind; a pipe or a redirection ends what is ours.
+        let line = line.trim_end();
+        let command = line.split("   ").next().unwrap_or(line);
+        let command = command.split("  ").next().unwrap_or(command);
+        let command = command.split(" | ").next().unwrap_or(command);
+        let command = command.split(" > ").next().unwrap_or(command);
+        all.push(std::iter::once("ratecheck").chain(command.split_whitespace()).map(str::to_owned).collect());
+    }
+    all
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    command().debug_assert();
+}
+
+#[test]
+fn every_help_teaches_with_examples_that_parse() {
+    let whole = command();
+    let help = |command: &clap::Command| command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let mut shown = vec![(String::new(), help(&whole))];
+    for one in whole.get_subcommands() {
+        shown.push((one.get_name().to_owned(), help(one)));
+    }
+    assert!(shown.len() > 15);
+    for (name, help) in shown {
+        let examples = examples(&help);
+        assert!(help.starts_with("Examples:\n") && examples.len() >= 2, "{name}: {help}");
+        for example in &examples {
+            let parsed = command().try_get_matches_from(example);
+            assert!(
+                parsed.is_ok(),
+                "{name}: {example:?}: {}",
+                parsed.err().map_or_else(String::new, |e| e.to_string())
+            );
+        }
+        let own = |example: &Vec<String>| name.is_empty() || example.get(1) == Some(&name);
+        assert!(examples.iter().any(own), "{name}: none of its own");
+        assert!(help.contains("xit code"), "{name}");
+        let fits = |line: &str| !line.starts_with("  ratecheck") || line.chars().count() <= 100;
+        assert!(help.lines().all(fits), "{name}: an example is too long");
+    }
+}
+
+#[test]
+fn commands_that_can_fail_exist() {
+    let whole = command();
+    for (name, _) in FAILED {
+        assert!(whole.get_subcommands().any(|one| one.get_name() == name), "{name}");
+    }
+}
+
+#[test]
+fn mistyped_ids_are_answered_with_the_likeliest() {
+    let ids = ["lemma-2.2", "lemma-3.2", "theorem-4.2-rate"];
+    for (typed, meant) in
+        [("lemma-22", "lemma-2.2"), ("4.2-rate", "theorem-4.2-rate"), ("Lemma_3.2", "lemma-3.2"), ("2.2", "lemma-2.2")]
+    {
+        let (exit, message) = no_claim(typed, ids.into_iter(), "look");
+        assert_eq!(exit, Exit::NothingSelected);
+        assert!(message.contains(&format!("did you mean `{meant}`? look")), "{message}");
+    }
+    for hopeless in ["zzz", ""] {
+        assert_eq!(no_claim(hopeless, ids.into_iter(), "look").1, format!("no claim is called `{hopeless}`; look"));
+    }
+}
