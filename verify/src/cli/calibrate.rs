@@ -66,7 +66,8 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     for profile in PROFILES {
         let risk: f64 = spending(claims, profile).map_err(failed)?.iter().map(|one| one.risk).sum();
         if !(risk < FAMILY) {
-            return Err((Exit::Failed, format!("all decisions together may be wrong with probability {risk:e}")));
+            let what = format!("all decisions together may be wrong with probability {risk:e}, more than {FAMILY:e}");
+            return Err((Exit::Failed, format!("profile {}: {what}; raise the level of some", profile.name())));
         }
     }
     match found.iter().find(|one| one.errs_too_often()) {

@@ -86,15 +86,8 @@ pub(super) struct Console {
 impl Console {
     /// What was asked for outright, and the last line: printed in any case.
     pub(super) fn answer(self, text: &str) -> Result<(), Stopped> {
-        // A reader that has gone away (`ratecheck list | head -1`) is no error.
         let mut out = anstream::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                let message = format!("standard output cannot be written: {error}; check where it is directed to");
-                Err((Exit::Output, message))
-            }
-            _ => Ok(()),
-        }
+        written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
     }
 
     /// What a reader is told unless it is to be quiet.
@@ -121,6 +114,17 @@ impl Console {
     /// Where progress is drawn: on standard error if that is a terminal, and nowhere if it is to be quiet.
     pub(super) fn progress(self) -> ProgressDrawTarget {
         if self.volume >= Volume::Normal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    }
+}
+
+/// How an attempt to write to a standard stream ended. A reader that has gone away (`ratecheck list | head -1`) is no error.
+pub(super) fn written(attempt: io::Result<()>) -> Result<(), Stopped> {
+    match attempt {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let message = format!("standard output cannot be written: {error}; check where it is directed to");
+            Err((Exit::Output, message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -139,7 +139,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Err(error) => {
             // clap prints help and version through the same path; only real errors are bad usage.
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Holds };
-            return if error.print().is_ok() { code.into() } else { Exit::Internal.into() };
+            return console::written(error.print()).map_or_else(|(exit, _)| exit, |()| code).into();
         }
     };
     let ended = cli.flags.console().and_then(|console| run(cli.command, console, claims));

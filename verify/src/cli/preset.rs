@@ -29,6 +29,8 @@ struct OfClaim {
     kind: &'static str,
     /// How many subjects broken on purpose.
     controls: usize,
+    /// What is measured, over which cases.
+    measured: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     decisions: Vec<Decision>,
 }
@@ -70,6 +72,7 @@ impl Preset {
                     id: statement.id,
                     kind: statement.kind.name(),
                     controls: claim.controls().len(),
+                    measured: statement.measured,
                     decisions: tests.iter().map(Decision::of).collect(),
                 })
             })

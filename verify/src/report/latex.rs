@@ -90,40 +90,66 @@ fn value(x: f64) -> String {
 
 /// Text that LaTeX prints as it is, on one line. What has no name here is left for an engine that reads Unicode.
 fn escape(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
     let mut escaped = String::with_capacity(text.len());
     // The sign of the index that is open: neighbours make one, since two in a row are an error.
     let mut open: Option<char> = None;
-    for c in text.chars() {
-        let index = index(c);
-        if open.is_some() && open != index.map(|(sign, _)| sign) {
+    let mut i = 0;
+    while i < chars.len() {
+        let c = chars[i];
+        let index = if is_subscript(&chars, i) {
+            // `η_w`: the letter behind the underscore stands below.
+            i += 1;
+            Some(('_', chars[i].to_string()))
+        } else {
+            index(c).map(|(sign, inner)| (sign, inner.to_owned()))
+        };
+        if open.is_some() && open != index.as_ref().map(|(sign, _)| *sign) {
             escaped.push_str("}$");
             open = None;
         }
-        match (c, index) {
-            (_, Some((sign, inner))) => {
+        match index {
+            Some((sign, inner)) => {
                 if open.is_none() {
                     escaped.extend(['$', sign, '{']);
                 }
-                escaped.push_str(inner);
+                escaped.push_str(&inner);
                 open = Some(sign);
             }
-            ('\\', _) => escaped.push_str("\\textbackslash{}"),
-            ('~', _) => escaped.push_str("\\textasciitilde{}"),
-            ('^', _) => escaped.push_str("\\textasciicircum{}"),
-            ('<' | '>' | '|', _) => escaped.extend(['$', c, '$']),
-            ('&' | '%' | '$' | '#' | '_' | '{' | '}', _) => escaped.extend(['\\', c]),
-            (c, _) if c.is_control() => escaped.push(' '),
-            (c, _) => match (name(c), plain(c)) {
-                (Some(name), _) => escaped += &format!("$\\{name}$"),
-                (None, Some(text)) => escaped.push_str(text),
-                (None, None) => escaped.push(c),
-            },
+            None => sign(&mut escaped, c),
         }
+        i += 1;
     }
     if open.is_some() {
         escaped.push_str("}$");
     }
     escaped
+}
+
+/// One character that is no index.
+fn sign(escaped: &mut String, c: char) {
+    match c {
+        '\\' => escaped.push_str("\\textbackslash{}"),
+        '~' => escaped.push_str("\\textasciitilde{}"),
+        '^' => escaped.push_str("\\textasciicircum{}"),
+        '<' | '>' | '|' => escaped.extend(['$', c, '$']),
+        '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', c]),
+        c if c.is_control() => escaped.push(' '),
+        c => match (name(c), plain(c)) {
+            (Some(name), _) => *escaped += &format!("$\\{name}$"),
+            (None, Some(text)) => escaped.push_str(text),
+            (None, None) => escaped.push(c),
+        },
+    }
+}
+
+/// Whether an underscore stands between a letter and a single letter or digit of the ASCII, as in `S_T`.
+fn is_subscript(chars: &[char], i: usize) -> bool {
+    let at = |k: Option<usize>| k.and_then(|k| chars.get(k)).copied();
+    let before = at(i.checked_sub(1)).is_some_and(char::is_alphanumeric);
+    let below = at(Some(i + 1)).is_some_and(|c| c.is_ascii_alphanumeric());
+    let alone = !at(Some(i + 2)).is_some_and(|c| (c.is_alphanumeric() && index(c).is_none()) || c == '_');
+    chars[i] == '_' && before && below && alone
 }
 
 /// The command that prints a character, in mathematics.
@@ -182,8 +208,8 @@ fn name(c: char) -> Option<&'static str> {
         '⟨' => "langle",
         '⟩' => "rangle",
         'ℝ' => "mathbb{R}",
-        '½' => "tfrac12",
-        '¼' => "tfrac14",
+        '½' => "frac12",
+        '¼' => "frac14",
         _ => return None,
     })
 }
@@ -233,7 +259,9 @@ mod tests {
     #[test]
     fn nothing_escapes() {
         let cases = [
-            ("50 % & $x_1$ #{}", "50 \\% \\& \\$x\\_1\\$ \\#\\{\\}"),
+            ("50 % & $x_12$ #{}", "50 \\% \\& \\$x\\_12\\$ \\#\\{\\}"),
+            ("√(S_T/T), η_w = 1, w_norm_sq", "$\\surd$(S$_{T}$/T), $\\eta$$_{w}$ = 1, w\\_norm\\_sq"),
+            ("a_0² b_i_j _ c_", "a$_{0}$$^{2}$ b\\_i$_{j}$ \\_ c\\_"),
             ("a\\b^c~d\n", "a\\textbackslash{}b\\textasciicircum{}c\\textasciitilde{}d "),
             ("‖∇L‖² at η = 10⁻²", "$\\|$$\\nabla$L$\\|$$^{2}$ at $\\eta$ = 10$^{-2}$"),
             ("w₀² ~ ℝ³⁴", "w$_{0}$$^{2}$ \\textasciitilde{} $\\mathbb{R}$$^{34}$"),

@@ -126,6 +126,17 @@ pub(super) fn every_table_is_json_too() {
     assert!(json(&["constants", "--instance", "rayleigh", "--points", "5"])["blocks"].is_array());
     let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/sweeps/problem-j.toml");
     let dry = json(&["sweep", plan, "--dry-run"]);
+    let small = "[sweep]\nsteps = 100\nhorizons = [10, 100]\nseeds = 3\nrecord = [\"loss\"]\n\
+                 [grid]\ninstance = \"problem-j\"\neta-w = 0.1\neta-g = 0.1\n";
+    std::fs::write(directory.path().join("small.toml"), small).unwrap();
+    for (shard, out, runs) in [("1/2", "one", 2), ("2/2", "two", 1)] {
+        let part = json(&["sweep", "small.toml", "--shard", shard, "--out", out]);
+        assert_eq!(part, serde_json::json!({"shard": shard, "runs": runs}));
+    }
+    let merged = json(&["merge", "one", "two", "--out", "whole"]);
+    assert_eq!((&merged["runs"], &merged["diverged"], &merged["changed"]), (&3.into(), &0.into(), &true.into()));
+    let swept = json(&["sweep", "small.toml", "--out", "whole"]);
+    assert_eq!((&swept["changed"], &swept["csv"]), (&false.into(), &"whole/runs.csv".into()));
     assert!(dry["sets"][0]["each"].as_f64().unwrap() > 0.0 && dry["missing"] == dry["runs"], "{dry}");
     assert_eq!(
         dry["sets"].as_array().unwrap().iter().map(|set| set["runs"].as_u64().unwrap()).sum::<u64>(),

@@ -256,11 +256,14 @@ fn every_other_exit_code() {
     }
     #[cfg(target_os = "linux")]
     {
-        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ratecheck"));
-        let output = command.arg("list").stdout(full).output().unwrap();
-        assert_eq!(code(&output), 6);
-        assert!(String::from_utf8(output.stderr).unwrap().contains("standard output"));
+        for arguments in [&["list"][..], &["errata", "--json"], &["--help"], &["schema"]] {
+            let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ratecheck"));
+            let output = command.args(arguments).stdout(full).output().unwrap();
+            assert_eq!(code(&output), 6, "{arguments:?}");
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert!(message.contains("standard output") || arguments == ["--help"], "{message}");
+        }
     }
 }
 
