@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone, what every command has in [`console`].
+//! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone, the flags that every command has in `console`.
 
 mod bench;
 mod calibrate;
