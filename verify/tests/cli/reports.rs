@@ -73,12 +73,14 @@ pub(super) fn refuses_what_is_no_results_json() {
     assert_eq!(code(&ratecheck(&verified, directory.path())), 0);
     let good = std::fs::read_to_string(directory.path().join("good/results.json")).unwrap();
     for (what, text, part) in [
-        ("newer", good.replacen("\"format\": 1", "\"format\": 2", 1), "newer ratecheck"),
-        ("older", good.replacen("\"format\": 1", "\"format\": 0", 1), "older ratecheck"),
-        ("truncated", good[..good.len() / 2].to_owned(), "line"),
-        ("empty", String::new(), "line"),
-        ("foreign", "{\"baseline\": 1}".to_owned(), "not a results.json"),
-        ("no JSON", "<html>".to_owned(), "not a results.json"),
+        ("newer", good.replacen("\"format\": 1", "\"format\": 2", 1).into_bytes(), "newer ratecheck"),
+        ("older", good.replacen("\"format\": 1", "\"format\": 0", 1).into_bytes(), "older ratecheck"),
+        ("truncated", good.as_bytes()[..good.len() / 2].to_vec(), "line"),
+        // In the middle of a letter.
+        ("cut", good.as_bytes()[..=good.find('‖').unwrap()].to_vec(), "line"),
+        ("empty", Vec::new(), "line"),
+        ("foreign", b"{\"baseline\": 1}".to_vec(), "not a results.json"),
+        ("no JSON", b"<html>".to_vec(), "not a results.json"),
     ] {
         let dir = directory.path().join(what);
         std::fs::create_dir(&dir).unwrap();
