@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_common_offset_does_not_cancel_the_variance() {
         // Deviations are exact here, where the squares of the values themselves are not.
-        let mean = mean_over_runs(&[1e16, 1e16 + 4.0]).unwrap();
+        let mean = mean_over_runs(&[1e16, 1e16 + 4.0]).expect("two numbers");
         assert_eq!((mean.value, mean.se), (1e16 + 2.0, 2.0));
     }
 
