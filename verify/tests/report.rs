@@ -161,10 +161,12 @@ fn the_page_is_whole_and_alone() {
     ] {
         assert!(page.contains(text), "{text}");
     }
-    // Nothing from outside, nothing that runs.
-    for outside in ["http://", "https://", "src=", "<script", "@import", "url(", "<link", "javascript:"] {
+    // Nothing from outside, and one script: the page's own, the same in every page.
+    for outside in ["http://", "https://", "src=", "@import", "url(", "<link", "javascript:"] {
         assert!(!page.contains(outside), "{outside}");
     }
+    assert_eq!(page.matches("<script").count(), 1);
+    assert!(page.contains(include_str!("../src/report/page.js").trim_end()));
     // What claims say is text, never markup.
     assert!(!page.contains("<img") && !page.contains("<b>bold</b>") && page.contains("&lt;b&gt;bold"));
     assert!(!page.contains(">NaN<") && !page.contains(">inf<"));
@@ -181,7 +183,9 @@ fn the_page_is_whole_and_alone() {
     for named in page.split("aria-labelledby=\"").skip(1).map(|r| r.split('"').next().unwrap()) {
         assert!(named.split(' ').all(|id| ids.contains(&id)), "{named}");
     }
-    assert_eq!(page.matches("role=\"img\"").count(), written.plots.len());
+    // The pictures of the first screen come on top of those of the claims.
+    let story = page.matches("aria-labelledby=\"story-").count();
+    assert_eq!((page.matches("role=\"img\"").count(), story), (written.plots.len() + 1, 1));
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod page;
 mod paper;
 mod plots;
 mod sheet;
+mod story;
 mod table;
 
 use std::collections::BTreeSet;

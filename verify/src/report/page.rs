@@ -1,18 +1,20 @@
-//! The page: one file that opens from disk, without network and without script.
+//! The page: one file that opens from disk, without network; nothing in it needs its little script to be read.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use super::{ReportError, command, controls_cell, math, number, paper, plots, profile};
+use super::{ReportError, command, controls_cell, math, number, paper, plots, profile, story};
 use crate::evidence::{Comparison, Standing};
 use crate::results::{ClaimResult, ControlOutcome, Results, Status};
 
 const TEMPLATE: &str = include_str!("page.html");
 pub(super) const STYLE: &str = include_str!("page.css");
+/// Filters and sorts the table of claims; the page is whole without it.
+const SCRIPT: &str = include_str!("page.js");
 
-/// What the template is given: text, ready to be shown. Only `style` and `svg` are markup.
+/// What the template is given: text, ready to be shown. Only `style`, `script` and `svg` are markup.
 #[derive(Serialize)]
 struct Page<'a> {
     style: &'static str,
@@ -21,11 +23,15 @@ struct Page<'a> {
     total: usize,
     counts: Vec<Count>,
     controls: (usize, usize),
+    /// Errata whose printed reading fails on an example, where the corrected one holds.
+    refuted: usize,
     comparisons: String,
     replays: Option<String>,
     provenance: Vec<(&'static str, String)>,
     origin: String,
     command: String,
+    story: Vec<story::Picture<'a>>,
+    script: &'static str,
     claims: Vec<Section<'a>>,
     map: Vec<paper::Chapter<'a>>,
     errata: Vec<paper::Erratum<'a>>,
@@ -48,6 +54,8 @@ struct Section<'a> {
     reason: Option<String>,
     replays: Option<String>,
     margin: String,
+    /// The margin and the time in seconds as numbers, for sorting.
+    values: [String; 2],
     tightest: &'a str,
     control: String,
     time: String,
@@ -152,6 +160,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         total: results.claims.len(),
         counts,
         controls: results.controls_rejected(),
+        refuted: results.errata.iter().filter(|entry| entry.example.is_some()).count(),
         comparisons: number::count(comparisons),
         replays: results.near_failures().sentence(),
         provenance: vec![
@@ -175,6 +184,8 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
             number::duration(p.seconds)
         ),
         command: format!("ratecheck verify --profile {} --seed {}", profile(results), p.seed),
+        story: story::pictures(results, anchors)?,
+        script: SCRIPT,
         claims,
         map: paper::map(results, anchors),
         errata: paper::errata(results, anchors),
@@ -224,6 +235,7 @@ fn section<'a>(
         label: status.label(),
         reason: claim.reason(),
         margin: worst.map_or_else(|| number::NONE.to_owned(), |w| number::pretty(w.margin)),
+        values: [worst.map_or_else(String::new, |w| number::exact(w.margin)), number::exact(claim.seconds)],
         tightest: worst.map_or(number::NONE, |w| &w.at),
         control: controls_cell(claim),
         time: number::duration(claim.seconds),

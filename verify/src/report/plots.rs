@@ -79,13 +79,18 @@ impl Frame {
                 .flat_map(|s| &s.points)
                 .filter(|p| showable(plot.x.scale, p[0]) && showable(plot.y.scale, p[1]))
         };
+        let named = !plot.y.names.is_empty();
         let x = Map::new(plot.x.scale, points().map(|p| p[0]), 0.0)?;
         let core = Map::new(plot.y.scale, points().map(|p| p[1]), 0.0)?;
         let mut shown: Vec<f64> = points().map(|p| p[1]).collect();
         // A band that reaches down to nothing, or a reference that leaves, must not squash the curves.
         let near = |v: f64, by: f64| core.at(v).is_some_and(|at| (-by..=1.0 + by).contains(&at));
         let bands = plot.series.iter().flat_map(|s| s.band.as_flattened().iter().map(move |&v| (s.style, v)));
-        shown.extend(bands.filter(|&(style, v)| style == Style::Area || near(v, 0.7)).map(|(_, v)| v));
+        shown.extend(
+            bands.clone().filter(|&(style, v)| !named && (style == Style::Area || near(v, 0.7))).map(|(_, v)| v),
+        );
+        // Along x where y has names: all of a band is shown, if it is finite.
+        let spans = bands.map(|(_, v)| v).filter(|&v| named && showable(plot.x.scale, v));
         let ends = x.decades();
         if plot.x.scale == Scale::Log && plot.y.scale == Scale::Log {
             let at_ends =
@@ -94,7 +99,8 @@ impl Frame {
             let floor = plot.noise_floor.filter(|f| showable(Scale::Log, *f));
             shown.extend(floor.filter(|&f| core.at(f).is_some_and(|at| at * core.span() > -2.5)));
         }
-        let x = Map::new(plot.x.scale, points().map(|p| p[0]), if plot.x.scale == Scale::Log { 0.015 } else { 0.03 })?;
+        let margin = if plot.x.scale == Scale::Log { 0.015 } else { 0.03 };
+        let x = Map::new(plot.x.scale, points().map(|p| p[0]).chain(spans), margin)?;
         Some((x, Map::new(plot.y.scale, shown.into_iter(), 0.045)?))
     }
 
@@ -191,7 +197,11 @@ fn figure(plot: &Plot, x: Map, y: Map, headline: bool) -> std::io::Result<Canvas
         canvas.line(line, Pen::Thin, Colour::Muted, 0.8)?;
     }
     for (series, look) in plot.series.iter().zip(&looks) {
-        band(&mut canvas, &frame, series, look)?;
+        if plot.y.names.is_empty() {
+            band(&mut canvas, &frame, series, look)?;
+        } else {
+            spans(&mut canvas, &frame, series, look)?;
+        }
     }
     for (series, look) in plot.series.iter().zip(&looks) {
         curve(&mut canvas, &frame, series, look)?;
@@ -300,6 +310,17 @@ fn band(canvas: &mut Canvas, frame: &Frame, series: &Series, look: &Look) -> std
         }
         let outline: Vec<[f64; 2]> = piece.iter().map(|e| e[0]).chain(piece.iter().rev().map(|e| e[1])).collect();
         canvas.area(&outline, look.colour, if series.style == Style::Area { 0.6 } else { 0.18 })?;
+    }
+    Ok(())
+}
+
+/// Bands of things without an order of their own: they lie along x.
+fn spans(canvas: &mut Canvas, frame: &Frame, series: &Series, look: &Look) -> std::io::Result<()> {
+    for (&[_, y], band) in series.points.iter().zip(&series.band) {
+        let ends = band.map(|x| Some(frame.sheet([frame.x.at(x)?.clamp(0.0, 1.0), frame.y.at(y)?])));
+        if let [Some(low), Some(high)] = ends {
+            canvas.line(&[low, high], Pen::Thin, look.colour, 0.7)?;
+        }
     }
     Ok(())
 }
