@@ -48,3 +48,13 @@ pub mod scalar;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of the guide.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../docs/guide/normalisation.md")]
+    struct Normalisation;
+
+    #[doc = include_str!("../docs/guide/loss.md")]
+    struct OwnLoss;
+}

@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod flags;
+mod guide;
 mod replay;
 mod reports;
 mod schema;
@@ -297,6 +298,11 @@ fn main() -> ExitCode {
         ("presets_are_printed", flags::presets_are_printed),
         ("completions_know_the_claims", shell::completions_know_the_claims),
         ("manual_pages_for_every_command", shell::manual_pages_for_every_command),
+        ("the_guide_shows_what_is_printed", guide::output::matches_what_is_shown),
+        ("the_guide_explains_every_claim", guide::every_claim_is_explained),
+        ("the_guide_derives_what_is_derived_here", guide::what_is_derived_here_is_explained),
+        ("every_command_of_the_guide_runs", guide::every_command_runs),
+        ("every_link_of_the_guide_leads_somewhere", guide::every_link_leads_somewhere),
     ];
     let trials = tests
         .iter()

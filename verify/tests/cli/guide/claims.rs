@@ -1,0 +1,114 @@
+//! `docs/guide/claims.md`: rendered from the list of claims, so that it can neither lack one nor say what is no longer so.
+
+use std::path::Path;
+
+use ratecheck_verify::claims::CLAIMS;
+use ratecheck_verify::evidence::{Claim, Kind, Origin};
+use ratecheck_verify::manifest::MANIFEST;
+
+use super::page::root;
+
+const INTRODUCTION: &str = "\
+<!-- Rendered from the claims by the test `the_guide_explains_every_claim`, which says how to renew it. Do not edit. -->
+
+# What each statement says, and how it is tested
+
+In the order of the paper. `ratecheck explain CLAIM` adds to each its hypotheses, where its tolerance comes from, and the errata of the print;
+`ratecheck list` shows the paper statement by statement, also what is checked under another name or not at all.
+
+What counts as evidence depends on what kind of statement it is:
+
+";
+
+/// What is asked of each kind of statement.
+fn evidence(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Identity => "both sides agree up to a counted number of roundings",
+        Kind::Inequality => {
+            "the left side is at most the right one on every run and step that is compared, with the explicit constants"
+        }
+        Kind::Expectation => "the mean over all paths, enumerated exactly or bounded with a stated confidence",
+        Kind::Rate => {
+            "the slope in T of independent runs, with an interval; one-sided where faster is no failure, two-sided where the exponent is sharp"
+        }
+    }
+}
+
+pub(crate) fn every_claim_is_explained() {
+    let path = root().join("docs/guide/claims.md");
+    let rendered = render();
+    if std::fs::read_to_string(&path).unwrap_or_default() != rendered {
+        let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("claims.md");
+        std::fs::write(&new, &rendered).unwrap();
+        panic!("{} is not what the claims say; renew it: cp {} {}", path.display(), new.display(), path.display());
+    }
+    for claim in CLAIMS {
+        assert!(rendered.contains(&format!("`{}`", claim.statement().id)));
+    }
+}
+
+fn render() -> String {
+    let mut text = INTRODUCTION.to_owned();
+    for kind in [Kind::Identity, Kind::Inequality, Kind::Expectation, Kind::Rate] {
+        text += &format!("- **{}**: {}.\n", kind.name(), evidence(kind));
+    }
+    let mut n_rendered = 0;
+    for section in MANIFEST {
+        let at_home = |claim: &&&dyn Claim| {
+            section.statements.iter().any(|printed| printed.claims.contains(&claim.statement().id))
+        };
+        let claims: Vec<_> = CLAIMS.iter().filter(at_home).collect();
+        if !claims.is_empty() {
+            text += &format!("\n## {}\n", section.title);
+        }
+        n_rendered += claims.len();
+        claims.into_iter().for_each(|claim| text += &entry(*claim));
+    }
+    assert_eq!(n_rendered, CLAIMS.len(), "every claim has one home in the map of the paper");
+    text
+}
+
+fn entry(claim: &dyn Claim) -> String {
+    let statement = claim.statement();
+    let mut text = format!("\n### {}\n\n", statement.title);
+    text += &format!(
+        "`{}`, {}, {}. {}\n\n",
+        statement.id,
+        statement.kind.name(),
+        statement.origin.label(),
+        plain(statement.plain)
+    );
+    text += &format!("```text\n{}\n```\n\n", statement.formula);
+    text += &format!("- Printed at: {}\n", plain(statement.printed_at));
+    text += &format!("- Measured: {}\n", plain(statement.measured));
+    text += "- Must be rejected: ";
+    let controls = claim.controls();
+    let controls = controls.iter().map(|control| format!("*{}* ({})", plain(control.name), plain(control.breaks)));
+    text += &controls.collect::<Vec<_>>().join("; ");
+    text + &format!("\n- A pass does not show {}\n", plain(statement.does_not_show))
+}
+
+/// Text in which Markdown finds nothing to mark.
+fn plain(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, c| {
+        if "\\`*_[]<>|".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+        escaped
+    })
+}
+
+/// What is derived here is derived in the guide, too, with the way to the proof.
+pub(crate) fn what_is_derived_here_is_explained() {
+    let page = std::fs::read_to_string(root().join("docs/guide/mathematics.md")).unwrap();
+    let derived: Vec<_> =
+        CLAIMS.iter().map(|claim| claim.statement()).filter(|statement| statement.origin == Origin::Derived).collect();
+    for statement in &derived {
+        let file = statement.id.replace(['-', '.'], "_");
+        for part in [format!("| `{}` |", statement.id), format!("](../../verify/src/claims/{file}.rs)")] {
+            assert!(page.contains(&part), "docs/guide/mathematics.md lacks {part}");
+        }
+    }
+    assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), derived.len());
+}
