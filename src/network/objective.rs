@@ -149,3 +149,37 @@ fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S
     }
     sum.total().over(batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The mean of f_y and its derivatives by the outputs, for outputs given unit by unit.
+    fn evaluated(objective: Objective, out: &[&[f64]], labels: &[f64]) -> (f64, Vec<f64>) {
+        let out = out.concat();
+        let (mut d, mut scratch) = (vec![0.0; out.len()], vec![0.0; 2 * labels.len()]);
+        let value = objective.forward::<f64>(&out, &mut d, &mut scratch, labels);
+        (value, d)
+    }
+
+    /// Values by the formulas themselves: that derivatives fit values is what the network's tests say.
+    #[test]
+    fn objectives_are_those_of_their_formulas() {
+        // (1/2) 1.5^2 and (1/2) 0.25^2; their mean, and half of each residual.
+        let squared = evaluated(Objective::Squared, &[&[0.5, 1.25]], &[2.0, 1.0]);
+        assert_eq!(squared, (0.5 * (1.125 + 0.031_25), vec![-0.75, 0.125]));
+        // Against the unit vectors of the classes 1 and 2.
+        let classes = evaluated(Objective::Squared, &[&[1.0, 0.0], &[0.0, 0.5], &[0.5, 1.0]], &[1.0, 2.0]);
+        assert_eq!(classes, (0.5 * (1.125 + 0.125), vec![0.5, 0.0, -0.5, 0.25, 0.25, 0.0]));
+        // Outputs ln 1, ln 2, ln 5 above a common 3: probabilities 1/8, 2/8, 5/8.
+        let out = [3.0, 3.0 + libm::log(2.0), 3.0 + libm::log(5.0)];
+        let (value, d) = evaluated(Objective::CrossEntropy, &[&out[..1], &out[1..2], &out[2..]], &[1.0]);
+        // A logarithm, three exponentials and a few sums of numbers below 5.
+        let near = |x: f64, y: f64| (x - y).abs() <= 16.0 * f64::EPSILON;
+        assert!(near(value, libm::log(4.0)), "{value}");
+        assert!(near(d[0], 0.125) && near(d[1], -0.75) && near(d[2], 0.625), "{d:?}");
+        // ln(1 + e^(-y out)) at y out = ln 3 is ln(4/3), with the derivative -y/4.
+        let (value, d) = evaluated(Objective::Logistic, &[&[-libm::log(3.0)]], &[-1.0]);
+        assert!(near(value, libm::log(4.0 / 3.0)) && near(d[0], 0.25), "{value} {d:?}");
+    }
+}

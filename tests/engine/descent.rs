@@ -248,6 +248,7 @@ fn runs_and_their_sums_agree_with_brute_force() {
             let (past, now) = means.split_at(record.t as usize);
             assert!(close(record.loss, now[0].0) && close(record.grad_v_sq, now[0].1));
             assert!(close(record.grad_g_sq, now[0].2) && record.source == Source::Exact);
+            assert!(close(record.grad_sq(), now[0].1 + now[0].2));
             let sums = record.running.as_ref().expect("every step was looked at");
             assert!(close(sums.sum_grad_v_sq, past.iter().map(|m| m.1).sum()));
             assert!(close(sums.sum_grad_g_sq, past.iter().map(|m| m.2).sum()));

@@ -201,6 +201,15 @@ fn ends_of_windows_and_times_without_a_logarithm() {
         assert_eq!((runs.curve().0[0], runs.curve().1[0]), (2.0, y[1]), "{form:?}");
         assert!(runs.curve().0.iter().all(|&t| t <= 32.0), "{form:?}");
     }
+    // The last window asks nothing of values before it, and everything of the first one inside.
+    let last = Model::new(Window::new(2.0, 32.0), Summary::Mean).form(Form::LastWindow);
+    let with = |k: usize| {
+        let mut y = y.clone();
+        y[k] = f64::NAN;
+        Runs::new(&t, &y, &last)
+    };
+    assert!(with(0).is_ok());
+    assert!(matches!(with(1), Err(FitError::BadRunValue { run: 0, horizon: 1, .. })));
     let everywhere = Model::new(Window { from: 0.0, to: f64::INFINITY }, Summary::Mean);
     let bad = |t: &[f64]| Runs::new(t, &[4.0, 3.0, 2.0, 1.0], &everywhere).err();
     assert_eq!(bad(&[0.0, 1.0, 2.0, 3.0]), Some(FitError::BadTime { index: 0, value: 0.0 }));
