@@ -28,14 +28,14 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
 /// the scalars at hand go to, or [`REST`].
 macro_rules! sweep {
     ($s:ty: $n:expr, $k:ident, $b:ident => $body:block) => {
-        sweep!($s: $n, $k, CHAIN, $b => $body, {
+        sweep!($s: $n, $k, [], $b => $body, {
             const $k: usize = 1;
             $body
             $b += 1;
         })
     };
     ($s:ty: $n:expr, $k:ident, $c:ident, $b:ident => $body:block) => {
-        sweep!($s: $n, $k, $c, $b => $body, {
+        sweep!($s: $n, $k, [$c], $b => $body, {
             sweep!(one: $k, $c = 0, $b => $body);
             sweep!(one: $k, $c = 1, $b => $body);
             sweep!(one: $k, $c = 2, $b => $body);
@@ -53,7 +53,7 @@ macro_rules! sweep {
         $b += 1;
     }};
     // The last block makes some visits, of a scalar each, where several runs fill a register with one.
-    ($s:ty: $n:expr, $k:ident, $c:ident, $b:ident => $body:block, $several:block) => {{
+    ($s:ty: $n:expr, $k:ident, [$($c:ident)?], $b:ident => $body:block, $several:block) => {{
         let n: usize = $n;
         let mut $b = 0;
         // Adds nothing, in a way that the compiler does not see through. Otherwise it may take one lane of eight visits together,
@@ -66,22 +66,19 @@ macro_rules! sweep {
                 $b |= zero;
             } else if <$s as $crate::scalar::Scalar>::PLANES <= 2 {
                 const $k: usize = $crate::network::rows::LANES;
-                #[allow(dead_code)]
-                const $c: usize = 0;
+                $(const $c: usize = 0;)?
                 $body
                 $b = ($b + $k) | zero;
             } else {
                 // Eight scalars of many components are more than the registers hold.
                 const $k: usize = $crate::network::rows::LANES / 2;
                 {
-                    #[allow(dead_code)]
-                    const $c: usize = 0;
+                    $(const $c: usize = 0;)?
                     $body
                 }
                 let second = $b + $k;
                 {
-                    #[allow(dead_code)]
-                    const $c: usize = $k;
+                    $(const $c: usize = $k;)?
                     let $b = second;
                     $body
                 }
@@ -90,8 +87,7 @@ macro_rules! sweep {
         }
         while $b < n {
             const $k: usize = 1;
-            #[allow(dead_code)]
-            const $c: usize = $crate::network::rows::REST;
+            $(const $c: usize = $crate::network::rows::REST;)?
             $body
             $b += 1;
         }
