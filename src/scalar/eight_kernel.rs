@@ -16,7 +16,7 @@ pub(super) fn matmul(pairs: &[[Matrix<'_, Eight>; 2]], c: MatrixMut<'_, Eight>, 
         assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && b.column_step == 1);
         assert!(a.column_step == 1 || a.row_step == 1);
     }
-    multiply(pairs, c, store);
+    multiply(pairs, c, store, false);
 }
 
 /// See [`super::Scalar::matmul_transposed`].
@@ -25,21 +25,21 @@ pub(super) fn matmul_transposed(pairs: &[[Matrix<'_, Eight>; 2]], c: MatrixMut<'
         assert!(a.columns == b.columns && a.rows == c.rows && b.rows == c.columns);
         assert!(a.column_step == 1 && b.column_step == 1);
     }
-    let pairs: Vec<_> = pairs.iter().map(|&[a, b]| [a, b.transposed()]).collect();
-    multiply(&pairs, c, store);
+    multiply(pairs, c, store, true);
 }
 
-fn multiply(pairs: &[[Matrix<'_, Eight>; 2]], c: MatrixMut<'_, Eight>, store: Store) {
+fn multiply(pairs: &[[Matrix<'_, Eight>; 2]], c: MatrixMut<'_, Eight>, store: Store, transposed: bool) {
     if store != Store::Derivative {
-        pulp::Arch::new().dispatch(Product { pairs, c, add: store == Store::Add });
+        pulp::Arch::new().dispatch(Product { pairs, c, add: store == Store::Add, transposed });
     }
 }
 
-/// C (+)= the sum of A B over all pairs, in the order of sums of the kernel for `f64`.
+/// C (+)= the sum of A B over all pairs, or of A B^T, in the order of sums of the kernel for `f64`.
 struct Product<'a> {
     pairs: &'a [[Matrix<'a, Eight>; 2]],
     c: MatrixMut<'a, Eight>,
     add: bool,
+    transposed: bool,
 }
 
 impl pulp::WithSimd for Product<'_> {
@@ -100,6 +100,7 @@ impl Product<'_> {
     ) {
         let mut sums = [[simd.splat_f64s(0.0); N]; M];
         for [a, b] in self.pairs {
+            let b = if self.transposed { b.transposed() } else { *b };
             let inner = part_of(block, a.columns);
             // Of each factor either the steps or the rows of the tile are contiguous; slices of known length are read unchecked.
             let mut a_rows = [&a.data[..0]; M];
