@@ -9,7 +9,7 @@ use crate::report::{RESULTS, ReportError, read_results, render_all, write};
 const EXAMPLES: &str = "\
 Examples:
   ratecheck report reports/latest                      after an update: the same numbers, a new page
-  ratecheck report reports/latest --out /tmp/again     somewhere else, with a copy of results.json
+  ratecheck report reports/latest --out reports/again  somewhere else, with a copy of results.json
   ratecheck report results.json                        one that came alone; the rest goes beside it";
 
 /// Which verification, and where to write.

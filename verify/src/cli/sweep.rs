@@ -12,7 +12,7 @@ use super::text::{columns, heading};
 use super::{Exit, Stopped, pool};
 use crate::report::number;
 use crate::sweep::{
-    Cell, Estimate, Pending, Plan, Shard, Store, SweepError, Written, execute, finish, pending, together,
+    Cell, Estimate, Pending, Plan, Setting, Shard, Store, SweepError, Written, execute, finish, pending, together,
 };
 
 const EXAMPLES: &str = "\
@@ -190,13 +190,8 @@ struct Preview {
 /// Runs that differ in their seeds only.
 #[derive(Serialize)]
 struct Set {
-    instance: String,
-    normalisation: String,
-    rule: String,
-    eta_w: f64,
-    alpha: f64,
-    eta_g: Option<f64>,
-    alpha_g: Option<f64>,
+    #[serde(flatten)]
+    setting: Setting,
     runs: usize,
     missing: usize,
     /// Seconds that one run will take, about.
@@ -209,21 +204,11 @@ impl Preview {
         let same = |a: &Cell, b: &Cell| {
             (a.instance, &a.rule_in_words, a.eta_w, a.eta_g) == (b.instance, &b.rule_in_words, b.eta_w, b.eta_g)
         };
-        let set = |group: &[Cell]| {
-            let cell = &group[0];
-            let instance = &plan.instances[cell.instance];
-            Set {
-                instance: instance.name.clone(),
-                normalisation: instance.normalisation.clone(),
-                rule: cell.rule_in_words.clone(),
-                eta_w: cell.eta_w.eta,
-                alpha: cell.eta_w.alpha,
-                eta_g: cell.eta_g.map(|rate| rate.eta),
-                alpha_g: cell.eta_g.map(|rate| rate.alpha),
-                runs: group.len(),
-                missing: group.iter().filter(|cell| missing.contains(cell.key.as_str())).count(),
-                each: estimate.of(cell),
-            }
+        let set = |group: &[Cell]| Set {
+            setting: Setting::of(plan, &group[0]),
+            runs: group.len(),
+            missing: group.iter().filter(|cell| missing.contains(cell.key.as_str())).count(),
+            each: estimate.of(&group[0]),
         };
         let seconds: f64 = found.cells.iter().map(|cell| estimate.of(cell)).sum();
         // Runs are not cut: with fewer of them than threads some threads stay idle.
@@ -243,20 +228,10 @@ impl Preview {
     fn table(&self) -> String {
         let head =
             ["instance", "normalisation", "rule", "eta_w", "alpha", "eta_g", "alpha_g", "runs", "missing", "each"];
-        let optional = |x: Option<f64>| x.map_or_else(|| number::NONE.to_owned(), number::exact);
         let row = |set: &Set| {
-            vec![
-                set.instance.clone(),
-                set.normalisation.clone(),
-                set.rule.clone(),
-                number::exact(set.eta_w),
-                number::exact(set.alpha),
-                optional(set.eta_g),
-                optional(set.alpha_g),
-                set.runs.to_string(),
-                set.missing.to_string(),
-                number::duration(set.each),
-            ]
+            let mut row = set.setting.fields(number::NONE).to_vec();
+            row.extend([set.runs.to_string(), set.missing.to_string(), number::duration(set.each)]);
+            row
         };
         let rows: Vec<_> = std::iter::once(head.map(str::to_owned).to_vec()).chain(self.sets.iter().map(row)).collect();
         format!("{}\n{}\n", heading("Cells"), columns(&rows, 3))

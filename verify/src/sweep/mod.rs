@@ -51,4 +51,4 @@ pub use outcome::{Damage, Outcome};
 pub use plan::Plan;
 pub use quantity::Quantity;
 pub use results::Written;
-pub use store::{FORMAT, Listed, Manifest, Store, read_cell};
+pub use store::{FORMAT, Listed, Manifest, Setting, Store, read_cell};

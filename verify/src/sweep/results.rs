@@ -10,7 +10,7 @@ use super::error::SweepError;
 use super::npz::{Array, Data, npz};
 use super::outcome::{Outcome, hex_of};
 use super::quantity::Quantity;
-use super::store::{FORMAT, Listed, Manifest, Store, read_cell};
+use super::store::{FORMAT, Manifest, Setting, Store, read_cell};
 use crate::report::{ReportError, number, pretty};
 
 /// The results in their directory.
@@ -104,22 +104,16 @@ fn table(manifest: &Manifest, outcomes: &[Outcome]) -> Result<Vec<u8>, Box<dyn s
     let optional = |x: Option<f64>| x.map_or_else(String::new, number::exact);
     for (run, (cell, outcome)) in manifest.cells.iter().zip(outcomes).enumerate() {
         let divergence = outcome.divergence();
-        let start = [
-            run.to_string(),
-            cell.instance.clone(),
-            cell.normalisation.clone(),
-            cell.rule.clone(),
-            number::exact(cell.eta_w),
-            number::exact(cell.alpha),
-            optional(cell.eta_g),
-            optional(cell.alpha_g),
+        let mut start = vec![run.to_string()];
+        start.extend(cell.setting.fields(""));
+        start.extend([
             optional(cell.c_g),
             cell.seed.map_or_else(String::new, |seed| seed.to_string()),
             divergence.map_or_else(String::new, |divergence| divergence.step.to_string()),
             what(outcome).to_owned(),
-        ];
+        ]);
         for (row, t) in manifest.runs.horizons.iter().enumerate() {
-            let mut fields = start.to_vec();
+            let mut fields = start.clone();
             fields.push(t.to_string());
             for quantity in &manifest.record {
                 let wanted = if quantity.per_block() { blocks } else { 1 };
@@ -135,22 +129,23 @@ fn table(manifest: &Manifest, outcomes: &[Outcome]) -> Result<Vec<u8>, Box<dyn s
 /// As arrays: one entry per run, `t` one per horizon, the quantities one per run and horizon, and block.
 fn arrays(manifest: &Manifest, outcomes: &[Outcome]) -> Vec<Array> {
     let (cells, horizons) = (&manifest.cells, &manifest.runs.horizons);
-    let texts = |of: &dyn Fn(&Listed) -> &String| Data::Texts(cells.iter().map(|cell| of(cell).clone()).collect());
-    let reals = |of: &dyn Fn(&Listed) -> Option<f64>| {
-        Data::Reals(cells.iter().map(|cell| of(cell).unwrap_or(f64::NAN)).collect())
-    };
+    let texts =
+        |f: &dyn Fn(&Setting) -> &String| Data::Texts(cells.iter().map(|cell| f(&cell.setting).clone()).collect());
+    let all =
+        |numbers: &mut dyn Iterator<Item = Option<f64>>| Data::Reals(numbers.map(|x| x.unwrap_or(f64::NAN)).collect());
+    let reals = |f: &dyn Fn(&Setting) -> Option<f64>| all(&mut cells.iter().map(|cell| f(&cell.setting)));
     let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX); // steps stay far below
     let at = |outcome: &Outcome| outcome.divergence().map_or(-1, |divergence| whole(divergence.step));
     let data = [
         Data::Integers((0..cells.len() as u64).map(whole).collect()),
-        texts(&|cell| &cell.instance),
-        texts(&|cell| &cell.normalisation),
-        texts(&|cell| &cell.rule),
-        reals(&|cell| Some(cell.eta_w)),
-        reals(&|cell| Some(cell.alpha)),
-        reals(&|cell| cell.eta_g),
-        reals(&|cell| cell.alpha_g),
-        reals(&|cell| cell.c_g),
+        texts(&|of| &of.instance),
+        texts(&|of| &of.normalisation),
+        texts(&|of| &of.rule),
+        reals(&|of| Some(of.eta_w)),
+        reals(&|of| Some(of.alpha)),
+        reals(&|of| of.eta_g),
+        reals(&|of| of.alpha_g),
+        all(&mut cells.iter().map(|cell| cell.c_g)),
         Data::Naturals(cells.iter().map(|cell| cell.seed.unwrap_or(0)).collect()),
         Data::Integers(outcomes.iter().map(at).collect()),
         Data::Texts(outcomes.iter().map(|outcome| what(outcome).to_owned()).collect()),

@@ -45,11 +45,9 @@ pub struct Manifest {
     pub cells: Vec<Listed>,
 }
 
-/// A cell in the list.
+/// What a cell is run with, apart from its seed: in the list, the tables and the preview alike.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Listed {
-    /// The name of its file.
-    pub key: String,
+pub struct Setting {
     /// As the plan calls it.
     pub instance: String,
     /// In the words of a plan.
@@ -64,6 +62,46 @@ pub struct Listed {
     pub eta_g: Option<f64>,
     /// The exponent of g's schedule.
     pub alpha_g: Option<f64>,
+}
+
+impl Setting {
+    /// That of a cell of the plan.
+    pub fn of(plan: &Plan, cell: &super::Cell) -> Self {
+        let instance = &plan.instances[cell.instance];
+        Self {
+            instance: instance.name.clone(),
+            normalisation: instance.normalisation.clone(),
+            rule: cell.rule_in_words.clone(),
+            eta_w: cell.eta_w.eta,
+            alpha: cell.eta_w.alpha,
+            eta_g: cell.eta_g.map(|rate| rate.eta),
+            alpha_g: cell.eta_g.map(|rate| rate.alpha),
+        }
+    }
+
+    /// The fields of a table, in the order of the names above; `none` where there is no g.
+    pub fn fields(&self, none: &str) -> [String; 7] {
+        let optional = |x: Option<f64>| x.map_or_else(|| none.to_owned(), number::exact);
+        [
+            self.instance.clone(),
+            self.normalisation.clone(),
+            self.rule.clone(),
+            number::exact(self.eta_w),
+            number::exact(self.alpha),
+            optional(self.eta_g),
+            optional(self.alpha_g),
+        ]
+    }
+}
+
+/// A cell in the list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The name of its file.
+    pub key: String,
+    /// What it is run with.
+    #[serde(flatten)]
+    pub setting: Setting,
     /// c_g, where it has set eta_g.
     pub c_g: Option<f64>,
     /// The run's seed, if chance plays a part.
@@ -73,13 +111,14 @@ pub struct Listed {
 impl Listed {
     /// For people: `problem-j, gradient, eta_w = 0.1, alpha = 0, eta_g = 0.5, seed 3`.
     pub fn described(&self) -> String {
-        let mut parts = vec![self.instance.clone()];
-        if self.normalisation != "closed-form" {
-            parts.push(self.normalisation.clone());
+        let of = &self.setting;
+        let mut parts = vec![of.instance.clone()];
+        if of.normalisation != "closed-form" {
+            parts.push(of.normalisation.clone());
         }
-        parts.extend([self.rule.clone(), format!("eta_w = {}", self.eta_w), format!("alpha = {}", self.alpha)]);
-        parts.extend(self.eta_g.map(|eta_g| format!("eta_g = {eta_g}")));
-        parts.extend(self.alpha_g.filter(|&alpha| alpha != 0.0).map(|alpha| format!("alpha_g = {alpha}")));
+        parts.extend([of.rule.clone(), format!("eta_w = {}", of.eta_w), format!("alpha = {}", of.alpha)]);
+        parts.extend(of.eta_g.map(|eta_g| format!("eta_g = {eta_g}")));
+        parts.extend(of.alpha_g.filter(|&alpha| alpha != 0.0).map(|alpha| format!("alpha_g = {alpha}")));
         parts.extend(self.seed.map(|seed| format!("seed {seed}")));
         parts.join(", ")
     }
@@ -87,20 +126,11 @@ impl Listed {
 
 impl From<&Plan> for Manifest {
     fn from(plan: &Plan) -> Self {
-        let listed = |cell: &super::Cell| {
-            let instance = &plan.instances[cell.instance];
-            Listed {
-                key: cell.key.clone(),
-                instance: instance.name.clone(),
-                normalisation: instance.normalisation.clone(),
-                rule: cell.rule_in_words.clone(),
-                eta_w: cell.eta_w.eta,
-                alpha: cell.eta_w.alpha,
-                eta_g: cell.eta_g.map(|rate| rate.eta),
-                alpha_g: cell.eta_g.map(|rate| rate.alpha),
-                c_g: cell.c_g,
-                seed: cell.seed,
-            }
+        let listed = |cell: &super::Cell| Listed {
+            key: cell.key.clone(),
+            setting: Setting::of(plan, cell),
+            c_g: cell.c_g,
+            seed: cell.seed,
         };
         Self {
             format: FORMAT,
