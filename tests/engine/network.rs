@@ -231,3 +231,13 @@ proptest! {
         prop_assert_eq!(before, network.sample_loss(&z, &theta));
     }
 }
+
+#[test]
+fn other_minibatches_are_another_distribution_of_the_same_losses() {
+    let mut generator = Seed::new(5).generator("with-minibatches");
+    let (network, theta) = network(NORMALISATIONS[0], Activation::Tanh, Objective::Logistic, 12, &mut generator);
+    let other = network.with_minibatches(Minibatches::partition((0..12).collect(), 4).unwrap());
+    assert_eq!((network.minibatches().batch_size(), other.minibatches().batch_size()), (12, 4));
+    let z = [7, 2, 11, 5];
+    assert_eq!(network.sample_loss::<f64>(&z, &theta), other.sample_loss(&z, &theta));
+}
