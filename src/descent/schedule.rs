@@ -144,12 +144,15 @@ mod tests {
         for alpha in [-1e-9, f64::NAN, f64::INFINITY] {
             assert!(matches!(Schedule::new(1.0, alpha), Err(ScheduleError::Alpha(_))), "{alpha}");
         }
+        assert!(ScheduleError::Eta(-1.5).to_string().contains("eta = -1.5 is not positive"));
+        assert!(ScheduleError::Alpha(-0.5).to_string().contains("alpha = -0.5 is not finite"));
     }
 
     #[test]
     fn schedules_agree_with_the_power_function() {
         for alpha in [0.0, 0.125, 0.25, 0.3, 0.375, 0.5, 0.75, 0.875, 1.0, 1.5, 2.0] {
             let schedule = Schedule::new(0.7, alpha).expect("a valid schedule");
+            assert_eq!((schedule.eta(), schedule.alpha()), (0.7, alpha));
             for t in (0..5000).chain([1_000_000, (1 << 40) + 12_345, (1 << 53) - 2]) {
                 let expected = 0.7 * ((t + 1) as f64).powf(-alpha);
                 // `at` is within 4u of the value, powf (1 ulp = 2u at most) and the product within 3u.

@@ -155,6 +155,7 @@ fn projected_steps_keep_every_norm() {
     // Against the definition, one step: w - eta grad, then back to the norm it had.
     let before = stepper.theta().to_vec();
     stepper.step().expect("finite");
+    assert_eq!(stepper.theta_before(), Some(&before[..]));
     for i in 0..2 {
         let block = loss.layout.block(i);
         let moved: Vec<f64> = block.clone().map(|k| before[k] - 0.7 * stepper.gradient()[k]).collect();
@@ -236,6 +237,7 @@ fn by_hand(loss: &Given<Neuron>, eta_w: Schedule, eta_g: Schedule, n_steps: u64)
 fn runs_and_their_sums_agree_with_brute_force() {
     let (eta_w, eta_g, n_steps) = (decaying(1.0, 0.125), decaying(0.5, 0.5), 200);
     let plan = Plan::new(StepRule::Gradient, eta_w, eta_g, n_steps, [0, 1, 7, 50]);
+    assert_eq!(plan.n_steps(), n_steps);
     for (loss, plan) in [(noisy(), plan.clone().every_step()), (neuron(Minibatches::full(3)), plan.clone())] {
         let trace = run(&loss, &THETA_0, &plan, draws());
         let (theta, means) = by_hand(&loss, eta_w, eta_g, n_steps);
@@ -307,7 +309,10 @@ fn divergence_is_seen_in_its_step_and_the_run_stops() {
     assert_eq!((trace.records.len(), trace.theta[0]), (1, 2.0_f64.powi(256)));
     // Once is for ever, until a new start.
     let mut stepper = Stepper::new(&as_g, &[1.0], StepRule::Gradient, constant(3.0), constant(3.0), draws());
+    assert_eq!(stepper.divergence(), None);
     assert_eq!((0..600).find_map(|_| stepper.step().err()), Some(diverged));
+    assert_eq!(stepper.divergence(), Some(diverged));
+    assert_eq!(diverged.to_string(), "diverged in step 511: the next theta is not finite");
     assert_eq!((stepper.step(), stepper.step_with(&[0]), stepper.t()), (Err(diverged), Err(diverged), 511));
     stepper.restart(&[1.0], 0);
     assert_eq!(stepper.step().map(|step| step.loss), Ok(0.5));
@@ -374,9 +379,15 @@ fn subsets_give_flagged_estimates_that_do_not_touch_the_path() {
     for _ in 0..10 {
         exact.step().expect("finite");
     }
-    let mean = loss.sample_loss(&[0, 1, 2], exact.theta());
-    // |F_z - L| <= |g| max|c_z - c| < 1, so 4000 of them average to within 0.1 except with probability 2 exp(-20).
-    assert!((b.records[0].loss - mean).abs() < 0.1, "{} {mean}", b.records[0].loss);
+    let mut grad = vec![0.0; 5];
+    let mean = loss.sample_gradient(&[0, 1, 2], exact.theta(), &mut grad, &mut Workspace::default());
+    // |F_z - L| <= |g| max|c_z - c| < 1, so 4000 of them average to within 0.1 except with probability 2 exp(-20). So do their
+    // gradients, a number (by g) and vectors (by v) that are as close to their means (Hoeffding's and Pinelis's inequality).
+    let record = &b.records[0];
+    assert!((record.loss - mean).abs() < 0.1, "{} {mean}", record.loss);
+    let (grad_v, grad_g) = (loss.layout.grad_v_norm_sq(exact.theta(), &grad).sqrt(), grad[4].abs());
+    assert!(grad_v > 0.15 && (record.grad_v_sq.sqrt() - grad_v).abs() < 0.1, "{} {grad_v}", record.grad_v_sq);
+    assert!((record.grad_g_sq.sqrt() - grad_g).abs() < 0.1, "{} {grad_g}", record.grad_g_sq);
 }
 
 #[test]

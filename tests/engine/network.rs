@@ -80,7 +80,8 @@ fn backward_agrees_with_forward_mode() {
             let (network, theta) = network(normalisation, activation, objective, batch, &mut generator);
             let z: Vec<usize> = (0..batch).collect();
             let mut grad = vec![0.0; theta.len()];
-            network.sample_gradient(&z, &theta, &mut grad, &mut Workspace::default());
+            let value = network.sample_gradient(&z, &theta, &mut grad, &mut Workspace::default());
+            assert_eq!(value, network.sample_loss(&z, &theta), "one loss, whichever way it is asked for");
             let scale = grad.iter().fold(1.0_f64, |m, x| m.max(x.abs()));
             for i in 0..theta.len() {
                 let lifted: Vec<Dual<f64>> =
