@@ -126,7 +126,7 @@ impl Neuron {
             let message = "one neuron is enclosed under smoothed batch normalisation only";
             return Err(NetworkError::new(NetworkPart::Normalisation, message));
         };
-        if architecture.widths != [2, 1] {
+        if architecture.widths != [2, 1] || network.convolutions().is_some() {
             let message = format!("widths {:?}: one neuron in the plane has 2-1", architecture.widths);
             return Err(NetworkError::new(NetworkPart::Widths, message));
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::activation::Activation;
+use super::image::{Image, TAPS};
 use super::normalisation::Normalisation;
 use super::objective::Objective;
 use crate::data::Dataset;
@@ -23,11 +24,33 @@ pub struct Architecture {
     pub weight_decay: f64,
 }
 
+/// A layer of 3x3 filters in front of the dense ones: stride 1, zeros around the image, and the maximum of every 2x2 square if it
+/// is `pooled`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// How many filters, hence channels of the result.
+    pub filters: usize,
+    /// Whether pooling follows the activation.
+    pub pooled: bool,
+}
+
+/// Layers of filters on images of a shape. The network's first width is the number of numbers in an image, channel by channel
+/// and row by row; its other widths are those of the dense layers behind the last filters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convolutions {
+    /// The shape of the inputs.
+    pub image: Image,
+    /// The layers, first to last.
+    pub layers: Vec<Convolution>,
+}
+
 /// The part of a network that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkPart {
     /// The widths, alone or against the features of the data.
     Widths,
+    /// The layers of filters.
+    Convolutions,
     /// The normalisation with its parameters.
     Normalisation,
     /// The objective against the outputs or the labels.
@@ -64,11 +87,29 @@ impl fmt::Display for NetworkError {
 
 impl std::error::Error for NetworkError {}
 
+/// How the outputs of the layer before become the rows that W multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// As they are.
+    Rows,
+    /// As 3x3 patches of images of this shape.
+    Patches(Image),
+    /// Position by position, from images of this shape.
+    Flat(Image),
+}
+
 /// One layer's place in theta and its shape.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layer {
+    pub(super) reads: Reads,
+    /// The entries of a row of W.
     pub(super) n_in: usize,
+    /// The rows of W.
     pub(super) n_out: usize,
+    /// Values of each unit in an example: the positions of its image, or 1.
+    pub(super) positions: usize,
+    /// The shape before pooling, if there is pooling.
+    pub(super) pooled: Option<Image>,
     /// Where W (n_out x n_in, row-major) starts.
     pub(super) weights: usize,
     /// Where gamma (n_out) starts; beta (n_out) follows.
@@ -77,33 +118,59 @@ pub(super) struct Layer {
     pub(super) last: bool,
 }
 
+impl Layer {
+    /// The numbers of an example that the layer reads from a place of their own: none, if it reads rows as they are.
+    pub(super) fn rearranged(&self) -> usize {
+        if self.reads == Reads::Rows { 0 } else { self.n_in * self.positions }
+    }
+}
+
 impl Architecture {
     /// L.
     pub fn n_layers(&self) -> usize {
         self.widths.len().saturating_sub(1)
     }
 
-    /// W_1..W_L row-major, then gamma_1, beta_1, ..., gamma_L, beta_L.
-    pub(super) fn layers(&self) -> Vec<Layer> {
-        let weights: usize = self.widths.windows(2).map(|w| w[0] * w[1]).sum();
-        let (mut next_weights, mut next_scale) = (0, weights);
-        let n_layers = self.n_layers();
-        (0..n_layers)
-            .map(|l| {
-                let (n_in, n_out) = (self.widths[l], self.widths[l + 1]);
-                let layer = Layer { n_in, n_out, weights: next_weights, bn_scale: next_scale, last: l + 1 == n_layers };
-                next_weights += n_in * n_out;
-                next_scale += 2 * n_out;
-                layer
-            })
-            .collect()
+    /// W_1..W_L row-major, then gamma_1, beta_1, ..., gamma_L, beta_L. A row of W_l is a filter of all its taps, channel by
+    /// channel, if the layer is one of filters.
+    pub(super) fn layers(&self, convolutions: Option<&Convolutions>) -> Vec<Layer> {
+        let mut layers = Vec::new();
+        let mut push = |reads, n_in, n_out, positions, pooled| {
+            layers.push(Layer { reads, n_in, n_out, positions, pooled, weights: 0, bn_scale: 0, last: false });
+        };
+        let mut reads = Reads::Rows;
+        let mut n_in = self.widths[0];
+        if let Some(Convolutions { image, layers }) = convolutions {
+            let mut image = *image;
+            for &Convolution { filters, pooled } in layers {
+                let made = Image { channels: filters, ..image };
+                push(Reads::Patches(image), TAPS * image.channels, filters, image.positions(), pooled.then_some(made));
+                image = if pooled { made.pooled() } else { made };
+            }
+            (reads, n_in) = (Reads::Flat(image), image.len());
+        }
+        for &n_out in &self.widths[1..] {
+            push(reads, n_in, n_out, 1, None);
+            (reads, n_in) = (Reads::Rows, n_out);
+        }
+        let mut next_weights = 0;
+        let mut next_scale = layers.iter().map(|layer| layer.n_in * layer.n_out).sum();
+        for layer in &mut layers {
+            (layer.weights, layer.bn_scale) = (next_weights, next_scale);
+            next_weights += layer.n_in * layer.n_out;
+            next_scale += 2 * layer.n_out;
+        }
+        if let Some(last) = layers.last_mut() {
+            last.last = true;
+        }
+        layers
     }
 
     /// Which parameters form the scale-invariant blocks. Without normalisation the rows are listed all the same, so that a
     /// control can show that they are not invariant.
-    pub(super) fn parameters(&self) -> Parameters {
+    pub(super) fn parameters(&self, layers: &[Layer]) -> Parameters {
         let mut blocks = Vec::new();
-        for (l, layer) in self.layers().iter().enumerate() {
+        for (l, layer) in layers.iter().enumerate() {
             let rows = match self.normalisation {
                 Normalisation::LayerNorm { .. } => layer.n_out,
                 Normalisation::GroupNorm { groups, .. } => layer.n_out / groups,
@@ -111,6 +178,7 @@ impl Architecture {
             };
             for k in 0..layer.n_out / rows {
                 let name = match rows {
+                    1 if layer.positions > 1 => format!("W{} filter {}", l + 1, k + 1),
                     1 => format!("W{} row {}", l + 1, k + 1),
                     r if r == layer.n_out => format!("W{}", l + 1),
                     _ => format!("W{} group {}", l + 1, k + 1),
@@ -119,7 +187,7 @@ impl Architecture {
             }
         }
         let mut g_len = 0;
-        for (l, layer) in self.layers().iter().enumerate() {
+        for (l, layer) in layers.iter().enumerate() {
             // Section 2.1: behind a homogeneous activation and before a BN without epsilon, (gamma, beta) of a layer are
             // scale invariant together.
             if !layer.last && self.scales_are_invariant() {
@@ -136,7 +204,38 @@ impl Architecture {
         homogeneous && matches!(self.normalisation, Normalisation::BatchNorm | Normalisation::LpBatchNorm { .. })
     }
 
-    pub(super) fn validate(&self, data: &Dataset) -> Result<(), NetworkError> {
+    /// What is refused of filters, the shapes of the images apart.
+    fn validate_filters(&self, convolutions: &Convolutions) -> Result<(), String> {
+        let Convolutions { mut image, ref layers } = *convolutions;
+        if image.len() != self.widths[0] {
+            let (Image { channels, height, width }, inputs) = (image, self.widths[0]);
+            return Err(format!("images of {channels} x {height} x {width} are not {inputs} inputs"));
+        }
+        if layers.is_empty() || layers.iter().any(|layer| layer.filters == 0) {
+            return Err("give at least one layer of filters, none without a filter".to_owned());
+        }
+        for (l, layer) in layers.iter().enumerate() {
+            if !layer.pooled {
+                continue;
+            }
+            let Image { height, width, .. } = image;
+            if !(height.is_multiple_of(2) && width.is_multiple_of(2)) {
+                return Err(format!(
+                    "layer {} cannot be pooled: {height} x {width} is not made of 2 x 2 squares",
+                    l + 1
+                ));
+            }
+            image = image.pooled();
+        }
+        match self.normalisation {
+            Normalisation::LayerNorm { .. } | Normalisation::GroupNorm { .. } => {
+                Err("filters go with normalisations of single units only".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn validate(&self, convolutions: Option<&Convolutions>, data: &Dataset) -> Result<(), NetworkError> {
         let of = |part: NetworkPart| move |message: String| NetworkError::new(part, message);
         let fail = |part: NetworkPart, message: String| Err(NetworkError::new(part, message));
         if self.widths.len() < 2 || self.widths.contains(&0) {
@@ -146,6 +245,9 @@ impl Architecture {
         if self.widths[0] != data.n_features() {
             let message = format!("the network has {} inputs, the data {} features", self.widths[0], data.n_features());
             return fail(NetworkPart::Widths, message);
+        }
+        if let Some(convolutions) = convolutions {
+            self.validate_filters(convolutions).map_err(of(NetworkPart::Convolutions))?;
         }
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
             let message = format!("weight decay {} is not a finite number >= 0", self.weight_decay);

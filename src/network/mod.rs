@@ -1,18 +1,20 @@
 //! The fully normalised feed-forward networks of section 2.1.
 //!
-//! Layout of arrays: features major, the minibatch contiguous. A layer computes z = W x, normalises every unit (or every
+//! Layout of arrays: features major, the minibatch contiguous; of images, position by position. A layer computes z = W x, normalises every unit (or every
 //! example, for layer and group normalisation), scales by gamma, shifts by beta and applies the activation; there is none
 //! after the last layer. Forward and backward are written once over [`Scalar`] and allocate nothing after the first call.
 
 mod activation;
 mod architecture;
+mod image;
 mod normalisation;
 mod objective;
 mod pass;
 mod rows;
 
 pub use activation::Activation;
-pub use architecture::{Architecture, NetworkError, NetworkPart};
+pub use architecture::{Architecture, Convolution, Convolutions, NetworkError, NetworkPart};
+pub use image::Image;
 pub use normalisation::{Lp, Normalisation};
 pub use objective::Objective;
 
@@ -25,7 +27,8 @@ use crate::loss::{Loss, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::random::Generator;
 use crate::scalar::Scalar;
-use architecture::Layer;
+use architecture::{Layer, Reads};
+use image::TAPS;
 
 /// A network on a data set: F_z(theta) = mean over the minibatch z of f_y(network(x)) + (lambda/2) ||g||^2.
 ///
@@ -54,6 +57,7 @@ use architecture::Layer;
 #[derive(Clone, Debug)]
 pub struct Network {
     architecture: Architecture,
+    convolutions: Option<Convolutions>,
     layers: Vec<Layer>,
     parameters: Parameters,
     data: Arc<Dataset>,
@@ -70,8 +74,51 @@ impl Network {
         data: impl Into<Arc<Dataset>>,
         minibatches: Minibatches,
     ) -> Result<Self, NetworkError> {
-        let data = data.into();
-        architecture.validate(&data)?;
+        Self::build(architecture, None, data.into(), minibatches)
+    }
+
+    /// The same behind layers of filters.
+    ///
+    /// ```
+    /// use ratecheck::data::digits;
+    /// use ratecheck::loss::{Loss, Minibatches};
+    /// use ratecheck::network::{Activation, Architecture, Convolution, Convolutions, Image, Network, Normalisation, Objective};
+    ///
+    /// let architecture = Architecture {
+    ///     widths: vec![64, 10],
+    ///     normalisation: Normalisation::BatchNorm,
+    ///     activation: Activation::Relu,
+    ///     objective: Objective::CrossEntropy,
+    ///     weight_decay: 0.0,
+    /// };
+    /// let filters = Convolutions {
+    ///     image: Image { channels: 1, height: 8, width: 8 },
+    ///     layers: vec![Convolution { filters: 4, pooled: true }, Convolution { filters: 6, pooled: true }],
+    /// };
+    /// let network = Network::convolutional(architecture, filters, digits().standardised(), Minibatches::full(100))?;
+    /// // Filters, rows of the dense layer, and (gamma, beta) of both layers of filters.
+    /// assert_eq!(network.parameters().n_blocks(), 4 + 6 + 10 + 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Network::new`], and if the filters do not fit the images.
+    pub fn convolutional(
+        architecture: Architecture,
+        convolutions: Convolutions,
+        data: impl Into<Arc<Dataset>>,
+        minibatches: Minibatches,
+    ) -> Result<Self, NetworkError> {
+        Self::build(architecture, Some(convolutions), data.into(), minibatches)
+    }
+
+    fn build(
+        architecture: Architecture,
+        convolutions: Option<Convolutions>,
+        data: Arc<Dataset>,
+        minibatches: Minibatches,
+    ) -> Result<Self, NetworkError> {
+        architecture.validate(convolutions.as_ref(), &data)?;
         if minibatches.n_examples() > data.n_examples() {
             let message = format!(
                 "minibatches over {} examples, but the data have {}",
@@ -80,13 +127,8 @@ impl Network {
             );
             return Err(NetworkError::new(NetworkPart::Minibatches, message));
         }
-        Ok(Self {
-            layers: architecture.layers(),
-            parameters: architecture.parameters(),
-            architecture,
-            data,
-            minibatches,
-        })
+        let layers = architecture.layers(convolutions.as_ref());
+        Ok(Self { parameters: architecture.parameters(&layers), layers, convolutions, architecture, data, minibatches })
     }
 
     /// What the network is made of.
@@ -94,9 +136,24 @@ impl Network {
         &self.architecture
     }
 
+    /// The layers of filters, if there are any.
+    pub fn convolutions(&self) -> Option<&Convolutions> {
+        self.convolutions.as_ref()
+    }
+
     /// The data set.
     pub fn data(&self) -> &Dataset {
         &self.data
+    }
+
+    /// L, layers of filters included.
+    pub fn n_layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The number of entries of W_1..W_L together; they come first in theta.
+    pub fn n_weights(&self) -> usize {
+        self.layers[0].bn_scale
     }
 
     /// The same network and data under another distribution of z.
@@ -105,11 +162,12 @@ impl Network {
         Self { minibatches, ..self.clone() }
     }
 
-    /// A start: W Glorot uniform (variance 2 / (inputs + outputs)), gamma = 1, beta = 0.
+    /// A start: W Glorot uniform (variance 2 / (inputs + outputs), both counted once for every tap of a filter), gamma = 1, beta = 0.
     pub fn initialise(&self, generator: &mut Generator) -> Vec<f64> {
         let mut theta = vec![0.0; self.parameters.len()];
         for layer in &self.layers {
-            let limit = (6.0 / (layer.n_in + layer.n_out) as f64).sqrt();
+            let taps = if matches!(layer.reads, Reads::Patches(_)) { TAPS } else { 1 };
+            let limit = (6.0 / (layer.n_in + taps * layer.n_out) as f64).sqrt();
             for w in &mut theta[layer.weights..layer.weights + layer.n_in * layer.n_out] {
                 *w = generator.random_range(-limit..limit);
             }
@@ -118,8 +176,8 @@ impl Network {
         theta
     }
 
-    /// Whether eight runs can share an evaluation over [`Eight`](crate::scalar::Eight): all but l_inf batch normalisation, where a
-    /// value chooses what is computed.
+    /// Whether eight runs can share an evaluation over [`Eight`](crate::scalar::Eight): all but l_inf batch normalisation and
+    /// pooling, where a value chooses what is computed.
     pub fn goes_in_lockstep(&self) -> bool {
         self.encloses()
     }
@@ -128,7 +186,8 @@ impl Network {
     /// wide layers, which fill vector registers anyway, do not.
     pub fn gains_in_lockstep(&self) -> bool {
         // About six arrays of eight numbers for every unit and example: one megabyte and a half.
-        let entries = self.minibatches.batch_size() * self.architecture.widths.iter().sum::<usize>();
+        let units: usize = self.layers.iter().map(|layer| layer.positions * layer.n_out).sum();
+        let entries = self.minibatches.batch_size() * (self.architecture.widths[0] + units);
         self.goes_in_lockstep() && entries <= 4096
     }
 
@@ -148,9 +207,11 @@ impl Loss for Network {
         &self.minibatches
     }
 
-    /// All but l_inf batch normalisation, which divides by the entry that is largest in the middle of the box.
+    /// All but l_inf batch normalisation, which divides by the entry that is largest in the middle of the box, and pooling, which
+    /// keeps the one that is.
     fn encloses(&self) -> bool {
         self.architecture.normalisation != Normalisation::LpBatchNorm { p: Lp::Infinity }
+            && self.layers.iter().all(|layer| layer.pooled.is_none())
     }
 
     /// The layer, from 0.

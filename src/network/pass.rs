@@ -1,7 +1,8 @@
 //! The forward and the backward pass, written once over [`Scalar`].
 //!
 //! Buffers live in [`Workspace::buffers`], one allocation each on first use: theta and its gradient, the inputs, two buffers
-//! for dL/d(activations) that change places from layer to layer, and four for every layer.
+//! for dL/d(activations) that change places from layer to layer, two for the patches that filters read and their derivatives (made
+//! anew in the backward pass: they are nine times as long as the images), and five for every layer.
 //!
 //! **Speed.** Rows are visited eight scalars at a time, in loops compiled for every set of vector units and chosen at run time
 //! (AVX-512, AVX2 with FMA, NEON); sums have eight chains and products are fused, on every machine alike: the same bits.
@@ -10,7 +11,8 @@
 use std::ops::Range;
 
 use super::Network;
-use super::architecture::Layer;
+use super::architecture::{Layer, Reads};
+use super::image::{Image, Rows};
 use super::rows::{self, Lanes, Sum, splat, sweep};
 use crate::loss::{Wanted, Workspace};
 use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
@@ -21,20 +23,27 @@ const INPUT: usize = 2;
 /// dL/d(output of the layer at hand), and the same for the layer before.
 const D: [usize; 2] = [3, 4];
 const SCRATCH: usize = 5;
+/// What a layer reads that does not read rows as they are, and dL/d of it.
+const READ: usize = 6;
+const D_READ: usize = 7;
 
 /// The buffers of layer l.
 fn xhat(l: usize) -> usize {
-    6 + 4 * l
+    8 + 5 * l
 }
 fn slope(l: usize) -> usize {
-    7 + 4 * l
+    9 + 5 * l
 }
 fn output(l: usize) -> usize {
-    8 + 4 * l
+    10 + 5 * l
 }
 /// 1/s: one scalar per unit, or one row per group of units.
 fn inverse(l: usize) -> usize {
-    9 + 4 * l
+    11 + 5 * l
+}
+/// The outputs after pooling.
+fn pooled(l: usize) -> usize {
+    12 + 5 * l
 }
 
 /// The first layer that has to be evaluated.
@@ -66,8 +75,7 @@ fn pick<T, const N: usize>(buffers: &mut [Vec<T>], which: [usize; N]) -> [&mut [
 impl Network {
     /// Makes every buffer long enough; allocates only when something grew.
     fn prepare<S: Scalar>(&self, batch: usize, work: &mut Workspace<S>) {
-        let row = S::PLANES * batch;
-        let n_buffers = 6 + 4 * self.layers.len();
+        let n_buffers = 8 + 5 * self.layers.len();
         if work.buffers.len() < n_buffers {
             work.buffers.resize_with(n_buffers, Vec::new);
         }
@@ -77,14 +85,19 @@ impl Network {
                 work.buffers[which].resize(len + ROOM, S::Base::default());
             }
         };
-        let widest = self.architecture.widths.iter().copied().max().unwrap_or(0);
+        let most = |size: &dyn Fn(&Layer) -> usize| self.layers.iter().map(size).max().unwrap_or(0);
+        let values = S::PLANES * batch * most(&|layer| layer.positions * layer.n_out);
+        let read = S::PLANES * batch * most(&|layer| layer.rearranged());
         fit(THETA, S::PLANES * self.parameters.len());
         fit(GRAD, S::PLANES * self.parameters.len());
         fit(INPUT, self.architecture.widths[0] * batch);
-        fit(D[0], widest * row);
-        fit(D[1], widest * row);
-        fit(SCRATCH, S::PLANES * widest.max(2 * batch));
+        fit(D[0], values);
+        fit(D[1], values);
+        fit(SCRATCH, S::PLANES * most(&|layer| layer.n_out).max(2 * batch));
+        fit(READ, read);
+        fit(D_READ, read);
         for (l, layer) in self.layers.iter().enumerate() {
+            let row = S::PLANES * layer.positions * batch;
             fit(xhat(l), layer.n_out * row);
             let keeps_slope = self.architecture.activation.keeps_slope();
             fit(slope(l), if keeps_slope { layer.n_out * row } else { 0 });
@@ -93,6 +106,7 @@ impl Network {
                 Some(size) => fit(inverse(l), layer.n_out / size * row),
                 None => fit(inverse(l), layer.n_out * S::PLANES),
             }
+            fit(pooled(l), layer.pooled.map_or(0, |image| S::PLANES * image.pooled().len() * batch));
         }
     }
 
@@ -148,17 +162,43 @@ impl Network {
         }
     }
 
-    /// The matrix of the values that enter layer l: constants, if nothing changes before that layer.
+    /// The buffer that layer l reads.
+    fn source(&self, l: usize) -> usize {
+        match l.checked_sub(1) {
+            None => INPUT,
+            Some(before) if self.layers[before].pooled.is_some() => pooled(before),
+            Some(before) => output(before),
+        }
+    }
+
+    /// The matrix of the values that enter layer l: constants, if nothing changes before that layer. They are rearranged in `read`,
+    /// if the layer does not read rows as they are.
     fn inputs<'a, S: Scalar>(
         &self,
         l: usize,
         batch: usize,
-        data: &'a [S::Base],
+        source: &'a [S::Base],
+        read: &'a mut [S::Base],
         wanted: Wanted,
     ) -> Matrix<'a, S::Base> {
-        let row_step = if l == 0 { batch } else { S::PLANES * batch };
-        let plane_step = (l > first_layer(wanted)).then_some(batch);
-        Matrix { data, rows: self.layers[l].n_in, columns: batch, row_step, column_step: 1, plane_step }
+        let layer = self.layers[l];
+        let variable = l > first_layer(wanted);
+        let planes_of_source = if l == 0 { 1 } else { S::PLANES };
+        let planes = if variable { S::PLANES } else { 1 };
+        let rows = |image: Image| Rows { image, batch, planes, row_step: planes_of_source * image.positions() * batch };
+        let (data, columns, row_step) = match layer.reads {
+            Reads::Rows => (source, batch, planes_of_source * batch),
+            Reads::Patches(image) => {
+                rows(image).unfold(source, read);
+                (&*read, layer.positions * batch, planes * layer.positions * batch)
+            }
+            Reads::Flat(image) => {
+                rows(image).flatten(source, read);
+                (&*read, batch, planes * batch)
+            }
+        };
+        let plane_step = variable.then_some(columns);
+        Matrix { data, rows: layer.n_in, columns, row_step, column_step: 1, plane_step }
     }
 
     /// The rows of W_l of some units as a matrix; its planes are as far apart as theta is long.
@@ -176,17 +216,18 @@ impl Network {
     /// The values of some units of layer l: all of them, if their statistics are shared.
     fn layer_forward<S: Scalar>(&self, l: usize, units: Range<usize>, batch: usize, work: &mut Workspace<S>) {
         let layer = self.layers[l];
-        let row = S::PLANES * batch;
-        let (source, wanted) = (if l == 0 { INPUT } else { output(l - 1) }, work.wanted);
-        let [theta, input, xhat, slope, output, inverse] =
-            pick(&mut work.buffers, [THETA, source, xhat(l), slope(l), output(l), inverse(l)]);
+        let columns = layer.positions * batch;
+        let row = S::PLANES * columns;
+        let wanted = work.wanted;
+        let which = [THETA, self.source(l), READ, xhat(l), slope(l), output(l), inverse(l), pooled(l)];
+        let [theta, source, read, xhat, slope, output, inverse, pooled] = pick(&mut work.buffers, which);
         let of_units = units.start * row..units.end * row;
         let activation = self.architecture.activation;
         let slope = if activation.keeps_slope() { &mut slope[of_units.clone()] } else { &mut [] };
-        let (xhat, output) = (&mut xhat[of_units.clone()], &mut output[of_units]);
+        let (xhat, values) = (&mut xhat[of_units.clone()], &mut output[of_units]);
         let weights = self.weights::<S>(layer, units.clone(), theta);
-        let z = MatrixMut { data: xhat, rows: units.len(), columns: batch, row_step: row, plane_step: batch };
-        S::matmul(&[[weights, self.inputs::<S>(l, batch, input, wanted)]], z, Store::Replace);
+        let z = MatrixMut { data: xhat, rows: units.len(), columns, row_step: row, plane_step: columns };
+        S::matmul(&[[weights, self.inputs::<S>(l, batch, source, read, wanted)]], z, Store::Replace);
         let normalisation = self.architecture.normalisation;
         let group_size = normalisation.group_size(layer.n_out);
         if let Some(size) = group_size {
@@ -203,7 +244,7 @@ impl Network {
                 // Local copies: the compiler need not look up again where they point to.
                 let (theta, inverse) = (&*theta, &mut *inverse);
                 // A few units at a time: they stay in the nearest cache, and while one waits for its statistics, the others go on.
-                let rows = (xhat.chunks_mut(rows::LANES * row)).zip(output.chunks_mut(rows::LANES * row));
+                let rows = (xhat.chunks_mut(rows::LANES * row)).zip(values.chunks_mut(rows::LANES * row));
                 for ((xhat, out), first) in rows.zip(units.step_by(rows::LANES)) {
                     if group_size.is_none() {
                         for (z, k) in xhat.chunks_exact_mut(row).zip(first..) {
@@ -223,7 +264,7 @@ impl Network {
                         let factor = if group_size.is_none() { S::load(inverse, k) } else { S::ONE };
                         let bn_scale = S::load(theta, layer.bn_scale + k);
                         let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
-                        sweep!(S: batch, K, b => {
+                        sweep!(S: columns, K, b => {
                             let mut x = Lanes::<S, K>::load(xhat, b);
                             if group_size.is_none() {
                                 x = x * splat(factor);
@@ -236,7 +277,10 @@ impl Network {
             },
         );
         if !layer.last {
-            activation.forward::<S>(output, slope, row);
+            activation.forward::<S>(values, slope, row);
+        }
+        if let Some(image) = layer.pooled {
+            Rows { image, batch, planes: S::PLANES, row_step: row }.pool::<S>(output, pooled);
         }
     }
 
@@ -244,8 +288,7 @@ impl Network {
     pub(super) fn backward<S: Scalar>(&self, batch: usize, grad: &mut [S], work: &mut Workspace<S>) {
         let mut d = D;
         for l in (first_layer(work.wanted)..self.layers.len()).rev() {
-            self.layer_backward(l, batch, d, work);
-            d.swap(0, 1);
+            d = self.layer_backward(l, batch, d, work);
         }
         // The weights of all these layers stand side by side, and so do their scales and shifts.
         let first = self.layers[first_layer(work.wanted)];
@@ -260,13 +303,29 @@ impl Network {
         );
     }
 
-    fn layer_backward<S: Scalar>(&self, l: usize, batch: usize, d: [usize; 2], work: &mut Workspace<S>) {
+    /// `d` says in which buffers dL/d(outputs) of this layer is, and that of the layer before is to be; returns the same for the
+    /// layer before.
+    fn layer_backward<S: Scalar>(
+        &self,
+        l: usize,
+        batch: usize,
+        mut d: [usize; 2],
+        work: &mut Workspace<S>,
+    ) -> [usize; 2] {
         let layer = self.layers[l];
-        let row = S::PLANES * batch;
-        let (source, wanted) = (if l == 0 { INPUT } else { output(l - 1) }, work.wanted);
+        let columns = layer.positions * batch;
+        let row = S::PLANES * columns;
+        let wanted = work.wanted;
         let store = if wanted == Wanted::All { Store::Replace } else { Store::Derivative };
-        let which = [xhat(l), slope(l), output(l), inverse(l), THETA, GRAD, source, d[0], d[1], SCRATCH];
-        let [xhat, slope, output, inverse, theta, grad, input, d, d_before, coefficients] =
+        if let Some(image) = layer.pooled {
+            let [output, d_pooled, larger] = pick(&mut work.buffers, [output(l), d[0], d[1]]);
+            Rows { image, batch, planes: S::PLANES, row_step: row }.unpool::<S>(output, d_pooled, larger);
+            d.swap(0, 1);
+        }
+        let before = [d[1], d[0]];
+        let which =
+            [xhat(l), slope(l), output(l), inverse(l), THETA, GRAD, self.source(l), READ, D_READ, d[0], d[1], SCRATCH];
+        let [xhat, slope, output, inverse, theta, grad, source, read, d_read, d, d_before, coefficients] =
             pick(&mut work.buffers, which);
         let d = &mut d[..layer.n_out * row];
         let (normalisation, activation) = (self.architecture.normalisation, self.architecture.activation);
@@ -320,14 +379,8 @@ impl Network {
                 normalisation.group_backward::<S>(d, xhat, inverse, bn_scale).store(coefficients, group);
             }
         }
-        let d_matrix = Matrix {
-            data: d,
-            rows: layer.n_out,
-            columns: batch,
-            row_step: row,
-            column_step: 1,
-            plane_step: Some(batch),
-        };
+        let d_matrix =
+            Matrix { data: d, rows: layer.n_out, columns, row_step: row, column_step: 1, plane_step: Some(columns) };
         let grad_w = MatrixMut {
             data: &mut grad[layer.weights..],
             rows: layer.n_out,
@@ -335,7 +388,7 @@ impl Network {
             row_step: layer.n_in,
             plane_step: self.parameters.len(),
         };
-        S::matmul_transposed(&[[d_matrix, self.inputs::<S>(l, batch, input, wanted)]], grad_w, store);
+        S::matmul_transposed(&[[d_matrix, self.inputs::<S>(l, batch, source, read, wanted)]], grad_w, store);
         let rows_per_block = group_size.unwrap_or(1);
         for block in 0..layer.n_out / rows_per_block {
             let coefficient = S::load(coefficients, block);
@@ -353,19 +406,24 @@ impl Network {
             );
         }
         if l > first_layer(wanted) {
-            let before = MatrixMut {
-                data: &mut d_before[..layer.n_in * row],
-                rows: layer.n_in,
-                columns: batch,
-                row_step: row,
-                plane_step: batch,
+            let data = if layer.reads == Reads::Rows { &mut *d_before } else { &mut *d_read };
+            let data = &mut data[..layer.n_in * row];
+            let product = MatrixMut { data, rows: layer.n_in, columns, row_step: row, plane_step: columns };
+            let weights = self.weights::<S>(layer, 0..layer.n_out, theta);
+            S::matmul(&[[weights.transposed(), d_matrix]], product, Store::Replace);
+            let rows = |image: Image| Rows {
+                image,
+                batch,
+                planes: S::PLANES,
+                row_step: S::PLANES * image.positions() * batch,
             };
-            S::matmul(
-                &[[self.weights::<S>(layer, 0..layer.n_out, theta).transposed(), d_matrix]],
-                before,
-                Store::Replace,
-            );
+            match layer.reads {
+                Reads::Rows => {}
+                Reads::Patches(image) => rows(image).fold::<S>(d_read, d_before),
+                Reads::Flat(image) => rows(image).unflatten(d_read, d_before),
+            }
         }
+        before
     }
 }
 

@@ -9,6 +9,7 @@ mod closed_forms;
 mod common;
 mod compositional;
 mod compositional_networks;
+mod convolutions;
 mod curvature;
 mod descent;
 mod double_double;

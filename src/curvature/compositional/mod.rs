@@ -56,6 +56,8 @@ use covariance::covariance_of_any_subset;
 pub enum Unbounded {
     /// The normalisation has no lower bound on its divisor, or no bound is derived for it.
     Normalisation(Normalisation),
+    /// There are layers of filters, for which no bound is derived.
+    Filters,
     /// The activation has no second derivative somewhere.
     Activation(Activation),
     /// The gradient of the squared objective grows with the outputs, so that Lemma C.2 does not bound g.
@@ -72,6 +74,7 @@ impl fmt::Display for Unbounded {
             Self::Normalisation(other) => {
                 write!(f, "the bound is for batch normalisation smoothed by epsilon ||w||^2, not for {other:?}")
             }
+            Self::Filters => f.write_str("no bound is derived for layers of filters"),
             Self::Activation(other) => write!(f, "{other:?} is not smooth: its second derivative has no bound"),
             Self::NotLipschitz => f.write_str(
                 "Lemma C.2 needs an objective that is Lipschitz in the outputs, which the squared one is not: \
@@ -149,6 +152,7 @@ pub fn compositional_bound(network: &Network, radius: f64) -> Result<Smoothness<
 /// epsilon of smoothed BN.
 fn smoothing(network: &Network) -> Result<f64, Unbounded> {
     match network.architecture().normalisation {
+        _ if network.convolutions().is_some() => Err(Unbounded::Filters),
         Normalisation::SmoothedBatchNorm { epsilon } => Ok(epsilon),
         other => Err(Unbounded::Normalisation(other)),
     }

@@ -171,6 +171,7 @@ pub(super) fn locate(section: &Section<'_>, error: &NetworkError) -> ProblemErro
         NetworkPart::Normalisation => ("normalisation", "change the normalisation or its epsilon"),
         NetworkPart::Objective => ("objective", OUTPUTS),
         NetworkPart::WeightDecay => ("weight-decay", "give a number >= 0"),
+        NetworkPart::Convolutions => ("widths", "let the first width be the number of numbers in an image"),
         NetworkPart::Minibatches => ("widths", "let the minibatches fit the data"),
     };
     section.fault(key, error.to_string(), remedy)
