@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use rand::RngExt;
 use ratecheck::data::{Dataset, Target, digits, teacher};
 use ratecheck::loss::{Loss, Minibatches};
-use ratecheck::network::{Activation, Architecture, Lp, Network, NetworkError, Normalisation, Objective};
+use ratecheck::network::{
+    Activation, Architecture, Convolution, Convolutions, Image, Lp, Network, NetworkError, Normalisation, Objective,
+};
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::{Generator, Seed};
 
@@ -63,6 +65,29 @@ pub fn small(name: &str, normalisation: Normalisation, activation: Activation, c
         weight_decay: 0.01,
     };
     let network = sound(Network::new(architecture, data, Minibatches::full(24)));
+    at_random(name, network, &mut seed.generator("theta"))
+}
+
+/// What layers of filters are tried with: smooth, and as in appendix D.
+pub const FILTERS: [(&str, Normalisation, Activation); 2] = [
+    ("filters, smoothed BN", Normalisation::SmoothedBatchNorm { epsilon: 0.1 }, Activation::Tanh),
+    ("filters, BN, ReLU", Normalisation::BatchNorm, Activation::Relu),
+];
+
+/// Layers of 3 and of 4 filters, each with pooling, and a dense one, on 32 digits of 8x8 pixels, at random parameters.
+pub fn filters(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> Subject {
+    let seed = context.seed.child(name);
+    let data = shuffled_digits(&Seed::new(seed.root()), true).first(32);
+    let architecture = Architecture {
+        widths: vec![64, 10],
+        normalisation,
+        activation,
+        objective: Objective::CrossEntropy,
+        weight_decay: 0.01,
+    };
+    let layers = [3, 4].map(|filters| Convolution { filters, pooled: true }).to_vec();
+    let filters = Convolutions { image: Image { channels: 1, height: 8, width: 8 }, layers };
+    let network = sound(Network::convolutional(architecture, filters, data, Minibatches::full(32)));
     at_random(name, network, &mut seed.generator("theta"))
 }
 
@@ -131,8 +156,7 @@ pub fn digits_subject(n_examples: usize, context: &Context) -> Subject {
 /// is not invariant), and every block rescaled to a norm between 1/2 and 2.
 pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> Subject {
     let mut theta = network.initialise(generator);
-    let n_weights: usize = network.architecture().widths.windows(2).map(|w| w[0] * w[1]).sum();
-    for x in &mut theta[n_weights..] {
+    for x in &mut theta[network.n_weights()..] {
         *x += generator.random_range(-0.3..0.3);
     }
     let layout = network.parameters();

@@ -4,7 +4,7 @@ use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
-use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
+use crate::instances::{FILTERS, INVARIANT, Subject, U, digits_subject, filters, small};
 
 /// See the module's first line.
 pub(super) struct Definition21;
@@ -19,8 +19,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["no block is 0", "no unit has zero spread over the minibatch"],
-    measured: "|F_z(c w) - F_z(w)| for every block of networks under eight normalisations and of the digits network, for \
-               c = 2^k (bit for bit, except where a root or power of the scaled number is rounded) and for c = 3, 0.7, 1e3, 1e-3",
+    measured: "|F_z(c w) - F_z(w)| for every block of networks under eight normalisations, of two with layers of filters and pooling, and of the digits \
+               network, for c = 2^k (bit for bit, except where a root or power of the scaled number is rounded) and for c = 3, 0.7, 1e3, 1e-3",
     tolerance: "powers of two commute with every rounding: 0 allowed; other c: 8u·max(1,|F|) per layer, the roundings of \
                 one layer's sums carried to the loss",
     does_not_show: "invariance at parameters where a unit has zero spread: F is not defined there without smoothing",
@@ -39,9 +39,13 @@ impl Claim for Definition21 {
                 compare(&mut check, &subject, block.range.clone(), &FACTORS);
             }
         }
-        let subject = digits_subject(context.pick([128, 512, 1797, 1797]), context);
-        for block in subject.layout().blocks() {
-            compare(&mut check, &subject, block.range.clone(), &FACTORS);
+        let of_filters =
+            FILTERS.map(|(name, normalisation, activation)| filters(name, normalisation, activation, context));
+        let digits = digits_subject(context.pick([128, 512, 1797, 1797]), context);
+        for subject in of_filters.into_iter().chain([digits]) {
+            for block in subject.layout().blocks() {
+                compare(&mut check, &subject, block.range.clone(), &FACTORS);
+            }
         }
         Ok(Evidence::new(check))
     }
@@ -61,6 +65,16 @@ impl Claim for Definition21 {
                 run: row,
             },
             Control { name: "no normalisation", breaks: "the normalisation is removed", run: removed },
+            Control {
+                name: "filters, constant epsilon",
+                breaks: "epsilon is added as in (7), behind filters",
+                run: |c| Ok(broken_filters(c, Normalisation::ConstantEpsilonBatchNorm { epsilon: 1e-2 })),
+            },
+            Control {
+                name: "filters, no normalisation",
+                breaks: "the normalisation behind filters is removed",
+                run: |c| Ok(broken_filters(c, Normalisation::None)),
+            },
         ]
     }
 }
@@ -71,7 +85,7 @@ const FACTORS: [f64; 8] = [0.125, 0.5, 2.0, 1024.0, 3.0, 0.7, 1e3, 1e-3];
 /// |F(c w) - F(w)| for the parameters in `range`.
 fn compare(check: &mut Check, subject: &Subject, range: std::ops::Range<usize>, factors: &[f64]) {
     let before = subject.loss_at(&subject.theta);
-    let layers = subject.network.architecture().n_layers() as f64;
+    let layers = subject.network.n_layers() as f64;
     for &c in factors {
         let mut theta = subject.theta.clone();
         theta[range.clone()].iter_mut().for_each(|x| *x *= c);
@@ -131,6 +145,10 @@ fn row(context: &Context) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
     compare(&mut check, &subject, 0..5, &[2.0]);
     Ok(check)
+}
+
+fn broken_filters(context: &Context, normalisation: Normalisation) -> Check {
+    all_blocks(&filters("filters", normalisation, Activation::Tanh, context), &[2.0])
 }
 
 fn removed(context: &Context) -> Result<Check, Unevaluated> {

@@ -5,7 +5,7 @@ use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
-use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
+use crate::instances::{FILTERS, INVARIANT, Subject, U, digits_subject, filters, small};
 
 /// See the module's first line.
 pub(super) struct Lemma22;
@@ -22,8 +22,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block"],
-    measured: "the distance of both sides, block by block and for g, for networks under eight normalisations and for the \
-               digits network, two gradients by backpropagation at two different points",
+    measured: "the distance of both sides, block by block and for g, for networks under eight normalisations, for two with \
+               layers of filters and pooling, and for the digits network, two gradients by backpropagation at two different points",
     tolerance: "256u times the largest gradient entry over 1/||w||: the roundings of three layers' sums, \
                 amplified by the inverse spreads (at most about 10 on these instances)",
     does_not_show: "that the computed gradient is the derivative of F: the engine's tests show that",
@@ -42,6 +42,9 @@ impl Claim for Lemma22 {
         for (name, normalisation) in INVARIANT {
             compare(&mut check, &small(name, normalisation, Activation::Softplus, context), 1);
         }
+        for (name, normalisation, activation) in FILTERS {
+            compare(&mut check, &filters(name, normalisation, activation, context), 1);
+        }
         compare(&mut check, &digits_subject(context.pick([128, 512, 1797, 1797]), context), 1);
         Ok(Evidence::new(check))
     }
@@ -55,6 +58,11 @@ impl Claim for Lemma22 {
             },
             Control { name: "factor 1", breaks: "the gradient is not divided at all", run: |c| Ok(wrong(c, 0)) },
             Control { name: "no normalisation", breaks: "the normalisation is removed", run: removed },
+            Control {
+                name: "filters, constant epsilon",
+                breaks: "epsilon is added as in (7), behind filters",
+                run: constant_behind_filters,
+            },
         ]
     }
 }
@@ -95,5 +103,12 @@ fn wrong(context: &Context, power: Power) -> Check {
 fn removed(context: &Context) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
     compare(&mut check, &small("no normalisation", Normalisation::None, Activation::Softplus, context), 1);
+    Ok(check)
+}
+
+fn constant_behind_filters(context: &Context) -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    let constant = Normalisation::ConstantEpsilonBatchNorm { epsilon: 0.1 };
+    compare(&mut check, &filters("filters", constant, Activation::Tanh, context), 1);
     Ok(check)
 }

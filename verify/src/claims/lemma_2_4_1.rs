@@ -5,7 +5,7 @@ use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::{dot, norm_sq};
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
-use crate::instances::{INVARIANT, Subject, U, digits_subject, small};
+use crate::instances::{FILTERS, INVARIANT, Subject, U, digits_subject, filters, small};
 
 /// See the module's first line.
 pub(super) struct Lemma241;
@@ -20,8 +20,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in w⁽ⁱ⁾"],
-    measured: "|⟨w, ∇_w F_z⟩| for every block, on networks under eight normalisations and on the digits network, on the full \
-               batch and on minibatches of 8",
+    measured: "|⟨w, ∇_w F_z⟩| for every block, on networks under eight normalisations, on two with layers of filters and pooling, and on the \
+               digits network, on the full batch and on minibatches of 8",
     tolerance: "64u times the norm of the whole gradient at theta~ (which bounds ||w||·||∇_w F||): the roundings of three layers' sums, \
                 which do not shrink where one block's gradient happens to be small",
     does_not_show: "that the gradient is right: a wrong gradient can be perpendicular too",
@@ -37,6 +37,9 @@ impl Claim for Lemma241 {
         for (name, normalisation) in INVARIANT {
             on_minibatches(&mut check, &small(name, normalisation, Activation::Softplus, context), 0.0);
         }
+        for (name, normalisation, activation) in FILTERS {
+            on_minibatches(&mut check, &filters(name, normalisation, activation, context), 0.0);
+        }
         on_minibatches(&mut check, &digits_subject(context.pick([128, 512, 1792, 1792]), context), 0.0);
         Ok(Evidence::new(check))
     }
@@ -50,6 +53,11 @@ impl Claim for Lemma241 {
             },
             Control { name: "constant epsilon", breaks: "epsilon is added as in (7)", run: constant },
             Control { name: "no normalisation", breaks: "the normalisation is removed", run: removed },
+            Control {
+                name: "filters, no normalisation",
+                breaks: "the normalisation behind filters is removed",
+                run: removed_behind_filters,
+            },
         ]
     }
 }
@@ -88,4 +96,10 @@ fn constant(context: &Context) -> Result<Check, Unevaluated> {
 
 fn removed(context: &Context) -> Result<Check, Unevaluated> {
     Ok(broken(context, Normalisation::None, 0.0))
+}
+
+fn removed_behind_filters(context: &Context) -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    on_minibatches(&mut check, &filters("filters", Normalisation::None, Activation::Tanh, context), 0.0);
+    Ok(check)
 }

@@ -6,7 +6,7 @@ use ratecheck::network::{Activation, Network, Normalisation};
 use ratecheck::parameters::norm_sq;
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
-use crate::instances::{INVARIANT, U, digits_subject, small};
+use crate::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
 
 /// See the module's first line.
 pub(super) struct Lemma242;
@@ -24,7 +24,7 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in w", "the step is plain (stochastic) gradient descent (4)"],
     measured: "both equalities, block by block, along runs with learning rates 0.01, 1 and 100 on networks under eight \
-               normalisations (full batch) and on the digits network (minibatches)",
+               normalisations, on two with layers of filters and pooling (full batch), and on the digits network (minibatches)",
     tolerance: "the step's and the norms' roundings, 16u(‖w‖ + ‖step‖)² per sum of d terms up to d = 64, plus 64u for ⟨w, step⟩ \
                 (Lemma 2.4, part 1): 128u(‖w‖ + ‖step‖)²; for the second equality, the same with the gradient at θ̃ (Lemma 2.2)",
     does_not_show: "that the growth slows down: that is what Theorems 3.1 and 4.2 need",
@@ -40,6 +40,12 @@ impl Claim for Lemma242 {
         let mut check = Check::new();
         for (name, normalisation) in INVARIANT {
             let subject = small(name, normalisation, Activation::Tanh, context);
+            for eta in [0.01, 1.0, 100.0] {
+                follow(&mut check, name, &subject.network, &subject.theta, eta, steps, StepRule::Gradient, context)?;
+            }
+        }
+        for (name, normalisation, activation) in FILTERS {
+            let subject = filters(name, normalisation, activation, context);
             for eta in [0.01, 1.0, 100.0] {
                 follow(&mut check, name, &subject.network, &subject.theta, eta, steps, StepRule::Gradient, context)?;
             }

@@ -3,7 +3,7 @@
 use ratecheck::network::{Activation, Normalisation};
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
-use crate::instances::{Subject, U, small};
+use crate::instances::{Subject, U, filters, small};
 
 /// See the module's first line.
 pub(super) struct GammaBeta;
@@ -20,8 +20,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["the activation is positively homogeneous", "the next layer's BN has no epsilon"],
-    measured: "|F_z(c(γ,β)) - F_z(γ,β)| for both inner layers of a 5-6-4-4 network, ReLU and leaky ReLU, BN and l1-BN, \
-               c = 2^k bit for bit and c = 3, 0.7",
+    measured: "|F_z(c(γ,β)) - F_z(γ,β)| for both inner layers of a 5-6-4-4 network, ReLU and leaky ReLU, and for two layers of filters with pooling, \
+               ReLU, under BN and l1-BN; c = 2^k bit for bit and c = 3, 0.7",
     tolerance: "powers of two: 0; other c: 8u·max(1,|F|) per layer",
     does_not_show: "anything about descent: the theorems need a smooth loss and exclude these networks",
 };
@@ -41,8 +41,12 @@ impl Claim for GammaBeta {
             let leaky = small(&format!("leaky {name}"), normalisation, Activation::LeakyRelu { slope: 0.1 }, context);
             for subject in [relu, leaky] {
                 for layer in 0..2 {
-                    compare(&mut check, &subject, &layer_pair(layer), &[0.25, 2.0, 64.0, 3.0, 0.7]);
+                    compare(&mut check, &subject, &layer_pair(layer), &FACTORS);
                 }
+            }
+            let subject = filters(&format!("filters, {name}"), normalisation, Activation::Relu, context);
+            for pair in filter_pairs(&subject) {
+                compare(&mut check, &subject, &pair, &FACTORS);
             }
         }
         Ok(Evidence::new(check))
@@ -51,6 +55,11 @@ impl Claim for GammaBeta {
     fn controls(&self) -> Vec<Control> {
         vec![
             Control { name: "one neuron's pair", breaks: "only one unit's (γ, β) is scaled", run: one_pair },
+            Control {
+                name: "one channel's pair",
+                breaks: "only one filter's (γ, β) is scaled, before pooling",
+                run: one_channel,
+            },
             Control { name: "γ alone", breaks: "β is left as it was", run: gamma_alone },
             Control { name: "last BN", breaks: "the last layer's (γ, β) is scaled", run: last },
             Control { name: "tanh", breaks: "the activation is not homogeneous", run: tanh },
@@ -58,6 +67,14 @@ impl Claim for GammaBeta {
             Control { name: "smoothed BN", breaks: "the next layer's BN is smoothed (E18)", run: smoothed },
         ]
     }
+}
+
+const FACTORS: [f64; 5] = [0.25, 2.0, 64.0, 3.0, 0.7];
+
+/// γ and β of every layer of filters: the last two blocks.
+fn filter_pairs(subject: &Subject) -> [Vec<usize>; 2] {
+    let layout = subject.layout();
+    [2, 1].map(|last| layout.block(layout.n_blocks() - last).collect())
 }
 
 /// W of 5-6-4-4 has 5·6 + 6·4 + 4·4 = 70 entries; then come γ and β of 6, 4 and 4 units.
@@ -95,6 +112,14 @@ fn broken(context: &Context, normalisation: Normalisation, activation: Activatio
 
 fn one_pair(context: &Context) -> Result<Check, Unevaluated> {
     Ok(broken(context, Normalisation::BatchNorm, Activation::Relu, &[70, 76]))
+}
+
+fn one_channel(context: &Context) -> Result<Check, Unevaluated> {
+    let subject = filters("filters", Normalisation::BatchNorm, Activation::Relu, context);
+    let [first, _] = filter_pairs(&subject);
+    let mut check = Check::new();
+    compare(&mut check, &subject, &[first[0], first[3]], &[2.0]);
+    Ok(check)
 }
 
 fn gamma_alone(context: &Context) -> Result<Check, Unevaluated> {

@@ -6,7 +6,7 @@ use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
-use crate::instances::{INVARIANT, U, digits_subject, small};
+use crate::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
 
 /// See the module's first line.
 pub(super) struct Initialisation;
@@ -23,8 +23,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block", "all blocks share C and η"],
-    measured: "two whole runs of SGD on networks under eight normalisations and on the digits network, for C = 4 and 1/2 bit for \
-               bit, and for C = 3 one step at a time from the same direction",
+    measured: "two whole runs of SGD on networks under eight normalisations, on two with layers of filters and pooling, and on the digits \
+               network, for C = 4 and 1/2 bit for bit, and for C = 3 one step at a time from the same direction",
     tolerance: "C = 4, 1/2: none, multiplication by powers of two commutes with rounding; C = 3: 256u relative to ‖w′‖ and ‖g′‖, \
                 the roundings of one gradient and one step",
     does_not_show: "anything about momentum or weight decay on w, which change the equivalence",
@@ -44,6 +44,11 @@ impl Claim for Initialisation {
         for (name, normalisation) in INVARIANT {
             let subject = small(name, normalisation, Activation::Softplus, context);
             subjects.push((subject.name, subject.network, subject.theta));
+        }
+        for (name, normalisation, activation) in FILTERS {
+            let subject = filters(name, normalisation, activation, context);
+            let minibatches = Minibatches::partition((0..32).collect(), 16)?;
+            subjects.push((subject.name, subject.network.with_minibatches(minibatches), subject.theta));
         }
         for (name, network, theta) in &subjects {
             for c in [4.0, 0.5, 3.0] {

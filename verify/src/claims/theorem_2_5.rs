@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use self::trajectory::Followed;
 use crate::closed_forms::{Instance, ordinary};
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated};
-use crate::instances::{INVARIANT, digits_subject, small};
+use crate::instances::{FILTERS, INVARIANT, digits_subject, filters, small};
 
 /// See the module's first line.
 pub(super) struct Theorem25;
@@ -29,7 +29,7 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block", "plain (stochastic) gradient descent (4)"],
     measured: "both sides one step apart, restarted at every step of runs with η = 0.01, 3 and 100, on networks under eight \
-               normalisations and on the digits network with minibatches; v, G and g are compared. And both sides over whole trajectories \
+               normalisations, on two with layers of filters and pooling, and on the digits network with minibatches; v, G and g are compared. And both sides over whole trajectories \
                of networks and closed forms at η = 0.01 and 3, never restarted, in f64 and in double-double",
     tolerance: "1e-13 relative to 1, G and ‖g‖: a step takes a few hundred roundings of u = 1.1e-16. Over a whole trajectory rounding grows, \
                 where the dynamics are chaotic by orders of magnitude in tens of steps: there the tolerance is that same rounding of every step, \
@@ -48,6 +48,12 @@ impl Claim for Theorem25 {
         let mut check = Check::new();
         for (name, normalisation) in INVARIANT {
             let subject = small(name, normalisation, Activation::Tanh, context);
+            for eta in ETAS {
+                follow(&mut check, (name, &subject.network, &subject.theta), eta, steps, Form::Printed, context)?;
+            }
+        }
+        for (name, normalisation, activation) in FILTERS {
+            let subject = filters(name, normalisation, activation, context);
             for eta in ETAS {
                 follow(&mut check, (name, &subject.network, &subject.theta), eta, steps, Form::Printed, context)?;
             }
