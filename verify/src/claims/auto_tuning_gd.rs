@@ -89,7 +89,7 @@ impl Claim for AutoTuningGd {
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut evidence = Evidence::default();
         let small = small(context, Way::Plain, context.pick([2, 3, 8, 16]), context.pick([1.0, 10.0, 100.0, 1000.0]))?;
-        let digits = digits(context, Way::Plain, context.pick([1, 1, 3, 6]), context.pick([1.0, 1.0, 10.0, 100.0]))?;
+        let digits = digits(context, Way::Plain, context.pick([1, 1, 3, 4]), context.pick([1.0, 1.0, 10.0, 100.0]))?;
         for setting in [small, digits] {
             let runs = descend(&setting, &DECADES)?;
             judge(&mut evidence.check, &setting, &DECADES, &runs)?;
@@ -147,7 +147,7 @@ fn small(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Set
 /// 64-16-16-10 on the digits. The larger eta_g is, the more the curvature in g grows along a run, up to 2/eta_g, where the premise
 /// fails: at eta_g = 0.2 some starts reach ||Hess_gg|| = 6.8, at 0.05 none was met above 3.1.
 fn digits(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Setting, Unevaluated> {
-    let n_examples = context.pick([64, 128, 256, 512]);
+    let n_examples = context.pick([64, 128, 256, 256]);
     let z = Minibatches::full(n_examples);
     let network = digits_network(way.normalisation(0.1), Activation::Tanh, n_examples, z, &context.seed);
     let starts = starts(&network, n_starts, &context.seed.child("digits"));

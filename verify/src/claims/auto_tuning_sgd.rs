@@ -156,7 +156,7 @@ fn broken(context: &Context, way: Way, schedules: &[(f64, f64)]) -> Result<Check
 
 /// T. A trial at T = 2000 could not decide α = 0 at the stated level.
 fn horizon(context: &Context) -> u64 {
-    context.pick([4000, 6000, 20_000, 200_000])
+    context.pick([4000, 6000, 20_000, 100_000])
 }
 
 /// The last decade.

@@ -159,7 +159,7 @@ impl Claim for Lemma32Proved {
         let (large, theta_0) = reference_network(context);
         // A piece costs some 466 Hessian-vector products over duals of intervals: half a second.
         let (eta_w, eta_g) = context.pick([(1e-4, 1e-3), (1e-3, 1e-2), (1e-2, 1e-2), (1e-2, 0.1)]);
-        let run_of = run("8-16-16-1", &large, theta_0, eta_w, eta_g, context.pick([1, 1, 5, 20]));
+        let run_of = run("8-16-16-1", &large, theta_0, eta_w, eta_g, context.pick([1, 1, 5, 10]));
         runs.push((named(&run_of), run_of.prove(&mut check, context)?));
         runs.push(near_tight_a(1.0, &mut check, context)?);
         runs.push(near_tight_b(1.0, &mut check, context)?);

@@ -259,7 +259,7 @@ fn noisy(alpha_g: f64) -> Subject {
 /// How many runs, and of how many steps. The charge of the Bernstein bound, 7 b ln(2/delta)/(3 n) with b about 2 sqrt(T) for
 /// small eta_w, stays below 1, while Br is above 4.
 fn runs_of(context: &Context) -> (usize, u64) {
-    context.pick([(1024, 100), (4096, 300), (16_384, 1000), (65_536, 3000)])
+    context.pick([(1024, 100), (4096, 300), (16_384, 1000), (32_768, 2000)])
 }
 
 fn all_samples(subject: &Subject) -> Vec<Vec<usize>> {
