@@ -212,6 +212,9 @@ pub struct Results {
     pub provenance: Provenance,
     /// The claims, in paper order.
     pub claims: Vec<ClaimResult>,
+    /// Claims that were asked for and are not finished, by id: the run goes on, or was stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<String>,
     /// The statements of the paper, with the claims that check them.
     #[serde(default)]
     pub map: Vec<Chapter>,

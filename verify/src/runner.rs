@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use ratecheck::random::Seed;
+use rayon::prelude::*;
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Profile, Unevaluated, Verdict};
 use crate::results::{ClaimResult, ControlOutcome, ControlResult, InstanceResult};
@@ -13,18 +14,23 @@ pub fn context(claim: &dyn Claim, seed: u64, profile: Profile) -> Context {
     Context { seed: Seed::new(seed).child(claim.statement().id), profile }
 }
 
-/// Checks one claim and all its controls. A panic inside is reported as an error of that claim alone.
+/// Checks one claim and all its controls, side by side on the threads of the current pool. A panic inside is reported as an
+/// error of that claim alone.
 pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult {
     let begin = Instant::now();
     let context = context(claim, seed, profile);
-    let (evidence, verdict) = match contained(|| claim.check(&context)) {
+    let controls = claim.controls();
+    let (checked, controls) = rayon::join(
+        || contained(|| claim.check(&context)),
+        || controls.par_iter().with_max_len(1).map(|control| run_control(control, &context)).collect(),
+    );
+    let (evidence, verdict) = match checked {
         Ok(evidence) => {
             let verdict = evidence.check.verdict();
             (evidence, verdict)
         }
         Err(Unevaluated(reason)) => (Evidence::default(), Verdict::Error { reason }),
     };
-    let controls = claim.controls().iter().map(|control| run_control(control, &context)).collect();
     let statement = claim.statement();
     let Evidence { check, observations, plots } = evidence;
     ClaimResult {

@@ -17,6 +17,7 @@ mod merge;
 mod preset;
 mod replay;
 mod report;
+mod resume;
 mod schema;
 mod shell;
 mod source;

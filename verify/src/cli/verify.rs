@@ -8,11 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::console::{Console, colour};
 use super::details::details;
 use super::preset::Preset;
+use super::resume::earlier;
 use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, select};
 use crate::errata;
 use crate::evidence::{Claim, Profile};
 use crate::manifest;
-use crate::report;
+use crate::report::{self, RESULTS, ReportError};
 use crate::results::{FORMAT, Provenance, Results, Status};
 use crate::runner::run_claim;
 
@@ -22,6 +23,7 @@ Examples:
   ratecheck verify lemma-3.2 theorem-3.1 --verbose       two of them, and all they found
   ratecheck verify --profile standard --strict --quiet   for a script: one line, and the exit code
   ratecheck verify --json | jq '.claims[] | {id, verdict}'
+  ratecheck verify --profile full --resume --out long    an hour; later only what is missing
   ratecheck verify --profile full --print-config         what would be run";
 
 /// What to check, how thoroughly, and where to write.
@@ -42,6 +44,9 @@ pub(super) struct Arguments {
     /// Where the reports are written.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT, value_hint = clap::ValueHint::DirPath)]
     pub(super) out: PathBuf,
+    /// Keep the claims that a run with the same version, seed and profile has left in --out, and run the missing ones.
+    #[arg(long)]
+    pub(super) resume: bool,
     /// Treat an inconclusive verdict as a failure (exit code 4).
     #[arg(long)]
     pub(super) strict: bool,
@@ -63,6 +68,7 @@ impl Default for Arguments {
             seed: DEFAULT_SEED,
             jobs: 0,
             out: DEFAULT_OUT.into(),
+            resume: false,
             strict: false,
             json: false,
             print_config: false,
@@ -101,8 +107,14 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         return Ok(Exit::Holds);
     }
     let pool = pool(arguments.jobs)?;
-    let errata = errata::entries().map_err(|error| (Exit::Internal, format!("an erratum's example: {}", error.0)))?;
-    let results = pool.install(|| check_all(&claims, errata, arguments, pool.current_num_threads(), console));
+    let mut results = opening(arguments, pool.current_num_threads())?;
+    if arguments.resume
+        && let Some(found) = earlier(&arguments.out.join(RESULTS), &results.provenance)?
+    {
+        results.claims = found.claims;
+        results.provenance.seconds = found.provenance.seconds;
+    }
+    let results = pool.install(|| check_all(&claims, results, arguments, console))?;
 
     if arguments.json {
         console.json(&results)?;
@@ -113,53 +125,72 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         let table = report::terminal_table(&results, colour(), terminal_width());
         console.say_or(&table, &format!("{}\n", report::summary(&results)))?;
     }
-    let written = report::write_all(&results, &arguments.out).map_err(|error| (Exit::Output, error.to_string()))?;
+    let written = report::write_all(&results, &arguments.out).map_err(unwritten)?;
     if !arguments.json {
         console.say(&format!("\nThe page: {}\n", written.page.display()))?;
     }
     Ok(verdict(&results, arguments.strict))
 }
 
-/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads.
+/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads. What is
+/// found is written after every claim: a run that is stopped has lost the claim it was at, and nothing else.
 fn check_all(
     claims: &[&'static dyn Claim],
-    errata: Vec<errata::Entry>,
+    mut results: Results,
     arguments: &Arguments,
-    threads: usize,
     console: Console,
-) -> Results {
-    let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let begin = Instant::now();
-    let bar = ProgressBar::with_draw_target(Some(claims.len() as u64), console.progress());
+) -> Result<Results, Stopped> {
+    let (begin, before) = (Instant::now(), results.provenance.seconds);
+    let order = |id: &str| claims.iter().position(|claim| claim.statement().id == id).unwrap_or(claims.len());
+    let missing = |claim: &&&dyn Claim| results.claims.iter().all(|done| done.id != claim.statement().id);
+    let todo: Vec<&dyn Claim> = claims.iter().filter(missing).map(|claim| *claim as &dyn Claim).collect();
+    let bar = ProgressBar::with_draw_target(Some(todo.len() as u64), console.progress());
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {elapsed}") {
         bar.set_style(style);
     }
-    let profile = arguments.profile.into();
-    let mut done = Vec::with_capacity(claims.len());
-    for claim in claims {
+    // A directory that cannot be written is heard of now, not in an hour.
+    let ids = |claims: &[&dyn Claim]| claims.iter().map(|claim| claim.statement().id.to_owned()).collect();
+    results.pending = ids(&todo);
+    report::write_results(&results, &arguments.out).map_err(unwritten)?;
+    for (i, claim) in todo.iter().enumerate() {
         bar.set_message(claim.statement().id);
         bar.tick();
-        done.push(run_claim(*claim, arguments.seed, profile));
+        results.claims.push(run_claim(*claim, arguments.seed, arguments.profile.into()));
+        results.claims.sort_by_key(|done| order(&done.id));
+        results.pending = ids(&todo[i + 1..]);
+        results.provenance.seconds = before + begin.elapsed().as_secs_f64();
+        // If the disk is full by now, the rest is worth running all the same: the table is printed, and the last attempt to write complains.
+        let _ = report::write_results(&results, &arguments.out);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Results {
+    Ok(results)
+}
+
+/// What is known before the first claim is run.
+fn opening(arguments: &Arguments, threads: usize) -> Result<Results, Stopped> {
+    Ok(Results {
         format: FORMAT,
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: env!("RATECHECK_COMMIT").to_owned(),
             seed: arguments.seed,
-            profile,
+            profile: arguments.profile.into(),
             threads,
             target_cpu: target_cpu(),
             compiler: env!("RATECHECK_COMPILER").to_owned(),
-            started_unix: started,
-            seconds: begin.elapsed().as_secs_f64(),
+            started_unix: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            seconds: 0.0,
         },
-        claims: done,
+        claims: Vec::new(),
+        pending: Vec::new(),
         map: manifest::chapters(),
-        errata,
-    }
+        errata: errata::entries().map_err(|error| (Exit::Internal, format!("an erratum's example: {}", error.0)))?,
+    })
+}
+
+fn unwritten(error: ReportError) -> Stopped {
+    (Exit::Output, error.to_string())
 }
 
 /// The worst of all claims decides: a failure before a control without power, before something inconclusive.

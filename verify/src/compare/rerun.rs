@@ -16,6 +16,7 @@ pub fn rerun(old: &Results, claims: &[&'static dyn Claim]) -> Results {
         format: FORMAT,
         provenance: Provenance { version: env!("CARGO_PKG_VERSION").to_owned(), ..old.provenance.clone() },
         claims: claims.iter().map(|claim| run_claim(*claim, seed, profile)).collect(),
+        pending: Vec::new(),
         map: Vec::new(),
         errata: Vec::new(),
     }

@@ -71,8 +71,16 @@ pub struct Written {
 /// When a file cannot be written or rendered; the error names it. Files written before stay.
 pub fn write_all(results: &Results, dir: &Path) -> Result<Written, ReportError> {
     // The data first: if a picture fails, the numbers are safe, and the rest can be rendered again from them.
-    write(dir.join(RESULTS), &json::render(results)?)?;
+    write_results(results, dir)?;
     render_all(results, dir)
+}
+
+/// Writes `results.json` alone: what is found so far.
+///
+/// # Errors
+/// When it cannot be written; the error names it.
+pub fn write_results(results: &Results, dir: &Path) -> Result<PathBuf, ReportError> {
+    write(dir.join(RESULTS), &json::render(results)?)
 }
 
 /// Writes every report but `results.json`, from which the results may have come: the same bytes as [`write_all`] has written.
@@ -206,6 +214,9 @@ pub fn summary(results: &Results) -> String {
             0 => {}
             n => parts.push(format!("{n} {}", status.label())),
         }
+    }
+    if !results.pending.is_empty() {
+        parts.push(format!("{} not finished", results.pending.len()));
     }
     let (rejected, controls) = results.controls_rejected();
     parts.push(format!("{rejected} of {controls} controls rejected"));

@@ -27,6 +27,8 @@ struct Page<'a> {
     refuted: usize,
     comparisons: String,
     replays: Option<String>,
+    /// The ids of claims that are not finished.
+    pending: String,
     provenance: Vec<(&'static str, String)>,
     origin: String,
     command: String,
@@ -163,6 +165,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         refuted: results.errata.iter().filter(|entry| entry.example.is_some()).count(),
         comparisons: number::count(comparisons),
         replays: results.near_failures().sentence(),
+        pending: results.pending.join(", "),
         provenance: vec![
             ("version", p.version.clone()),
             ("commit", p.commit.clone()),
