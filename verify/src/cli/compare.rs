@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::console::Console;
-use super::text::columns;
+use super::text::{columns, counted};
 use super::{Claims, Exit, Stopped};
 use crate::compare::{Baseline, Compared, Weight, compare, read};
 use crate::report::{pretty, write};
@@ -113,16 +113,12 @@ pub(super) fn shown(compared: &Compared, console: Console) -> Result<(), Stopped
         vec![weight.to_owned(), difference.claim.clone(), difference.what.clone()]
     });
     text += &columns(&differ.chain(agree).collect::<Vec<_>>(), 3);
-    let of = |weight, one: &str, many: &str| match compared.count(weight) {
-        1 => format!("1 {one}"),
-        n => format!("{n} {many}"),
-    };
     let last = format!(
-        "{} claims in both: {}, {} better, {}\n",
-        compared.n_common,
-        of(Weight::Regression, "regression", "regressions"),
+        "{} in both: {}, {} better, {}\n",
+        counted(compared.n_common, "claim"),
+        counted(compared.count(Weight::Regression), "regression"),
         compared.count(Weight::Better),
-        of(Weight::Note, "note", "notes")
+        counted(compared.count(Weight::Note), "note")
     );
     console.say(&text)?;
     console.answer(&last)

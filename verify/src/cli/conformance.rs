@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::console::Console;
+use super::text::counted;
 use super::{Claims, Exit, Stopped, select};
 use crate::conformance::{FIRST_SEED, SEEDS, affordable, holds, repeats};
 use crate::evidence::Claim;
@@ -59,7 +60,8 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     if arguments.json {
         console.json(&all)?;
     } else {
-        console.answer(&format!("{good} of {} claims with {} seeds\n", all.len(), arguments.seeds))?;
+        let (claims, seeds) = (counted(all.len(), "claim"), counted(arguments.seeds as usize, "seed"));
+        console.answer(&format!("{good} of {claims} with {seeds}\n"))?;
     }
     Ok(if good == all.len() { Exit::Holds } else { Exit::Failed })
 }

@@ -7,6 +7,11 @@ pub(super) fn heading(text: &str) -> String {
     if colour() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
+/// `1 claim`, `2 claims`.
+pub(super) fn counted(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Rows of cells as lines, each column as wide as its widest cell; the columns after the first `left` are right-aligned.
 pub(super) fn columns(rows: &[Vec<String>], left: usize) -> String {
     let n = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -1,5 +1,7 @@
 //! Where the labels beside a plot go: as near as can be to the ends of their curves, and never on each other.
 
+use super::number;
+
 /// The centres of labels whose wished centres are `wished` (in any order) and whose heights are `heights`, within
 /// `[top, bottom]`, without overlap and with the least sum of squared displacements. `None` if they do not fit.
 ///
@@ -69,6 +71,7 @@ pub(super) fn em(text: &str) -> f64 {
 /// At most `max` lines no wider than `width` em, broken at spaces; an ellipsis where something was cut.
 pub(super) fn lines(text: &str, width: f64, max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
+    let text = number::typeset(text);
     let words: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
     for (i, word) in words.iter().enumerate() {

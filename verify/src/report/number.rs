@@ -39,6 +39,25 @@ pub fn pretty(x: f64) -> String {
     }
 }
 
+/// A text with its numbers as pictures show them: `η_w = 1e-4` becomes `η_w = 10⁻⁴`, and `3e-1` becomes `0.3`.
+pub(super) fn typeset(text: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_start_matches('(').trim_end_matches([',', ';', ':', ')']);
+        let Some((mantissa, exponent)) = bare.split_once('e') else { return word.to_owned() };
+        let is_number = !mantissa.is_empty() && mantissa.chars().all(|c| matches!(c, '0'..='9' | '.' | '-'));
+        let (Ok(x), Ok(power), true) = (bare.parse::<f64>(), exponent.parse::<i32>(), is_number) else {
+            return word.to_owned();
+        };
+        let shown = match (mantissa, power) {
+            (_, -2..=3) => minus(&short(x)),
+            ("1", _) => format!("10{}", superscript(exponent)),
+            _ => pretty(x),
+        };
+        word.replacen(bare, &shown, 1)
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// The shortest text that reads back as the same number; `NaN`, `inf` and `-inf` as Rust writes them.
 pub fn exact(x: f64) -> String {
     // `{}` never uses an exponent, and 1e-300 would be three hundred zeros.
@@ -140,6 +159,17 @@ mod tests {
             assert_eq!(short(x), text, "{x:e}");
         }
         assert_eq!(pretty(-1.2e-7), "\u{2212}1.2×10⁻⁷");
+    }
+
+    #[test]
+    fn numbers_in_texts_are_typeset() {
+        for (text, shown) in [
+            ("η_w = 1e-4, constant", "η_w = 10⁻⁴, constant"),
+            ("5-4-1 · (1e4) 1e0 3e-1: 2.5e-7; 1e3", "5-4-1 · (10⁴) 1 0.3: 2.5×10⁻⁷; 1000"),
+            ("the e of 1-e-2 and 1e, e5, 0.25", "the e of 1-e-2 and 1e, e5, 0.25"),
+        ] {
+            assert_eq!(typeset(text), shown);
+        }
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Frame {
 }
 
 fn figure(plot: &Plot, x: Map, y: Map, headline: bool) -> std::io::Result<Canvas> {
-    let named = |(k, name): (usize, &String)| Some(Tick { at: y.at((k + 1) as f64)?, label: name.clone() });
+    let named = |(k, name): (usize, &String)| Some(Tick { at: y.at((k + 1) as f64)?, label: number::typeset(name) });
     let y_ticks = match &plot.y.names[..] {
         [] => y.ticks(8),
         names => names.iter().enumerate().filter_map(named).collect(),

@@ -16,7 +16,7 @@ pub(super) fn finds_the_same() {
     assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stdout));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("seed 7, profile quick: ") && text.contains("same  theorem-3.1-rate\n"), "{text}");
-    assert!(text.ends_with("1 claims in both: 0 regressions, 0 better, 0 notes\n"), "{text}");
+    assert!(text.ends_with("1 claim in both: 0 regressions, 0 better, 0 notes\n"), "{text}");
     let json = ratecheck(&["replay", "out/results.json", "--json"], directory.path());
     assert_eq!(code(&json), 0);
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();

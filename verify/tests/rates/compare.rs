@@ -82,7 +82,7 @@ fn results_are_compared_too() {
     assert_eq!(code, 0);
     let results = here.join("run/results.json");
     let (code, out, _) = compare(&results, &results, &[]);
-    assert!(code == 0 && out.contains("1 claims in both"), "{out}");
+    assert!(code == 0 && out.contains("1 claim in both"), "{out}");
     // A part of a run lacks claims, and that is all that is wrong with it.
     let (code, out, _) = compare(&committed(), &results, &[]);
     let regressions: Vec<&str> = out.lines().filter(|line| line.starts_with("REGRESSION")).collect();
