@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::schema::describes;
 use super::{code, ratecheck};
 
 fn read(file: &std::path::Path) -> Option<Value> {
@@ -38,6 +39,7 @@ pub(super) fn what_was_found_is_kept() {
     running.wait().unwrap();
     assert_eq!(ids(&stopped["claims"]), ["definition-2.1"]);
     assert_eq!(stopped["pending"], serde_json::json!(["theorem-4.2-rate"]));
+    assert!(describes(&stopped), "as the schema says");
 
     assert_eq!(code(&ratecheck(&["report", "out"], directory.path())), 0);
     let page = std::fs::read_to_string(directory.path().join("out/index.html")).unwrap();
