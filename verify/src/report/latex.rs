@@ -16,7 +16,7 @@ pub(super) fn render(results: &Results) -> String {
 
 fn write(out: &mut String, results: &Results) -> std::fmt::Result {
     let p = &results.provenance;
-    writeln!(out, "% Written by ratecheck. In the preamble: \\usepackage{{amssymb,booktabs,longtable}}")?;
+    writeln!(out, "% Written by ratecheck. In the preamble: \\usepackage{{amssymb,array,booktabs,longtable}}")?;
     let run = format!("ratecheck {} ({}), profile {}, seed {}", p.version, p.commit, profile(results), p.seed);
     let (rejected, controls) = results.controls_rejected();
     let hold = results.claims.iter().filter(|claim| claim.reason().is_none()).count();
@@ -27,21 +27,32 @@ fn write(out: &mut String, results: &Results) -> std::fmt::Result {
         escape(&run)
     );
     let rows: Vec<String> = results.claims.iter().map(row).collect();
-    let head = "Statement & Claim & Verdict & Margin & Comparisons & Controls";
-    table(out, "lllrrr", "claims", &caption, head, &rows)?;
-    let slopes: Vec<String> =
-        results.claims.iter().flat_map(|claim| Slope::of(claim).into_iter().map(|slope| rate(claim, &slope))).collect();
+    let head = "Statement & Verdict & Margin & Comparisons & Controls";
+    table(out, (0.41, "lrrr"), "claims", &caption, head, &rows)?;
+    let of = |claim| Slope::of(claim).into_iter().enumerate().map(move |(k, slope)| rate(claim, &slope, k == 0));
+    let slopes: Vec<String> = results.claims.iter().flat_map(of).collect();
     if !slopes.is_empty() {
         writeln!(out)?;
         let caption = format!("What was estimated with an interval, by {}.", escape(&run));
-        table(out, "llrr", "slopes", &caption, "Claim & Quantity & Value & Interval", &slopes)?;
+        table(out, (0.52, "rr"), "slopes", &caption, "Quantity & Value & Interval", &slopes)?;
     }
     Ok(())
 }
 
-/// A table that may be longer than a page.
-fn table(out: &mut String, columns: &str, label: &str, caption: &str, head: &str, rows: &[String]) -> std::fmt::Result {
-    writeln!(out, "\\begin{{longtable}}{{{columns}}}")?;
+/// A table that may be longer than a page, and is no wider than one: its first column takes `share` of the line and is broken there.
+fn table(
+    out: &mut String,
+    (share, columns): (f64, &str),
+    label: &str,
+    caption: &str,
+    head: &str,
+    rows: &[String],
+) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\\begingroup\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}\\setlength{{\\LTcapwidth}}{{\\linewidth}}"
+    )?;
+    writeln!(out, "\\begin{{longtable}}{{>{{\\raggedright\\arraybackslash}}p{{{share}\\linewidth}}{columns}}}")?;
     writeln!(out, "\\caption{{{caption}}}\\label{{tab:ratecheck-{label}}}\\\\")?;
     writeln!(out, "\\toprule\n{head}\\\\\n\\midrule\n\\endfirsthead")?;
     writeln!(out, "\\toprule\n{head}\\\\\n\\midrule\n\\endhead")?;
@@ -49,7 +60,12 @@ fn table(out: &mut String, columns: &str, label: &str, caption: &str, head: &str
     for row in rows {
         writeln!(out, "{row}\\\\")?;
     }
-    writeln!(out, "\\end{{longtable}}")
+    writeln!(out, "\\end{{longtable}}\n\\endgroup")
+}
+
+/// The name of a claim, as it is typed.
+fn id(claim: &ClaimResult) -> String {
+    format!("\\texttt{{{}}}", escape(&claim.id))
 }
 
 /// One claim.
@@ -60,18 +76,19 @@ fn row(claim: &ClaimResult) -> String {
     let verdict = claim.status().label();
     let verdict = if claim.reason().is_none() { verdict.to_owned() } else { format!("\\textbf{{{verdict}}}") };
     format!(
-        "{} & \\texttt{{{}}} & {verdict} & {margin} & {comparisons} & {rejected}/{}",
+        "{} \\newline {} & {verdict} & {margin} & {comparisons} & {rejected}/{}",
         escape(&claim.title),
-        escape(&claim.id),
+        id(claim),
         claim.controls.len()
     )
 }
 
-/// One slope.
-fn rate(claim: &ClaimResult, slope: &Slope) -> String {
+/// One slope; the `first` of a claim stands below its name.
+fn rate(claim: &ClaimResult, slope: &Slope, first: bool) -> String {
     let [low, high] = slope.interval.map(value);
-    let name = escape(&slope.name);
-    format!("\\texttt{{{}}} & {name} & {} & [{low}, {high}]", escape(&claim.id), value(slope.value))
+    let above = if first { format!("{} \\newline ", id(claim)) } else { String::new() };
+    let name = escape(&number::typeset(&slope.name));
+    format!("{above}{name} & {} & [{low}, {high}]", value(slope.value))
 }
 
 /// What stands for a number that is not there or not finite.
