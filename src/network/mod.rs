@@ -6,6 +6,7 @@
 
 mod activation;
 mod architecture;
+mod frozen;
 mod image;
 mod normalisation;
 mod objective;
@@ -14,6 +15,7 @@ mod rows;
 
 pub use activation::Activation;
 pub use architecture::{Architecture, Convolution, Convolutions, NetworkError, NetworkPart};
+pub use frozen::UnitStatistics;
 pub use image::Image;
 pub use normalisation::{Lp, Normalisation};
 pub use objective::Objective;

@@ -102,18 +102,18 @@ impl Normalisation {
         }
     }
 
-    /// Centres the row z of one unit, if the normalisation does, and returns s^2: xhat = z/s.
+    /// Subtracts its mean from the row z of one unit, if the normalisation does, and returns the mean and s^2: xhat = (z - mean)/s.
     #[inline(always)]
-    pub(super) fn unit_spread_sq<S: Scalar>(self, z: &mut [S::Base], w_norm_sq: S) -> S {
+    pub(super) fn unit_statistics<S: Scalar>(self, z: &mut [S::Base], w_norm_sq: S) -> [S; 2] {
         let batch = rows::batch::<S>(z);
         if matches!(self, Self::None) {
-            return S::ONE;
+            return [S::ZERO, S::ONE];
         }
-        let mut spread_sq = S::ZERO;
+        let (mut mean, mut spread_sq) = (S::ZERO, S::ZERO);
         if !matches!(self, Self::WeightNorm) {
             let mut sum = Sum::<S>::new();
             sweep!(S: batch, K, C, b => { sum.add::<C, K>(Lanes::load(z, b)); });
-            let mean = sum.total().over(batch);
+            mean = sum.total().over(batch);
             let mut sum_sq = Sum::<S>::new();
             sweep!(S: batch, K, C, b => {
                 let centred = Lanes::<S, K>::load(z, b) - splat(mean);
@@ -127,7 +127,7 @@ impl Normalisation {
                 _ => variance,
             };
         }
-        spread_sq + w_norm_sq.scale(self.weight_share())
+        [mean, spread_sq + w_norm_sq.scale(self.weight_share())]
     }
 
     /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the factor

@@ -2,7 +2,7 @@
 //!
 //! Buffers live in [`Workspace::buffers`], one allocation each on first use: theta and its gradient, the inputs, two buffers
 //! for dL/d(activations) that change places from layer to layer, two for the patches that filters read and their derivatives (made
-//! anew in the backward pass: they are nine times as long as the images), and five for every layer.
+//! anew in the backward pass: they are nine times as long as the images), and six for every layer.
 //!
 //! **Speed.** Rows are visited eight scalars at a time, in loops compiled for every set of vector units and chosen at run time
 //! (AVX-512, AVX2 with FMA, NEON); sums have eight chains and products are fused, on every machine alike: the same bits.
@@ -29,21 +29,25 @@ const D_READ: usize = 7;
 
 /// The buffers of layer l.
 fn xhat(l: usize) -> usize {
-    8 + 5 * l
+    8 + 6 * l
 }
 fn slope(l: usize) -> usize {
-    9 + 5 * l
+    9 + 6 * l
 }
-fn output(l: usize) -> usize {
-    10 + 5 * l
+pub(super) fn output(l: usize) -> usize {
+    10 + 6 * l
 }
 /// 1/s: one scalar per unit, or one row per group of units.
-fn inverse(l: usize) -> usize {
-    11 + 5 * l
+pub(super) fn inverse(l: usize) -> usize {
+    11 + 6 * l
 }
 /// The outputs after pooling.
 fn pooled(l: usize) -> usize {
-    12 + 5 * l
+    12 + 6 * l
+}
+/// The means of single units.
+pub(super) fn mean(l: usize) -> usize {
+    13 + 6 * l
 }
 
 /// The first layer that has to be evaluated.
@@ -59,7 +63,7 @@ const LINE: usize = 64;
 const ROOM: usize = LINE / 8;
 
 /// What a buffer holds. It starts on a cache line: half of the long vectors would lie in two lines otherwise, or all of them.
-fn contents<T>(buffer: &mut [T]) -> &mut [T] {
+pub(super) fn contents<T>(buffer: &mut [T]) -> &mut [T] {
     let start = buffer.as_ptr().align_offset(LINE).min(ROOM);
     let len = buffer.len() - ROOM;
     &mut buffer[start..start + len]
@@ -75,7 +79,7 @@ fn pick<T, const N: usize>(buffers: &mut [Vec<T>], which: [usize; N]) -> [&mut [
 impl Network {
     /// Makes every buffer long enough; allocates only when something grew.
     fn prepare<S: Scalar>(&self, batch: usize, work: &mut Workspace<S>) {
-        let n_buffers = 8 + 5 * self.layers.len();
+        let n_buffers = 8 + 6 * self.layers.len();
         if work.buffers.len() < n_buffers {
             work.buffers.resize_with(n_buffers, Vec::new);
         }
@@ -106,6 +110,7 @@ impl Network {
                 Some(size) => fit(inverse(l), layer.n_out / size * row),
                 None => fit(inverse(l), layer.n_out * S::PLANES),
             }
+            fit(mean(l), layer.n_out * S::PLANES);
             fit(pooled(l), layer.pooled.map_or(0, |image| S::PLANES * image.pooled().len() * batch));
         }
     }
@@ -219,8 +224,8 @@ impl Network {
         let columns = layer.positions * batch;
         let row = S::PLANES * columns;
         let wanted = work.wanted;
-        let which = [THETA, self.source(l), READ, xhat(l), slope(l), output(l), inverse(l), pooled(l)];
-        let [theta, source, read, xhat, slope, output, inverse, pooled] = pick(&mut work.buffers, which);
+        let which = [THETA, self.source(l), READ, xhat(l), slope(l), output(l), inverse(l), mean(l), pooled(l)];
+        let [theta, source, read, xhat, slope, output, inverse, mean, pooled] = pick(&mut work.buffers, which);
         let of_units = units.start * row..units.end * row;
         let activation = self.architecture.activation;
         let slope = if activation.keeps_slope() { &mut slope[of_units.clone()] } else { &mut [] };
@@ -242,14 +247,16 @@ impl Network {
             #[inline(always)]
             || {
                 // Local copies: the compiler need not look up again where they point to.
-                let (theta, inverse) = (&*theta, &mut *inverse);
+                let (theta, inverse, mean) = (&*theta, &mut *inverse, &mut *mean);
                 // A few units at a time: they stay in the nearest cache, and while one waits for its statistics, the others go on.
                 let rows = (xhat.chunks_mut(rows::LANES * row)).zip(values.chunks_mut(rows::LANES * row));
                 for ((xhat, out), first) in rows.zip(units.step_by(rows::LANES)) {
                     if group_size.is_none() {
                         for (z, k) in xhat.chunks_exact_mut(row).zip(first..) {
                             let w_norm_sq = norm_sq::<S>(theta, layer.weights + k * layer.n_in, layer.n_in);
-                            normalisation.unit_spread_sq::<S>(z, w_norm_sq).store(inverse, k);
+                            let [of_unit, spread_sq] = normalisation.unit_statistics::<S>(z, w_norm_sq);
+                            of_unit.store(mean, k);
+                            spread_sq.store(inverse, k);
                         }
                         sweep!(S: xhat.len() / row, K, i => {
                             Lanes::<S, K>::load(inverse, first + i)

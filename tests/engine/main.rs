@@ -16,6 +16,7 @@ mod double_double;
 mod elementary;
 mod enclosures;
 mod forms;
+mod frozen;
 mod hessian;
 mod identities;
 mod intervals;
