@@ -2,13 +2,27 @@
 //!
 //! A [`Dataset`] is a table of inputs and one label per example. [`digits`] gives the bundled handwritten digits,
 //! [`teacher`] draws a synthetic set of any size. Both are the same, bit for bit, on every machine.
+//!
+//! Published sets of images are read from files: [`idx`] and [`idx_directory`] read those in the format of MNIST,
+//! [`cifar10`] and [`cifar10_directory`] the binary version of CIFAR-10. The result is [`Images`], bytes of which
+//! [`Images::dataset`] makes a data set, with the [`ChannelScales`] of the training set.
 
+mod cifar;
 mod digits;
+mod idx;
+mod images;
+mod scales;
+mod stored;
 mod teacher;
 
 use std::fmt;
+use std::path::PathBuf;
 
+pub use cifar::{cifar10, cifar10_directory};
 pub use digits::digits;
+pub use idx::{idx, idx_directory};
+pub use images::{Images, Part};
+pub use scales::ChannelScales;
 pub use teacher::{Target, teacher};
 
 /// What is wrong with a data set, and where.
@@ -29,9 +43,16 @@ pub enum DataError {
     },
     /// A stored data set cannot be decoded.
     Format {
-        /// Which file and line.
+        /// Which file, and the line, byte or record in it.
         place: String,
-        /// What was found.
+        /// What was found, what was expected, and what to do.
+        reason: String,
+    },
+    /// A file or a directory is missing, or cannot be opened.
+    Unreadable {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is wrong there, and what to do.
         reason: String,
     },
 }
@@ -42,6 +63,7 @@ impl fmt::Display for DataError {
             Self::Shape { reason } => write!(f, "{reason}"),
             Self::NotFinite { place, value } => write!(f, "{place} is {value}, not a finite number"),
             Self::Format { place, reason } => write!(f, "{place}: {reason}"),
+            Self::Unreadable { path, reason } => write!(f, "{}: {reason}", path.display()),
         }
     }
 }
