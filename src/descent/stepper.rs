@@ -237,6 +237,12 @@ impl<'a, L: Loss> Stepper<'a, L> {
         &self.w_norm_sq
     }
 
+    /// The buffers of the last evaluation, for what a loss leaves there: see
+    /// [`Network::unit_statistics`](crate::network::Network::unit_statistics).
+    pub fn workspace(&mut self) -> &mut Workspace<f64> {
+        &mut self.work
+    }
+
     /// Draws z and looks at F_z without moving.
     #[inline]
     pub(super) fn evaluate(&mut self) -> Result<Step, Divergence> {

@@ -115,6 +115,13 @@ impl Network {
         Ok((Self::build(architecture, self.convolutions.clone(), data, minibatches)?, theta))
     }
 
+    /// theta with gamma = 1 in every layer.
+    pub fn with_unit_scales(&self, theta: &[f64]) -> Vec<f64> {
+        let mut theta = theta.to_vec();
+        self.layers.iter().for_each(|layer| theta[layer.bn_scale..layer.bn_scale + layer.n_out].fill(1.0));
+        theta
+    }
+
     /// How many of the examples z have their largest output at their label; an output that is not a number is never the largest.
     /// Of one output, how many have the sign of their label.
     pub fn count_right<S: Scalar>(&self, z: &[usize], theta: &[S], work: &mut Workspace<S>) -> usize {

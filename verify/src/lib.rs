@@ -16,6 +16,7 @@ pub mod constants;
 mod decide;
 pub mod errata;
 pub mod evidence;
+pub mod experiment;
 pub mod fit;
 pub mod inspect;
 pub mod instances;

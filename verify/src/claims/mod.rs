@@ -1,6 +1,7 @@
 //! The claims, one file per statement of the paper. [`CLAIMS`] is the only list of them.
 
 mod appendix_a_identities;
+mod appendix_d;
 mod auto_tuning_gd;
 mod auto_tuning_sgd;
 mod definition_2_1;
@@ -79,4 +80,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_c_1_sharp::LemmaC1Sharp,
     &lemma_c_2::LemmaC2,
     &theorem_c_3::TheoremC3,
+    &appendix_d::AppendixD,
 ];

@@ -184,7 +184,7 @@ fn list_and_explain() {
     for claim in ratecheck_verify::claims::CLAIMS {
         assert!(map.contains(claim.statement().id), "{map}");
     }
-    assert!(map.contains("Theorem 2.5 (9)") && map.contains("- experiments, not yet run"), "{map}");
+    assert!(map.contains("Theorem 2.5 (9)") && map.contains("- the paper's size is not run"), "{map}");
     let explained = ratecheck(&["explain", "lemma-2.2"], Path::new("."));
     assert_eq!(code(&explained), 0);
     let explained = String::from_utf8(explained.stdout).unwrap();

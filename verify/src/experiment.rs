@@ -1,0 +1,189 @@
+//! Appendix D: a network of the paper's kind is trained by SGD, by projected SGD, and with batch normalisation removed.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+use ratecheck::data::Dataset;
+use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
+use ratecheck::loss::{Minibatches, Workspace};
+use ratecheck::network::{
+    Activation, Architecture, Convolution, Convolutions, Image, Network, NetworkError, Normalisation, Objective,
+    UnitStatistics,
+};
+use ratecheck::random::Seed;
+
+use crate::evidence::Unevaluated;
+
+/// How the network is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Setting 1: standard SGD.
+    Sgd,
+    /// Setting 2: after every step each scale-invariant block is brought back to the norm it had.
+    Projected,
+    /// Setting 3: SGD without batch normalisation; a unit keeps its shift and has no scale.
+    Removed,
+}
+
+impl Setting {
+    /// As plots name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sgd => "SGD",
+            Self::Projected => "projected SGD",
+            Self::Removed => "SGD, BN removed",
+        }
+    }
+}
+
+/// The paper's layers: 2 x conv64, pooling, 3 x conv128, pooling, 3 x conv256, pooling, 3 x conv512, pooling, 3 x conv512, pooling,
+/// fc512, fc10. `width` multiplies the numbers of filters and units (1 is the paper's); of the five stages as many are built as the
+/// image can be halved, all of them for 32x32. Returns the filters and the units of the dense layer before the classes.
+///
+/// ```
+/// use ratecheck::network::Image;
+/// use ratecheck_verify::experiment::vgg;
+/// let (filters, dense) = vgg(Image { channels: 3, height: 32, width: 32 }, 1.0);
+/// assert_eq!((filters.layers.len(), filters.layers[13].filters, dense), (14, 512, 512));
+/// // 8x8 digits, narrow: 2 x conv4, 3 x conv8, 3 x conv16, fc32.
+/// let (filters, dense) = vgg(Image { channels: 1, height: 8, width: 8 }, 1.0 / 16.0);
+/// assert_eq!((filters.layers.len(), filters.layers[7].filters, dense), (8, 16, 32));
+/// ```
+pub fn vgg(image: Image, width: f64) -> (Convolutions, usize) {
+    let wide = |n: usize| ((n as f64 * width).round() as usize).max(1);
+    let halvings = image.height.min(image.width).max(1).ilog2() as usize;
+    let stages = [(2, 64), (3, 128), (3, 256), (3, 512), (3, 512)];
+    let layer = |(depth, filters): (usize, usize)| {
+        (1..=depth).map(move |k| Convolution { filters: wide(filters), pooled: k == depth })
+    };
+    (Convolutions { image, layers: stages.into_iter().take(halvings).flat_map(layer).collect() }, wide(512))
+}
+
+/// What is learned, and how long.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The shape of the images.
+    pub image: Image,
+    /// The classes 0..K-1 of the labels.
+    pub n_classes: usize,
+    /// What the network is trained on.
+    pub train: Arc<Dataset>,
+    /// What its accuracy is measured on.
+    pub test: Arc<Dataset>,
+    /// See [`vgg`].
+    pub width: f64,
+    /// The size of a minibatch. What is left of an epoch is not used.
+    pub batch: usize,
+    /// How often every example is seen.
+    pub n_epochs: usize,
+}
+
+/// What one epoch shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// The mean of F_z over the minibatches of the epoch.
+    pub loss: f64,
+    /// The share of the test examples that are classified right, with running averages of the statistics.
+    pub accuracy: f64,
+    /// eta_w/||w_i||^2 at its end, the mean over the blocks.
+    pub effective_lr: f64,
+}
+
+/// One training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    /// The epochs that were finished.
+    pub epochs: Vec<Epoch>,
+    /// Where it left the finite numbers, if it did.
+    pub divergence: Option<Divergence>,
+}
+
+/// What a step keeps of the running averages; ten steps' memory. With the 0.99 of the paper's framework, runs of a few hundred
+/// steps would remember their start.
+const KEEP: f64 = 0.9;
+/// Epochs at the end that are averaged, as in the paper's figures.
+const LAST: usize = 5;
+
+impl Training {
+    /// The mean over the last five epochs; not a number if the run left the finite numbers.
+    pub fn last(&self, value: impl Fn(&Epoch) -> f64) -> f64 {
+        if self.divergence.is_some() {
+            return f64::NAN;
+        }
+        let last = &self.epochs[self.epochs.len().saturating_sub(LAST)..];
+        last.iter().map(value).sum::<f64>() / last.len() as f64
+    }
+}
+
+impl Task {
+    /// The network, with batch normalisation without epsilon and ReLU, or without any normalisation.
+    fn network(&self, setting: Setting) -> Result<Network, NetworkError> {
+        let (filters, dense) = vgg(self.image, self.width);
+        let architecture = Architecture {
+            widths: vec![self.train.n_features(), dense, self.n_classes],
+            normalisation: if setting == Setting::Removed { Normalisation::None } else { Normalisation::BatchNorm },
+            activation: Activation::Relu,
+            objective: Objective::CrossEntropy,
+            weight_decay: 0.0,
+        };
+        let z = Minibatches::full(self.train.n_examples());
+        Network::convolutional(architecture, filters, Arc::clone(&self.train), z)
+    }
+
+    /// Trains from a start and with an order of the examples that the seed determines: the same for every setting and rate.
+    ///
+    /// # Errors
+    /// When the network does not fit the data, or a rate is not positive.
+    pub fn train(&self, setting: Setting, [eta_w, eta_g]: [f64; 2], seed: &Seed) -> Result<Training, Unevaluated> {
+        let network = self.network(setting)?;
+        let start = network.initialise(&mut seed.generator("start"));
+        let rule = if setting == Setting::Projected { StepRule::Projected } else { StepRule::Gradient };
+        let [rate_w, rate_g] = [Schedule::constant(eta_w)?, Schedule::constant(eta_g)?];
+        let mut stepper = Stepper::new(&network, &start, rule, rate_w, rate_g, seed.generator("unused"));
+        let mut draws = seed.generator("order");
+        let mut order: Vec<usize> = (0..self.train.n_examples()).collect();
+        let mut training = Training { epochs: Vec::new(), divergence: None };
+        let mut averages: Option<UnitStatistics> = None;
+        for _ in 0..self.n_epochs {
+            for i in 0..order.len() {
+                let other = draws.random_range(i as u64..order.len() as u64) as usize;
+                order.swap(i, other);
+            }
+            let mut total = 0.0;
+            for z in order.chunks_exact(self.batch) {
+                match stepper.step_with(z) {
+                    Ok(step) => total += step.loss,
+                    Err(divergence) => {
+                        training.divergence = Some(divergence);
+                        return Ok(training);
+                    }
+                }
+                let Some(found) = network.unit_statistics(stepper.workspace()) else { continue };
+                averages.get_or_insert_with(|| found.clone()).average(KEEP, &found);
+                if setting == Setting::Removed {
+                    let theta = network.with_unit_scales(stepper.theta());
+                    let t = stepper.t();
+                    stepper.restart(&theta, t);
+                }
+            }
+            let n_steps = (order.len() / self.batch) as f64;
+            let rates = stepper.w_norm_sq().iter().map(|n| eta_w / n);
+            training.epochs.push(Epoch {
+                loss: total / n_steps,
+                accuracy: self.accuracy(&network, stepper.theta(), averages.as_ref())?,
+                effective_lr: rates.sum::<f64>() / stepper.w_norm_sq().len() as f64,
+            });
+        }
+        Ok(training)
+    }
+
+    /// The share of the test examples that are classified right.
+    fn accuracy(&self, network: &Network, theta: &[f64], found: Option<&UnitStatistics>) -> Result<f64, Unevaluated> {
+        let Some(found) = found else { return Err(Unevaluated("an epoch without a minibatch".to_owned())) };
+        let (frozen, theta) = network.frozen(theta, found, Arc::clone(&self.test))?;
+        let (all, mut work): (Vec<usize>, _) = ((0..self.test.n_examples()).collect(), Workspace::default());
+        // In pieces, so that the memory does not grow with the test set.
+        let right: usize = all.chunks(self.batch).map(|z| frozen.count_right(z, &theta, &mut work)).sum();
+        Ok(right as f64 / all.len() as f64)
+    }
+}
