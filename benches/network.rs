@@ -90,6 +90,12 @@ fn networks(c: &mut Criterion) {
         group.bench_function("gradient", |bench| {
             bench.iter(|| network.sample_gradient(&z, black_box(&theta), &mut grad, &mut work));
         });
+        // Above 100 % of the product, which is one of f64, where networks are large.
+        let (single, mut rounded): (Vec<f32>, Vec<f32>) = theta.iter().map(|&x| (x as f32, 0.0)).unzip();
+        let mut single_work = Workspace::default();
+        group.bench_function("gradient in single precision", |bench| {
+            bench.iter(|| network.sample_gradient(&z, black_box(&single), &mut rounded, &mut single_work));
+        });
         let lifted: Vec<Dual<f64>> = theta.iter().enumerate().map(|(i, &x)| Dual::new(x, (i % 3) as f64)).collect();
         let mut product = lifted.clone();
         let mut work = Workspace::default();

@@ -58,14 +58,18 @@ fn first_layer(wanted: Wanted) -> usize {
     }
 }
 
-/// A cache line in bytes, and the room in a buffer that lets its contents start on one (base numbers have 8 bytes).
+/// A cache line in bytes.
 const LINE: usize = 64;
-const ROOM: usize = LINE / 8;
+
+/// The base numbers that a buffer has room for beside its contents, which then can start on a cache line.
+const fn room<T>() -> usize {
+    LINE.div_ceil(size_of::<T>())
+}
 
 /// What a buffer holds. It starts on a cache line: half of the long vectors would lie in two lines otherwise, or all of them.
 pub(super) fn contents<T>(buffer: &mut [T]) -> &mut [T] {
-    let start = buffer.as_ptr().align_offset(LINE).min(ROOM);
-    let len = buffer.len() - ROOM;
+    let start = buffer.as_ptr().align_offset(LINE).min(room::<T>());
+    let len = buffer.len() - room::<T>();
     &mut buffer[start..start + len]
 }
 
@@ -84,9 +88,10 @@ impl Network {
             work.buffers.resize_with(n_buffers, Vec::new);
         }
         let mut fit = |which: usize, len: usize| {
-            if work.buffers[which].len() != len + ROOM {
+            let len = len + room::<S::Base>();
+            if work.buffers[which].len() != len {
                 work.buffers[which].clear();
-                work.buffers[which].resize(len + ROOM, S::Base::default());
+                work.buffers[which].resize(len, S::Base::default());
             }
         };
         let most = |size: &dyn Fn(&Layer) -> usize| self.layers.iter().map(size).max().unwrap_or(0);

@@ -200,7 +200,7 @@ pub(super) struct Sum<S> {
     rest: S,
 }
 
-/// Within one cache line, if S is f64.
+/// Within one cache line, if S is f64 or f32.
 #[repr(align(64))]
 struct Aligned<S>([S; 2]);
 

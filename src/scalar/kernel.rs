@@ -1,13 +1,13 @@
-//! The matrix products of `f64` that everything fast rests on.
+//! The matrix products of `f64` and of `f32` that everything fast rests on.
 //!
 //! Every sum has a fixed order that depends on the shapes alone, and every product is an explicit fused multiply-add, so
 //! the bits are the same with and without vector units. The vector units of the processor are chosen at run time.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use pulp::Simd;
 
+use super::element::Element;
 use super::{Matrix, MatrixMut, Store};
 
 /// Runs `f` compiled for the vector units this processor has.
@@ -25,10 +25,10 @@ pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// A pair [A, B] of factors.
-type Pair<'a> = [Matrix<'a, f64>; 2];
+type Pair<'a, T> = [Matrix<'a, T>; 2];
 
 /// See [`super::Scalar::matmul`].
-pub(super) fn matmul(pairs: &[Pair<'_>], c: MatrixMut<'_, f64>, store: Store) {
+pub(super) fn matmul<T: Element>(pairs: &[Pair<'_, T>], c: MatrixMut<'_, T>, store: Store) {
     for [a, b] in pairs {
         assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && b.column_step == 1);
         assert!(a.column_step == 1 || a.row_step == 1);
@@ -39,7 +39,7 @@ pub(super) fn matmul(pairs: &[Pair<'_>], c: MatrixMut<'_, f64>, store: Store) {
 }
 
 /// See [`super::Scalar::matmul_dual`]. Both products read B: it is packed once.
-pub(super) fn matmul_dual([a, b]: Pair<'_>, c: MatrixMut<'_, f64>, store: Store) {
+pub(super) fn matmul_dual<T: Element>([a, b]: Pair<'_, T>, c: MatrixMut<'_, T>, store: Store) {
     let (add, with_a) = (store == Store::Add, [a.skip_planes(1), b]);
     assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && b.column_step == 1);
     assert!((a.column_step == 1 || a.row_step == 1) && store != Store::Derivative);
@@ -49,7 +49,7 @@ pub(super) fn matmul_dual([a, b]: Pair<'_>, c: MatrixMut<'_, f64>, store: Store)
 }
 
 /// See [`super::Scalar::matmul_transposed`].
-pub(super) fn matmul_transposed(pairs: &[Pair<'_>], c: MatrixMut<'_, f64>, store: Store) {
+pub(super) fn matmul_transposed<T: Element>(pairs: &[Pair<'_, T>], c: MatrixMut<'_, T>, store: Store) {
     for [a, b] in pairs {
         assert!(a.columns == b.columns && a.rows == c.rows && b.rows == c.columns);
         assert!(a.column_step == 1 && b.column_step == 1);
@@ -61,8 +61,8 @@ pub(super) fn matmul_transposed(pairs: &[Pair<'_>], c: MatrixMut<'_, f64>, store
 
 /// K contiguous numbers, by value.
 #[inline(always)]
-pub(super) fn lanes<const K: usize>(row: &[f64], b: usize) -> [f64; K] {
-    let mut lanes = [0.0; K];
+pub(super) fn lanes<T: Element, const K: usize>(row: &[T], b: usize) -> [T; K] {
+    let mut lanes = [T::default(); K];
     lanes.copy_from_slice(&row[b..b + K]);
     lanes
 }
@@ -72,39 +72,33 @@ pub(super) const BLOCK: usize = 256;
 
 /// C (+)= the sum of A B over all pairs, or of A B^T. Each entry is one chain of fused multiply-adds over the inner indices of
 /// a block, whatever the tiles: they are as large as the registers allow.
-struct Product<'a> {
-    pairs: &'a [Pair<'a>],
+struct Product<'a, T> {
+    pairs: &'a [Pair<'a, T>],
     /// If there is such an A, then A times the last B goes to the values of C, and the sum over the pairs to its derivatives.
-    values: Option<Matrix<'a, f64>>,
-    c: MatrixMut<'a, f64>,
+    values: Option<Matrix<'a, T>>,
+    c: MatrixMut<'a, T>,
     add: bool,
     transposed: bool,
 }
 
-thread_local! {
-    /// Some columns of B side by side: read again for every tile, they stay in the nearest cache, where rows of a long B would
-    /// push each other out. Kept, since filling a new array with zeros takes as long as a small product.
-    static PANEL: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
-}
-
-impl pulp::WithSimd for Product<'_> {
+impl<T: Element> pulp::WithSimd for Product<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let mut panel = PANEL.take();
+        let mut panel = T::panel().take();
         // With a store of 32 registers a tile has 8 rows, otherwise 4.
         if S::REGISTER_COUNT >= 32 {
             self.multiply::<S, 8>(simd, &mut panel);
         } else {
             self.multiply::<S, 4>(simd, &mut panel);
         }
-        PANEL.set(panel);
+        T::panel().set(panel);
     }
 }
 
-impl Product<'_> {
+impl<T: Element> Product<'_, T> {
     #[inline(always)]
-    fn multiply<S: Simd, const M: usize>(mut self, simd: S, panel: &mut Vec<f64>) {
+    fn multiply<S: Simd, const M: usize>(mut self, simd: S, panel: &mut Vec<T>) {
         let inner = self.pairs.iter().map(|[a, _]| a.columns).max().unwrap_or(0);
         let mut start = 0;
         // At least once: a sum of nothing is 0.
@@ -112,12 +106,12 @@ impl Product<'_> {
             let block = start..start + BLOCK;
             let mut j = 0;
             while j < self.c.columns {
-                if self.c.columns - j > S::F64_LANES {
+                if self.c.columns - j > T::lanes::<S>() {
                     self.strip::<S, M, 2>(simd, panel, j, &block);
-                    j += 2 * S::F64_LANES;
+                    j += 2 * T::lanes::<S>();
                 } else {
                     self.strip::<S, M, 1>(simd, panel, j, &block);
-                    j += S::F64_LANES;
+                    j += T::lanes::<S>();
                 }
             }
             self.add = true;
@@ -130,11 +124,11 @@ impl Product<'_> {
     fn strip<S: Simd, const M: usize, const N: usize>(
         &mut self,
         simd: S,
-        panel: &mut Vec<f64>,
+        panel: &mut Vec<T>,
         j: usize,
         block: &Range<usize>,
     ) {
-        let wide = N * S::F64_LANES;
+        let wide = N * T::lanes::<S>();
         let len = self.pack(panel, wide, j..self.c.columns.min(j + wide), block);
         let panel = &panel[line_start(panel)..][..len];
         match (self.values, self.pairs.last()) {
@@ -152,8 +146,8 @@ impl Product<'_> {
     fn tiles<S: Simd, const M: usize, const N: usize>(
         &mut self,
         simd: S,
-        pairs: &[Pair<'_>],
-        panel: &[f64],
+        pairs: &[Pair<'_, T>],
+        panel: &[T],
         [plane, j]: [usize; 2],
         block: &Range<usize>,
     ) {
@@ -175,11 +169,12 @@ impl Product<'_> {
     /// Copies some columns of every B, or rows if B is to be transposed, as rows of `wide` numbers, the last of them 0. Returns how
     /// many numbers that makes.
     #[inline(always)]
-    fn pack(&self, panel: &mut Vec<f64>, wide: usize, columns: Range<usize>, block: &Range<usize>) -> usize {
+    fn pack(&self, panel: &mut Vec<T>, wide: usize, columns: Range<usize>, block: &Range<usize>) -> usize {
         let n = columns.len();
         let rows: usize = self.pairs.iter().map(|[a, _]| part_of(block, a.columns).len()).sum();
-        if panel.len() < wide * rows + 8 {
-            panel.resize(wide * rows + 8, 0.0);
+        let room = wide * rows + LINE / size_of::<T>();
+        if panel.len() < room {
+            panel.resize(room, T::default());
         }
         let start = line_start(panel);
         let mut rest = &mut panel[start..];
@@ -187,16 +182,16 @@ impl Product<'_> {
             let inner = part_of(block, a.columns);
             let (part, after) = rest.split_at_mut(wide * inner.len());
             if n < wide {
-                part.fill(0.0);
+                part.fill(T::default());
             }
             if self.transposed {
                 let mut s = 0;
                 while s + 8 <= n {
-                    transpose::<8>(b, columns.start + s, &inner, &mut part[s..], wide);
+                    transpose::<T, 8>(b, columns.start + s, &inner, &mut part[s..], wide);
                     s += 8;
                 }
                 while s < n {
-                    transpose::<1>(b, columns.start + s, &inner, &mut part[s..], wide);
+                    transpose::<T, 1>(b, columns.start + s, &inner, &mut part[s..], wide);
                     s += 1;
                 }
             } else if n == wide {
@@ -219,13 +214,13 @@ impl Product<'_> {
     fn tile<S: Simd, const M: usize, const N: usize>(
         &mut self,
         simd: S,
-        pairs: &[Pair<'_>],
-        panel: &[f64],
+        pairs: &[Pair<'_, T>],
+        panel: &[T],
         [plane, i, j]: [usize; 3],
         block: &Range<usize>,
     ) {
-        let mut sums = [[simd.splat_f64s(0.0); N]; M];
-        let (mut panel, _) = S::as_simd_f64s(panel).0.as_chunks::<N>();
+        let mut sums = [[T::splat(simd, T::default()); N]; M];
+        let (mut panel, _) = T::vectors::<S>(panel).as_chunks::<N>();
         for [a, _] in pairs {
             let inner = part_of(block, a.columns);
             let (b, after) = panel.split_at(inner.len());
@@ -238,7 +233,7 @@ impl Product<'_> {
                 }
                 for (k, b) in b.iter().enumerate() {
                     for r in 0..M {
-                        multiply_add(simd, &mut sums[r], rows[r][k], b);
+                        multiply_add::<T, S, N>(simd, &mut sums[r], rows[r][k], b);
                     }
                 }
             } else {
@@ -246,7 +241,7 @@ impl Product<'_> {
                 for (k, b) in b.iter().enumerate() {
                     let column = &a.data[(inner.start + k) * a.column_step + i..][..M];
                     for r in 0..M {
-                        multiply_add(simd, &mut sums[r], column[r], b);
+                        multiply_add::<T, S, N>(simd, &mut sums[r], column[r], b);
                     }
                 }
             }
@@ -254,27 +249,30 @@ impl Product<'_> {
         for r in 0..M {
             let row = &mut self.c.data[plane + (i + r) * self.c.row_step..][..self.c.columns][j..];
             for s in 0..N {
-                let (start, end) = (s * S::F64_LANES, (s + 1) * S::F64_LANES);
+                let (start, end) = (s * T::lanes::<S>(), (s + 1) * T::lanes::<S>());
                 let mut sum = sums[r][s];
                 if let Some(part) = row.get_mut(start..end) {
-                    let part = &mut S::as_mut_simd_f64s(part).0[0];
-                    *part = if self.add { simd.add_f64s(*part, sum) } else { sum };
+                    let part = &mut T::vectors_mut::<S>(part)[0];
+                    *part = if self.add { T::add(simd, *part, sum) } else { sum };
                 } else {
                     let part = &mut row[start..];
                     if self.add {
-                        sum = simd.add_f64s(simd.partial_load_f64s(part), sum);
+                        sum = T::add(simd, T::load_part(simd, part), sum);
                     }
-                    simd.partial_store_f64s(part, sum);
+                    T::store_part(simd, part, sum);
                 }
             }
         }
     }
 }
 
+/// A cache line in bytes.
+const LINE: usize = 64;
+
 /// Where the first cache line starts: vectors that lie in two are slow.
 #[inline(always)]
-fn line_start(panel: &[f64]) -> usize {
-    panel.as_ptr().align_offset(64).min(panel.len())
+fn line_start<T>(panel: &[T]) -> usize {
+    panel.as_ptr().align_offset(LINE).min(panel.len())
 }
 
 /// The inner indices of a block that a factor has.
@@ -285,16 +283,27 @@ pub(super) fn part_of(block: &Range<usize>, inner: usize) -> Range<usize> {
 
 /// sums += x b.
 #[inline(always)]
-fn multiply_add<S: Simd, const N: usize>(simd: S, sums: &mut [S::f64s; N], x: f64, b: &[S::f64s; N]) {
-    let x = simd.splat_f64s(x);
+fn multiply_add<T: Element, S: Simd, const N: usize>(
+    simd: S,
+    sums: &mut [T::Vector<S>; N],
+    x: T,
+    b: &[T::Vector<S>; N],
+) {
+    let x = T::splat(simd, x);
     for s in 0..N {
-        sums[s] = simd.mul_add_f64s(x, b[s], sums[s]);
+        sums[s] = T::mul_add(simd, x, b[s], sums[s]);
     }
 }
 
 /// Writes R rows of B as columns, `wide` numbers apart.
 #[inline(always)]
-fn transpose<const R: usize>(b: &Matrix<'_, f64>, row: usize, inner: &Range<usize>, columns: &mut [f64], wide: usize) {
+fn transpose<T: Element, const R: usize>(
+    b: &Matrix<'_, T>,
+    row: usize,
+    inner: &Range<usize>,
+    columns: &mut [T],
+    wide: usize,
+) {
     let mut rows = [&b.data[..0]; R];
     for r in 0..R {
         rows[r] = &b.data[(row + r) * b.row_step..][inner.clone()];
@@ -308,106 +317,4 @@ fn transpose<const R: usize>(b: &Matrix<'_, f64>, row: usize, inner: &Range<usiz
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Dual, Scalar};
-    use super::*;
-
-    /// A number that is a multiple of 2^-6 below 4: sums of products of a few dozen of them are exact in any order.
-    fn entry(i: usize) -> f64 {
-        ((i * 37 + 11) % 257) as f64 / 64.0 - 2.0
-    }
-
-    fn view(data: &[f64], rows: usize, columns: usize) -> Matrix<'_, f64> {
-        Matrix { data, rows, columns, row_step: columns, column_step: 1, plane_step: Some(rows * columns) }
-    }
-
-    fn target(data: &mut [f64], rows: usize, columns: usize) -> MatrixMut<'_, f64> {
-        MatrixMut { data, rows, columns, row_step: columns, plane_step: rows * columns }
-    }
-
-    #[test]
-    fn products_of_every_shape_match_the_triple_loop() {
-        for (m, k, n) in
-            [(1, 1, 1), (3, 5, 7), (4, 8, 8), (5, 3, 13), (9, 16, 33), (16, 8, 32), (2, 31, 4), (3, 600, 5)]
-        {
-            let a: Vec<f64> = (0..m * k).map(entry).collect();
-            let b: Vec<f64> = (0..k * n).map(|i| entry(i + 5)).collect();
-            let b_transposed: Vec<f64> = (0..n * k).map(|i| b[(i % k) * n + i / k]).collect();
-            let naive: Vec<f64> =
-                (0..m * n).map(|e| (0..k).map(|p| a[e / n * k + p] * b[p * n + e % n]).sum()).collect();
-            let mut c = vec![1.0; m * n];
-            matmul(&[[view(&a, m, k), view(&b, k, n)]], target(&mut c, m, n), Store::Replace);
-            assert_eq!(c, naive, "{m} {k} {n}");
-            matmul_transposed(&[[view(&a, m, k), view(&b_transposed, n, k)]], target(&mut c, m, n), Store::Add);
-            assert_eq!(c, naive.iter().map(|x| 2.0 * x).collect::<Vec<_>>(), "{m} {k} {n} transposed");
-            matmul(&[[view(&a, m, k), view(&b, k, n)]], target(&mut c, m, n), Store::Derivative);
-            assert_eq!(c[0], 2.0 * naive[0], "at f64 there is no derivative to store");
-        }
-    }
-
-    #[test]
-    fn every_vector_unit_gives_the_same_bits() {
-        // Numbers whose products do round. 300 inner indices are more than one block.
-        let number = |i: usize| 1.0 / (1 + i * 37 % 101) as f64 - 0.3;
-        for (m, k, n) in [(1, 1, 1), (5, 7, 3), (9, 16, 33), (16, 32, 16), (13, 300, 11)] {
-            let (a, b): (Vec<f64>, Vec<f64>) = ((0..m * k).map(number).collect(), (0..k * n).map(number).collect());
-            for transposed in [false, true] {
-                let b = if transposed { view(&b, n, k) } else { view(&b, k, n) };
-                let pairs = [[view(&a, m, k), b], [view(&a, m, k), b]];
-                let by = |run: &dyn Fn(Product<'_>)| {
-                    let mut c = vec![0.7; m * n];
-                    run(Product { pairs: &pairs, values: None, c: target(&mut c, m, n), add: true, transposed });
-                    c
-                };
-                let scalar = by(&|product| pulp::WithSimd::with_simd(product, pulp::Scalar));
-                assert_eq!(scalar, by(&|product| pulp::Arch::new().dispatch(product)), "{m} {k} {n} {transposed}");
-                #[cfg(target_arch = "x86_64")]
-                if let Some(simd) = pulp::x86::V3::try_new() {
-                    assert_eq!(scalar, by(&|product| Simd::vectorize(simd, product)), "{m} {k} {n} {transposed}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_product_of_duals_has_the_bits_of_products_of_its_planes() {
-        let number = |i: usize| 1.0 / (1 + i * 37 % 101) as f64 - 0.3;
-        for (m, k, n) in [(1, 1, 1), (5, 7, 3), (9, 16, 33), (13, 300, 11)] {
-            let a: Vec<f64> = (0..2 * m * k).map(number).collect();
-            let b: Vec<f64> = (0..2 * k * n).map(|i| number(i + 5)).collect();
-            let (a_0, a_1) = (view(&a, m, k), view(&a[m * k..], m, k));
-            let (b_0, b_1) = (view(&b, k, n), view(&b[k * n..], k, n));
-            let constant = Matrix { plane_step: None, ..b_0 };
-            for (factor, derivative) in [(b_0, &[[a_0, b_1], [a_1, b_0]][..]), (constant, &[[a_1, b_0]][..])] {
-                for store in [Store::Replace, Store::Add] {
-                    let mut c = vec![0.7; 2 * m * n];
-                    Dual::<f64>::matmul(&[[a_0, factor]], target(&mut c, m, n), store);
-                    let mut planes = vec![0.7; 2 * m * n];
-                    matmul(&[[a_0, b_0]], target(&mut planes, m, n), store);
-                    matmul(derivative, target(&mut planes[m * n..], m, n), store);
-                    assert_eq!(c, planes, "{m} {k} {n}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_product_of_duals_obeys_the_product_rule() {
-        let (m, k, n) = (3, 4, 5);
-        // Planes follow one another: [all values | all derivatives].
-        let a: Vec<f64> = (0..2 * m * k).map(entry).collect();
-        let b: Vec<f64> = (0..2 * k * n).map(|i| entry(i + 3)).collect();
-        let mut c = vec![7.0; 2 * m * n];
-        Dual::<f64>::matmul(&[[view(&a, m, k), view(&b, k, n)]], target(&mut c, m, n), Store::Replace);
-        for i in 0..m {
-            for j in 0..n {
-                let mut sum = Dual::<f64>::ZERO;
-                for p in 0..k {
-                    let x = Dual::new(a[i * k + p], a[m * k + i * k + p]);
-                    sum += x * Dual::new(b[p * n + j], b[k * n + p * n + j]);
-                }
-                assert_eq!(Dual::new(c[i * n + j], c[m * n + i * n + j]), sum);
-            }
-        }
-    }
-}
+mod tests;

@@ -17,7 +17,12 @@ const IMAGE: Image = Image { channels: 2, height: 4, width: 6 };
 const LABELS: usize = 3;
 
 /// 2x4x6 -> 3 filters, pooled or not -> 2 filters -> dense 4 -> 3 classes.
-fn network(normalisation: Normalisation, activation: Activation, pooled: bool, batch: usize) -> (Network, Vec<f64>) {
+pub(super) fn network(
+    normalisation: Normalisation,
+    activation: Activation,
+    pooled: bool,
+    batch: usize,
+) -> (Network, Vec<f64>) {
     let mut generator = Seed::new(8).generator("convolutions");
     let inputs = normals(48 * batch, 1.0, &mut generator);
     let data = Dataset::new(inputs, batch, 48, (0..batch).map(|i| (i % LABELS) as f64).collect()).unwrap();
@@ -37,7 +42,7 @@ fn network(normalisation: Normalisation, activation: Activation, pooled: bool, b
     (network, theta)
 }
 
-const NORMALISATIONS: [Normalisation; 8] = [
+pub(super) const NORMALISATIONS: [Normalisation; 8] = [
     Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
     Normalisation::BatchNorm,
     Normalisation::ConstantEpsilonBatchNorm { epsilon: 0.1 },
@@ -50,7 +55,7 @@ const NORMALISATIONS: [Normalisation; 8] = [
 const ACTIVATIONS: [Activation; 4] =
     [Activation::Tanh, Activation::Softplus, Activation::Relu, Activation::LeakyRelu { slope: 0.2 }];
 
-fn every_kind() -> impl Iterator<Item = (Normalisation, Activation, bool)> {
+pub(super) fn every_kind() -> impl Iterator<Item = (Normalisation, Activation, bool)> {
     NORMALISATIONS
         .into_iter()
         .flat_map(|n| ACTIVATIONS.into_iter().flat_map(move |a| [false, true].map(|pooled| (n, a, pooled))))

@@ -27,4 +27,5 @@ mod neuron;
 mod proofs;
 mod rates;
 mod reference_networks;
+mod single;
 mod step_rules;

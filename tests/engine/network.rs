@@ -8,7 +8,7 @@ use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, O
 use ratecheck::random::{Generator, Seed};
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
 
-const NORMALISATIONS: [Normalisation; 10] = [
+pub(super) const NORMALISATIONS: [Normalisation; 10] = [
     Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
     Normalisation::BatchNorm,
     Normalisation::ConstantEpsilonBatchNorm { epsilon: 0.1 },
@@ -34,7 +34,7 @@ fn normal(generator: &mut Generator) -> f64 {
     (0..12).map(|_| generator.random::<f64>()).sum::<f64>() - 6.0
 }
 
-fn network(
+pub(super) fn network(
     normalisation: Normalisation,
     activation: Activation,
     objective: Objective,
@@ -56,7 +56,7 @@ fn network(
     (network, theta)
 }
 
-fn every_kind() -> impl Iterator<Item = (Normalisation, Activation, Objective)> {
+pub(super) fn every_kind() -> impl Iterator<Item = (Normalisation, Activation, Objective)> {
     NORMALISATIONS.into_iter().flat_map(|n| {
         ACTIVATIONS.into_iter().flat_map(move |a| {
             [Objective::Logistic, Objective::CrossEntropy, Objective::Squared]

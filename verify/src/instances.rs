@@ -171,7 +171,7 @@ pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> Sub
 
 /// A random direction of the given length inside `range`, zero elsewhere.
 pub fn direction(n: usize, range: std::ops::Range<usize>, length: f64, generator: &mut Generator) -> Vec<f64> {
-    let mut direction = vec![0.0; n];
+    let mut direction: Vec<f64> = vec![0.0; n];
     for x in &mut direction[range] {
         *x = generator.random_range(-1.0..1.0);
     }

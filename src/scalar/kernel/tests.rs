@@ -1,0 +1,149 @@
+//! Both kinds of numbers go through every test.
+
+use super::super::{Dual, Scalar};
+use super::*;
+
+/// `f64` or `f32`.
+trait Number: Element + Scalar<Base = Self> + PartialEq {}
+impl Number for f64 {}
+impl Number for f32 {}
+
+/// A number that is a multiple of 2^-6 up to 2: sums of up to 1023 products are multiples of 2^-12 below 2^12, exact in any order and in
+/// 24 bits.
+fn entry<T: Number>(i: usize) -> T {
+    T::from_f64(((i * 37 + 11) % 257) as f64 / 64.0 - 2.0)
+}
+
+/// A number whose products do round.
+fn number<T: Number>(i: usize) -> T {
+    T::from_f64(1.0 / (1 + i * 37 % 101) as f64 - 0.3)
+}
+
+/// Numbers from the `start`-th on.
+fn some<T>(n: usize, start: usize, number: impl Fn(usize) -> T) -> Vec<T> {
+    (start..start + n).map(number).collect()
+}
+
+fn view<T>(data: &[T], rows: usize, columns: usize) -> Matrix<'_, T> {
+    Matrix { data, rows, columns, row_step: columns, column_step: 1, plane_step: Some(rows * columns) }
+}
+
+fn target<T>(data: &mut [T], rows: usize, columns: usize) -> MatrixMut<'_, T> {
+    MatrixMut { data, rows, columns, row_step: columns, plane_step: rows * columns }
+}
+
+fn match_the_triple_loop<T: Number>() {
+    // Whole vectors, pairs of them and parts of either, in registers of 1 to 16 numbers; 600 inner indices are three blocks.
+    for (m, k, n) in [
+        (1, 1, 1),
+        (3, 5, 7),
+        (4, 8, 8),
+        (5, 3, 13),
+        (9, 16, 33),
+        (16, 8, 32),
+        (2, 31, 4),
+        (3, 600, 5),
+        (13, 40, 31),
+        (8, 300, 16),
+        (17, 9, 75),
+    ] {
+        let (a, b) = (some(m * k, 0, entry::<T>), some(k * n, 5, entry::<T>));
+        let b_transposed = some(n * k, 0, |i| b[(i % k) * n + i / k]);
+        let naive = some(m * n, 0, |e| (0..k).fold(T::ZERO, |sum, p| sum + a[e / n * k + p] * b[p * n + e % n]));
+        let mut c = vec![T::ONE; m * n];
+        matmul(&[[view(&a, m, k), view(&b, k, n)]], target(&mut c, m, n), Store::Replace);
+        assert_eq!(c, naive, "{m} {k} {n}");
+        let a_transposed = some(k * m, 0, |i| a[(i % m) * k + i / m]);
+        let mut again = vec![T::ONE; m * n];
+        let left = view(&a_transposed, k, m).transposed();
+        matmul(&[[left, view(&b, k, n)]], target(&mut again, m, n), Store::Replace);
+        assert_eq!(again, naive, "{m} {k} {n}, columns of A");
+        matmul_transposed(&[[view(&a, m, k), view(&b_transposed, n, k)]], target(&mut c, m, n), Store::Add);
+        assert_eq!(c, some(m * n, 0, |i| naive[i].scale(2.0)), "{m} {k} {n} transposed");
+        matmul(&[[view(&a, m, k), view(&b, k, n)]], target(&mut c, m, n), Store::Derivative);
+        assert_eq!(c[0], naive[0].scale(2.0), "one component has no derivative to store");
+    }
+}
+
+#[test]
+fn products_of_every_shape_match_the_triple_loop() {
+    match_the_triple_loop::<f64>();
+    match_the_triple_loop::<f32>();
+}
+
+fn same_bits_on_every_unit<T: Number>() {
+    // 300 inner indices are more than one block.
+    for (m, k, n) in [(1, 1, 1), (5, 7, 3), (9, 16, 33), (16, 32, 16), (13, 300, 11), (12, 20, 61)] {
+        let (a, b) = (some(m * k, 0, number::<T>), some(k * n, 0, number::<T>));
+        for transposed in [false, true] {
+            let b = if transposed { view(&b, n, k) } else { view(&b, k, n) };
+            let pairs = [[view(&a, m, k), b], [view(&a, m, k), b]];
+            let by = |run: &dyn Fn(Product<'_, T>)| {
+                let mut c = vec![T::from_f64(0.7); m * n];
+                run(Product { pairs: &pairs, values: None, c: target(&mut c, m, n), add: true, transposed });
+                c
+            };
+            let scalar = by(&|product| pulp::WithSimd::with_simd(product, pulp::Scalar));
+            assert_eq!(scalar, by(&|product| pulp::Arch::new().dispatch(product)), "{m} {k} {n} {transposed}");
+            #[cfg(target_arch = "x86_64")]
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                assert_eq!(scalar, by(&|product| Simd::vectorize(simd, product)), "{m} {k} {n} {transposed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_vector_unit_gives_the_same_bits() {
+    same_bits_on_every_unit::<f64>();
+    same_bits_on_every_unit::<f32>();
+}
+
+fn a_product_of_duals_is_one_of_planes<T: Number>() {
+    for (m, k, n) in [(1, 1, 1), (5, 7, 3), (9, 16, 33), (13, 300, 11)] {
+        let (a, b) = (some(2 * m * k, 0, number::<T>), some(2 * k * n, 5, number::<T>));
+        let (a_0, a_1) = (view(&a, m, k), view(&a[m * k..], m, k));
+        let (b_0, b_1) = (view(&b, k, n), view(&b[k * n..], k, n));
+        let constant = Matrix { plane_step: None, ..b_0 };
+        for (factor, derivative) in [(b_0, &[[a_0, b_1], [a_1, b_0]][..]), (constant, &[[a_1, b_0]][..])] {
+            for store in [Store::Replace, Store::Add] {
+                let mut c = vec![T::from_f64(0.7); 2 * m * n];
+                Dual::<T>::matmul(&[[a_0, factor]], target(&mut c, m, n), store);
+                let mut planes = vec![T::from_f64(0.7); 2 * m * n];
+                matmul(&[[a_0, b_0]], target(&mut planes, m, n), store);
+                matmul(derivative, target(&mut planes[m * n..], m, n), store);
+                assert_eq!(c, planes, "{m} {k} {n}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_product_of_duals_has_the_bits_of_products_of_its_planes() {
+    a_product_of_duals_is_one_of_planes::<f64>();
+    a_product_of_duals_is_one_of_planes::<f32>();
+}
+
+fn obeys_the_product_rule<T: Number>() {
+    let (m, k, n) = (3, 4, 5);
+    // Planes follow one another: [all values | all derivatives].
+    let (a, b) = (some(2 * m * k, 0, entry::<T>), some(2 * k * n, 3, entry::<T>));
+    let mut c = vec![T::from_f64(7.0); 2 * m * n];
+    Dual::<T>::matmul(&[[view(&a, m, k), view(&b, k, n)]], target(&mut c, m, n), Store::Replace);
+    for i in 0..m {
+        for j in 0..n {
+            let mut sum = Dual::<T>::ZERO;
+            for p in 0..k {
+                let x = Dual::new(a[i * k + p], a[m * k + i * k + p]);
+                sum += x * Dual::new(b[p * n + j], b[k * n + p * n + j]);
+            }
+            assert_eq!(Dual::new(c[i * n + j], c[m * n + i * n + j]), sum);
+        }
+    }
+}
+
+#[test]
+fn a_product_of_duals_obeys_the_product_rule() {
+    obeys_the_product_rule::<f64>();
+    obeys_the_product_rule::<f32>();
+}
