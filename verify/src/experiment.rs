@@ -31,7 +31,7 @@ impl Setting {
         match self {
             Self::Sgd => "SGD",
             Self::Projected => "projected SGD",
-            Self::Removed => "SGD, BN removed",
+            Self::Removed => "BN removed",
         }
     }
 }

@@ -344,10 +344,11 @@ fn by_epoch(id: &str, title: &str, figure: &[(Setting, Vec<AtRate>)]) -> Plot {
                    finite numbers.";
     let mut plot =
         Plot::log_log(id, &format!("{title}: every epoch"), caption, "epoch", "mean training loss of the epoch");
-    for (setting, found) in figure {
-        let style = if *setting == Setting::Sgd { Style::Line } else { Style::Dashed };
-        for at_rate in found {
-            let numbered = at_rate.starts[0].epochs.iter().enumerate();
+    // Rate by rate: what is dashed has the colour of the solid curve before it.
+    for (k, at_rate) in figure[0].1.iter().enumerate() {
+        for (setting, found) in figure {
+            let style = if *setting == Setting::Sgd { Style::Line } else { Style::Dashed };
+            let numbered = found[k].starts[0].epochs.iter().enumerate();
             let points = numbered.map(|(k, epoch): (usize, &Epoch)| [(k + 1) as f64, epoch.loss]).collect();
             plot.series.push(Series::new(format!("{}, η = {:e}", setting.name(), at_rate.eta), style, points));
         }
