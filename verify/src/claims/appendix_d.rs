@@ -97,18 +97,19 @@ impl Budget {
     fn of(context: &Context) -> Self {
         let few = Self {
             n_train: 300,
-            n_epochs: 30,
+            // Of twenty starts the slowest had a loss of 1.6 after 30 epochs at eta_w = 100, 0.6 after 60 and 0.2 after 100.
+            n_epochs: 60,
             batch: 30,
             width: 1.0 / 16.0,
             n_starts: 1,
-            separate: &[1e-2, 1.0, 1e2],
+            separate: &[1.0, 1e2],
             unified: &[1.0],
             reach: 1.0,
         };
         let all: &[f64] = &[1e-2, 1e-1, 1.0, 1e1, 1e2];
         context.pick([
             few,
-            Self { n_starts: 2, unified: &[1e-1, 1.0, 1e1], ..few },
+            Self { n_starts: 2, separate: &[1e-2, 1.0, 1e2], unified: &[1e-1, 1.0, 1e1], ..few },
             Self { n_epochs: 100, n_starts: 3, separate: all, unified: all, reach: 10.0, ..few },
             Self {
                 n_train: 1200,
@@ -147,8 +148,8 @@ impl Claim for AppendixD {
         vec![
             Control {
                 name: "projected, separate rates",
-                breaks: "every block is brought back to its norm after each step, η_w = 1 and 100",
-                run: |context| broken(context, Setting::Projected, Rates::Separate, &[1.0, 1e2], loss_falls),
+                breaks: "every block is brought back to its norm after each step, η_w = 100",
+                run: |context| broken(context, Setting::Projected, Rates::Separate, &[1e2], loss_falls),
             },
             Control {
                 name: "projected, one rate",
