@@ -153,8 +153,8 @@ impl Claim for AppendixD {
             },
             Control {
                 name: "projected, one rate",
-                breaks: "the same with η = η_w = η_g = 1",
-                run: |context| broken(context, Setting::Projected, Rates::Unified, &[1.0], loss_falls),
+                breaks: "the same with η = η_w = η_g = 10",
+                run: |context| broken(context, Setting::Projected, Rates::Unified, &[1e1], loss_falls),
             },
             Control {
                 name: "BN removed, one rate",
