@@ -85,6 +85,43 @@ fn statistics_are_those_of_the_units() {
 }
 
 #[test]
+fn what_is_right_does_not_depend_on_the_arithmetic() {
+    let (network, theta) = network(Normalisation::BatchNorm, true);
+    let z: Vec<usize> = (0..BATCH).collect();
+    let plain = network.count_right(&z, &theta, &mut Workspace::default());
+    // The labels of the digits begin 0, 1, 2, ..: an untrained network has some of them, and not all.
+    assert!(plain > 0 && plain < BATCH, "{plain}");
+    let lifted: Vec<Dual<f64>> = theta.iter().map(|&x| Dual::new(x, 1.0)).collect();
+    assert_eq!(network.count_right(&z, &lifted, &mut Workspace::default()), plain);
+    // By hand: the outputs as the losses of other labels, -ln p_y, of which the least is that of the largest output.
+    let by_hand = |i: usize| {
+        let loss = |label: usize| {
+            let labels = (0..BATCH).map(|b| if b == i { label as f64 } else { 0.0 }).collect();
+            let data = Dataset::new(network.data().inputs().to_vec(), BATCH, 64, labels).unwrap();
+            let mut work = Workspace::default();
+            network.count_right(&z, &theta, &mut work);
+            let statistics = network.unit_statistics(&mut work).unwrap();
+            let (frozen, folded) = network.frozen(&theta, &statistics, data).unwrap();
+            frozen.sample_loss::<f64>(&[i], &folded)
+        };
+        (0..10).min_by(|&a, &b| loss(a).total_cmp(&loss(b))).unwrap() as f64
+    };
+    assert_eq!((0..BATCH).filter(|&i| by_hand(i) == network.data().labels()[i]).count(), plain);
+}
+
+#[test]
+fn unit_scales_are_the_gammas_alone() {
+    let (network, theta) = network(Normalisation::BatchNorm, false);
+    let unit = network.with_unit_scales(&theta);
+    // 6 gammas, 6 betas, 10 gammas, 10 betas behind the weights.
+    let first = network.n_weights();
+    for (i, (x, before)) in unit.iter().zip(&theta).enumerate() {
+        let gamma = (first..first + 6).contains(&i) || (first + 12..first + 22).contains(&i);
+        assert_eq!(*x, if gamma { 1.0 } else { *before }, "{i}");
+    }
+}
+
+#[test]
 fn layer_normalisation_has_no_statistics_to_freeze() {
     let (network, theta) = network(Normalisation::LayerNorm { epsilon: 0.1 }, false);
     let mut work = Workspace::default();
