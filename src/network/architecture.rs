@@ -126,7 +126,7 @@ impl Layer {
 }
 
 impl Architecture {
-    /// L.
+    /// L, layers of filters apart: see [`Network::n_layers`](super::Network::n_layers).
     pub fn n_layers(&self) -> usize {
         self.widths.len().saturating_sub(1)
     }

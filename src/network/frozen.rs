@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::pass::{contents, inverse, mean, output};
+use super::buffers::{contents, inverse, mean, output};
 use super::{Network, NetworkError, Normalisation};
 use crate::data::Dataset;
 use crate::loss::{Minibatches, Workspace};

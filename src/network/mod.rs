@@ -6,6 +6,7 @@
 
 mod activation;
 mod architecture;
+mod buffers;
 mod frozen;
 mod image;
 mod normalisation;

@@ -102,3 +102,78 @@ element!(
     partial_load_f32s,
     partial_store_f32s
 );
+
+/// The part of `impl Scalar` that reads the same for both: what is exact, or rounded once in the number's own arithmetic.
+macro_rules! plain_number {
+    ($number:ident) => {
+        type Base = $number;
+        const PLANES: usize = 1;
+        const ZERO: Self = 0.0;
+        const ONE: Self = 1.0;
+
+        #[inline(always)]
+        fn is_finite(self) -> bool {
+            $number::is_finite(self)
+        }
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            $number::sqrt(self)
+        }
+        #[inline(always)]
+        fn abs(self) -> Self {
+            $number::abs(self)
+        }
+        #[inline(always)]
+        fn sign(self) -> Self {
+            if self < 0.0 { -1.0 } else { 1.0 }
+        }
+        #[inline(always)]
+        fn relu(self) -> Self {
+            // Written so that NaN stays NaN.
+            if self <= 0.0 { 0.0 } else { self }
+        }
+        #[inline(always)]
+        fn step(self) -> Self {
+            if self > 0.0 { 1.0 } else { 0.0 }
+        }
+        #[inline(always)]
+        fn mul_add(self, factor: Self, term: Self) -> Self {
+            $number::mul_add(self, factor, term)
+        }
+        #[inline(always)]
+        fn square_add(self, term: Self) -> Self {
+            $number::mul_add(self, self, term)
+        }
+        #[inline(always)]
+        fn from_base(x: $number) -> Self {
+            x
+        }
+        #[inline(always)]
+        fn load(row: &[$number], b: usize) -> Self {
+            row[b]
+        }
+        #[inline(always)]
+        fn store(self, row: &mut [$number], b: usize) {
+            row[b] = self;
+        }
+        #[inline(always)]
+        fn load_lanes<const K: usize>(row: &[$number], b: usize) -> [$number; K] {
+            $crate::scalar::kernel::lanes(row, b)
+        }
+        #[inline(always)]
+        fn store_lanes<const K: usize>(lanes: [$number; K], row: &mut [$number], b: usize) {
+            row[b..b + K].copy_from_slice(&lanes);
+        }
+
+        fn matmul(pairs: &[[Matrix<'_, $number>; 2]], c: MatrixMut<'_, $number>, store: Store) {
+            $crate::scalar::kernel::matmul(pairs, c, store);
+        }
+        fn matmul_dual(pair: [Matrix<'_, $number>; 2], c: MatrixMut<'_, $number>, store: Store) {
+            $crate::scalar::kernel::matmul_dual(pair, c, store);
+        }
+        fn matmul_transposed(pairs: &[[Matrix<'_, $number>; 2]], c: MatrixMut<'_, $number>, store: Store) {
+            $crate::scalar::kernel::matmul_transposed(pairs, c, store);
+        }
+    };
+}
+pub(super) use plain_number;

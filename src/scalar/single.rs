@@ -1,6 +1,6 @@
 //! `f32` as a [`Scalar`]: single precision.
 
-use super::kernel::{self, lanes};
+use super::element::plain_number;
 use super::{Matrix, MatrixMut, Scalar, Store, elementary};
 
 /// Twice as many numbers in a register and in a cache as of `f64`, for training where seven digits are enough.
@@ -18,10 +18,7 @@ use super::{Matrix, MatrixMut, Scalar, Store, elementary};
 /// assert_eq!(Scalar::tanh(0.5_f32), ratecheck::scalar::elementary::tanh(0.5) as f32);
 /// ```
 impl Scalar for f32 {
-    type Base = f32;
-    const PLANES: usize = 1;
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
+    plain_number!(f32);
 
     /// The nearest `f32`: infinite beyond its range.
     #[inline(always)]
@@ -42,14 +39,6 @@ impl Scalar for f32 {
     fn over(self, n: usize) -> Self {
         // As for f64, a multiplication.
         self * (1.0 / n as f64) as f32
-    }
-    #[inline(always)]
-    fn is_finite(self) -> bool {
-        f32::is_finite(self)
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        f32::sqrt(self)
     }
     #[inline(always)]
     fn exp(self) -> Self {
@@ -84,67 +73,12 @@ impl Scalar for f32 {
         elementary::softplus(self.value()) as f32
     }
     #[inline(always)]
-    fn abs(self) -> Self {
-        f32::abs(self)
-    }
-    #[inline(always)]
-    fn sign(self) -> Self {
-        if self < 0.0 { -1.0 } else { 1.0 }
-    }
-    #[inline(always)]
-    fn relu(self) -> Self {
-        // Written so that NaN stays NaN.
-        if self <= 0.0 { 0.0 } else { self }
-    }
-    #[inline(always)]
-    fn step(self) -> Self {
-        if self > 0.0 { 1.0 } else { 0.0 }
-    }
-    #[inline(always)]
-    fn mul_add(self, factor: Self, term: Self) -> Self {
-        f32::mul_add(self, factor, term)
-    }
-    #[inline(always)]
-    fn square_add(self, term: Self) -> Self {
-        f32::mul_add(self, self, term)
-    }
-    #[inline(always)]
     fn powf(self, p: f64) -> Self {
         libm::pow(self.value(), p) as f32
     }
     #[inline(always)]
-    fn from_base(x: f32) -> Self {
-        x
-    }
-    #[inline(always)]
     fn base(x: f64) -> f32 {
         x as f32
-    }
-    #[inline(always)]
-    fn load(row: &[f32], b: usize) -> Self {
-        row[b]
-    }
-    #[inline(always)]
-    fn store(self, row: &mut [f32], b: usize) {
-        row[b] = self;
-    }
-    #[inline(always)]
-    fn load_lanes<const K: usize>(row: &[f32], b: usize) -> [f32; K] {
-        lanes(row, b)
-    }
-    #[inline(always)]
-    fn store_lanes<const K: usize>(lanes: [f32; K], row: &mut [f32], b: usize) {
-        row[b..b + K].copy_from_slice(&lanes);
-    }
-
-    fn matmul(pairs: &[[Matrix<'_, f32>; 2]], c: MatrixMut<'_, f32>, store: Store) {
-        kernel::matmul(pairs, c, store);
-    }
-    fn matmul_dual(pair: [Matrix<'_, f32>; 2], c: MatrixMut<'_, f32>, store: Store) {
-        kernel::matmul_dual(pair, c, store);
-    }
-    fn matmul_transposed(pairs: &[[Matrix<'_, f32>; 2]], c: MatrixMut<'_, f32>, store: Store) {
-        kernel::matmul_transposed(pairs, c, store);
     }
 }
 

@@ -1,12 +1,13 @@
 //! Networks with layers of filters: against loops over pixels, against forward mode, and against their invariances.
 
+use crate::common::derivatives_alone_are_the_same;
 use proptest::prelude::*;
 use rand::RngExt;
 use ratecheck::curvature::{
     HessianProduct, Unbounded, compositional_bound, dense_hessian, g_bounds, hessian_vector_product,
 };
 use ratecheck::data::Dataset;
-use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
+use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{
     Activation, Architecture, Convolution, Convolutions, Image, Lp, Network, NetworkPart, Normalisation, Objective,
 };
@@ -207,11 +208,7 @@ fn second_derivatives_agree_whichever_way_they_are_found() {
         let dense = hessian.matrix.dot(&ndarray::ArrayView1::from(&direction));
         assert!(dense.iter().zip(&product).all(|(a, b)| (a - b).abs() <= 1e-10 * scale), "{pooled}");
         let lifted: Vec<Dual<f64>> = theta.iter().zip(&direction).map(|(&x, &d)| Dual::new(x, d)).collect();
-        let (mut all, mut some, mut work) = (lifted.clone(), lifted.clone(), Workspace::default());
-        network.sample_gradient(&z, &lifted, &mut all, &mut work);
-        work.wanted = Wanted::Derivative;
-        network.sample_gradient(&z, &lifted, &mut some, &mut work);
-        assert!(all.iter().zip(&some).all(|(a, b)| a.du == b.du));
+        derivatives_alone_are_the_same(&network, &z, &lifted);
     }
 }
 

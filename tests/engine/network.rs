@@ -1,9 +1,10 @@
 //! Every normalisation, activation and objective: the backward pass against forward mode and finite differences.
 
+use crate::common::derivatives_alone_are_the_same;
 use proptest::prelude::*;
 use rand::RngExt;
 use ratecheck::data::Dataset;
-use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
+use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
 use ratecheck::random::{Generator, Seed};
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
@@ -159,12 +160,7 @@ fn a_derivative_only_gradient_has_the_same_derivatives() {
         let (network, theta) = network(normalisation, activation, objective, 8, &mut generator);
         let z: Vec<usize> = (0..8).collect();
         let lifted: Vec<Dual<f64>> = theta.iter().map(|&x| Dual::new(x, normal(&mut generator))).collect();
-        let (mut all, mut some) = (lifted.clone(), lifted.clone());
-        let mut work = Workspace::default();
-        network.sample_gradient(&z, &lifted, &mut all, &mut work);
-        work.wanted = Wanted::Derivative;
-        network.sample_gradient(&z, &lifted, &mut some, &mut work);
-        assert!(all.iter().zip(&some).all(|(a, b)| a.du == b.du));
+        derivatives_alone_are_the_same(&network, &z, &lifted);
     }
 }
 

@@ -1,12 +1,14 @@
-//! The closed forms with their constants, visited one after another, and random points of their domains.
+//! The closed forms with their constants, visited one after another, random points of their domains, and a check of every backward
+//! pass.
 
 use rand::RngExt;
 use ratecheck::curvature::{Exact, Smoothness};
-use ratecheck::loss::Loss;
 use ratecheck::loss::closed::{
     Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
 };
+use ratecheck::loss::{Loss, Wanted, Workspace};
 use ratecheck::random::Generator;
+use ratecheck::scalar::Dual;
 
 /// The radius of g on which constants are taken where they depend on it.
 pub(crate) const RADIUS: f64 = 1.5;
@@ -62,4 +64,13 @@ pub(crate) fn minibatch<L: Loss>(loss: &L, k: usize) -> Vec<usize> {
     let z = loss.minibatches();
     let batches: Vec<&[usize]> = z.finite().expect("closed forms have finitely many minibatches").collect();
     batches[k % batches.len()].to_vec()
+}
+
+/// A gradient of which only the derivatives are asked for has those of the whole one, bit for bit.
+pub(crate) fn derivatives_alone_are_the_same(loss: &impl Loss, z: &[usize], theta: &[Dual<f64>]) {
+    let (mut all, mut some, mut work) = (theta.to_vec(), theta.to_vec(), Workspace::default());
+    loss.sample_gradient(z, theta, &mut all, &mut work);
+    work.wanted = Wanted::Derivative;
+    loss.sample_gradient(z, theta, &mut some, &mut work);
+    assert!(all.iter().zip(&some).all(|(a, b)| a.du == b.du));
 }

@@ -1,0 +1,104 @@
+//! The arrays that an evaluation needs, in [`Workspace::buffers`], one allocation each on first use: theta and its gradient, the
+//! inputs, two buffers for dL/d(activations) that change places from layer to layer, two for the patches that filters read and their
+//! derivatives (made anew in the backward pass: they are nine times as long as the images), and six for every layer.
+
+use super::Network;
+use super::architecture::Layer;
+use crate::loss::Workspace;
+use crate::scalar::Scalar;
+
+pub(super) const THETA: usize = 0;
+pub(super) const GRAD: usize = 1;
+pub(super) const INPUT: usize = 2;
+/// dL/d(output of the layer at hand), and the same for the layer before.
+pub(super) const D: [usize; 2] = [3, 4];
+pub(super) const SCRATCH: usize = 5;
+/// What a layer reads that does not read rows as they are, and dL/d of it.
+pub(super) const READ: usize = 6;
+pub(super) const D_READ: usize = 7;
+
+/// The buffers of layer l.
+pub(super) fn xhat(l: usize) -> usize {
+    8 + 6 * l
+}
+pub(super) fn slope(l: usize) -> usize {
+    9 + 6 * l
+}
+pub(super) fn output(l: usize) -> usize {
+    10 + 6 * l
+}
+/// 1/s: one scalar per unit, or one row per group of units.
+pub(super) fn inverse(l: usize) -> usize {
+    11 + 6 * l
+}
+/// The outputs after pooling.
+pub(super) fn pooled(l: usize) -> usize {
+    12 + 6 * l
+}
+/// The means of single units.
+pub(super) fn mean(l: usize) -> usize {
+    13 + 6 * l
+}
+
+/// A cache line in bytes.
+const LINE: usize = 64;
+
+/// The base numbers that a buffer has room for beside its contents, which then can start on a cache line.
+const fn room<T>() -> usize {
+    LINE.div_ceil(size_of::<T>())
+}
+
+/// What a buffer holds. It starts on a cache line: half of the long vectors would lie in two lines otherwise, or all of them.
+pub(super) fn contents<T>(buffer: &mut [T]) -> &mut [T] {
+    let start = buffer.as_ptr().align_offset(LINE).min(room::<T>());
+    let len = buffer.len() - room::<T>();
+    &mut buffer[start..start + len]
+}
+
+/// Disjoint buffers, borrowed together.
+pub(super) fn pick<T, const N: usize>(buffers: &mut [Vec<T>], which: [usize; N]) -> [&mut [T]; N] {
+    // The indices are distinct by construction.
+    let picked = buffers.get_disjoint_mut(which).expect("distinct buffers of a prepared workspace");
+    picked.map(|buffer| contents(buffer))
+}
+
+impl Network {
+    /// Makes every buffer long enough; allocates only when something grew.
+    pub(super) fn prepare<S: Scalar>(&self, batch: usize, work: &mut Workspace<S>) {
+        let n_buffers = 8 + 6 * self.layers.len();
+        if work.buffers.len() < n_buffers {
+            work.buffers.resize_with(n_buffers, Vec::new);
+        }
+        let mut fit = |which: usize, len: usize| {
+            let len = len + room::<S::Base>();
+            if work.buffers[which].len() != len {
+                work.buffers[which].clear();
+                work.buffers[which].resize(len, S::Base::default());
+            }
+        };
+        let most = |size: &dyn Fn(&Layer) -> usize| self.layers.iter().map(size).max().unwrap_or(0);
+        let values = S::PLANES * batch * most(&|layer| layer.positions * layer.n_out);
+        let read = S::PLANES * batch * most(&|layer| layer.rearranged());
+        fit(THETA, S::PLANES * self.parameters.len());
+        fit(GRAD, S::PLANES * self.parameters.len());
+        fit(INPUT, self.architecture.widths[0] * batch);
+        fit(D[0], values);
+        fit(D[1], values);
+        fit(SCRATCH, S::PLANES * most(&|layer| layer.n_out).max(2 * batch));
+        fit(READ, read);
+        fit(D_READ, read);
+        for (l, layer) in self.layers.iter().enumerate() {
+            let row = S::PLANES * layer.positions * batch;
+            fit(xhat(l), layer.n_out * row);
+            let keeps_slope = self.architecture.activation.keeps_slope();
+            fit(slope(l), if keeps_slope { layer.n_out * row } else { 0 });
+            fit(output(l), layer.n_out * row);
+            match self.architecture.normalisation.group_size(layer.n_out) {
+                Some(size) => fit(inverse(l), layer.n_out / size * row),
+                None => fit(inverse(l), layer.n_out * S::PLANES),
+            }
+            fit(mean(l), layer.n_out * S::PLANES);
+            fit(pooled(l), layer.pooled.map_or(0, |image| S::PLANES * image.pooled().len() * batch));
+        }
+    }
+}
