@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rand::RngExt;
 use ratecheck::data::Dataset;
 use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Workspace};
@@ -13,6 +12,7 @@ use ratecheck::network::{
 use ratecheck::random::Seed;
 
 use crate::evidence::Unevaluated;
+use crate::instances::shuffle;
 
 /// How the network is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +145,7 @@ impl Task {
         let mut training = Training { epochs: Vec::new(), divergence: None };
         let mut averages: Option<UnitStatistics> = None;
         for _ in 0..self.n_epochs {
-            for i in 0..order.len() {
-                let other = draws.random_range(i as u64..order.len() as u64) as usize;
-                order.swap(i, other);
-            }
+            shuffle(&mut order, &mut draws);
             let mut total = 0.0;
             for z in order.chunks_exact(self.batch) {
                 match stepper.step_with(z) {

@@ -116,12 +116,16 @@ pub(crate) fn ordered_digits(standardise: bool) -> &'static Dataset {
 pub(crate) fn shuffled_digits(seed: &Seed, standardise: bool) -> Dataset {
     let data = ordered_digits(standardise);
     let mut order: Vec<usize> = (0..data.n_examples()).collect();
-    let mut generator = seed.generator("digits/order");
+    shuffle(&mut order, &mut seed.generator("digits/order"));
+    data.select(&order)
+}
+
+/// A uniformly random order (Fisher and Yates), the same on 32- and 64-bit machines.
+pub(crate) fn shuffle(order: &mut [usize], generator: &mut Generator) {
     for i in 0..order.len() {
-        let j = generator.random_range(i as u64..data.n_examples() as u64) as usize;
+        let j = generator.random_range(i as u64..order.len() as u64) as usize;
         order.swap(i, j);
     }
-    data.select(&order)
 }
 
 /// The two-hidden-layer network of the digits: 64-16-16-10, cross-entropy, weight decay 1e-2 on g, on the first

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use rand::RngExt;
 use ratecheck::network::Image;
 use rayon::prelude::*;
 
@@ -15,7 +14,7 @@ use crate::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Soundness, Statement, Unevaluated,
 };
 use crate::experiment::{Epoch, Setting, Task, Training};
-use crate::instances::ordered_digits;
+use crate::instances::{ordered_digits, shuffle};
 use crate::plot::{Axis, Plot, Series, Style};
 
 /// See the module's first line.
@@ -206,11 +205,7 @@ fn train(context: &Context, setting: Setting, rates: Rates, etas: &[f64]) -> Res
 fn task(context: &Context) -> Task {
     let (budget, data) = (Budget::of(context), ordered_digits(true));
     let mut order: Vec<usize> = (0..data.n_examples()).collect();
-    let mut generator = context.generator("digits");
-    for i in 0..order.len() {
-        let other = generator.random_range(i as u64..order.len() as u64) as usize;
-        order.swap(i, other);
-    }
+    shuffle(&mut order, &mut context.generator("digits"));
     let (train, rest) = order.split_at(budget.n_train);
     Task {
         image: Image { channels: 1, height: 8, width: 8 },
