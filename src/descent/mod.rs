@@ -8,6 +8,7 @@
 
 mod lockstep;
 mod memory;
+mod precision;
 mod record;
 mod rule;
 mod run;
@@ -15,6 +16,7 @@ mod schedule;
 mod stepper;
 
 pub use lockstep::{Lockstep, run_in_lockstep};
+pub use precision::{Buffers, Precision};
 pub use record::{Record, Running, Source};
 pub use rule::StepRule;
 pub use run::{Plan, Recording, Trace, run, run_many};

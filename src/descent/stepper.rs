@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::memory::Memory;
+use super::precision::{Buffers, Evaluator, Precision};
 use super::rule::{StepRule, move_against};
 use super::schedule::Schedule;
-use crate::loss::{Loss, Workspace};
+use crate::loss::Loss;
 use crate::parameters::norm_sq;
 use crate::random::Generator;
 
@@ -100,7 +101,7 @@ pub struct Stepper<'a, L: Loss> {
     gradient: Vec<f64>,
     w_norm_sq: Vec<f64>,
     gradient_norm_sq: Vec<f64>,
-    work: Workspace<f64>,
+    evaluator: Evaluator,
     permutation: Vec<usize>,
     divergence: Option<Divergence>,
 }
@@ -132,7 +133,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
             gradient: vec![0.0; loss.parameters().len()],
             w_norm_sq: vec![0.0; n_blocks],
             gradient_norm_sq: vec![0.0; n_blocks],
-            work: Workspace::default(),
+            evaluator: Evaluator::new(Precision::Double),
             permutation: Vec::new(),
             divergence: None,
         };
@@ -144,6 +145,13 @@ impl<'a, L: Loss> Stepper<'a, L> {
     #[must_use]
     pub fn keeping_theta_before(mut self) -> Self {
         self.before = Some(self.theta.clone());
+        self
+    }
+
+    /// Evaluates F_z and its gradient in this arithmetic, [`Precision::Double`] unless it is said.
+    #[must_use]
+    pub fn evaluating_in(mut self, precision: Precision) -> Self {
+        self.evaluator = Evaluator::new(precision);
         self
     }
 
@@ -194,7 +202,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
     /// When something is not finite, now or in an earlier step.
     pub fn step_with(&mut self, z: &[usize]) -> Result<Step, Divergence> {
         self.divergence.map_or(Ok(()), Err)?;
-        let loss = self.loss.sample_gradient(z, &self.theta, &mut self.gradient, &mut self.work);
+        let loss = self.evaluator.gradient(self.loss, z, &self.theta, &mut self.gradient);
         let step = self.look(loss)?;
         self.advance(step)?;
         Ok(step)
@@ -239,8 +247,8 @@ impl<'a, L: Loss> Stepper<'a, L> {
 
     /// The buffers of the last evaluation, for what a loss leaves there: see
     /// [`Network::unit_statistics`](crate::network::Network::unit_statistics).
-    pub fn workspace(&mut self) -> &mut Workspace<f64> {
-        &mut self.work
+    pub fn buffers(&mut self) -> Buffers<'_> {
+        self.evaluator.buffers()
     }
 
     /// Draws z and looks at F_z without moving.
@@ -248,7 +256,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
     pub(super) fn evaluate(&mut self) -> Result<Step, Divergence> {
         self.divergence.map_or(Ok(()), Err)?;
         let z = self.loss.minibatches().draw(&mut self.generator, &mut self.permutation);
-        let loss = self.loss.sample_gradient(z, &self.theta, &mut self.gradient, &mut self.work);
+        let loss = self.evaluator.gradient(self.loss, z, &self.theta, &mut self.gradient);
         self.look(loss)
     }
 

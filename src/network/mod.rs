@@ -13,6 +13,7 @@ mod normalisation;
 mod objective;
 mod pass;
 mod rows;
+mod vgg;
 
 pub use activation::Activation;
 pub use architecture::{Architecture, Convolution, Convolutions, NetworkError, NetworkPart};

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rand::RngExt;
+use ratecheck::descent::{Buffers, Precision, Schedule, StepRule, Stepper};
 use ratecheck::loss::{Loss, Workspace};
 use ratecheck::network::{Activation, Network, Normalisation, Objective};
 use ratecheck::random::{Seed, normals};
@@ -129,4 +130,31 @@ proptest! {
         let [before, after] = is_invariant(&network, &theta, 6, block, exponent);
         prop_assert_eq!(before, after);
     }
+}
+
+/// The gradient in single precision, the step in double.
+#[test]
+fn a_stepper_can_evaluate_in_single_precision() {
+    let mut generator = Seed::new(8).generator("single/stepper");
+    let (network, theta) =
+        network::network(Normalisation::BatchNorm, Activation::Relu, Objective::CrossEntropy, 16, &mut generator);
+    let z: Vec<usize> = (0..16).collect();
+    let mut expected = vec![0.0_f32; theta.len()];
+    let mut work = Workspace::default();
+    let loss = network.sample_gradient(&z, &single(&theta), &mut expected, &mut work);
+    let eta = Schedule::constant(0.5).expect("a positive rate");
+    let stepper = Stepper::new(&network, &theta, StepRule::Gradient, eta, eta, generator);
+    let mut stepper = stepper.evaluating_in(Precision::Single);
+    let step = stepper.step_with(&z).expect("finite numbers");
+    assert_eq!(step.loss, loss.value());
+    for (i, (x, d)) in theta.iter().zip(&expected).enumerate() {
+        assert_eq!(stepper.gradient()[i], d.value());
+        assert_eq!(stepper.theta()[i], x - 0.5 * d.value());
+    }
+    let Buffers::Single(buffers) = stepper.buffers() else { panic!("the buffers of an evaluation in f32") };
+    assert_eq!(network.unit_statistics(buffers), network.unit_statistics(&mut work));
+    // 1e39 is beyond the largest f32: the run ends, and nothing of it is taken for a number.
+    let huge: Vec<f64> = theta.iter().map(|x| x * 1e39).collect();
+    stepper.restart(&huge, 0);
+    assert!(stepper.step_with(&z).is_err());
 }

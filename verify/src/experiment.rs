@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use ratecheck::data::Dataset;
-use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
+use ratecheck::descent::{Buffers, Divergence, Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Workspace};
 use ratecheck::network::{
-    Activation, Architecture, Convolution, Convolutions, Image, Network, NetworkError, Normalisation, Objective,
-    UnitStatistics,
+    Activation, Architecture, Convolutions, Image, Network, NetworkError, Normalisation, Objective, UnitStatistics,
 };
 use ratecheck::random::Seed;
 
@@ -34,29 +33,6 @@ impl Setting {
             Self::Removed => "BN removed",
         }
     }
-}
-
-/// The paper's layers: 2 x conv64, pooling, 3 x conv128, pooling, 3 x conv256, pooling, 3 x conv512, pooling, 3 x conv512, pooling,
-/// fc512, fc10. `width` multiplies the numbers of filters and units (1 is the paper's); of the five stages as many are built as the
-/// image can be halved, all of them for 32x32. Returns the filters and the units of the dense layer before the classes.
-///
-/// ```
-/// use ratecheck::network::Image;
-/// use ratecheck_verify::experiment::vgg;
-/// let (filters, dense) = vgg(Image { channels: 3, height: 32, width: 32 }, 1.0);
-/// assert_eq!((filters.layers.len(), filters.layers[13].filters, dense), (14, 512, 512));
-/// // 8x8 digits, narrow: 2 x conv4, 3 x conv8, 3 x conv16, fc32.
-/// let (filters, dense) = vgg(Image { channels: 1, height: 8, width: 8 }, 1.0 / 16.0);
-/// assert_eq!((filters.layers.len(), filters.layers[7].filters, dense), (8, 16, 32));
-/// ```
-pub fn vgg(image: Image, width: f64) -> (Convolutions, usize) {
-    let wide = |n: usize| ((n as f64 * width).round() as usize).max(1);
-    let halvings = image.height.min(image.width).max(1).ilog2() as usize;
-    let stages = [(2, 64), (3, 128), (3, 256), (3, 512), (3, 512)];
-    let layer = |(depth, filters): (usize, usize)| {
-        (1..=depth).map(move |k| Convolution { filters: wide(filters), pooled: k == depth })
-    };
-    (Convolutions { image, layers: stages.into_iter().take(halvings).flat_map(layer).collect() }, wide(512))
 }
 
 /// What is learned, and how long.
@@ -118,7 +94,7 @@ impl Training {
 impl Task {
     /// The network, with batch normalisation without epsilon and ReLU, or without any normalisation.
     fn network(&self, setting: Setting) -> Result<Network, NetworkError> {
-        let (filters, dense) = vgg(self.image, self.width);
+        let (filters, dense) = Convolutions::vgg(self.image, self.width);
         let architecture = Architecture {
             widths: vec![self.train.n_features(), dense, self.n_classes],
             normalisation: if setting == Setting::Removed { Normalisation::None } else { Normalisation::BatchNorm },
@@ -155,7 +131,11 @@ impl Task {
                         return Ok(training);
                     }
                 }
-                let Some(found) = network.unit_statistics(stepper.workspace()) else { continue };
+                let found = match stepper.buffers() {
+                    Buffers::Double(work) => network.unit_statistics(work),
+                    Buffers::Single(work) => network.unit_statistics(work),
+                };
+                let Some(found) = found else { continue };
                 averages.get_or_insert_with(|| found.clone()).average(KEEP, &found);
                 if setting == Setting::Removed {
                     let theta = network.with_unit_scales(stepper.theta());
