@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything that was asked for holds, and every control was rejected.
     Holds = 0,
-    /// A claim failed, or could not be evaluated; what was found of a constant contradicts what was proved; a claimed rate fails; a regression was found.
+    /// A claim failed, or could not be evaluated; what was found of a constant contradicts what was proved; a claimed rate fails; an expectation is missed; a regression was found.
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
@@ -54,7 +54,7 @@ impl Exit {
             Self::NothingSelected => "no claim, or no built-in instance, has the given name",
             Self::Output => "a file, or standard output, could not be written",
             Self::Input => "a file that was named cannot be used: it is absent, damaged, or of another kind",
-            Self::Busy => "another process works in the directory of the sweep",
+            Self::Busy => "another process works in the directory of the sweep or experiment",
             Self::Internal => "a bug in ratecheck: please report it",
         }
     }
@@ -67,7 +67,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// What exit code 1 says of each command that can end with it.
-pub const FAILED: [(&str, &str); 8] = [
+pub const FAILED: [(&str, &str); 9] = [
     ("verify", "a claim fails, or could not be evaluated"),
     ("replay", "the verdict is worse, or a control or slope differs, as with `compare`"),
     ("compare", "a verdict is worse; a claim, control or slope is gone; or the intervals of a slope no longer overlap"),
@@ -75,6 +75,7 @@ pub const FAILED: [(&str, &str); 8] = [
     ("calibrate", "a decision was wrong more often than its level allows"),
     ("fit", "the claimed rate fails"),
     ("constants", "a proved bound lies below what was found, or a constant is not finite"),
+    ("experiment", "an expectation is missed from every start"),
     ("bench", "a run of the sweep diverged"),
 ];
 

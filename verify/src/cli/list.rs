@@ -57,7 +57,7 @@ fn plain(claims: Claims<'_>) -> String {
     claims.iter().map(|claim| line(claim.statement())).collect()
 }
 
-/// Every statement of the paper, in the order of print: its claims, in brackets those at home elsewhere, or why it has none.
+/// Every statement of the paper, in the order of print: its claims, in brackets those at home elsewhere.
 fn map(claims: Claims<'_>) -> String {
     let names = || MANIFEST.iter().flat_map(|section| section.statements).map(|printed| printed.name());
     let longest = names().map(|name| name.chars().count()).max().unwrap_or(0);
@@ -65,15 +65,10 @@ fn map(claims: Claims<'_>) -> String {
     for section in MANIFEST {
         text += &format!("{}\n", section.title);
         for printed in section.statements {
-            let covered = match printed.excluded {
-                Some(reason) => format!("- {reason}"),
-                None => {
-                    let also = (!printed.also.is_empty()).then(|| format!("({})", printed.also.join(", ")));
-                    let own: Vec<String> = printed.claims.iter().map(|id| marked(id, claims)).collect();
-                    let own = (!own.is_empty()).then(|| own.join(", "));
-                    own.into_iter().chain(also).collect::<Vec<_>>().join(" ")
-                }
-            };
+            let also = (!printed.also.is_empty()).then(|| format!("({})", printed.also.join(", ")));
+            let own: Vec<String> = printed.claims.iter().map(|id| marked(id, claims)).collect();
+            let own = (!own.is_empty()).then(|| own.join(", "));
+            let covered = own.into_iter().chain(also).collect::<Vec<_>>().join(" ");
             text += &format!("  {:longest$}  {covered}\n", printed.name());
         }
     }

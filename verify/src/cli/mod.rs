@@ -9,6 +9,7 @@ mod constants;
 mod details;
 mod errata;
 mod exit;
+mod experiment;
 mod explain;
 mod fit;
 mod inspect;
@@ -57,6 +58,7 @@ Examples:
   ratecheck sweep plan.toml --dry-run        a grid of runs: which, and how long they will take
   ratecheck sweep plan.toml                  all of them; stop it and start it again as you like
   ratecheck merge part-1 part-2 --out whole  parts of a sweep into one
+  ratecheck experiment d1                    the paper's first figure, on real images if they are there
   ratecheck bench                            how fast the engine is here, in half a minute";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
@@ -98,6 +100,8 @@ enum Command {
     Constants(constants::Arguments),
     /// Run a grid of learning rates, schedules, step rules, losses and seeds; what is done is never run again.
     Sweep(sweep::Arguments),
+    /// Run the experiments of the paper's appendix D: SGD, projected SGD, and no BN, over four decades of learning rates.
+    Experiment(experiment::Arguments),
     /// Join the parts of a sweep that were run with --shard.
     Merge(merge::Arguments),
     /// Measure how fast the engine is on this machine: steps, gradients and a sweep, beside a product of matrices.
@@ -177,6 +181,7 @@ fn run(command: Option<Command>, console: Console, claims: Claims<'_>) -> Result
         Command::Inspect(arguments) => inspect::run(&arguments, console),
         Command::Constants(arguments) => constants::run(&arguments, console),
         Command::Sweep(arguments) => sweep::run(&arguments, console),
+        Command::Experiment(arguments) => experiment::run(&arguments, console),
         Command::Merge(arguments) => merge::run(&arguments, console),
         Command::Bench(arguments) => bench::run(&arguments, console),
         Command::Schema(arguments) => schema::run(&arguments, console),

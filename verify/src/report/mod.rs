@@ -14,6 +14,7 @@
 mod axis;
 mod constants;
 mod error;
+mod experiment;
 mod fit;
 mod json;
 mod junit;
@@ -35,6 +36,8 @@ use std::path::{Path, PathBuf};
 
 pub use constants::write_constants;
 pub use error::ReportError;
+pub(crate) use experiment::{HEADER, row};
+pub use experiment::{Shown, write_experiment};
 pub use fit::write_fit;
 pub(crate) use json::pretty;
 pub use table::terminal_table;

@@ -24,7 +24,8 @@ impl Shard {
     /// All of it.
     pub const WHOLE: Self = Self { k: 1, n: 1 };
 
-    fn holds(self, place: usize) -> bool {
+    /// Whether the cell with this number is one of the part's.
+    pub(crate) fn holds(self, place: usize) -> bool {
         place % self.n == self.k - 1
     }
 }

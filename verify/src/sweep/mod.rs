@@ -32,12 +32,12 @@ mod execute;
 mod grid;
 mod instance;
 mod merge;
-mod npz;
-mod outcome;
+pub(crate) mod npz;
+pub(crate) mod outcome;
 mod plan;
 mod quantity;
-mod results;
-mod store;
+pub(crate) mod results;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 

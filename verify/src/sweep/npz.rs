@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 /// The entries of an array, in C order.
 #[derive(Clone, Debug)]
-pub(super) enum Data {
+pub(crate) enum Data {
     /// `<f8`.
     Reals(Vec<f64>),
     /// `<i8`.
@@ -21,15 +21,15 @@ pub(super) enum Data {
 
 /// An array with its name.
 #[derive(Clone, Debug)]
-pub(super) struct Array {
-    pub(super) name: &'static str,
-    pub(super) shape: Vec<usize>,
-    pub(super) data: Data,
+pub(crate) struct Array {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) data: Data,
 }
 
 impl Data {
     /// The type as NumPy writes it.
-    pub(super) fn dtype(&self) -> String {
+    pub(crate) fn dtype(&self) -> String {
         match self {
             Self::Reals(_) => "<f8".to_owned(),
             Self::Integers(_) => "<i8".to_owned(),
@@ -77,7 +77,7 @@ fn npy(array: &Array) -> Vec<u8> {
 }
 
 /// The archive.
-pub(super) fn npz(arrays: &[Array]) -> zip::result::ZipResult<Vec<u8>> {
+pub(crate) fn npz(arrays: &[Array]) -> zip::result::ZipResult<Vec<u8>> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for array in arrays {
         let content = npy(array);

@@ -116,31 +116,20 @@ pub enum Damage {
 }
 
 /// A cell's name: the SHA-256 of what determines it, in hexadecimal digits.
-pub(super) fn hex_of(bytes: &[u8]) -> String {
+pub(crate) fn hex_of(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The file of a cell: a line that says what it is, the line that determines the cell, the numbers as they are in memory (eight
-/// bytes each, the least significant first), and the SHA-256 of all that.
-pub(super) fn encode(identity: &str, outcome: &Outcome) -> Vec<u8> {
-    let (what, step) = match outcome.divergence {
-        None => (0, 0),
-        Some(Divergence { step, what: NotFinite::Loss }) => (1, step),
-        Some(Divergence { step, what: NotFinite::Gradient }) => (2, step),
-        Some(Divergence { step, what: NotFinite::Parameters }) => (3, step),
-    };
-    let mut bytes = [MAGIC, identity.as_bytes(), b"\n"].concat();
-    for n in [outcome.n_blocks as u64, what, step, outcome.n_rows() as u64] {
-        bytes.extend(n.to_le_bytes());
-    }
-    bytes.extend(outcome.values.iter().flat_map(|x| x.to_bits().to_le_bytes()));
+/// The file of a cell: a line that says what it is, the line that determines the cell, what it holds, and the SHA-256 of all that.
+pub(crate) fn seal(identity: &str, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = [MAGIC, identity.as_bytes(), b"\n", payload].concat();
     let sum = Sha256::digest(&bytes);
     bytes.extend(sum);
     bytes
 }
 
-/// The run in a cell's file, if it is the cell called `key`.
-pub(super) fn decode(bytes: &[u8], key: &str) -> Result<Outcome, Damage> {
+/// What the file of the cell called `key` holds, if it is that.
+pub(crate) fn unseal<'a>(bytes: &'a [u8], key: &str) -> Result<&'a [u8], Damage> {
     let at = bytes.len().checked_sub(SUM).ok_or(Damage::Broken)?;
     let (content, sum) = bytes.split_at(at);
     if Sha256::digest(content).as_slice() != sum {
@@ -149,31 +138,62 @@ pub(super) fn decode(bytes: &[u8], key: &str) -> Result<Outcome, Damage> {
     // The checksum fits: someone meant the file to be as it is.
     let rest = content.strip_prefix(MAGIC).ok_or(Damage::Foreign)?;
     let end = rest.iter().position(|&byte| byte == b'\n').ok_or(Damage::Foreign)?;
-    if hex_of(&rest[..end]) != key {
-        return Err(Damage::Foreign);
+    if hex_of(&rest[..end]) == key { Ok(&rest[end + 1..]) } else { Err(Damage::Foreign) }
+}
+
+/// Where and how a run left the finite numbers, in two words.
+pub(crate) fn divergence_words(divergence: Option<Divergence>) -> [u64; 2] {
+    match divergence {
+        None => [0, 0],
+        Some(Divergence { step, what: NotFinite::Loss }) => [1, step],
+        Some(Divergence { step, what: NotFinite::Gradient }) => [2, step],
+        Some(Divergence { step, what: NotFinite::Parameters }) => [3, step],
     }
-    numbers(&rest[end + 1..]).ok_or(Damage::Foreign)
+}
+
+/// The same read back; nothing if the words say nothing.
+pub(crate) fn divergence_of([what, step]: [u64; 2]) -> Option<Option<Divergence>> {
+    let what = match what {
+        0 => return Some(None),
+        1 => NotFinite::Loss,
+        2 => NotFinite::Gradient,
+        3 => NotFinite::Parameters,
+        _ => return None,
+    };
+    Some(Some(Divergence { step, what }))
+}
+
+/// Words as they are in memory: eight bytes each, the least significant first.
+pub(crate) fn bytes_of(words: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    words.into_iter().flat_map(u64::to_le_bytes).collect()
+}
+
+/// The same read back; nothing if a word is cut short.
+pub(crate) fn words_of(bytes: &[u8]) -> Option<Vec<u64>> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    rest.is_empty().then(|| words.iter().map(|&word| u64::from_le_bytes(word)).collect())
+}
+
+/// The file of a cell with this outcome.
+pub(super) fn encode(identity: &str, outcome: &Outcome) -> Vec<u8> {
+    let [what, step] = divergence_words(outcome.divergence);
+    let head = [outcome.n_blocks as u64, what, step, outcome.n_rows() as u64];
+    seal(identity, &bytes_of(head.into_iter().chain(outcome.values.iter().map(|x| x.to_bits()))))
+}
+
+/// The run in a cell's file, if it is the cell called `key`.
+pub(super) fn decode(bytes: &[u8], key: &str) -> Result<Outcome, Damage> {
+    numbers(unseal(bytes, key)?).ok_or(Damage::Foreign)
 }
 
 fn numbers(bytes: &[u8]) -> Option<Outcome> {
-    let words: Vec<u64> =
-        bytes.chunks_exact(8).map(|b| b.try_into().map(u64::from_le_bytes)).collect::<Result<_, _>>().ok()?;
+    let words = words_of(bytes)?;
     let (&[n_blocks, what, step, n_rows], values) = words.split_first_chunk()?;
-    let what = match what {
-        0 => None,
-        1 => Some(NotFinite::Loss),
-        2 => Some(NotFinite::Gradient),
-        3 => Some(NotFinite::Parameters),
-        _ => return None,
-    };
+    let divergence = divergence_of([what, step])?;
     let n_blocks = usize::try_from(n_blocks).ok()?;
     let row_len = n_blocks.checked_mul(PER_BLOCK)?.checked_add(SCALARS)?;
-    let fits = bytes.len().is_multiple_of(8) && row_len.checked_mul(usize::try_from(n_rows).ok()?)? == values.len();
-    fits.then(|| Outcome {
-        n_blocks,
-        divergence: what.map(|what| Divergence { step, what }),
-        values: values.iter().map(|&word| f64::from_bits(word)).collect(),
-    })
+    let fits = row_len.checked_mul(usize::try_from(n_rows).ok()?)? == values.len();
+    fits.then(|| Outcome { n_blocks, divergence, values: values.iter().map(|&word| f64::from_bits(word)).collect() })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ratecheck::descent::NotFinite;
+use ratecheck::descent::{Divergence, NotFinite};
 use serde::Serialize;
 
 use super::cell::{ENGINE, Runs};
@@ -75,8 +75,9 @@ const RUN_COLUMNS: [(&str, &str); 13] = [
     ("t", "number of steps made"),
 ];
 
-fn what(outcome: &Outcome) -> &'static str {
-    match outcome.divergence().map(|divergence| divergence.what) {
+/// What was not finite, in a word.
+pub(crate) fn what(divergence: Option<Divergence>) -> &'static str {
+    match divergence.map(|divergence| divergence.what) {
         None => "",
         Some(NotFinite::Loss) => "loss",
         Some(NotFinite::Gradient) => "gradient",
@@ -110,7 +111,7 @@ fn table(manifest: &Manifest, outcomes: &[Outcome]) -> Result<Vec<u8>, Box<dyn s
             optional(cell.c_g),
             cell.seed.map_or_else(String::new, |seed| seed.to_string()),
             divergence.map_or_else(String::new, |divergence| divergence.step.to_string()),
-            what(outcome).to_owned(),
+            what(outcome.divergence()).to_owned(),
         ]);
         for (row, t) in manifest.runs.horizons.iter().enumerate() {
             let mut fields = start.clone();
@@ -148,7 +149,7 @@ fn arrays(manifest: &Manifest, outcomes: &[Outcome]) -> Vec<Array> {
         all(&mut cells.iter().map(|cell| cell.c_g)),
         Data::Naturals(cells.iter().map(|cell| cell.seed.unwrap_or(0)).collect()),
         Data::Integers(outcomes.iter().map(at).collect()),
-        Data::Texts(outcomes.iter().map(|outcome| what(outcome).to_owned()).collect()),
+        Data::Texts(outcomes.iter().map(|outcome| what(outcome.divergence()).to_owned()).collect()),
         Data::Integers(horizons.iter().map(|&t| whole(t)).collect()),
     ];
     let shape = |name: &str| vec![if name == "t" { horizons.len() } else { cells.len() }];

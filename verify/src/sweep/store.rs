@@ -173,8 +173,13 @@ pub fn read_cell(dir: &Path, key: &str) -> Result<Option<Outcome>, Damage> {
 
 /// The same, with the bytes of the file.
 pub(super) fn read_bytes(dir: &Path, key: &str) -> Result<Option<(Outcome, Vec<u8>)>, Damage> {
+    file_of(dir, key)?.map(|bytes| decode(&bytes, key).map(|outcome| (outcome, bytes))).transpose()
+}
+
+/// The file of a cell, if there is one of that name.
+pub(crate) fn file_of(dir: &Path, key: &str) -> Result<Option<Vec<u8>>, Damage> {
     match std::fs::read(path_of(dir, key)) {
-        Ok(bytes) => decode(&bytes, key).map(|outcome| Some((outcome, bytes))),
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(_) => Err(Damage::Broken),
     }
@@ -240,13 +245,13 @@ impl Store {
     }
 
     /// Writes a finished cell that comes from another directory.
-    pub(super) fn keep_bytes(&self, key: &str, bytes: &[u8]) -> Result<(), SweepError> {
+    pub(crate) fn keep_bytes(&self, key: &str, bytes: &[u8]) -> Result<(), SweepError> {
         write(path_of(&self.dir, key), bytes)?;
         Ok(())
     }
 
     /// Writes a file, unless it is there with the same content. Returns whether it was written.
-    pub(super) fn write_if_new(&self, name: &str, content: &[u8]) -> Result<bool, SweepError> {
+    pub(crate) fn write_if_new(&self, name: &str, content: &[u8]) -> Result<bool, SweepError> {
         let path = self.dir.join(name);
         if std::fs::read(&path).is_ok_and(|old| old == content) {
             return Ok(false);

@@ -4,6 +4,7 @@
 //! starts itself as a `ratecheck` with other claims.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod experiment;
 mod flags;
 mod guide;
 mod replay;
@@ -184,7 +185,7 @@ fn list_and_explain() {
     for claim in ratecheck_verify::claims::CLAIMS {
         assert!(map.contains(claim.statement().id), "{map}");
     }
-    assert!(map.contains("Theorem 2.5 (9)") && map.contains("- the paper's size is not run"), "{map}");
+    assert!(map.contains("Theorem 2.5 (9)") && map.contains("D.2 Unified rate"), "{map}");
     let explained = ratecheck(&["explain", "lemma-2.2"], Path::new("."));
     assert_eq!(code(&explained), 0);
     let explained = String::from_utf8(explained.stdout).unwrap();
@@ -290,6 +291,10 @@ fn main() -> ExitCode {
         ("conformance_tries_many_seeds", conformance_tries_many_seeds),
         ("bench_measures_everything", bench_measures_everything),
         ("every_other_exit_code", every_other_exit_code),
+        ("an_experiment_answers_and_is_not_run_twice", experiment::answers_and_is_not_run_twice),
+        ("an_experiment_runs_in_parts", experiment::runs_in_parts),
+        ("an_experiment_says_what_it_would_run", experiment::says_what_it_would_run),
+        ("bad_input_of_an_experiment_is_one_line", experiment::bad_input_is_one_line),
         ("report_writes_the_same_bytes", reports::writes_the_same_bytes),
         ("report_leaves_the_numbers_alone", reports::leaves_the_numbers_alone),
         ("report_refuses_what_is_no_results_json", reports::refuses_what_is_no_results_json),

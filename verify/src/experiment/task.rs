@@ -1,20 +1,24 @@
-//! Appendix D: a network of the paper's kind is trained by SGD, by projected SGD, and with batch normalisation removed.
+//! One training.
 
 use std::sync::Arc;
 
 use ratecheck::data::Dataset;
-use ratecheck::descent::{Buffers, Divergence, Schedule, StepRule, Stepper};
+use ratecheck::descent::{Buffers, Divergence, Precision, Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Workspace};
 use ratecheck::network::{
     Activation, Architecture, Convolutions, Image, Network, NetworkError, Normalisation, Objective, UnitStatistics,
 };
 use ratecheck::random::Seed;
+use ratecheck::scalar::Scalar;
+
+use serde::{Deserialize, Serialize};
 
 use crate::evidence::Unevaluated;
 use crate::instances::shuffle;
 
 /// How the network is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Setting {
     /// Setting 1: standard SGD.
     Sgd,
@@ -52,6 +56,8 @@ pub struct Task {
     pub batch: usize,
     /// How often every example is seen.
     pub n_epochs: usize,
+    /// The arithmetic of the network.
+    pub precision: Precision,
 }
 
 /// What one epoch shows.
@@ -61,8 +67,8 @@ pub struct Epoch {
     pub loss: f64,
     /// The share of the test examples that are classified right, with running averages of the statistics.
     pub accuracy: f64,
-    /// eta_w/||w_i||^2 at its end, the mean over the blocks.
-    pub effective_lr: f64,
+    /// ||w_i||^2 of every block at its end: filters and rows, then (gamma, beta) of every layer but the last.
+    pub w_norm_sq: Vec<f64>,
 }
 
 /// One training.
@@ -93,7 +99,7 @@ impl Training {
 
 impl Task {
     /// The network, with batch normalisation without epsilon and ReLU, or without any normalisation.
-    fn network(&self, setting: Setting) -> Result<Network, NetworkError> {
+    pub(super) fn network(&self, setting: Setting) -> Result<Network, NetworkError> {
         let (filters, dense) = Convolutions::vgg(self.image, self.width);
         let architecture = Architecture {
             widths: vec![self.train.n_features(), dense, self.n_classes],
@@ -107,15 +113,23 @@ impl Task {
     }
 
     /// Trains from a start and with an order of the examples that the seed determines: the same for every setting and rate.
+    /// `seen` hears of every epoch.
     ///
     /// # Errors
     /// When the network does not fit the data, or a rate is not positive.
-    pub fn train(&self, setting: Setting, [eta_w, eta_g]: [f64; 2], seed: &Seed) -> Result<Training, Unevaluated> {
+    pub fn train(
+        &self,
+        setting: Setting,
+        [eta_w, eta_g]: [f64; 2],
+        seed: &Seed,
+        seen: impl Fn(),
+    ) -> Result<Training, Unevaluated> {
         let network = self.network(setting)?;
         let start = network.initialise(&mut seed.generator("start"));
         let rule = if setting == Setting::Projected { StepRule::Projected } else { StepRule::Gradient };
         let [rate_w, rate_g] = [Schedule::constant(eta_w)?, Schedule::constant(eta_g)?];
-        let mut stepper = Stepper::new(&network, &start, rule, rate_w, rate_g, seed.generator("unused"));
+        let stepper = Stepper::new(&network, &start, rule, rate_w, rate_g, seed.generator("unused"));
+        let mut stepper = stepper.evaluating_in(self.precision);
         let mut draws = seed.generator("order");
         let mut order: Vec<usize> = (0..self.train.n_examples()).collect();
         let mut training = Training { epochs: Vec::new(), divergence: None };
@@ -144,12 +158,12 @@ impl Task {
                 }
             }
             let n_steps = (order.len() / self.batch) as f64;
-            let rates = stepper.w_norm_sq().iter().map(|n| eta_w / n);
             training.epochs.push(Epoch {
                 loss: total / n_steps,
                 accuracy: self.accuracy(&network, stepper.theta(), averages.as_ref())?,
-                effective_lr: rates.sum::<f64>() / stepper.w_norm_sq().len() as f64,
+                w_norm_sq: stepper.w_norm_sq().to_vec(),
             });
+            seen();
         }
         Ok(training)
     }
@@ -158,9 +172,19 @@ impl Task {
     fn accuracy(&self, network: &Network, theta: &[f64], found: Option<&UnitStatistics>) -> Result<f64, Unevaluated> {
         let Some(found) = found else { return Err(Unevaluated("an epoch without a minibatch".to_owned())) };
         let (frozen, theta) = network.frozen(theta, found, Arc::clone(&self.test))?;
-        let (all, mut work): (Vec<usize>, _) = ((0..self.test.n_examples()).collect(), Workspace::default());
-        // In pieces, so that the memory does not grow with the test set.
-        let right: usize = all.chunks(self.batch).map(|z| frozen.count_right(z, &theta, &mut work)).sum();
-        Ok(right as f64 / all.len() as f64)
+        let right = match self.precision {
+            Precision::Double => count_right(&frozen, &theta, self.batch),
+            Precision::Single => {
+                let theta: Vec<f32> = theta.iter().map(|&x| f32::from_f64(x)).collect();
+                count_right(&frozen, &theta, self.batch)
+            }
+        };
+        Ok(right as f64 / self.test.n_examples() as f64)
     }
+}
+
+/// How many of all examples are classified right, in pieces, so that the memory does not grow with the test set.
+fn count_right<S: Scalar>(network: &Network, theta: &[S], batch: usize) -> usize {
+    let (all, mut work): (Vec<usize>, _) = ((0..network.data().n_examples()).collect(), Workspace::default());
+    all.chunks(batch).map(|z| network.count_right(z, theta, &mut work)).sum()
 }

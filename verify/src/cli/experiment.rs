@@ -1,0 +1,300 @@
+//! `ratecheck experiment d1|d2|d3`: the paper's experiments.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::console::Console;
+use super::sweep::stopped;
+use super::text::{columns, counted, heading};
+use super::{Exit, Stopped, pool};
+use crate::evidence::Profile;
+use crate::experiment::{
+    Answer, Cell, Figure, Pending, Plan, Source, Table, Task, collect, execute, pending, take_over,
+};
+use crate::report::{self, Shown, number, write_experiment};
+use crate::sweep::{Shard, Store};
+
+const EXAMPLES: &str = "\
+Examples:
+  ratecheck experiment d1                             separate learning rates, in two minutes
+  ratecheck experiment d2 --profile standard          one learning rate, within an hour
+  ratecheck experiment d3 --data cifar-10-batches-bin --width 0.125
+  ratecheck experiment d1 --data digits --dry-run     the trainings, and how long they will take
+  ratecheck experiment d1 --print-plan >my.toml       a plan to change, then: ratecheck experiment my.toml
+  ratecheck experiment d3 --shard 1/4 --out part-1    a quarter of it, on one of four machines
+  ratecheck experiment d3 --parts part-1 part-2 part-3 part-4 --out whole
+
+Images come from a directory of IDX files (MNIST, Fashion-MNIST) or of the binary version of CIFAR-10;
+without --data from Debian's dataset-fashion-mnist, or from the bundled digits where that is not there.
+d3 needs the trainings of d1 and d2: what is there already is not run again. Stop it whenever you like.";
+
+/// Which experiment, how large, and where to keep it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// d1, d2 or d3, or the file of a plan (TOML); docs/experiment.md describes it.
+    #[arg(value_name = "WHAT")]
+    what: PathBuf,
+    /// How large: quick (two minutes), standard (within an hour), full (the paper's: large machines).
+    #[arg(long, value_enum, default_value_t = Size::Quick)]
+    profile: Size,
+    /// The images: a directory, or `digits`.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The width of the network; 1 is the paper's.
+    #[arg(long, value_name = "FACTOR", value_parser = width)]
+    width: Option<f64>,
+    /// How often every example is seen.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// How many starts: the seeds 0 to N - 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..1000))]
+    seeds: Option<u32>,
+    /// Print the plan as TOML, and run nothing.
+    #[arg(long)]
+    print_plan: bool,
+    /// Print the trainings and an estimate of the time, and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run a part: every n-th training, starting with the k-th.
+    #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
+    shard: Shard,
+    /// Take over what is missing from these directories of parts.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    parts: Vec<PathBuf>,
+    /// Threads (0: one per core); the numbers do not depend on it.
+    #[arg(long, default_value_t = 0)]
+    jobs: usize,
+    /// The directory of the trainings, with one for each experiment's page.
+    #[arg(long, value_name = "DIR", default_value = "experiments")]
+    out: PathBuf,
+    /// Treat an undecided expectation as a failure (exit code 4).
+    #[arg(long)]
+    strict: bool,
+    /// Print the trainings and the estimate, or the expectations with their answers, as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Size {
+    Quick,
+    Standard,
+    Full,
+}
+
+impl From<Size> for Profile {
+    fn from(size: Size) -> Self {
+        match size {
+            Size::Quick => Self::Quick,
+            Size::Standard => Self::Standard,
+            Size::Full => Self::Full,
+        }
+    }
+}
+
+fn width(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(width) if (1e-3..=16.0).contains(&width) => Ok(width),
+        _ => Err("give a factor from 0.001 to 16, as 0.125".to_owned()),
+    }
+}
+
+/// Runs what is missing, and shows the figure if it was not a part.
+pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
+    let plan = plan(arguments)?;
+    if arguments.print_plan {
+        console.answer(&plan.toml())?;
+        return Ok(Exit::Holds);
+    }
+    let task = plan.task().map_err(|message| (Exit::Input, message))?;
+    let cells = plan.cells(&task);
+    let pool = pool(arguments.jobs)?;
+    let (threads, out) = (pool.current_num_threads(), &arguments.out);
+    if arguments.dry_run {
+        let found = pending(&cells, arguments.shard, out);
+        return preview(&plan, &task, &found, threads, arguments.json, console);
+    }
+    let store = Store::open(out).map_err(stopped)?;
+    take_over(&cells, &arguments.parts, &store).map_err(stopped)?;
+    let found = pending(&cells, arguments.shard, out);
+    if !arguments.json {
+        console.say(&opening(&plan, &found, out))?;
+    }
+    let bar = progress(&plan, &found, console);
+    let ran = execute(&task, &found.cells, threads, &store, || bar.inc(1));
+    bar.finish_and_clear();
+    ran.map_err(stopped)?;
+    if arguments.shard != Shard::WHOLE {
+        let last =
+            format!("The part {} is complete: give its directory to --parts, with the others.\n", arguments.shard);
+        console.answer(if arguments.json { "{}\n" } else { &last })?;
+        return Ok(Exit::Holds);
+    }
+    let found = collect(&plan, &cells, out).map_err(stopped)?;
+    let asked = Table::of(&plan, &found, task.n_classes);
+    let command = format!("ratecheck experiment plan.toml --out {}", out.display());
+    let shown = Shown { plan: &plan, task: &task, cells: &cells, found: &found, asked: &asked, command: &command };
+    let page = write_experiment(&shown, &out.join(plan.figure.name()));
+    let page = page.map_err(|error| (Exit::Output, error.to_string()))?;
+    if arguments.json {
+        console.json(&asked)?;
+    } else {
+        let rows = asked.iter().map(report::row);
+        let head = report::HEADER.map(str::to_owned).to_vec();
+        let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+        console.say(&format!("\n{}\n{}\n", heading("Expectations"), columns(&rows, 2)))?;
+        console.answer(&closing(&asked, &page))?;
+    }
+    Ok(exit(&asked, arguments.strict))
+}
+
+/// What the command line says.
+fn plan(arguments: &Arguments) -> Result<Plan, Stopped> {
+    let named = arguments.what.to_str().and_then(|what| Figure::ALL.iter().find(|(name, _)| *name == what));
+    let source = arguments
+        .data
+        .as_ref()
+        .map(|path| path.to_str().map_or_else(|| Source::Directory(path.clone()), Source::parse));
+    let mut plan = match named {
+        Some(&(_, figure)) => Plan::preset(figure, arguments.profile.into(), source.unwrap_or_else(Source::found)),
+        None => {
+            let mut plan = Plan::read(&arguments.what).map_err(|error| (Exit::Input, error.to_string()))?;
+            plan.source = source.unwrap_or(plan.source);
+            plan
+        }
+    };
+    plan.width = arguments.width.unwrap_or(plan.width);
+    plan.n_epochs = arguments.epochs.map_or(plan.n_epochs, |n| n as usize);
+    plan.seeds = arguments.seeds.map_or(plan.seeds, |n| (0..u64::from(n)).collect());
+    Ok(plan)
+}
+
+fn exit(asked: &[Table], strict: bool) -> Exit {
+    let any = |answer| asked.iter().any(|asked| asked.answer == answer);
+    if any(Answer::No) {
+        Exit::Failed
+    } else if strict && any(Answer::Undecided) {
+        Exit::Inconclusive
+    } else {
+        Exit::Holds
+    }
+}
+
+fn opening(plan: &Plan, found: &Pending<'_>, out: &Path) -> String {
+    let mut text = format!("{}, {} steps a training\n", plan.source.text(), number::count(plan.n_steps()));
+    if found.damaged > 0 {
+        text += &format!("{} in {} cannot be used: run again.\n", counted(found.damaged, "file"), out.display());
+    }
+    text + &match (found.done, found.cells.len()) {
+        (done, 0) => format!("All {done} trainings are there already: nothing to run.\n"),
+        (0, missing) => format!("{missing} trainings.\n"),
+        (done, missing) => format!("{done} trainings are there already; {missing} to go.\n"),
+    }
+}
+
+fn closing(asked: &[Table], page: &Path) -> String {
+    let of = |answer| asked.iter().filter(|asked| asked.answer == answer).count();
+    let (yes, no, open) = (of(Answer::Yes), of(Answer::No), of(Answer::Undecided));
+    let undecided = if open > 0 { format!(", {open} undecided") } else { String::new() };
+    let missed = if no > 0 { format!(", {no} missed") } else { String::new() };
+    format!("{yes} of {} met{missed}{undecided}: {}\n", counted(asked.len(), "expectation"), page.display())
+}
+
+fn progress(plan: &Plan, found: &Pending<'_>, console: Console) -> ProgressBar {
+    let length = (found.cells.len() * plan.n_epochs) as u64;
+    let bar = ProgressBar::with_draw_target(Some(length), console.progress());
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} epochs  {elapsed}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// What is to be done, as data.
+#[derive(Serialize)]
+struct Preview {
+    sets: Vec<Set>,
+    trainings: usize,
+    missing: usize,
+    steps: u64,
+    threads: usize,
+    /// Seconds that the missing ones will take on these threads, about.
+    seconds: f64,
+}
+
+/// Trainings that differ in their seeds only.
+#[derive(Serialize)]
+struct Set {
+    setting: &'static str,
+    eta_w: f64,
+    eta_g: f64,
+    missing: usize,
+}
+
+fn preview(
+    plan: &Plan,
+    task: &Task,
+    found: &Pending<'_>,
+    threads: usize,
+    json: bool,
+    console: Console,
+) -> Result<Exit, Stopped> {
+    let set = |of_rate: &[&Cell]| {
+        let Cell { setting, etas: [eta_w, eta_g], .. } = *of_rate[0];
+        Set { setting: setting.name(), eta_w, eta_g, missing: of_rate.len() }
+    };
+    let same = |a: &&Cell, b: &&Cell| (a.setting, a.etas) == (b.setting, b.etas);
+    let each = found.cells.first().map_or(0.0, |cell| seconds_of(plan, task, cell));
+    // Trainings are not cut: with fewer of them than threads each has several, which helps less.
+    let seconds = each * found.cells.len().div_ceil(threads) as f64;
+    let preview = Preview {
+        sets: found.cells.chunk_by(same).map(set).collect(),
+        trainings: found.done + found.cells.len(),
+        missing: found.cells.len(),
+        steps: plan.n_steps(),
+        threads,
+        seconds,
+    };
+    if json {
+        console.json(&preview)?;
+        return Ok(Exit::Holds);
+    }
+    let head = ["setting", "eta_w", "eta_g", "missing"].map(str::to_owned).to_vec();
+    let row = |set: &Set| {
+        vec![set.setting.to_owned(), number::exact(set.eta_w), number::exact(set.eta_g), set.missing.to_string()]
+    };
+    let rows: Vec<_> = std::iter::once(head).chain(preview.sets.iter().map(row)).collect();
+    console.say(&format!("{}\n{}\n", heading("Trainings"), columns(&rows, 1)))?;
+    console.answer(&format!(
+        "{} trainings of {} steps on {}; {} missing: about {} on {}, by a short training\n",
+        preview.trainings,
+        number::count(preview.steps),
+        plan.source.text(),
+        preview.missing,
+        number::duration(seconds),
+        counted(threads, "thread"),
+    ))?;
+    Ok(Exit::Holds)
+}
+
+/// Of one training on one thread, by a few steps and a test of it.
+fn seconds_of(plan: &Plan, task: &Task, cell: &Cell) -> f64 {
+    const STEPS: usize = 5;
+    let n = (STEPS * task.batch).min(task.train.n_examples());
+    let short = Task { train: std::sync::Arc::new(task.train.first(n)), n_epochs: 2, ..task.clone() };
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let start = Instant::now();
+    // A training that cannot be run takes no time; running it says why.
+    let _ = match one_thread {
+        Ok(pool) => pool.install(|| cell.train(&short, || {})),
+        Err(_) => cell.train(&short, || {}),
+    };
+    let tested = 2.0 * task.test.n_examples() as f64 / 3.0; // a test is the forward pass, about a third of a step
+    let seen = (2 * (n / task.batch) * task.batch) as f64 + tested;
+    let wanted = plan.n_steps() as f64 * plan.batch as f64 + plan.n_epochs as f64 * task.test.n_examples() as f64 / 3.0;
+    start.elapsed().as_secs_f64() * wanted / seen
+}
