@@ -58,7 +58,7 @@ Examples:
   ratecheck sweep plan.toml --dry-run        a grid of runs: which, and how long they will take
   ratecheck sweep plan.toml                  all of them; stop it and start it again as you like
   ratecheck merge part-1 part-2 --out whole  parts of a sweep into one
-  ratecheck experiment d1                    the paper's first figure, on real images if they are there
+  ratecheck experiment d1                    the paper's first figure, on real images
   ratecheck bench                            how fast the engine is here, in half a minute";
 
 /// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)

@@ -47,12 +47,12 @@ pub(super) fn answers_and_is_not_run_twice() {
     let directory = with_plan(PLAN);
     let at = directory.path();
     let (code, text) = ran(&["plan.toml", "--jobs", "2"], at);
-    // Sixty steps do not teach: one expectation is missed, and the page is there all the same.
+    // Two dozen steps do not teach: one expectation is missed, and the page is there all the same.
     assert!(code == 1 && text.contains("12 trainings.") && text.contains("missed"), "{code}: {text}");
     assert!(text.contains("projected SGD, η = 1000: training loss above 1.500  met"), "{text}");
     let out = at.join("experiments/d2");
     let page = std::fs::read_to_string(out.join("index.html")).unwrap();
-    assert!(page.contains("Appendix D.2") && page.contains("1/32 of the paper"), "the page");
+    assert!(page.contains("Appendix D.2") && page.contains("1&#x2f;32 of the paper"), "the page");
     let csv = std::fs::read_to_string(out.join("runs.csv")).unwrap();
     assert!(csv.starts_with("run,setting,eta_w,eta_g,seed,diverged_at,"), "{csv}");
     assert!(
@@ -135,4 +135,24 @@ pub(super) fn bad_input_is_one_line() {
             assert_eq!(text.trim_end().lines().count(), 1, "{text}");
         }
     }
+}
+
+/// The script for Slurm: the last of its tasks joins them.
+#[cfg(unix)]
+pub(super) fn the_slurm_script_joins_its_tasks() {
+    let directory = with_plan(PLAN);
+    let at = directory.path();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/slurm/experiment.sbatch");
+    let task = |k: &str| {
+        let mut command = std::process::Command::new("bash");
+        command.arg(&script).args(["out", "plan.toml"]).current_dir(at);
+        command.env("RATECHECK", env!("CARGO_BIN_EXE_ratecheck")).env("SLURM_CPUS_PER_TASK", "1");
+        command.env("SLURM_ARRAY_TASK_ID", k).env("SLURM_ARRAY_TASK_MIN", "3").env("SLURM_ARRAY_TASK_COUNT", "2");
+        code(&command.output().unwrap())
+    };
+    assert_eq!(task("4"), 0);
+    assert!(!at.join("out/d2").exists(), "one part is missing");
+    // What two dozen steps do not teach: see above.
+    assert_eq!(task("3"), 1);
+    assert!(at.join("out/d2/index.html").exists());
 }

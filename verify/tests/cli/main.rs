@@ -294,6 +294,8 @@ fn main() -> ExitCode {
         ("an_experiment_answers_and_is_not_run_twice", experiment::answers_and_is_not_run_twice),
         ("an_experiment_runs_in_parts", experiment::runs_in_parts),
         ("an_experiment_says_what_it_would_run", experiment::says_what_it_would_run),
+        #[cfg(unix)]
+        ("a_slurm_script_joins_parts_of_an_experiment", experiment::the_slurm_script_joins_its_tasks),
         ("bad_input_of_an_experiment_is_one_line", experiment::bad_input_is_one_line),
         ("report_writes_the_same_bytes", reports::writes_the_same_bytes),
         ("report_leaves_the_numbers_alone", reports::leaves_the_numbers_alone),
