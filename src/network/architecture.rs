@@ -118,13 +118,6 @@ pub(super) struct Layer {
     pub(super) last: bool,
 }
 
-impl Layer {
-    /// The numbers of an example that the layer reads from a place of their own: none, if it reads rows as they are.
-    pub(super) fn rearranged(&self) -> usize {
-        if self.reads == Reads::Rows { 0 } else { self.n_in * self.positions }
-    }
-}
-
 impl Architecture {
     /// L, layers of filters apart: see [`Network::n_layers`](super::Network::n_layers).
     pub fn n_layers(&self) -> usize {

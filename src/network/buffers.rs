@@ -1,9 +1,11 @@
 //! The arrays that an evaluation needs, in [`Workspace::buffers`], one allocation each on first use: theta and its gradient, the
-//! inputs, two buffers for dL/d(activations) that change places from layer to layer, two for the patches that filters read and their
-//! derivatives (made anew in the backward pass: they are nine times as long as the images), and six for every layer.
+//! inputs, two buffers for dL/d(activations) that change places from layer to layer, a few for layers of filters and for layers
+//! that several threads share, and six for every layer. None depends on how long a run is.
 
 use super::Network;
-use super::architecture::Layer;
+use super::architecture::{Layer, Reads};
+use super::products;
+use super::threads::tasks;
 use crate::loss::Workspace;
 use crate::scalar::Scalar;
 
@@ -13,31 +15,34 @@ pub(super) const INPUT: usize = 2;
 /// dL/d(output of the layer at hand), and the same for the layer before.
 pub(super) const D: [usize; 2] = [3, 4];
 pub(super) const SCRATCH: usize = 5;
-/// What a layer reads that does not read rows as they are, and dL/d of it.
+/// What a layer reads that does not read rows as they are: a few of the patches at a time, if those.
 pub(super) const READ: usize = 6;
-pub(super) const D_READ: usize = 7;
+/// dL/d of what is read, or the results of tasks.
+pub(super) const RESULTS: usize = 7;
+/// dL/dW that is not found where it belongs, and filters backwards.
+pub(super) const FILTERS: usize = 8;
 
 /// The buffers of layer l.
 pub(super) fn xhat(l: usize) -> usize {
-    8 + 6 * l
-}
-pub(super) fn slope(l: usize) -> usize {
     9 + 6 * l
 }
-pub(super) fn output(l: usize) -> usize {
+pub(super) fn slope(l: usize) -> usize {
     10 + 6 * l
 }
-/// 1/s: one scalar per unit, or one row per group of units.
-pub(super) fn inverse(l: usize) -> usize {
+pub(super) fn output(l: usize) -> usize {
     11 + 6 * l
+}
+/// 1/s: the scalars of single units one by one, or one row per group of units.
+pub(super) fn inverse(l: usize) -> usize {
+    12 + 6 * l
 }
 /// The outputs after pooling.
 pub(super) fn pooled(l: usize) -> usize {
-    12 + 6 * l
-}
-/// The means of single units.
-pub(super) fn mean(l: usize) -> usize {
     13 + 6 * l
+}
+/// The means of single units, one by one.
+pub(super) fn mean(l: usize) -> usize {
+    14 + 6 * l
 }
 
 /// A cache line in bytes.
@@ -62,10 +67,33 @@ pub(super) fn pick<T, const N: usize>(buffers: &mut [Vec<T>], which: [usize; N])
     picked.map(|buffer| contents(buffer))
 }
 
+impl Layer {
+    /// How many tasks its products are cut into.
+    pub(super) fn tasks<S: Scalar>(&self, batch: usize) -> usize {
+        tasks(S::PLANES * self.n_in * self.n_out * self.positions * batch)
+    }
+
+    /// The base numbers of [`READ`], [`RESULTS`] and [`FILTERS`] that it needs.
+    fn room<S: Scalar>(&self, batch: usize) -> [usize; 3] {
+        let (columns, tasks, weights) = (self.positions * batch, self.tasks::<S>(batch), self.n_in * self.n_out);
+        match self.reads {
+            Reads::Patches(image) => {
+                let [forward, patches] = products::room::<S>(self.n_out, image.channels, columns, tasks);
+                let [back, more_patches] = products::room::<S>(image.channels, self.n_out, columns, tasks);
+                [patches.max(more_patches), forward.max(back), S::PLANES * weights]
+            }
+            _ => {
+                let read = if self.reads == Reads::Rows { 0 } else { S::PLANES * self.n_in * batch };
+                [read, read, if tasks > 1 { S::PLANES * weights } else { 0 }]
+            }
+        }
+    }
+}
+
 impl Network {
     /// Makes every buffer long enough; allocates only when something grew.
     pub(super) fn prepare<S: Scalar>(&self, batch: usize, work: &mut Workspace<S>) {
-        let n_buffers = 8 + 6 * self.layers.len();
+        let n_buffers = 9 + 6 * self.layers.len();
         if work.buffers.len() < n_buffers {
             work.buffers.resize_with(n_buffers, Vec::new);
         }
@@ -78,15 +106,16 @@ impl Network {
         };
         let most = |size: &dyn Fn(&Layer) -> usize| self.layers.iter().map(size).max().unwrap_or(0);
         let values = S::PLANES * batch * most(&|layer| layer.positions * layer.n_out);
-        let read = S::PLANES * batch * most(&|layer| layer.rearranged());
+        let room = |layer: &Layer| layer.room::<S>(batch);
         fit(THETA, S::PLANES * self.parameters.len());
         fit(GRAD, S::PLANES * self.parameters.len());
         fit(INPUT, self.architecture.widths[0] * batch);
         fit(D[0], values);
         fit(D[1], values);
-        fit(SCRATCH, S::PLANES * most(&|layer| layer.n_out).max(2 * batch));
-        fit(READ, read);
-        fit(D_READ, read);
+        fit(SCRATCH, S::PLANES * most(&|layer| 3 * layer.n_out).max(2 * batch));
+        fit(READ, most(&|layer| room(layer)[0]));
+        fit(RESULTS, most(&|layer| room(layer)[1]));
+        fit(FILTERS, most(&|layer| room(layer)[2]));
         for (l, layer) in self.layers.iter().enumerate() {
             let row = S::PLANES * layer.positions * batch;
             fit(xhat(l), layer.n_out * row);

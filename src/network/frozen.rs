@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::buffers::{contents, inverse, mean, output};
-use super::{Network, NetworkError, Normalisation};
+use super::{Network, NetworkError, Normalisation, rows};
 use crate::data::Dataset;
 use crate::loss::{Minibatches, Workspace};
 use crate::scalar::Scalar;
@@ -48,9 +48,9 @@ impl Network {
                 return None;
             }
             let means = contents(&mut work.buffers[mean(l)]);
-            found.mean.extend((0..layer.n_out).map(|k| S::load(means, k).value()));
+            found.mean.extend((0..layer.n_out).map(|k| rows::single::<S>(means, k).value()));
             let inverses = contents(&mut work.buffers[inverse(l)]);
-            found.spread_sq.extend((0..layer.n_out).map(|k| S::load(inverses, k).value().powi(-2)));
+            found.spread_sq.extend((0..layer.n_out).map(|k| rows::single::<S>(inverses, k).value().powi(-2)));
         }
         Some(found)
     }

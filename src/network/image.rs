@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::rows::{Lanes, sweep};
-use crate::scalar::{Scalar, vectorised};
+use crate::scalar::Scalar;
 
 /// The places that a 3x3 filter reads around each position.
 pub(super) const TAPS: usize = 9;
@@ -37,22 +37,6 @@ impl Image {
     pub(super) fn pooled(self) -> Self {
         Self { height: self.height / 2, width: self.width / 2, ..self }
     }
-
-    /// For every tap and every row of positions that it reads inside the image: the tap, the positions written, and the first
-    /// position read. Outside the image there are zeros.
-    fn reads(self) -> impl Iterator<Item = (usize, Range<usize>, usize)> {
-        let Self { height, width, .. } = self;
-        (0..TAPS).flat_map(move |tap| {
-            let (down, right) = (tap / 3, tap % 3);
-            // One row and one column of zeros around the image: tap (1, 1) reads the position itself.
-            let rows = 1_usize.saturating_sub(down)..height.min(height + 1 - down);
-            let columns = 1_usize.saturating_sub(right)..width.min(width + 1 - right);
-            rows.map(move |y| {
-                let written = y * width + columns.start..y * width + columns.end;
-                (tap, written, (y + down - 1) * width + columns.start + right - 1)
-            })
-        })
-    }
 }
 
 /// Where the images of a layer lie: rows `row_step` base numbers apart, each of `planes` components.
@@ -66,46 +50,51 @@ pub(super) struct Rows {
 
 impl Rows {
     /// The base numbers of one component of a row.
-    fn plane(self) -> usize {
+    pub(super) fn plane(self) -> usize {
         self.image.positions() * self.batch
     }
 
-    /// Copies the 3x3 patch around every position: row 9 c + tap of the result is channel c as the tap reads it.
-    pub(super) fn unfold<T: Copy + Default>(self, source: &[T], patches: &mut [T]) {
+    /// Copies the 3x3 patches of some channels around some positions, of some examples: `columns` are those of a row. Row 9 c + tap
+    /// of the result is the c-th of the channels as the tap reads it, with zeros outside the image.
+    pub(super) fn unfold<T: Copy + Default>(
+        self,
+        source: &[T],
+        channels: Range<usize>,
+        columns: &Range<usize>,
+        patches: &mut [T],
+    ) {
         let (plane, batch) = (self.plane(), self.batch);
-        let patches = &mut patches[..self.image.channels * TAPS * self.planes * plane];
-        patches.fill(T::default());
-        for (channel, patches) in patches.chunks_exact_mut(TAPS * self.planes * plane).enumerate() {
-            for p in 0..self.planes {
-                let source = &source[channel * self.row_step + p * plane..][..plane];
-                for (tap, written, read) in self.image.reads() {
-                    let len = written.len() * batch;
-                    patches[(tap * self.planes + p) * plane + written.start * batch..][..len]
-                        .copy_from_slice(&source[read * batch..][..len]);
+        let line = self.image.width * batch;
+        let Range { start, end } = *columns;
+        let mut rows = patches.chunks_exact_mut(columns.len());
+        for source in channels.map(|channel| &source[channel * self.row_step..][..self.planes * plane]) {
+            for tap in 0..TAPS {
+                // One row and one column of zeros around the image: tap (1, 1) reads the position itself.
+                let (down, right) = (tap / 3, tap % 3);
+                let (ahead, behind) = (down * line + right * batch, line + batch);
+                // Above the image and below it a tap reads outside of the row.
+                let first = behind.saturating_sub(ahead).clamp(start, end);
+                let last = (plane + behind - ahead).clamp(first, end);
+                for (source, row) in source.chunks_exact(plane).zip(&mut rows) {
+                    row[..first - start].fill(T::default());
+                    if first < last {
+                        row[first - start..last - start]
+                            .copy_from_slice(&source[first + ahead - behind..last + ahead - behind]);
+                    }
+                    row[last - start..].fill(T::default());
+                    // Beside the image it reads the end of the line before, or the start of the next.
+                    if right != 1 {
+                        let edge = if right == 0 { 0 } else { line - batch };
+                        for at in (start / line * line + edge..end).step_by(line) {
+                            let (from, to) = (at.max(start), (at + batch).min(end));
+                            if from < to {
+                                row[from - start..to - start].fill(T::default());
+                            }
+                        }
+                    }
                 }
             }
         }
-    }
-
-    /// The transpose of [`Rows::unfold`]: replaces dL/d(image) by the sum over the patches that read it.
-    pub(super) fn fold<S: Scalar>(self, d_patches: &[S::Base], d: &mut [S::Base]) {
-        let (row, batch) = (S::PLANES * self.plane(), self.batch);
-        let d = &mut d[..self.image.channels * row];
-        d.fill(S::Base::default());
-        vectorised(
-            #[inline(always)]
-            || {
-                for (d, patches) in d.chunks_exact_mut(row).zip(d_patches.chunks_exact(TAPS * row)) {
-                    for (tap, written, read) in self.image.reads() {
-                        let patch = &patches[tap * row..][..row];
-                        let (from, to) = (written.start * batch, read * batch);
-                        sweep!(S: written.len() * batch, K, i => {
-                            (Lanes::<S, K>::load(d, to + i) + Lanes::load(patch, from + i)).store(d, to + i);
-                        });
-                    }
-                }
-            },
-        );
     }
 
     /// Every position of every channel as a row of its own, as dense layers read it.
@@ -132,46 +121,62 @@ impl Rows {
         }
     }
 
-    /// The largest of every 2x2 square: the first of them where several are.
+    /// The largest of every 2x2 square of one channel: the first of them where several are.
+    #[inline(always)]
     pub(super) fn pool<S: Scalar>(self, source: &[S::Base], pooled: &mut [S::Base]) {
-        self.squares::<S>(source, |source, largest, at, channel| {
-            let row = S::PLANES * self.image.pooled().positions() * self.batch;
-            S::load(source, largest).store(&mut pooled[channel * row..][..row], at);
+        self.squares(|from, at| {
+            sweep!(S: self.batch, K, b => {
+                largest::<S, K>(from.map(#[inline(always)] |from| Lanes::load(source, from + b))).0.store(pooled, at + b);
+            });
         });
     }
 
-    /// dL/d(image) from dL/d(pooled): what was not the largest has none.
+    /// dL/d(image) from dL/d(pooled), of one channel: what was not the largest has none.
+    #[inline(always)]
     pub(super) fn unpool<S: Scalar>(self, source: &[S::Base], d_pooled: &[S::Base], d: &mut [S::Base]) {
-        let (row, small) = (S::PLANES * self.plane(), S::PLANES * self.image.pooled().positions() * self.batch);
-        d[..self.image.channels * row].fill(S::Base::default());
-        self.squares::<S>(source, |_, largest, at, channel| {
-            S::load(&d_pooled[channel * small..][..small], at).store(&mut d[channel * row..][..row], largest);
+        self.squares(|from, at| {
+            sweep!(S: self.batch, K, b => {
+                let (_, place) = largest::<S, K>(from.map(#[inline(always)] |from| Lanes::load(source, from + b)));
+                let d_largest = Lanes::<S, K>::load(d_pooled, at + b);
+                for k in 0..4 {
+                    let mut part = d_largest;
+                    for i in 0..K {
+                        part.0[i] = if place[i] == k as u32 { part.0[i] } else { S::ZERO };
+                    }
+                    part.store(d, from[k] + b);
+                }
+            });
         });
     }
 
-    /// For every channel, square and example: the row of the channel, where in it the largest lies, the place of the square in a
-    /// pooled row, and the channel.
-    fn squares<S: Scalar>(self, source: &[S::Base], mut visit: impl FnMut(&[S::Base], usize, usize, usize)) {
-        let (Image { channels, width, .. }, pooled, batch) = (self.image, self.image.pooled(), self.batch);
-        let row = S::PLANES * self.plane();
-        for channel in 0..channels {
-            let source = &source[channel * row..][..row];
-            for square in 0..pooled.positions() {
-                let corner = 2 * (square / pooled.width) * width + 2 * (square % pooled.width);
-                for b in 0..batch {
-                    let mut largest = corner * batch + b;
-                    for position in [corner + 1, corner + width, corner + width + 1] {
-                        let (x, best) = (S::load(source, position * batch + b), S::load(source, largest));
-                        // What is not a number is the largest: it must not be lost.
-                        if x.value() > best.value() || x.value().is_nan() {
-                            largest = position * batch + b;
-                        }
-                    }
-                    visit(source, largest, square * batch + b, channel);
-                }
+    /// For every square, where its four positions start in a row and where the square starts in a pooled row.
+    #[inline(always)]
+    fn squares(self, mut visit: impl FnMut([usize; 4], usize)) {
+        let (width, pooled, batch) = (self.image.width, self.image.pooled(), self.batch);
+        for y in 0..pooled.height {
+            for x in 0..pooled.width {
+                let corner = (2 * y * width + 2 * x) * batch;
+                let below = corner + width * batch;
+                visit([corner, corner + batch, below, below + batch], (y * pooled.width + x) * batch);
             }
         }
     }
+}
+
+/// The largest of four, and which it is: the first, where several are.
+#[inline(always)]
+fn largest<S: Scalar, const K: usize>(square: [Lanes<S, K>; 4]) -> (Lanes<S, K>, [u32; K]) {
+    let (mut best, mut place) = (square[0], [0; K]);
+    for k in 1..4 {
+        for i in 0..K {
+            let (x, y) = (square[k].0[i].value(), best.0[i].value());
+            // What is not a number is the largest: it must not be lost.
+            let larger = x > y || x.is_nan();
+            best.0[i] = if larger { square[k].0[i] } else { best.0[i] };
+            place[i] = if larger { k as u32 } else { place[i] };
+        }
+    }
+    (best, place)
 }
 
 #[cfg(test)]
@@ -192,31 +197,27 @@ mod tests {
         (0..n).map(|i| ((i * 37 + salt) % 101) as f64 / 8.0 - 6.0).collect()
     }
 
+    /// Whichever channels, positions and examples are wanted.
     #[test]
     fn patches_hold_what_filters_read() {
         let source = numbers(2 * 2 * 24 * BATCH, 3);
-        let mut patches = vec![f64::NAN; 2 * 2 * TAPS * 24 * BATCH];
-        rows::<Dual<f64>>().unfold(&source, &mut patches);
-        for (i, &patch) in patches.iter().enumerate() {
-            let (row, b) = (i / BATCH, i % BATCH);
-            let (x, y, p, tap, channel) = (row % 6, row / 6 % 4, row / 24 % 2, row / 48 % 9, row / 432);
-            let (from_y, from_x) = ((y + tap / 3).wrapping_sub(1), (x + tap % 3).wrapping_sub(1));
-            let inside = from_y < 4 && from_x < 6;
-            let expected =
-                if inside { source[((channel * 2 + p) * 24 + from_y * 6 + from_x) * BATCH + b] } else { 0.0 };
-            assert_eq!(patch, expected, "channel {channel}, tap {tap}, component {p}, ({y}, {x}), example {b}");
+        for channels in [0..2, 1..2] {
+            for columns in [0..72, 0..1, 5..23, 17..55, 20..21, 54..72, 71..72] {
+                let n = columns.len();
+                let mut patches = vec![f64::NAN; channels.len() * TAPS * 2 * n];
+                rows::<Dual<f64>>().unfold(&source, channels.clone(), &columns, &mut patches);
+                for (i, &patch) in patches.iter().enumerate() {
+                    let (row, column) = (i / n, columns.start + i % n);
+                    let (p, tap, channel) = (row % 2, row / 2 % 9, channels.start + row / 18);
+                    let (b, x, y) = (column % BATCH, column / BATCH % 6, column / BATCH / 6);
+                    let (from_y, from_x) = ((y + tap / 3).wrapping_sub(1), (x + tap % 3).wrapping_sub(1));
+                    let inside = from_y < 4 && from_x < 6;
+                    let expected =
+                        if inside { source[((channel * 2 + p) * 24 + from_y * 6 + from_x) * BATCH + b] } else { 0.0 };
+                    assert_eq!(patch, expected, "channel {channel}, tap {tap}, component {p}, ({y}, {x}), example {b}");
+                }
+            }
         }
-    }
-
-    /// <A x, y> = <x, A^T y> for numbers whose sums of products are exact.
-    #[test]
-    fn folding_is_the_transpose() {
-        let (x, y) = (numbers(2 * 24 * BATCH, 5), numbers(2 * TAPS * 24 * BATCH, 7));
-        let (mut patches, mut folded) = (vec![0.0; y.len()], vec![f64::NAN; x.len()]);
-        rows::<f64>().unfold(&x, &mut patches);
-        rows::<f64>().fold::<f64>(&y, &mut folded);
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        assert_eq!(dot(&patches, &y), dot(&x, &folded));
     }
 
     #[test]
@@ -239,8 +240,11 @@ mod tests {
         source[24 * BATCH] = f64::NAN;
         let d_pooled = numbers(2 * 6 * BATCH, 2);
         let (mut pooled, mut d) = (vec![0.0; d_pooled.len()], vec![f64::NAN; source.len()]);
-        rows::<f64>().pool::<f64>(&source, &mut pooled);
-        rows::<f64>().unpool::<f64>(&source, &d_pooled, &mut d);
+        for (channel, source) in source.chunks(24 * BATCH).enumerate() {
+            let small = channel * 6 * BATCH..(channel + 1) * 6 * BATCH;
+            rows::<f64>().pool::<f64>(source, &mut pooled[small.clone()]);
+            rows::<f64>().unpool::<f64>(source, &d_pooled[small], &mut d[channel * 24 * BATCH..][..24 * BATCH]);
+        }
         for channel in 0..2 {
             for square in 0..6 {
                 for b in 0..BATCH {

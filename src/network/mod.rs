@@ -12,7 +12,10 @@ mod image;
 mod normalisation;
 mod objective;
 mod pass;
+mod products;
 mod rows;
+mod threads;
+mod units;
 mod vgg;
 
 pub use activation::Activation;

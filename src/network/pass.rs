@@ -9,10 +9,12 @@ use std::ops::Range;
 use super::Network;
 use super::architecture::{Layer, Reads};
 use super::buffers::{
-    D, D_READ, GRAD, INPUT, READ, SCRATCH, THETA, contents, inverse, mean, output, pick, pooled, slope, xhat,
+    D, FILTERS, GRAD, INPUT, READ, RESULTS, SCRATCH, THETA, contents, inverse, mean, output, pick, pooled, slope, xhat,
 };
 use super::image::{Image, Rows};
-use super::rows::{self, Lanes, Sum, splat, sweep};
+use super::rows::{self, Lanes, splat, sweep};
+use super::threads::Cut;
+use super::{products, units};
 use crate::loss::{Wanted, Workspace};
 use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
 
@@ -86,8 +88,14 @@ impl Network {
         }
     }
 
-    /// The matrix of the values that enter layer l: constants, if nothing changes before that layer. They are rearranged in `read`,
-    /// if the layer does not read rows as they are.
+    /// The values that enter layer l, as they lie in the buffer that it reads: constants, if nothing changes before that layer.
+    fn source_rows<S: Scalar>(&self, l: usize, image: Image, batch: usize, wanted: Wanted) -> Rows {
+        let planes = if l > first_layer(wanted) { S::PLANES } else { 1 };
+        let planes_of_source = if l == 0 { 1 } else { S::PLANES };
+        Rows { image, batch, planes, row_step: planes_of_source * image.positions() * batch }
+    }
+
+    /// The same as a matrix, for a layer that does not read patches; rearranged in `read`, if it does not read rows as they are.
     fn inputs<'a, S: Scalar>(
         &self,
         l: usize,
@@ -98,22 +106,16 @@ impl Network {
     ) -> Matrix<'a, S::Base> {
         let layer = self.layers[l];
         let variable = l > first_layer(wanted);
-        let planes_of_source = if l == 0 { 1 } else { S::PLANES };
-        let planes = if variable { S::PLANES } else { 1 };
-        let rows = |image: Image| Rows { image, batch, planes, row_step: planes_of_source * image.positions() * batch };
-        let (data, columns, row_step) = match layer.reads {
-            Reads::Rows => (source, batch, planes_of_source * batch),
-            Reads::Patches(image) => {
-                rows(image).unfold(source, read);
-                (&*read, layer.positions * batch, planes * layer.positions * batch)
-            }
+        let (data, planes) = match layer.reads {
             Reads::Flat(image) => {
-                rows(image).flatten(source, read);
-                (&*read, batch, planes * batch)
+                let rows = self.source_rows::<S>(l, image, batch, wanted);
+                rows.flatten(source, read);
+                (&*read, rows.planes)
             }
+            _ => (source, if l == 0 { 1 } else { S::PLANES }),
         };
-        let plane_step = variable.then_some(columns);
-        Matrix { data, rows: layer.n_in, columns, row_step, column_step: 1, plane_step }
+        let plane_step = variable.then_some(batch);
+        Matrix { data, rows: layer.n_in, columns: batch, row_step: planes * batch, column_step: 1, plane_step }
     }
 
     /// The rows of W_l of some units as a matrix; its planes are as far apart as theta is long.
@@ -131,74 +133,47 @@ impl Network {
     /// The values of some units of layer l: all of them, if their statistics are shared.
     fn layer_forward<S: Scalar>(&self, l: usize, units: Range<usize>, batch: usize, work: &mut Workspace<S>) {
         let layer = self.layers[l];
-        let columns = layer.positions * batch;
-        let row = S::PLANES * columns;
+        let (row, tasks) = (S::PLANES * layer.positions * batch, layer.tasks::<S>(batch));
         let wanted = work.wanted;
-        let which = [THETA, self.source(l), READ, xhat(l), slope(l), output(l), inverse(l), mean(l), pooled(l)];
-        let [theta, source, read, xhat, slope, output, inverse, mean, pooled] = pick(&mut work.buffers, which);
-        let of_units = units.start * row..units.end * row;
-        let activation = self.architecture.activation;
-        let slope = if activation.keeps_slope() { &mut slope[of_units.clone()] } else { &mut [] };
-        let (xhat, values) = (&mut xhat[of_units.clone()], &mut output[of_units]);
+        let which =
+            [THETA, self.source(l), READ, RESULTS, xhat(l), slope(l), output(l), inverse(l), mean(l), pooled(l)];
+        let [theta, source, read, results, xhat, slope, output, inverse, mean, pooled] = pick(&mut work.buffers, which);
+        let theta = &*theta;
+        let of_units = |len: usize| units.start * len..units.end * len;
+        let xhat = &mut xhat[of_units(row)];
         let weights = self.weights::<S>(layer, units.clone(), theta);
-        let z = MatrixMut { data: xhat, rows: units.len(), columns, row_step: row, plane_step: columns };
-        S::matmul(&[[weights, self.inputs::<S>(l, batch, source, read, wanted)]], z, Store::Replace);
-        let normalisation = self.architecture.normalisation;
-        let group_size = normalisation.group_size(layer.n_out);
-        if let Some(size) = group_size {
-            let groups = xhat.chunks_exact_mut(size * row).zip(inverse.chunks_exact_mut(row));
-            for (group, (z, inverse)) in groups.enumerate() {
-                let len = size * layer.n_in;
-                let w_norm_sq = norm_sq::<S>(theta, layer.weights + group * len, len);
-                normalisation.group_forward::<S>(z, inverse, w_norm_sq);
+        match layer.reads {
+            Reads::Patches(image) => {
+                let images = self.source_rows::<S>(l, image, batch, wanted);
+                products::convolve::<S>(weights, (images, source), xhat, [results, read], tasks);
+            }
+            _ => {
+                let inputs = self.inputs::<S>(l, batch, source, read, wanted);
+                products::multiply::<S>(weights, inputs, xhat, tasks);
             }
         }
-        vectorised(
-            #[inline(always)]
-            || {
-                // Local copies: the compiler need not look up again where they point to.
-                let (theta, inverse, mean) = (&*theta, &mut *inverse, &mut *mean);
-                // A few units at a time: they stay in the nearest cache, and while one waits for its statistics, the others go on.
-                let rows = (xhat.chunks_mut(rows::LANES * row)).zip(values.chunks_mut(rows::LANES * row));
-                for ((xhat, out), first) in rows.zip(units.step_by(rows::LANES)) {
-                    if group_size.is_none() {
-                        for (z, k) in xhat.chunks_exact_mut(row).zip(first..) {
-                            let w_norm_sq = norm_sq::<S>(theta, layer.weights + k * layer.n_in, layer.n_in);
-                            let [of_unit, spread_sq] = normalisation.unit_statistics::<S>(z, w_norm_sq);
-                            of_unit.store(mean, k);
-                            spread_sq.store(inverse, k);
-                        }
-                        sweep!(S: xhat.len() / row, K, i => {
-                            Lanes::<S, K>::load(inverse, first + i)
-                                .map(
-                                    #[inline(always)]
-                                    |s_sq: S| s_sq.sqrt().recip(),
-                                )
-                                .store(inverse, first + i);
-                        });
-                    }
-                    for ((xhat, out), k) in xhat.chunks_exact_mut(row).zip(out.chunks_exact_mut(row)).zip(first..) {
-                        let factor = if group_size.is_none() { S::load(inverse, k) } else { S::ONE };
-                        let bn_scale = S::load(theta, layer.bn_scale + k);
-                        let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
-                        sweep!(S: columns, K, b => {
-                            let mut x = Lanes::<S, K>::load(xhat, b);
-                            if group_size.is_none() {
-                                x = x * splat(factor);
-                                x.store(xhat, b);
-                            }
-                            x.mul_add(splat(bn_scale), splat(shift)).store(out, b);
-                        });
-                    }
+        let normalisation = self.architecture.normalisation;
+        let statistics = match normalisation.group_size(layer.n_out) {
+            Some(size) => {
+                let groups = xhat.chunks_exact_mut(size * row).zip(inverse.chunks_exact_mut(row));
+                for (group, (z, inverse)) in groups.enumerate() {
+                    let len = size * layer.n_in;
+                    let w_norm_sq = units::norm_sq::<S>(theta, layer.weights + group * len, len);
+                    normalisation.group_forward::<S>(z, inverse, w_norm_sq);
                 }
-            },
-        );
-        if !layer.last {
-            activation.forward::<S>(values, slope, row);
-        }
-        if let Some(image) = layer.pooled {
-            Rows { image, batch, planes: S::PLANES, row_step: row }.pool::<S>(output, pooled);
-        }
+                [&mut [][..], &mut []]
+            }
+            None => [&mut mean[of_units(S::PLANES)], &mut inverse[of_units(S::PLANES)]],
+        };
+        let slope = if self.architecture.activation.keeps_slope() { &mut slope[of_units(row)] } else { &mut [] };
+        let pooled = if layer.pooled.is_some() { &mut pooled[of_units(row / 4)] } else { &mut [] };
+        let [mean, inverse] = statistics;
+        let arrays = [xhat, &mut output[of_units(row)], slope, pooled, mean, inverse];
+        let cut = Cut::cached(units.len(), tasks, 3 * row * size_of::<S::Base>());
+        cut.each(units, arrays, &|units, [xhat, out, slope, pooled, mean, inverse]| {
+            let rows = units::Forward { xhat, out, slope, pooled, statistics: [mean, inverse] };
+            self.units_forward::<S>(&layer, units, batch, theta, rows);
+        });
     }
 
     /// Turns dL/d(outputs), left by the forward pass, into the gradient.
@@ -231,84 +206,68 @@ impl Network {
     ) -> [usize; 2] {
         let layer = self.layers[l];
         let columns = layer.positions * batch;
-        let row = S::PLANES * columns;
+        let (row, tasks) = (S::PLANES * columns, layer.tasks::<S>(batch));
         let wanted = work.wanted;
         let store = if wanted == Wanted::All { Store::Replace } else { Store::Derivative };
-        if let Some(image) = layer.pooled {
-            let [output, d_pooled, larger] = pick(&mut work.buffers, [output(l), d[0], d[1]]);
-            Rows { image, batch, planes: S::PLANES, row_step: row }.unpool::<S>(output, d_pooled, larger);
+        if layer.pooled.is_some() {
+            // What was pooled goes to the larger image first.
             d.swap(0, 1);
         }
-        let before = [d[1], d[0]];
-        let which =
-            [xhat(l), slope(l), output(l), inverse(l), THETA, GRAD, self.source(l), READ, D_READ, d[0], d[1], SCRATCH];
-        let [xhat, slope, output, inverse, theta, grad, source, read, d_read, d, d_before, coefficients] =
+        let which = [
+            xhat(l),
+            slope(l),
+            output(l),
+            inverse(l),
+            THETA,
+            GRAD,
+            self.source(l),
+            READ,
+            RESULTS,
+            FILTERS,
+            d[0],
+            d[1],
+            SCRATCH,
+        ];
+        let [xhat, slope, output, inverse, theta, grad, source, read, results, filters, d_here, d_before, sums] =
             pick(&mut work.buffers, which);
-        let d = &mut d[..layer.n_out * row];
-        let (normalisation, activation) = (self.architecture.normalisation, self.architecture.activation);
+        let d_here = &mut d_here[..layer.n_out * row];
+        let normalisation = self.architecture.normalisation;
         let group_size = normalisation.group_size(layer.n_out);
-        // dL/d(xhat) row by row, and with it dL/d(gamma) and dL/d(beta). For normalisations of single units this goes on to
-        // dL/dz at once; `coefficients` keeps the part of dL/dw that comes through ||w||^2, for every block.
-        vectorised(
-            #[inline(always)]
-            || {
-                // Local copies: the compiler need not look up again where they point to.
-                let (d, grad, coefficients) = (&mut *d, &mut *grad, &mut *coefficients);
-                let (xhat, slope, output, theta, inverse) = (&*xhat, &*slope, &*output, &*theta, &*inverse);
-                // A few units at a time, as before.
-                for first in (0..layer.n_out).step_by(rows::LANES) {
-                    let some = first..layer.n_out.min(first + rows::LANES);
-                    for k in some.clone() {
-                        let of_unit = k * row..(k + 1) * row;
-                        let (d, xhat) = (&mut d[of_unit.clone()], &xhat[of_unit.clone()]);
-                        let sums = if layer.last {
-                            rows::sums::<S>(d, xhat)
-                        } else {
-                            let slopes = slope.get(of_unit.clone()).unwrap_or(&[]);
-                            activation.backward::<S>(d, xhat, &output[of_unit], slopes)
-                        };
-                        sums[1].store(grad, layer.bn_scale + k);
-                        sums[0].store(grad, layer.bn_scale + layer.n_out + k);
-                    }
-                    if group_size.is_some() {
-                        continue;
-                    }
-                    for k in some {
-                        let of_unit = k * row..(k + 1) * row;
-                        let (d, xhat) = (&mut d[of_unit.clone()], &xhat[of_unit]);
-                        let sums = [layer.bn_scale + layer.n_out + k, layer.bn_scale + k].map(
-                            #[inline(always)]
-                            |at| S::load(grad, at),
-                        );
-                        let bn_scale = S::load(theta, layer.bn_scale + k);
-                        let coefficient =
-                            normalisation.unit_backward::<S>(d, xhat, bn_scale, S::load(inverse, k), sums);
-                        coefficient.store(coefficients, k);
-                    }
-                }
-            },
-        );
+        let [sum, sum_xhat, coefficients] = {
+            let (sum, rest) = sums.split_at_mut(S::PLANES * layer.n_out);
+            let (sum_xhat, rest) = rest.split_at_mut(S::PLANES * layer.n_out);
+            [sum, sum_xhat, &mut rest[..S::PLANES * layer.n_out]]
+        };
+        let kept = units::Kept { theta, xhat, out: output, slope, inverse, d_pooled: d_before };
+        let arrays = [&mut *d_here, &mut *sum, &mut *sum_xhat, &mut *coefficients];
+        let cut = Cut::cached(layer.n_out, tasks, 3 * row * size_of::<S::Base>());
+        cut.each(0..layer.n_out, arrays, &|units, [d, sum, sum_xhat, coefficients]| {
+            let rows = units::Backward { d, sums: [sum, sum_xhat, coefficients] };
+            self.units_backward::<S>(&layer, units, batch, &kept, rows);
+        });
+        rows::place_singles::<S>(sum_xhat, grad, layer.bn_scale);
+        rows::place_singles::<S>(sum, grad, layer.bn_scale + layer.n_out);
         if let Some(size) = group_size {
-            let groups = d.chunks_exact_mut(size * row).zip(xhat.chunks_exact(size * row));
+            let groups = d_here.chunks_exact_mut(size * row).zip(xhat.chunks_exact(size * row));
             for (group, (d, xhat)) in groups.enumerate() {
                 let bn_scale = |k: usize| S::load(theta, layer.bn_scale + group * size + k);
                 let inverse = &inverse[group * row..][..row];
-                normalisation.group_backward::<S>(d, xhat, inverse, bn_scale).store(coefficients, group);
+                let coefficient = normalisation.group_backward::<S>(d, xhat, inverse, bn_scale);
+                rows::store_single(coefficient, coefficients, group);
             }
         }
-        let d_matrix =
-            Matrix { data: d, rows: layer.n_out, columns, row_step: row, column_step: 1, plane_step: Some(columns) };
-        let grad_w = MatrixMut {
-            data: &mut grad[layer.weights..],
+        let d_matrix = Matrix {
+            data: d_here,
             rows: layer.n_out,
-            columns: layer.n_in,
-            row_step: layer.n_in,
-            plane_step: self.parameters.len(),
+            columns,
+            row_step: row,
+            column_step: 1,
+            plane_step: Some(columns),
         };
-        S::matmul_transposed(&[[d_matrix, self.inputs::<S>(l, batch, source, read, wanted)]], grad_w, store);
+        self.weights_backward::<S>(l, d_matrix, [source, read, filters, grad], store, (batch, wanted));
         let rows_per_block = group_size.unwrap_or(1);
         for block in 0..layer.n_out / rows_per_block {
-            let coefficient = S::load(coefficients, block);
+            let coefficient = rows::single(coefficients, block);
             let len = rows_per_block * layer.n_in;
             let start = layer.weights + block * len;
             vectorised(
@@ -323,34 +282,78 @@ impl Network {
             );
         }
         if l > first_layer(wanted) {
-            let data = if layer.reads == Reads::Rows { &mut *d_before } else { &mut *d_read };
-            let data = &mut data[..layer.n_in * row];
-            let product = MatrixMut { data, rows: layer.n_in, columns, row_step: row, plane_step: columns };
             let weights = self.weights::<S>(layer, 0..layer.n_out, theta);
-            S::matmul(&[[weights.transposed(), d_matrix]], product, Store::Replace);
-            let rows = |image: Image| Rows {
-                image,
+            let images = |channels: usize, image: Image| Rows {
+                image: Image { channels, ..image },
                 batch,
                 planes: S::PLANES,
                 row_step: S::PLANES * image.positions() * batch,
             };
             match layer.reads {
-                Reads::Rows => {}
-                Reads::Patches(image) => rows(image).fold::<S>(d_read, d_before),
-                Reads::Flat(image) => rows(image).unflatten(d_read, d_before),
+                Reads::Patches(image) => {
+                    let filters = products::backwards(weights, S::PLANES, filters);
+                    let d_before = &mut d_before[..image.channels * row];
+                    let d_images = (images(layer.n_out, image), d_matrix.data);
+                    products::convolve::<S>(filters, d_images, d_before, [results, read], tasks);
+                }
+                Reads::Flat(image) => {
+                    let d_read = &mut results[..layer.n_in * row];
+                    products::multiply::<S>(weights.transposed(), d_matrix, d_read, tasks);
+                    images(image.channels, image).unflatten(d_read, d_before);
+                }
+                Reads::Rows => {
+                    let d_before = &mut d_before[..layer.n_in * row];
+                    products::multiply::<S>(weights.transposed(), d_matrix, d_before, tasks);
+                }
             }
         }
-        before
+        [d[1], d[0]]
     }
-}
 
-/// ||w||^2 of `len` parameters from `start` on.
-#[inline(always)]
-fn norm_sq<S: Scalar>(theta: &[S::Base], start: usize, len: usize) -> S {
-    let mut sum = Sum::new();
-    sweep!(S: len, K, C, i => {
-        let w = Lanes::<S, K>::load(theta, start + i);
-        sum.add_square::<C, K>(w);
-    });
-    sum.total()
+    /// dL/dW of layer l, apart from what comes through ||w||^2.
+    fn weights_backward<S: Scalar>(
+        &self,
+        l: usize,
+        d: Matrix<'_, S::Base>,
+        [source, read, found, grad]: [&mut [S::Base]; 4],
+        store: Store,
+        (batch, wanted): (usize, Wanted),
+    ) {
+        let layer = self.layers[l];
+        let tasks = layer.tasks::<S>(batch);
+        // From one row of dL/dW to the next, from one entry to the next, and from one component to the next.
+        let steps = match layer.reads {
+            Reads::Patches(image) => {
+                let images = self.source_rows::<S>(l, image, batch, wanted);
+                let found = &mut found[..S::PLANES * layer.n_in * layer.n_out];
+                products::correlate::<S>((images, source), d, found, read, store, tasks);
+                [1, S::PLANES * layer.n_out, layer.n_out]
+            }
+            _ => {
+                let inputs = self.inputs::<S>(l, batch, source, read, wanted);
+                if tasks == 1 {
+                    let c = MatrixMut {
+                        data: &mut grad[layer.weights..],
+                        rows: layer.n_out,
+                        columns: layer.n_in,
+                        row_step: layer.n_in,
+                        plane_step: self.parameters.len(),
+                    };
+                    return S::matmul_transposed(&[[d, inputs]], c, store);
+                }
+                let found = &mut found[..S::PLANES * layer.n_in * layer.n_out];
+                products::multiply_transposed::<S>(d, inputs, found, store, tasks);
+                [S::PLANES * layer.n_in, 1, layer.n_in]
+            }
+        };
+        for p in 0..S::PLANES {
+            let plane = &mut grad[p * self.parameters.len() + layer.weights..][..layer.n_in * layer.n_out];
+            for (k, row) in plane.chunks_exact_mut(layer.n_in).enumerate() {
+                let found = &found[p * steps[2] + k * steps[0]..];
+                for (entry, &found) in row.iter_mut().zip(found.iter().step_by(steps[1])) {
+                    *entry = found;
+                }
+            }
+        }
+    }
 }

@@ -194,6 +194,50 @@ pub(super) fn splat<S: Scalar, const K: usize>(x: S) -> Lanes<S, K> {
     Lanes([x; K])
 }
 
+/// Scalar k of an array of single scalars, each with its planes: unlike a row in planes it can be cut between any two of them.
+#[inline(always)]
+pub(super) fn single<S: Scalar>(scalars: &[S::Base], k: usize) -> S {
+    S::load(&scalars[k * S::PLANES..][..S::PLANES], 0)
+}
+
+/// Writes it.
+#[inline(always)]
+pub(super) fn store_single<S: Scalar>(x: S, scalars: &mut [S::Base], k: usize) {
+    x.store(&mut scalars[k * S::PLANES..][..S::PLANES], 0);
+}
+
+/// Replaces them all by f of them.
+#[inline(always)]
+pub(super) fn map_singles<S: Scalar>(scalars: &mut [S::Base], f: impl Fn(S) -> S) {
+    let n = batch::<S>(scalars);
+    sweep!(S: n, K, i => {
+        if S::PLANES == 1 {
+            Lanes::<S, K>::load(scalars, i).map(&f).store(scalars, i);
+        } else {
+            let mut lanes = [S::ZERO; K];
+            for k in 0..K {
+                lanes[k] = single(scalars, i + k);
+            }
+            let lanes = Lanes(lanes).map(&f).0;
+            for k in 0..K {
+                store_single(lanes[k], scalars, i + k);
+            }
+        }
+    });
+}
+
+/// Copies them to `to..` of a row in planes.
+#[inline(always)]
+pub(super) fn place_singles<S: Scalar>(scalars: &[S::Base], row: &mut [S::Base], to: usize) {
+    let (n, plane) = (batch::<S>(scalars), row.len() / S::PLANES);
+    for p in 0..S::PLANES {
+        let row = &mut row[p * plane + to..][..n];
+        for k in 0..n {
+            row[k] = scalars[k * S::PLANES + p];
+        }
+    }
+}
+
 /// A sum over a row: eight chains, added in pairs at the end, and the rest one by one. The order depends on the length alone.
 pub(super) struct Sum<S> {
     chains: [S; LANES],

@@ -12,10 +12,10 @@ pub(super) fn matmul(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, stor
     for [a, b] in pairs {
         assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns);
     }
-    if store != Store::Derivative {
+    if store.values() {
         vectorised(
             #[inline(always)]
-            || multiply(pairs, c, store == Store::Add),
+            || multiply(pairs, c, store.adds()),
         );
     }
 }

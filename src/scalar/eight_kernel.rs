@@ -29,8 +29,8 @@ pub(super) fn matmul_transposed(pairs: &[[Matrix<'_, Eight>; 2]], c: MatrixMut<'
 }
 
 fn multiply(pairs: &[[Matrix<'_, Eight>; 2]], c: MatrixMut<'_, Eight>, store: Store, transposed: bool) {
-    if store != Store::Derivative {
-        pulp::Arch::new().dispatch(Product { pairs, c, add: store == Store::Add, transposed });
+    if store.values() {
+        pulp::Arch::new().dispatch(Product { pairs, c, add: store.adds(), transposed });
     }
 }
 

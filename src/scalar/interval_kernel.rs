@@ -57,7 +57,7 @@ type Multiply = fn(&[[Matrix<'_, f64>; 2]], MatrixMut<'_, f64>, Store);
 
 /// C = A B, or C += A B, summed over pairs; `multiply` is the product of ordinary matrices, A B or A B^T.
 pub(super) fn product(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, store: Store, multiply: Multiply) {
-    if store == Store::Derivative {
+    if !store.values() {
         return;
     }
     // An entry is a sum of `terms` products. In any order, with or without fused operations, its error is at most
@@ -106,10 +106,7 @@ pub(super) fn product(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, sto
             // NaN, from an infinite end somewhere in the sum, makes it the whole line.
             let entry = Interval::new((m - r).next_down(), (m + r).next_up());
             let at = i * c.row_step + j;
-            let sum = match store {
-                Store::Add => Interval::new(c.data[at], c.data[at + c.plane_step]) + entry,
-                Store::Replace | Store::Derivative => entry,
-            };
+            let sum = if store.adds() { Interval::new(c.data[at], c.data[at + c.plane_step]) + entry } else { entry };
             c.data[at] = sum.lo();
             c.data[at + c.plane_step] = sum.hi();
         }

@@ -33,16 +33,16 @@ pub(super) fn matmul<T: Element>(pairs: &[Pair<'_, T>], c: MatrixMut<'_, T>, sto
         assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && b.column_step == 1);
         assert!(a.column_step == 1 || a.row_step == 1);
     }
-    if store != Store::Derivative {
-        pulp::Arch::new().dispatch(Product { pairs, values: None, c, add: store == Store::Add, transposed: false });
+    if store.values() {
+        pulp::Arch::new().dispatch(Product { pairs, values: None, c, add: store.adds(), transposed: false });
     }
 }
 
 /// See [`super::Scalar::matmul_dual`]. Both products read B: it is packed once.
 pub(super) fn matmul_dual<T: Element>([a, b]: Pair<'_, T>, c: MatrixMut<'_, T>, store: Store) {
-    let (add, with_a) = (store == Store::Add, [a.skip_planes(1), b]);
+    let (add, with_a) = (store.adds(), [a.skip_planes(1), b]);
     assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns && b.column_step == 1);
-    assert!((a.column_step == 1 || a.row_step == 1) && store != Store::Derivative);
+    assert!((a.column_step == 1 || a.row_step == 1) && store.values());
     let pairs = [[a, b.skip_planes(1)], with_a];
     let pairs = if b.plane_step.is_some() { &pairs[..] } else { &pairs[1..] };
     pulp::Arch::new().dispatch(Product { pairs, values: Some(a), c, add, transposed: false });
@@ -54,8 +54,8 @@ pub(super) fn matmul_transposed<T: Element>(pairs: &[Pair<'_, T>], c: MatrixMut<
         assert!(a.columns == b.columns && a.rows == c.rows && b.rows == c.columns);
         assert!(a.column_step == 1 && b.column_step == 1);
     }
-    if store != Store::Derivative {
-        pulp::Arch::new().dispatch(Product { pairs, values: None, c, add: store == Store::Add, transposed: true });
+    if store.values() {
+        pulp::Arch::new().dispatch(Product { pairs, values: None, c, add: store.adds(), transposed: true });
     }
 }
 

@@ -12,6 +12,30 @@ pub enum Store {
     /// C = A B in the derivative components only; the value component of C is left as it was. For results of which only
     /// the derivative is read, such as the gradient inside a Hessian-vector product. At `f64` and `f32` it computes nothing.
     Derivative,
+    /// C += A B in the derivative components only.
+    AddDerivative,
+}
+
+impl Store {
+    /// Whether the value component is written.
+    pub(super) fn values(self) -> bool {
+        matches!(self, Self::Replace | Self::Add)
+    }
+
+    /// Whether the product is added to what is there.
+    pub(super) fn adds(self) -> bool {
+        matches!(self, Self::Add | Self::AddDerivative)
+    }
+
+    /// The same, adding.
+    pub(crate) fn adding(self) -> Self {
+        if self.values() { Self::Add } else { Self::AddDerivative }
+    }
+
+    /// What that means for the components of the derivative, taken by themselves.
+    pub(super) fn of_derivative(self) -> Self {
+        if self.adds() { Self::Add } else { Self::Replace }
+    }
 }
 
 /// A read-only matrix: component p of entry (i, j) is `data[p * plane_step + i * row_step + j * column_step]`.
@@ -40,13 +64,13 @@ impl<'a, T> Matrix<'a, T> {
     }
 
     /// Some of the rows.
-    pub(super) fn some_rows(self, rows: &Range<usize>) -> Self {
+    pub(crate) fn some_rows(self, rows: &Range<usize>) -> Self {
         let start = if rows.is_empty() { 0 } else { rows.start * self.row_step };
         Self { data: &self.data[start..], rows: rows.len(), ..self }
     }
 
     /// Some of the columns.
-    pub(super) fn some_columns(self, columns: &Range<usize>) -> Self {
+    pub(crate) fn some_columns(self, columns: &Range<usize>) -> Self {
         self.transposed().some_rows(columns).transposed()
     }
 

@@ -125,7 +125,7 @@ fn values<T>(
     store: Store,
     product: impl Fn(&[[Matrix<'_, T>; 2]], MatrixMut<'_, T>, Store),
 ) {
-    if store != Store::Derivative {
+    if store.values() {
         product(pairs, c.skip_planes(0), store);
     }
 }
@@ -138,7 +138,7 @@ pub(super) fn leibniz<T: Copy>(
     planes: usize,
     product: impl Fn(&[[Matrix<'_, T>; 2]], MatrixMut<'_, T>, Store),
 ) {
-    let mut store = if store == Store::Derivative { Store::Replace } else { store };
+    let mut store = store.of_derivative();
     for &[a, b] in pairs {
         let with_b = [a, b.skip_planes(planes)];
         let with_a = [a.skip_planes(planes), b];
@@ -250,7 +250,7 @@ impl<const K: usize> Tangent<f64> for [f64; K] {
     /// Directions are mostly unit vectors, and a unit vector changes one row of one matrix: rows of zeros are left out.
     fn product(pairs: &[[Matrix<'_, f64>; 2]], mut c: MatrixMut<'_, f64>, store: Store) {
         values(pairs, &mut c, store, f64::matmul);
-        let mut store = if store == Store::Derivative { Store::Replace } else { store };
+        let mut store = store.of_derivative();
         for &[a, b] in pairs {
             match b.plane_step {
                 // The planes of a row follow one another: they are one long row.
@@ -278,7 +278,7 @@ impl<const K: usize> Tangent<f64> for [f64; K] {
         values(pairs, &mut c, store, f64::matmul_transposed);
         for k in 1..=K {
             let mut c = c.skip_planes(k);
-            let mut store = if store == Store::Derivative { Store::Replace } else { store };
+            let mut store = store.of_derivative();
             for &[a, b] in pairs {
                 let rows = if a.plane_step.is_some() { changed_rows(a.skip_planes(k)) } else { 0..0 };
                 if store == Store::Replace && rows != (0..c.rows) {

@@ -29,3 +29,4 @@ mod rates;
 mod reference_networks;
 mod single;
 mod step_rules;
+mod threads;

@@ -1,0 +1,183 @@
+//! What a layer does with the rows of single units: statistics, normalisation, activation, pooling, and the way back.
+
+use std::ops::Range;
+
+use super::Network;
+use super::architecture::Layer;
+use super::image::Rows;
+use super::rows::{self, Lanes, Sum, splat, sweep};
+use crate::scalar::{Scalar, vectorised};
+
+/// The rows of some units in the forward pass.
+pub(super) struct Forward<'a, T> {
+    /// z, which becomes xhat.
+    pub(super) xhat: &'a mut [T],
+    /// The values.
+    pub(super) out: &'a mut [T],
+    /// s'(y), if it is kept.
+    pub(super) slope: &'a mut [T],
+    /// The pooled values, if there are any.
+    pub(super) pooled: &'a mut [T],
+    /// The means, and 1/s: a scalar for each unit. None, if units share their statistics.
+    pub(super) statistics: [&'a mut [T]; 2],
+}
+
+/// The rows of some units in the backward pass.
+pub(super) struct Backward<'a, T> {
+    /// dL/d(values), which becomes dL/dz.
+    pub(super) d: &'a mut [T],
+    /// Of each unit sum_b dL/dy_b and sum_b dL/dy_b xhat_b, and the factor c in dL/dw += c w.
+    pub(super) sums: [&'a mut [T]; 3],
+}
+
+/// What the forward pass has left of all units, and the derivative by what was pooled.
+pub(super) struct Kept<'a, T> {
+    pub(super) theta: &'a [T],
+    pub(super) xhat: &'a [T],
+    pub(super) out: &'a [T],
+    pub(super) slope: &'a [T],
+    pub(super) inverse: &'a [T],
+    pub(super) d_pooled: &'a [T],
+}
+
+impl Network {
+    /// The values of some units from z.
+    pub(super) fn units_forward<S: Scalar>(
+        &self,
+        layer: &Layer,
+        units: Range<usize>,
+        batch: usize,
+        theta: &[S::Base],
+        rows: Forward<'_, S::Base>,
+    ) {
+        let Forward { xhat: all_xhat, out: all_out, slope, pooled, statistics: [mean, inverse] } = rows;
+        let columns = layer.positions * batch;
+        let row = S::PLANES * columns;
+        let normalisation = self.architecture.normalisation;
+        let single = normalisation.group_size(layer.n_out).is_none();
+        vectorised(
+            #[inline(always)]
+            || {
+                // Local copies: the compiler need not look up again where they point to.
+                let (theta, inverse, mean) = (theta, &mut *inverse, &mut *mean);
+                // A few units at a time: they stay in the nearest cache, and while one waits for its statistics, the others go on.
+                let rows = (all_xhat.chunks_mut(rows::LANES * row)).zip(all_out.chunks_mut(rows::LANES * row));
+                for ((xhat, out), first) in rows.zip((0..units.len()).step_by(rows::LANES)) {
+                    let of_theta = units.start + first;
+                    if single {
+                        for ((z, k), at) in xhat.chunks_exact_mut(row).zip(of_theta..).zip(first..) {
+                            let w_norm_sq = norm_sq::<S>(theta, layer.weights + k * layer.n_in, layer.n_in);
+                            let [of_unit, spread_sq] = normalisation.unit_statistics::<S>(z, w_norm_sq);
+                            rows::store_single(of_unit, mean, at);
+                            rows::store_single(spread_sq, inverse, at);
+                        }
+                        let some = first * S::PLANES..(first + xhat.len() / row) * S::PLANES;
+                        rows::map_singles(
+                            &mut inverse[some],
+                            #[inline(always)]
+                            |s_sq: S| s_sq.sqrt().recip(),
+                        );
+                    }
+                    let rows = xhat.chunks_exact_mut(row).zip(out.chunks_exact_mut(row));
+                    for (((xhat, out), k), at) in rows.zip(of_theta..).zip(first..) {
+                        let factor = if single { rows::single(inverse, at) } else { S::ONE };
+                        let bn_scale = S::load(theta, layer.bn_scale + k);
+                        let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
+                        sweep!(S: columns, K, b => {
+                            let mut x = Lanes::<S, K>::load(xhat, b);
+                            if single {
+                                x = x * splat(factor);
+                                x.store(xhat, b);
+                            }
+                            x.mul_add(splat(bn_scale), splat(shift)).store(out, b);
+                        });
+                    }
+                }
+            },
+        );
+        if !layer.last {
+            self.architecture.activation.forward::<S>(all_out, slope, row);
+        }
+        if let Some(image) = layer.pooled {
+            let rows = Rows { image, batch, planes: S::PLANES, row_step: row };
+            let small = pooled.len() / units.len();
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (out, pooled) in all_out.chunks_exact(row).zip(pooled.chunks_exact_mut(small)) {
+                        rows.pool::<S>(out, pooled);
+                    }
+                },
+            );
+        }
+    }
+
+    /// dL/d(xhat) row by row, and with it dL/d(gamma) and dL/d(beta). For normalisations of single units this goes on to dL/dz
+    /// at once, and keeps the part of dL/dw that comes through ||w||^2.
+    pub(super) fn units_backward<S: Scalar>(
+        &self,
+        layer: &Layer,
+        units: Range<usize>,
+        batch: usize,
+        kept: &Kept<'_, S::Base>,
+        rows: Backward<'_, S::Base>,
+    ) {
+        let Backward { d, sums: [sum, sum_xhat, coefficients] } = rows;
+        let Kept { theta, xhat, out, slope, inverse, d_pooled } = *kept;
+        let row = S::PLANES * layer.positions * batch;
+        let (normalisation, activation) = (self.architecture.normalisation, self.architecture.activation);
+        let single = normalisation.group_size(layer.n_out).is_none();
+        vectorised(
+            #[inline(always)]
+            || {
+                // Local copies: the compiler need not look up again where they point to.
+                let (d, sum, sum_xhat, coefficients) = (&mut *d, &mut *sum, &mut *sum_xhat, &mut *coefficients);
+                // A few units at a time, as before.
+                for first in (0..units.len()).step_by(rows::LANES) {
+                    let some = first..units.len().min(first + rows::LANES);
+                    for at in some.clone() {
+                        let k = units.start + at;
+                        let of_unit = k * row..(k + 1) * row;
+                        let (d, xhat) = (&mut d[at * row..][..row], &xhat[of_unit.clone()]);
+                        if let Some(image) = layer.pooled {
+                            let rows = Rows { image, batch, planes: S::PLANES, row_step: row };
+                            let small = row / 4;
+                            rows.unpool::<S>(&out[of_unit.clone()], &d_pooled[k * small..][..small], d);
+                        }
+                        let sums = if layer.last {
+                            rows::sums::<S>(d, xhat)
+                        } else {
+                            let slopes = slope.get(of_unit.clone()).unwrap_or(&[]);
+                            activation.backward::<S>(d, xhat, &out[of_unit], slopes)
+                        };
+                        rows::store_single(sums[0], sum, at);
+                        rows::store_single(sums[1], sum_xhat, at);
+                    }
+                    if !single {
+                        continue;
+                    }
+                    for at in some {
+                        let k = units.start + at;
+                        let (d, xhat) = (&mut d[at * row..][..row], &xhat[k * row..][..row]);
+                        let sums = [rows::single(sum, at), rows::single(sum_xhat, at)];
+                        let bn_scale = S::load(theta, layer.bn_scale + k);
+                        let coefficient =
+                            normalisation.unit_backward::<S>(d, xhat, bn_scale, rows::single(inverse, k), sums);
+                        rows::store_single(coefficient, coefficients, at);
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// ||w||^2 of `len` parameters from `start` on.
+#[inline(always)]
+pub(super) fn norm_sq<S: Scalar>(theta: &[S::Base], start: usize, len: usize) -> S {
+    let mut sum = Sum::new();
+    sweep!(S: len, K, C, i => {
+        let w = Lanes::<S, K>::load(theta, start + i);
+        sum.add_square::<C, K>(w);
+    });
+    sum.total()
+}
