@@ -14,13 +14,13 @@ use ndarray::Array2;
 use rand::RngExt;
 use ratecheck::curvature::{block_norms, dense_hessian};
 use ratecheck::data::Dataset;
-use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, run_in_lockstep};
+use ratecheck::descent::{Lockstep, Plan, Precision, Schedule, StepRule, Stepper, run_in_lockstep};
 use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
-use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Convolutions, Image, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 use ratecheck::rates::log_spaced;
-use ratecheck::scalar::Dual;
+use ratecheck::scalar::{Dual, Matrix, MatrixMut, Scalar, Store};
 
 fn network(widths: &[usize], examples: usize, objective: Objective) -> (Network, Vec<f64>) {
     let mut generator = Seed::new(1).generator("bench");
@@ -108,6 +108,56 @@ fn networks(c: &mut Criterion) {
     }
 }
 
+/// The network of appendix D in single precision, beside a product of its own precision: an eighth of the paper's width, 32x32
+/// images, 100 of them. `benches/pytorch.py` sets its step beside PyTorch's.
+fn filters(c: &mut Criterion) {
+    const N: usize = 256;
+    let a: Vec<f32> = (0..N * N).map(|i| (i % 61) as f32 - 30.0).collect();
+    let mut product = vec![0.0_f32; N * N];
+    let view = |data| Matrix { data, rows: N, columns: N, row_step: N, column_step: 1, plane_step: None };
+    let mut group = c.benchmark_group("vgg/batch-100");
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(2 * (N * N * N) as u64));
+    group.bench_function("matmul-256 in single precision", |bench| {
+        bench.iter(|| {
+            let c = MatrixMut { data: &mut product, rows: N, columns: N, row_step: N, plane_step: N * N };
+            f32::matmul(&[[view(black_box(&a)), view(&a)]], c, Store::Replace);
+        });
+    });
+    let (batch, image) = (100, Image { channels: 3, height: 32, width: 32 });
+    let (filters, dense) = Convolutions::vgg(image, 1.0 / 8.0);
+    let inputs = image.channels * image.height * image.width;
+    // The inputs of a row, the rows and the positions of every layer.
+    let (mut shapes, mut channels, mut positions) = (Vec::new(), image.channels, image.height * image.width);
+    for layer in &filters.layers {
+        shapes.push(9 * channels * layer.filters * positions);
+        channels = layer.filters;
+        positions /= if layer.pooled { 4 } else { 1 };
+    }
+    shapes.extend([channels * positions * dense, dense * 10]);
+    let flops = 2 * batch * (3 * shapes.iter().sum::<usize>() - shapes[0]);
+    let mut generator = Seed::new(1).generator("bench filters");
+    let images = (0..inputs * batch).map(|_| generator.random_range(-1.7..1.7)).collect();
+    let labels = (0..batch).map(|_| generator.random_range(0..10_u64) as f64).collect();
+    let data = Dataset::new(images, batch, inputs, labels).expect("finite data");
+    let architecture = Architecture {
+        widths: vec![inputs, dense, 10],
+        normalisation: Normalisation::BatchNorm,
+        activation: Activation::Relu,
+        objective: Objective::CrossEntropy,
+        weight_decay: 0.0,
+    };
+    let network =
+        Network::convolutional(architecture, filters, data, Minibatches::full(batch)).expect("a sound network");
+    let theta = network.initialise(&mut generator);
+    let eta = Schedule::constant(0.01).expect("a valid rate");
+    let mut stepper = Stepper::new(&network, &theta, StepRule::Gradient, eta, eta, Seed::new(2).generator("step"))
+        .evaluating_in(Precision::Single);
+    group.throughput(Throughput::Elements(flops as u64));
+    group.bench_function("step in single precision", |bench| bench.iter(|| stepper.step().expect("finite")));
+    group.finish();
+}
+
 /// Steps of one long run each: minibatch, gradient, norms, move.
 fn steps(c: &mut Criterion) {
     let widths = [8, 16, 16, 1];
@@ -160,7 +210,7 @@ fn curvature(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, peak, networks, steps, curvature);
+criterion_group!(benches, peak, networks, filters, steps, curvature);
 
 fn main() {
     let begin = SystemTime::now();
