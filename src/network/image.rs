@@ -1,4 +1,4 @@
-//! Images in rows: what a convolution reads, what pooling keeps, and where their derivatives go.
+//! Images in rows: what a convolution reads, what pooling keeps, and where the derivatives of that go.
 //!
 //! A row holds one channel of all images of a minibatch: position by position, row-major, with the examples contiguous at each.
 //! Moving by one position is then moving by the size of the minibatch, and a patch is copied in long pieces.

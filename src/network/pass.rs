@@ -1,7 +1,8 @@
 //! The forward and the backward pass, written once over [`Scalar`].
 //!
 //! **Speed.** Rows are visited eight scalars at a time, in loops compiled for every set of vector units and chosen at run time
-//! (AVX-512, AVX2 with FMA, NEON); sums have eight chains and products are fused, on every machine alike: the same bits.
+//! (AVX-512, AVX2 with FMA, NEON); sums have eight chains and products are fused, on every machine alike: the same bits. Large layers
+//! are shared between threads ([`super::threads`]), and patches are read in pieces ([`super::products`]), which change no sum.
 //! `ratecheck bench` measures what comes of it; CONTRIBUTING.md says what it found, and where the time goes.
 
 use std::ops::Range;
