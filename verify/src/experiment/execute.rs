@@ -30,14 +30,13 @@ fn kept(dir: &Path, key: &str) -> Result<Option<Training>, Damage> {
     decode(unseal(&bytes, key)?).map(Some).ok_or(Damage::Foreign)
 }
 
-/// Looks which trainings of the part are in a directory. A file that is not what it should be is run again.
+/// Looks which trainings of the part, each counted once, are in a directory. A file that is not what it should be is run again.
 pub fn pending<'p>(cells: &'p [Cell], shard: Shard, dir: &Path) -> Pending<'p> {
     let mut found = Pending::default();
     let mut known = BTreeSet::new();
     for (_, cell) in cells.iter().enumerate().filter(|(place, _)| shard.holds(*place)) {
         if !known.insert(&cell.key) {
-            found.done += 1; // the same training as an earlier one, under another name
-            continue;
+            continue; // the same training as an earlier one, under another name
         }
         match kept(dir, &cell.key) {
             Ok(Some(_)) => found.done += 1,
