@@ -23,7 +23,7 @@ Examples:
   ratecheck experiment d2 --profile standard          one learning rate, within an hour
   ratecheck experiment d3 --data cifar-10-batches-bin --width 0.125
   ratecheck experiment d1 --data digits --dry-run     the trainings, and how long they will take
-  ratecheck experiment d1 --print-plan >my.toml       a plan to change, then: ratecheck experiment my.toml
+  ratecheck experiment d1 --print-plan > my.toml      a plan to change; give it in place of d1
   ratecheck experiment d3 --shard 1/4 --out part-1    a quarter of it, on one of four machines
   ratecheck experiment d3 --parts part-1 part-2 part-3 part-4 --out whole
 

@@ -46,6 +46,22 @@ fn a_plan_reads_back() {
 }
 
 #[test]
+fn the_examples_are_plans() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/experiments");
+    let mut n = 0;
+    for file in std::fs::read_dir(examples).unwrap() {
+        let plan = Plan::read(&file.unwrap().path()).unwrap();
+        assert!(!plan.questions().is_empty());
+        n += 1;
+    }
+    assert!(n >= 2);
+    // One of them is a preset, spelt out.
+    let text = include_str!("../../../examples/experiments/fashion-mnist.toml");
+    let preset = Plan::preset(Figure::D1, Profile::Standard, Source::Directory(FASHION_MNIST.into()));
+    assert_eq!(Plan::parse(text, "plan.toml".as_ref()).unwrap(), preset);
+}
+
+#[test]
 fn what_is_wrong_in_a_plan_is_named() {
     let text = tiny(Figure::D1).toml();
     for (good, bad, said) in [

@@ -137,6 +137,58 @@ pub(super) fn bad_input_is_one_line() {
     }
 }
 
+/// Bytes that differ from image to image and from place to place.
+fn pixels(image: usize, n: usize) -> impl Iterator<Item = u8> {
+    (0..n).map(move |at| ((image * 7919 + at * 104_729 + image * at) % 251) as u8)
+}
+
+fn cifar_10(dir: &Path) {
+    std::fs::create_dir(dir).unwrap();
+    let names = ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"];
+    for (file, name) in names.into_iter().enumerate() {
+        let record = |k: usize| std::iter::once((k % 10) as u8).chain(pixels(20 * file + k, 3 * 32 * 32));
+        std::fs::write(dir.join(format!("{name}.bin")), (0..20).flat_map(record).collect::<Vec<u8>>()).unwrap();
+    }
+}
+
+fn mnist(dir: &Path) {
+    std::fs::create_dir(dir).unwrap();
+    for (name, n) in [("train", 50), ("t10k", 20)] {
+        let numbers = |all: &[u32]| all.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<u8>>();
+        let mut images = numbers(&[0x803, n, 28, 28]);
+        images.extend((0..n as usize).flat_map(|k| pixels(k, 28 * 28)));
+        let mut labels = numbers(&[0x801, n]);
+        labels.extend((0..n).map(|k| (k % 10) as u8));
+        std::fs::write(dir.join(format!("{name}-images-idx3-ubyte")), images).unwrap();
+        std::fs::write(dir.join(format!("{name}-labels-idx1-ubyte")), labels).unwrap();
+    }
+}
+
+/// Colour images as they are, and grey ones inside a margin: a few steps, on one thread and on two that share them.
+pub(super) fn reads_published_formats() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    cifar_10(&at.join("cifar"));
+    mnist(&at.join("mnist"));
+    let of = |source: &str, side: &str| {
+        let plan = PLAN.replace("\"d2\"", "\"d1\"").replace("[0, 1]", "[3]").replace("epochs = 6", "epochs = 2");
+        let plan = plan.replace("eta-w = [0.1]", "eta-w = [0.01]").replace("loss = 1.5", "loss = 9");
+        let plan = plan.replace("width = 0.03125", "width = 0.0625").replace("batch-size = 10", "batch-size = 40");
+        plan.replace("source = \"digits\"", &format!("source = \"{source}\"\n{side}"))
+    };
+    for (source, side, image) in [("cifar", "", [3, 32, 32]), ("mnist", "side = 32", [1, 32, 32])] {
+        std::fs::write(at.join("plan.toml"), of(source, side)).unwrap();
+        for jobs in ["1", "2", "3"] {
+            let (code, text) = ran(&["plan.toml", "--jobs", jobs, "--out", &format!("{source}-{jobs}")], at);
+            assert!(code == 0 && text.contains("1 of 1 expectation met"), "{source}: {text}");
+        }
+        let read = |jobs: &str, file: &str| std::fs::read(at.join(format!("{source}-{jobs}")).join(file)).unwrap();
+        assert!(["2", "3"].iter().all(|jobs| read(jobs, "d1/runs.csv") == read("1", "d1/runs.csv")), "{source}");
+        let json: Value = serde_json::from_slice(&read("1", "d1/experiment.json")).unwrap();
+        assert_eq!((&json["image"], &json["classes"]), (&serde_json::json!(image), &10.into()));
+    }
+}
+
 /// The script for Slurm: the last of its tasks joins them.
 #[cfg(unix)]
 pub(super) fn the_slurm_script_joins_its_tasks() {

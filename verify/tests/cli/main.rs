@@ -293,6 +293,7 @@ fn main() -> ExitCode {
         ("every_other_exit_code", every_other_exit_code),
         ("an_experiment_answers_and_is_not_run_twice", experiment::answers_and_is_not_run_twice),
         ("an_experiment_runs_in_parts", experiment::runs_in_parts),
+        ("an_experiment_reads_published_formats", experiment::reads_published_formats),
         ("an_experiment_says_what_it_would_run", experiment::says_what_it_would_run),
         #[cfg(unix)]
         ("a_slurm_script_joins_parts_of_an_experiment", experiment::the_slurm_script_joins_its_tasks),
