@@ -50,7 +50,7 @@ pub struct Task {
     pub train: Arc<Dataset>,
     /// What its accuracy is measured on.
     pub test: Arc<Dataset>,
-    /// See [`vgg`].
+    /// See [`Convolutions::vgg`].
     pub width: f64,
     /// The size of a minibatch. What is left of an epoch is not used.
     pub batch: usize,
