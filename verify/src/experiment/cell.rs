@@ -4,7 +4,7 @@ use ratecheck::data::Dataset;
 use ratecheck::random::Seed;
 use serde::Serialize;
 
-use super::plan::Plan;
+use super::plan::{Plan, word};
 use super::study::Rates;
 use super::task::{Epoch, Setting, Task, Training};
 use crate::evidence::Unevaluated;
@@ -62,7 +62,6 @@ impl Plan {
     pub fn cells(&self, task: &Task) -> Vec<Cell> {
         let [train, test] = [&task.train, &task.test].map(|data| digest(data));
         let image = [task.image.channels, task.image.height, task.image.width];
-        let precision = if task.precision == ratecheck::descent::Precision::Single { "single" } else { "double" };
         let mut cells = Vec::new();
         for (rates, settings) in self.figure.families() {
             for &setting in settings {
@@ -79,7 +78,7 @@ impl Plan {
                             epochs: task.n_epochs,
                             batch_size: task.batch,
                             width: task.width,
-                            precision,
+                            precision: word(task.precision),
                             image,
                             classes: task.n_classes,
                             train: &train,

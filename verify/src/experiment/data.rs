@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ratecheck::data::{ChannelScales, DataError, Dataset, Images, Part, cifar10_directory, digits, idx_directory};
-use ratecheck::network::Image;
+use ratecheck::network::{Image, NetworkError};
 use ratecheck::random::Seed;
 
 use super::plan::Plan;
@@ -121,7 +121,9 @@ impl Plan {
             n_epochs: self.n_epochs,
             precision: self.precision,
         };
-        task.network(super::Setting::Sgd).map_err(|error| format!("{}: {error}", self.source.text()))?;
+        let remedy = "side = 32 puts images into a margin that can be halved five times";
+        let unfit = |error: NetworkError| format!("{}: {error}; {remedy}", self.source.text());
+        task.network(super::Setting::Sgd).map_err(unfit)?;
         Ok(task)
     }
 }

@@ -93,6 +93,14 @@ pub struct Plan {
     pub limits: Limits,
 }
 
+/// How a plan, and the name of a training, call an arithmetic.
+pub(super) const PRECISIONS: [(&str, Precision); 2] = [("double", Precision::Double), ("single", Precision::Single)];
+
+/// The word of [`PRECISIONS`].
+pub(super) fn word(precision: Precision) -> &'static str {
+    PRECISIONS[precision as usize].0
+}
+
 /// The decades of the paper's figures, and those that quick looks at.
 const DECADES: [f64; 5] = [1e-2, 1e-1, 1.0, 1e1, 1e2];
 
@@ -212,7 +220,7 @@ impl Plan {
     pub fn toml(&self) -> String {
         let rates = |etas: &[f64]| etas.iter().map(|eta| format!("{eta:?}")).collect::<Vec<_>>().join(", ");
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
-        let precision = if self.precision == Precision::Single { "single" } else { "double" };
+        let precision = word(self.precision);
         let Limits { loss, accuracy, unified_up_to, projected_from, removed_from } = self.limits;
         let mut text = String::new();
         let side = self.side.map_or_else(String::new, |side| format!("side = {side}\n"));

@@ -5,7 +5,7 @@ use std::path::Path;
 use ratecheck::descent::Precision;
 
 use super::data::Source;
-use super::plan::{Figure, Limits, Plan};
+use super::plan::{Figure, Limits, PRECISIONS, Plan};
 use crate::problem::{Document, Entry, ProblemError, Section, text_of};
 
 /// More than this is a typing error.
@@ -39,14 +39,13 @@ impl Plan {
         let expected = needed("expected", &["loss", "accuracy", "unified-up-to", "projected-from", "removed-from"])?;
         let count = |section: &Section<'_>, key: &str, what: &str| section.required(key, what)?.count(1, MOST);
         let positive = |section: &Section<'_>, key: &str, what: &str| section.required(key, what)?.positive();
-        let words = [("single", Precision::Single), ("double", Precision::Double)];
         let plan = Self {
             figure: run.required("figure", "give \"d1\", \"d2\" or \"d3\"")?.choice(&Figure::ALL)?,
             seeds: distinct(&run, "seeds", "give the seeds, as [0, 1, 2]", |entry| entry.seed())?,
             n_epochs: count(&run, "epochs", "give how often every example is seen")?,
             batch: run.required("batch-size", "give the size of a minibatch, as 100")?.count(2, MOST)?,
             width: positive(&run, "width", "give the width of the network; 1.0 is the paper's")?,
-            precision: run.optional("precision").map_or(Ok(Precision::Single), |entry| entry.choice(&words))?,
+            precision: run.optional("precision").map_or(Ok(Precision::Single), |entry| entry.choice(&PRECISIONS))?,
             source: source(&data, path)?,
             n_train: count(&data, "train", "give how many images to train with")?,
             n_test: count(&data, "test", "give how many images to test with")?,
