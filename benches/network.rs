@@ -16,11 +16,11 @@ use ratecheck::curvature::{block_norms, dense_hessian};
 use ratecheck::data::Dataset;
 use ratecheck::descent::{Lockstep, Plan, Precision, Schedule, StepRule, Stepper, run_in_lockstep};
 use ratecheck::loss::closed::ProblemJ;
-use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
+use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Convolutions, Image, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 use ratecheck::rates::log_spaced;
-use ratecheck::scalar::{Dual, Matrix, MatrixMut, Scalar, Store};
+use ratecheck::scalar::{Dual, Matrix, MatrixMut, Store, matmul};
 
 fn network(widths: &[usize], examples: usize, objective: Objective) -> (Network, Vec<f64>) {
     let mut generator = Seed::new(1).generator("bench");
@@ -98,8 +98,7 @@ fn networks(c: &mut Criterion) {
         });
         let lifted: Vec<Dual<f64>> = theta.iter().enumerate().map(|(i, &x)| Dual::new(x, (i % 3) as f64)).collect();
         let mut product = lifted.clone();
-        let mut work = Workspace::default();
-        work.wanted = Wanted::Derivative;
+        let mut work = Workspace::derivatives_alone();
         group.throughput(Throughput::Elements(product_flops(widths, batch)));
         group.bench_function("hessian-vector product", |bench| {
             bench.iter(|| network.sample_gradient(&z, black_box(&lifted), &mut product, &mut work));
@@ -121,7 +120,7 @@ fn filters(c: &mut Criterion) {
     group.bench_function("matmul-256 in single precision", |bench| {
         bench.iter(|| {
             let c = MatrixMut { data: &mut product, rows: N, columns: N, row_step: N, plane_step: N * N };
-            f32::matmul(&[[view(black_box(&a)), view(&a)]], c, Store::Replace);
+            matmul::<f32>(&[[view(black_box(&a)), view(&a)]], c, Store::Replace);
         });
     });
     let (batch, image) = (100, Image { channels: 3, height: 32, width: 32 });

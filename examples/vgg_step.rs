@@ -13,7 +13,7 @@ use std::time::Instant;
 use rand::RngExt as _;
 use ratecheck::data::Dataset;
 use ratecheck::descent::{Precision, Schedule, StepRule, Stepper};
-use ratecheck::loss::{Loss as _, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Architecture, Convolutions, Image, Network, Normalisation, Objective};
 use ratecheck::random::{Seed, normals};
 

@@ -29,7 +29,7 @@
 //!
 //! # Checking one's own loss
 //!
-//! See [`loss::Loss`]: one method, written over [`scalar::Scalar`].
+//! See [`loss::Formula`]: one method, written over [`scalar::Scalar`]; and [`loss::Loss`], if foreign code evaluates it.
 
 pub mod bounds;
 pub mod curvature;

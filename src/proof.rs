@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::bounds;
-use crate::curvature::{NotEnclosed, SegmentConstants, SegmentOptions, Target, Upper, segment_constants};
+use crate::curvature::{NotEnclosed, SegmentConstants, SegmentOptions, Target, Upper, enclosing, segment_constants};
 use crate::loss::{Loss, Workspace};
 use crate::scalar::{Interval, Scalar};
 
@@ -95,20 +95,21 @@ pub struct ProvedStep {
 /// assert_eq!(lemma_3_2(&loss, &[0], &loss.theta_0(), &smaller)?.outcome, Outcome::Refuted);
 /// # Ok::<(), ratecheck::curvature::NotEnclosed>(())
 /// ```
-pub fn lemma_3_2<'a, L: Loss>(
-    loss: &L,
+pub fn lemma_3_2<'a>(
+    loss: &dyn Loss,
     target: impl Into<Target<'a>>,
     theta: &[f64],
     step: &Step,
 ) -> Result<ProvedStep, NotEnclosed> {
     let target = target.into();
+    let over = enclosing(loss, target)?;
     let layout = loss.parameters();
     let start: Vec<Interval> = theta.iter().map(|&x| Interval::from(x)).collect();
     let (mut gradient, mut scratch) = (vec![Interval::ZERO; theta.len()], vec![Interval::ZERO; theta.len()]);
     let mut work = Workspace::default();
     let mut evaluate = |theta: &[Interval], gradient: &mut [Interval]| match target {
-        Target::Sample(z) => loss.sample_gradient(z, theta, gradient, &mut work),
-        Target::Mean => loss.mean_gradient(theta, gradient, &mut scratch, &mut work).unwrap_or(Interval::ENTIRE),
+        Target::Sample(z) => over.sample_gradient(z, theta, gradient, &mut work),
+        Target::Mean => over.mean_gradient(theta, gradient, &mut scratch, &mut work).unwrap_or(Interval::ENTIRE),
     };
     let before = evaluate(&start, &mut gradient);
     let g = layout.g();

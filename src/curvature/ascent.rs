@@ -14,7 +14,7 @@ use super::hessian::{BlockOperator, DenseWork, Part, Target};
 use super::norms::{DENSE_UP_TO, larger, norms_at};
 use super::sampled::{Domain, Functions, RandomPoint};
 use super::spectral::{LeadingPair, SpectralOptions, leading_pair};
-use crate::loss::{Loss, Workspace};
+use crate::loss::{Loss, Over, Workspace};
 use crate::parameters::dot;
 use crate::random::Seed;
 use crate::scalar::{Dual, Scalar};
@@ -96,7 +96,7 @@ pub struct Ascent {
 /// let l_vv = &found.l_vv[(0, 0)];
 /// assert!(l_vv.converged && (l_vv.value.0 - 2.0).abs() < 1e-10);
 /// ```
-pub fn ascend_constants<L: Loss>(loss: &L, options: &AscentOptions, seed: &Seed) -> Smoothness<Ascent> {
+pub fn ascend_constants(loss: &dyn Loss, options: &AscentOptions, seed: &Seed) -> Smoothness<Ascent> {
     options.check();
     let m = loss.parameters().n_blocks();
     let n = loss.parameters().len();
@@ -141,7 +141,7 @@ pub fn ascend_constants<L: Loss>(loss: &L, options: &AscentOptions, seed: &Seed)
 /// let found = ascend_block(&loss, Part::Block(0), Part::G, &AscentOptions::new(1.0), &Seed::new(1));
 /// assert!((found.value.0 - 5.0).abs() < 1e-10); // |c|, at any v perpendicular to c
 /// ```
-pub fn ascend_block<L: Loss>(loss: &L, rows: Part, columns: Part, options: &AscentOptions, seed: &Seed) -> Ascent {
+pub fn ascend_block(loss: &dyn Loss, rows: Part, columns: Part, options: &AscentOptions, seed: &Seed) -> Ascent {
     options.check();
     let parts = (rows, columns);
     let screened = (0..options.n_points)
@@ -163,14 +163,14 @@ impl AscentOptions {
         assert!(self.n_points > 0 && self.restarts > 0, "an ascent needs a point to start from");
     }
 
-    fn point<L: Loss>(&self, loss: &L, k: usize, seed: &Seed) -> RandomPoint {
+    fn point(&self, loss: &dyn Loss, k: usize, seed: &Seed) -> RandomPoint {
         RandomPoint::new(loss, k, self.domain, self.functions, seed)
     }
 }
 
 /// The norm of one block at a point, with its singular vectors.
-fn norm_at<L: Loss>(
-    loss: &L,
+fn norm_at(
+    loss: &dyn Loss,
     target: Target<'_>,
     theta: &[f64],
     (rows, columns): (Part, Part),
@@ -181,8 +181,8 @@ fn norm_at<L: Loss>(
 }
 
 /// The search for one block's constant.
-struct Search<'a, L> {
-    loss: &'a L,
+struct Search<'a> {
+    loss: &'a dyn Loss,
     parts: (Part, Part),
     options: &'a AscentOptions,
     seed: &'a Seed,
@@ -200,7 +200,7 @@ struct Attempt {
     history: Vec<(usize, f64)>,
 }
 
-impl<L: Loss> Search<'_, L> {
+impl Search<'_> {
     /// The best points, NaN before all others; the earlier one on a tie.
     fn starts(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.screened.len()).collect();
@@ -218,6 +218,8 @@ impl<L: Loss> Search<'_, L> {
         let mut spheres: Vec<_> = layout.blocks().iter().map(|b| b.range.clone()).collect();
         spheres.extend([u.clone(), v.clone()]);
         let surface = Surface { spheres, g: layout.g(), domain: self.options.domain };
+        // Without third derivatives, which foreign code has not, the random point is what is found.
+        let second = self.loss.over::<Dual<Dual<f64>>>();
         let mut nested = Nested::new(n);
 
         let RandomPoint { theta, z, seed } = self.options.point(self.loss, k, self.seed);
@@ -226,13 +228,16 @@ impl<L: Loss> Search<'_, L> {
         if found.value == 0.0 {
             found.residual = 0.0; // nothing to ascend on
         }
-        while found.value > 0.0 && found.evaluations < self.options.max_evaluations {
+        while let Some(second) = second
+            && found.value > 0.0
+            && found.evaluations < self.options.max_evaluations
+        {
             let x = [&found.theta[..], &pair.u, &pair.v].concat();
             let left = self.options.max_evaluations - found.evaluations;
             let target = found.z.as_ref().map_or(Target::Mean, Target::from);
             let (evaluations, history) = (&mut found.evaluations, &mut found.history);
             let place = climb(&surface, x, self.options.tolerance, left, |x, grad| {
-                let (theta, value) = (&x[..n], nested.second(self.loss, target, x, [&rows, &columns]));
+                let (theta, value) = (&x[..n], nested.second(second, target, x, [&rows, &columns]));
                 for i in 0..theta.len() {
                     grad[i] = nested.grad[i].du.du;
                 }
@@ -317,7 +322,7 @@ impl<L: Loss> Search<'_, L> {
 
 impl Attempt {
     /// Takes the block's norm at this point for its value.
-    fn judge<L: Loss>(&mut self, loss: &L, parts: (Part, Part), seed: &Seed) -> LeadingPair {
+    fn judge(&mut self, loss: &dyn Loss, parts: (Part, Part), seed: &Seed) -> LeadingPair {
         let target = self.z.as_ref().map_or(Target::Mean, Target::from);
         let pair = norm_at(loss, target, &self.theta, parts, seed);
         self.evaluations += pair.norm.evaluations;
@@ -349,9 +354,9 @@ impl Nested {
     }
 
     /// Leaves the gradient in `grad` and returns phi = u'H v at x = (theta, u, v).
-    fn second<L: Loss>(
+    fn second(
         &mut self,
-        loss: &L,
+        loss: &dyn Over<Dual<Dual<f64>>>,
         target: Target<'_>,
         x: &[f64],
         [rows, columns]: [&std::ops::Range<usize>; 2],

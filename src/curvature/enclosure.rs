@@ -7,15 +7,17 @@ use ndarray::{Array2, ArrayView2};
 use super::constants::{Smoothness, Upper};
 use super::hessian::{HessianProduct, Target, block, hessian_vector_product};
 use crate::linalg;
-use crate::loss::Loss;
+use crate::loss::{Arithmetic, Further, Loss, Over};
 use crate::parameters::Parameters;
-use crate::scalar::{Interval, Scalar};
+use crate::scalar::{Dual, Interval, Scalar};
 
 /// Why nothing can be proved of a loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotEnclosed {
-    /// [`Loss::encloses`] says no.
+    /// The loss is a formula that chooses between functions by a value.
     Branches,
+    /// The loss is no formula.
+    Foreign,
     /// L is a mean over random subsets and only known by sampling.
     MeanBySampling,
 }
@@ -24,6 +26,7 @@ impl fmt::Display for NotEnclosed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Branches => "the loss chooses between different functions, which intervals cannot enclose",
+            Self::Foreign => "the loss is evaluated by foreign code in f64, which intervals cannot follow",
             Self::MeanBySampling => "L is a mean over random subsets; choose a partition or the full batch",
         })
     }
@@ -31,15 +34,18 @@ impl fmt::Display for NotEnclosed {
 
 impl std::error::Error for NotEnclosed {}
 
-/// Whether `target` of the loss can be enclosed.
-pub(super) fn check<L: Loss>(loss: &L, target: Target<'_>) -> Result<(), NotEnclosed> {
-    if !loss.encloses() {
-        return Err(NotEnclosed::Branches);
-    }
+/// The loss over intervals, if `target` can be enclosed.
+pub(crate) fn enclosing<'a>(loss: &'a dyn Loss, target: Target<'_>) -> Result<&'a dyn Over<Interval>, NotEnclosed> {
+    let Some(over) = loss.over() else {
+        return Err(match loss.further() {
+            Further::Formula(_) => NotEnclosed::Branches,
+            Further::Products(_) => NotEnclosed::Foreign,
+        });
+    };
     if target == Target::Mean && loss.minibatches().finite().is_none() {
         return Err(NotEnclosed::MeanBySampling);
     }
-    Ok(())
+    Ok(over)
 }
 
 /// The Hessian at every point of a box of parameters: entry (i, j) contains the true entry at each of them.
@@ -62,14 +68,14 @@ pub(super) fn check<L: Loss>(loss: &L, target: Target<'_>) -> Result<(), NotEncl
 /// assert!(hessian[(1, 1)].contains(2.0) && hessian[(1, 1)].width() < 1e-4); // 2 (A - F) at the eigenvector of 0
 /// # Ok::<(), ratecheck::curvature::NotEnclosed>(())
 /// ```
-pub fn hessian_enclosure<'a, L: Loss>(
-    loss: &L,
+pub fn hessian_enclosure<'a>(
+    loss: &dyn Loss,
     target: impl Into<Target<'a>>,
     theta: &[Interval],
     work: &mut HessianProduct<Interval>,
 ) -> Result<Array2<Interval>, NotEnclosed> {
     let target = target.into();
-    check(loss, target)?;
+    enclosing(loss, target)?;
     let mut matrix = columns(loss, target, theta, work);
     let n = theta.len();
     for i in 0..n {
@@ -83,12 +89,15 @@ pub fn hessian_enclosure<'a, L: Loss>(
 }
 
 /// Row j is the Hessian times e_j.
-pub(super) fn columns<S: Scalar, L: Loss>(
-    loss: &L,
+pub(super) fn columns<S: Scalar>(
+    loss: &dyn Loss,
     target: Target<'_>,
     theta: &[S],
     work: &mut HessianProduct<S>,
-) -> Array2<S> {
+) -> Array2<S>
+where
+    Dual<S>: Arithmetic,
+{
     let n = theta.len();
     let mut direction = vec![S::ZERO; n];
     let mut matrix = Array2::from_elem((n, n), S::ZERO);

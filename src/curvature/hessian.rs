@@ -1,10 +1,11 @@
 //! Hessian-vector products, and what is built from them: dense Hessians and operators for single blocks.
 
+use std::any::TypeId;
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
-use crate::loss::{Loss, Wanted, Workspace};
+use crate::loss::{Arithmetic, Further, Loss, Over, Wanted, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Dual, Scalar, Tangents};
 
@@ -19,9 +20,9 @@ pub enum Target<'a> {
 
 impl Target<'_> {
     /// The gradient of the target, in any arithmetic.
-    pub(super) fn gradient<S: Scalar, L: Loss>(
+    pub(super) fn gradient<S: Scalar>(
         self,
-        loss: &L,
+        loss: &dyn Over<S>,
         theta: &[S],
         grad: &mut [S],
         scratch: &mut [S],
@@ -83,25 +84,27 @@ pub struct HessianProduct<S: Scalar = f64> {
     grad: Vec<Dual<S>>,
     scratch: Vec<Dual<S>>,
     work: Workspace<Dual<S>>,
+    /// theta, the direction and the product of one minibatch as foreign code takes them.
+    plain: [Vec<f64>; 3],
 }
 
 impl<S: Scalar> HessianProduct<S> {
     /// Buffers for a loss with `n` parameters.
     pub fn new(n: usize) -> Self {
         let zeros = || vec![Dual::<S>::ZERO; n];
-        let mut work = Workspace::default();
-        work.wanted = Wanted::Derivative;
-        Self { theta: zeros(), grad: zeros(), scratch: zeros(), work }
+        let work = Workspace::derivatives_alone();
+        Self { theta: zeros(), grad: zeros(), scratch: zeros(), work, plain: [const { Vec::new() }; 3] }
     }
 }
 
 /// out = Hess(theta) direction, exactly: the gradient's derivative along `direction`, by one gradient over duals.
 ///
 /// The Hessian is the ambient one, at theta as it is given: at theta~ = (V; g) its blocks are those of section 2.4. Costs one
-/// [`Loss::sample_gradient`] over `Dual<S>` per minibatch of the target (some two gradients over `S`).
+/// [`Over::sample_gradient`] over `Dual<S>` per minibatch of the target (some two gradients over `S`); at `f64`, a loss that is no
+/// formula multiplies by itself: see [`Products`](crate::loss::Products).
 ///
 /// # Panics
-/// If the lengths differ, or the target is the mean of a loss whose minibatches are not finite.
+/// If the lengths differ, the target is the mean of a loss whose minibatches are not finite, or the loss has no such arithmetic.
 ///
 /// ```
 /// use ratecheck::curvature::{HessianProduct, hessian_vector_product};
@@ -111,22 +114,62 @@ impl<S: Scalar> HessianProduct<S> {
 /// hessian_vector_product(&loss, &[0], &[1.0, 0.0], &[0.0, 1.0], &mut out, &mut work);
 /// assert_eq!(out, [0.0, 2.0]); // 2 (A - F) at the eigenvector of 0
 /// ```
-pub fn hessian_vector_product<'a, S: Scalar, L: Loss>(
-    loss: &L,
+pub fn hessian_vector_product<'a, S: Scalar>(
+    loss: &dyn Loss,
     target: impl Into<Target<'a>>,
     theta: &[S],
     direction: &[S],
     out: &mut [S],
     work: &mut HessianProduct<S>,
-) {
+) where
+    Dual<S>: Arithmetic,
+{
     assert!(theta.len() == work.theta.len() && theta.len() == direction.len() && theta.len() == out.len());
+    let target = target.into();
+    let Some(dual) = loss.over::<Dual<S>>() else {
+        return work.foreign(loss, target, theta, direction, out);
+    };
     for ((dual, &x), &d) in work.theta.iter_mut().zip(theta).zip(direction) {
         *dual = Dual::new(x, d);
     }
-    target.into().gradient(loss, &work.theta, &mut work.grad, &mut work.scratch, &mut work.work);
+    target.gradient(dual, &work.theta, &mut work.grad, &mut work.scratch, &mut work.work);
     for (product, partial) in out.iter_mut().zip(&work.grad) {
         *product = partial.du;
     }
+}
+
+impl<S: Scalar> HessianProduct<S> {
+    /// The product of a loss that foreign code evaluates, which has `f64` alone.
+    fn foreign(&mut self, loss: &dyn Loss, target: Target<'_>, theta: &[S], direction: &[S], out: &mut [S]) {
+        let Further::Products(products) = loss.further() else { panic!("the loss has no such arithmetic") };
+        assert!(TypeId::of::<S>() == TypeId::of::<f64>(), "a loss that is no formula has f64 alone");
+        out.fill(S::ZERO);
+        let [at, along, product] = &mut self.plain;
+        let take = |to: &mut Vec<f64>, from: &[S]| {
+            to.clear();
+            to.extend(from.iter().map(|x| x.value()));
+        };
+        take(at, theta);
+        take(along, direction);
+        product.resize(out.len(), 0.0);
+        let mut add = |z: &[usize], n: usize| {
+            products.sample_product(z, at, along, product);
+            out.iter_mut().zip(&*product).for_each(|(sum, &x)| *sum += S::from_f64(x).over(n));
+        };
+        match target {
+            Target::Sample(z) => add(z, 1),
+            Target::Mean => {
+                let batches = finite(loss);
+                let n = batches.len();
+                batches.for_each(|z| add(z, n));
+            }
+        }
+    }
+}
+
+/// All minibatches of a loss whose mean is asked for.
+fn finite(loss: &dyn Loss) -> impl ExactSizeIterator<Item = &[usize]> {
+    loss.minibatches().finite().expect("the mean loss is only known by sampling: its minibatches are random subsets")
 }
 
 /// A dense Hessian.
@@ -164,7 +207,7 @@ pub(super) fn block<'a, T>(matrix: &'a Array2<T>, layout: &Parameters, rows: Par
 /// let hessian = dense_hessian(&Rayleigh::new(vec![0.0, 1.0]), &[0], &[1.0, 0.0]);
 /// assert_eq!((hessian.matrix, hessian.asymmetry), (array![[0.0, 0.0], [0.0, 2.0]], 0.0));
 /// ```
-pub fn dense_hessian<'a, L: Loss>(loss: &L, target: impl Into<Target<'a>>, theta: &[f64]) -> DenseHessian {
+pub fn dense_hessian<'a>(loss: &dyn Loss, target: impl Into<Target<'a>>, theta: &[f64]) -> DenseHessian {
     dense_hessian_with(loss, target.into(), theta, &mut DenseWork::new(theta.len()))
 }
 
@@ -185,7 +228,14 @@ impl DenseWork {
     }
 
     /// Adds `share` times the rows of the Hessian of F_z to a matrix: in row p, the entries of the same stage and later ones.
-    fn add_rows<L: Loss>(&mut self, loss: &L, z: &[usize], stages: &[(usize, usize)], share: f64, matrix: &mut [f64]) {
+    fn add_rows(
+        &mut self,
+        loss: &dyn Over<Tangents<TOGETHER>>,
+        z: &[usize],
+        stages: &[(usize, usize)],
+        share: f64,
+        matrix: &mut [f64],
+    ) {
         let n = stages.len();
         let mut before: &[(usize, usize)] = &[];
         for together in stages.chunk_by(|p, q| p.0 == q.0).flat_map(|stage| stage.chunks(TOGETHER)) {
@@ -213,8 +263,8 @@ impl DenseWork {
 }
 
 /// [`dense_hessian`] with buffers that are kept.
-pub(super) fn dense_hessian_with<L: Loss>(
-    loss: &L,
+pub(super) fn dense_hessian_with(
+    loss: &dyn Loss,
     target: Target<'_>,
     theta: &[f64],
     work: &mut DenseWork,
@@ -228,13 +278,23 @@ pub(super) fn dense_hessian_with<L: Loss>(
     let mut stages: Vec<(usize, usize)> = (0..n).map(|p| (loss.stage(p), p)).collect();
     stages.sort_unstable();
     let mut entries = vec![0.0; n * n];
-    match target {
-        Target::Sample(z) => work.add_rows(loss, z, &stages, 1.0, &mut entries),
-        Target::Mean => {
-            let batches = loss.minibatches().finite();
-            let batches = batches.expect("the mean loss is only known by sampling: its minibatches are random subsets");
+    let whole = loss;
+    match (loss.over(), target) {
+        (Some(loss), Target::Sample(z)) => work.add_rows(loss, z, &stages, 1.0, &mut entries),
+        (Some(loss), Target::Mean) => {
+            let batches = finite(whole);
             let share = 1.0 / batches.len() as f64;
             batches.for_each(|z| work.add_rows(loss, z, &stages, share, &mut entries));
+        }
+        (None, _) => {
+            // One product at a time; every entry is known, whatever its stage.
+            stages.iter_mut().for_each(|(stage, _)| *stage = 0);
+            let (mut direction, mut product) = (vec![0.0; n], HessianProduct::new(n));
+            for (p, row) in entries.chunks_exact_mut(n).enumerate() {
+                direction[p] = 1.0;
+                hessian_vector_product(loss, target, theta, &direction, row, &mut product);
+                direction[p] = 0.0;
+            }
         }
     }
     stages.sort_unstable_by_key(|&(_, p)| p);
@@ -308,8 +368,8 @@ pub trait Operator {
 /// assert_eq!(y, [0.0, -4.0]);
 /// ```
 #[derive(Debug)]
-pub struct BlockOperator<'a, L> {
-    loss: &'a L,
+pub struct BlockOperator<'a> {
+    loss: &'a dyn Loss,
     target: Target<'a>,
     theta: &'a [f64],
     rows: Range<usize>,
@@ -319,12 +379,12 @@ pub struct BlockOperator<'a, L> {
     work: HessianProduct,
 }
 
-impl<'a, L: Loss> BlockOperator<'a, L> {
+impl<'a> BlockOperator<'a> {
     /// The block of the Hessian at `theta`.
     ///
     /// # Panics
     /// If there is no such block, or theta has another length than the loss's parameters.
-    pub fn new(loss: &'a L, target: impl Into<Target<'a>>, theta: &'a [f64], rows: Part, columns: Part) -> Self {
+    pub fn new(loss: &'a dyn Loss, target: impl Into<Target<'a>>, theta: &'a [f64], rows: Part, columns: Part) -> Self {
         let layout = loss.parameters();
         let n = layout.len();
         assert_eq!(theta.len(), n, "theta has one entry per parameter");
@@ -343,7 +403,7 @@ impl<'a, L: Loss> BlockOperator<'a, L> {
     }
 }
 
-impl<L: Loss> Operator for BlockOperator<'_, L> {
+impl Operator for BlockOperator<'_> {
     fn shape(&self) -> (usize, usize) {
         (self.rows.len(), self.columns.len())
     }

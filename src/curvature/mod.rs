@@ -20,6 +20,7 @@ pub use compositional::{
     covariance_bounds, g_bounds,
 };
 pub use constants::{Constant, Exact, Sampled, Smoothness, Upper};
+pub(crate) use enclosure::enclosing;
 pub use enclosure::{NotEnclosed, block_norms_upper, hessian_enclosure, spectral_norm_upper};
 pub use hessian::{
     BlockOperator, DenseHessian, HessianProduct, Operator, Part, Target, dense_hessian, hessian_vector_product,

@@ -27,15 +27,15 @@ pub(super) const DENSE_UP_TO: usize = 2000;
 /// assert!((found.l_vv[(0, 0)].0 - 10.0).abs() < 1e-13);
 /// assert!((found.l_vg[0].0 - 5.0).abs() < 1e-13 && (found.l_gg.0 - 1.0).abs() < 1e-13);
 /// ```
-pub fn block_norms<'a, L: Loss>(loss: &L, target: impl Into<Target<'a>>, theta: &[f64]) -> Smoothness<Sampled> {
+pub fn block_norms<'a>(loss: &dyn Loss, target: impl Into<Target<'a>>, theta: &[f64]) -> Smoothness<Sampled> {
     let mut work = DenseWork::new(theta.len());
     // The seed only starts the iterations for large losses, which end at the same norm from almost every start.
     norms_at(loss, target.into(), theta, DENSE_UP_TO, &Seed::new(0), &mut work).0
 }
 
 /// [`block_norms`] with buffers that are kept, and the number of Hessian-vector products.
-pub(super) fn norms_at<L: Loss>(
-    loss: &L,
+pub(super) fn norms_at(
+    loss: &dyn Loss,
     target: Target<'_>,
     theta: &[f64],
     dense_up_to: usize,

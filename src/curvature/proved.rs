@@ -5,7 +5,7 @@ use std::fmt;
 use super::compositional::{Unbounded, compositional_bound};
 use super::constants::{Exact, Smoothness, Upper};
 use super::neuron::neuron_constants;
-use crate::loss::Loss;
+use crate::loss::Setting;
 use crate::network::Network;
 
 /// How a bound from above was obtained.

@@ -75,7 +75,7 @@ impl Sampling {
 /// let found = sampled_constants(&TanhCircle::new(2.0), &Sampling::new(8, 0.0), &Seed::new(1));
 /// assert!((found.l_vv[(0, 0)].0 - 2.0).abs() < 1e-14);
 /// ```
-pub fn sampled_constants<L: Loss>(loss: &L, sampling: &Sampling, seed: &Seed) -> Smoothness<Sampled> {
+pub fn sampled_constants(loss: &dyn Loss, sampling: &Sampling, seed: &Seed) -> Smoothness<Sampled> {
     sampling.domain.check();
     let layout = loss.parameters();
     let blank = || Smoothness::from_blocks(layout.n_blocks(), |_, _| Sampled(0.0));
@@ -105,7 +105,7 @@ pub(super) struct RandomPoint {
 
 impl RandomPoint {
     /// Point k, which depends on the seed and on k alone.
-    pub(super) fn new<L: Loss>(loss: &L, k: usize, domain: Domain, functions: Functions, seed: &Seed) -> Self {
+    pub(super) fn new(loss: &dyn Loss, k: usize, domain: Domain, functions: Functions, seed: &Seed) -> Self {
         let node = seed.child(&format!("point-{k}"));
         let mut generator = node.generator("theta");
         let theta = random_point(loss.parameters(), domain, &mut generator);

@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::constants::{Sampled, Smoothness, Upper};
-use super::enclosure::{NotEnclosed, block_norms_upper, check, columns};
+use super::enclosure::{NotEnclosed, block_norms_upper, columns, enclosing};
 use super::hessian::{HessianProduct, Part, Target, block};
 use super::norms::larger;
 use crate::linalg;
@@ -77,15 +77,15 @@ struct Piece {
 /// assert!(found.upper.l_vv[(0, 0)].0 >= 2.0 && found.upper.l_vv[(0, 0)].0 < 2.2 && found.settled);
 /// # Ok::<(), ratecheck::curvature::NotEnclosed>(())
 /// ```
-pub fn segment_constants<'a, L: Loss>(
-    loss: &L,
+pub fn segment_constants<'a>(
+    loss: &dyn Loss,
     target: impl Into<Target<'a>>,
     theta: &[f64],
     step: &[Interval],
     options: &SegmentOptions,
 ) -> Result<SegmentConstants, NotEnclosed> {
     let target = target.into();
-    check(loss, target)?;
+    enclosing(loss, target)?;
     let n = loss.parameters().len();
     assert!(theta.len() == n && step.len() == n, "one number per parameter");
     let mut pieces: Vec<Piece> = Vec::new();
@@ -151,7 +151,7 @@ fn floored(norms: &Smoothness<f64>) -> Smoothness<f64> {
 }
 
 /// The mean value form on one piece.
-fn evaluate<L: Loss>(loss: &L, target: Target<'_>, theta: &[f64], step: &[Interval], low: f64, high: f64) -> Piece {
+fn evaluate(loss: &dyn Loss, target: Target<'_>, theta: &[f64], step: &[Interval], low: f64, high: f64) -> Piece {
     let layout = loss.parameters();
     let n = layout.len();
     let at =

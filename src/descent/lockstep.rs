@@ -1,23 +1,22 @@
-//! Eight runs of a network, each gradient of which is one evaluation over [`Eight`].
+//! Eight runs of a loss, each gradient of which is one evaluation over [`Eight`].
 
 use super::record::Observer;
 use super::rule::{StepRule, move_against};
 use super::run::{Plan, Trace, is_due, record};
 use super::stepper::{Divergence, Step, Stepper};
-use crate::loss::{Loss, Workspace};
-use crate::network::Network;
-use crate::parameters::norm_sq;
+use crate::loss::{Loss, Over, Workspace};
+use crate::parameters::{Parameters, norm_sq};
 use crate::random::{Generator, companion};
-use crate::scalar::{Eight, Scalar, vectorised};
+use crate::scalar::{Eight, Planes, Scalar, vectorised};
 
-/// Several runs of [`StepRule::Gradient`] on one network side by side, up to eight: starts, rates and minibatches are each run's own.
+/// Several runs of [`StepRule::Gradient`] on one loss side by side, up to eight: starts, rates and minibatches are each run's own.
 /// A step has the bits that the run's [`Stepper`] would make alone. If there are eight, it takes about half the time: the rows of
 /// a small network are too short for the vector registers, but eight runs always fill them.
 ///
 /// ```
 /// use ratecheck::data::teacher;
 /// use ratecheck::descent::{Lockstep, Schedule, StepRule, Stepper};
-/// # use ratecheck::loss::{Loss, Minibatches};
+/// # use ratecheck::loss::{Minibatches, Setting};
 /// # use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 /// # use ratecheck::random::Seed;
 /// # let architecture = Architecture {
@@ -45,9 +44,10 @@ use crate::scalar::{Eight, Scalar, vectorised};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Lockstep<'a> {
-    network: &'a Network,
+    layout: &'a Parameters,
+    eight: &'a dyn Over<Eight>,
     /// The runs, as they were when they last were looked at; their generators run on.
-    steppers: Vec<Stepper<'a, Network>>,
+    steppers: Vec<Stepper<'a>>,
     theta: Vec<Eight>,
     gradient: Vec<Eight>,
     w_norm_sq: Vec<Eight>,
@@ -63,30 +63,31 @@ impl<'a> Lockstep<'a> {
     /// How many runs fit.
     pub const RUNS: usize = Eight::RUNS;
 
-    /// These runs, all of this network and of [`StepRule::Gradient`], at the same t.
+    /// These runs, all of this loss and of [`StepRule::Gradient`], at the same t.
     ///
     /// # Panics
-    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule or another t, or has diverged; or if the network
-    /// does not go in lockstep: see [`Network::goes_in_lockstep`].
-    pub fn new(network: &'a Network, steppers: Vec<Stepper<'a, Network>>) -> Self {
+    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule or another t, or has diverged; or if the loss
+    /// does not go in lockstep: see [`Loss::lockstep`].
+    pub fn new(loss: &'a dyn Loss, steppers: Vec<Stepper<'a>>) -> Self {
         assert!((1..=Self::RUNS).contains(&steppers.len()), "one to eight runs");
-        assert!(network.goes_in_lockstep(), "the normalisation chooses by values");
+        let eight = loss.lockstep().expect("a loss that goes in lockstep");
         let t = steppers[0].t();
-        let fits = |s: &Stepper<'_, _>| s.rule() == StepRule::Gradient && s.t() == t && s.divergence().is_none();
+        let fits = |s: &Stepper<'_>| s.rule() == StepRule::Gradient && s.t() == t && s.divergence().is_none();
         assert!(steppers.iter().all(fits), "the plain rule, from the same t on");
         // Places beyond the last run repeat it.
         let of_run = |r: usize| &steppers[r.min(steppers.len() - 1)];
         let side_by_side = |n: usize, number: &dyn Fn(usize, usize) -> f64| -> Vec<Eight> {
             (0..n).map(|k| Eight(std::array::from_fn(|r| number(r, k)))).collect()
         };
-        let (n, n_blocks) = (network.parameters().len(), network.parameters().n_blocks());
+        let (n, n_blocks) = (loss.parameters().len(), loss.parameters().n_blocks());
         Self {
-            network,
+            layout: loss.parameters(),
+            eight,
             theta: side_by_side(n, &|r, k| of_run(r).theta()[k]),
             gradient: vec![Eight::ZERO; n],
             w_norm_sq: side_by_side(n_blocks, &|r, i| of_run(r).w_norm_sq()[i]),
             gradient_norm_sq: vec![Eight::ZERO; n_blocks],
-            z: vec![0; Self::RUNS * network.minibatches().batch_size()],
+            z: vec![0; Self::RUNS * loss.minibatches().batch_size()],
             work: Workspace::default(),
             steps: Vec::with_capacity(steppers.len()),
             steppers,
@@ -94,7 +95,7 @@ impl<'a> Lockstep<'a> {
     }
 
     /// The runs as they are now. Numbers are copied for each of them: not something to do in every step.
-    pub fn settled(&mut self) -> &[Stepper<'a, Network>] {
+    pub fn settled(&mut self) -> &[Stepper<'a>] {
         (0..self.steppers.len()).for_each(|r| self.settle(r));
         &self.steppers
     }
@@ -114,8 +115,8 @@ impl<'a> Lockstep<'a> {
                 places.zip(stepper.draw()).for_each(|(place, &example)| *place = example);
             }
         }
-        let loss = self.network.sample_gradient(&self.z, &self.theta, &mut self.gradient, &mut self.work);
-        let layout = self.network.parameters();
+        let loss = self.eight.sample_gradient(&self.z, &self.theta, &mut self.gradient, &mut self.work);
+        let layout = self.layout;
         let (gradient, gradient_norm_sq, w_norm_sq) = (&self.gradient, &mut self.gradient_norm_sq, &self.w_norm_sq);
         let [grad_v_sq, grad_g_sq] = vectorised(
             #[inline(always)]
@@ -147,7 +148,7 @@ impl<'a> Lockstep<'a> {
             let of_run = step.as_ref().map_or([0.0; 2], |step| [step.eta_w, step.eta_g]);
             (0..2).for_each(|k| rates[k].0[r] = of_run[k]);
         }
-        let layout = self.network.parameters();
+        let layout = self.layout;
         let (theta, gradient, w_norm_sq) = (&mut self.theta, &self.gradient, &mut self.w_norm_sq);
         let total_sq = vectorised(
             #[inline(always)]
@@ -193,19 +194,19 @@ impl<'a> Lockstep<'a> {
 /// # Panics
 /// If a starting point has not the length of the network's layout, the plans are not as said, or the network does not go in
 /// lockstep.
-pub fn run_in_lockstep(network: &Network, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
-    runs.chunks(Lockstep::RUNS).flat_map(|runs| eight(network, runs)).collect()
+pub fn run_in_lockstep(loss: &dyn Loss, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
+    runs.chunks(Lockstep::RUNS).flat_map(|runs| eight(loss, runs)).collect()
 }
 
-fn eight(network: &Network, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
+fn eight(loss: &dyn Loss, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
     let n_steps = runs[0].1.n_steps();
     assert!(runs.iter().all(|(_, plan, _)| plan.n_steps() == n_steps), "runs in lockstep end together");
     let stepper = |(theta_0, plan, generator): &(Vec<f64>, Plan, Generator)| {
-        Stepper::new(network, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator.clone())
+        Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator.clone())
     };
-    let mut together = Lockstep::new(network, runs.iter().map(stepper).collect());
+    let mut together = Lockstep::new(loss, runs.iter().map(stepper).collect());
     let mut observers: Vec<_> =
-        runs.iter().map(|(_, plan, generator)| Observer::new(network, plan, companion(generator))).collect();
+        runs.iter().map(|(_, plan, generator)| Observer::new(loss, plan, companion(generator))).collect();
     let mut records = vec![Vec::new(); runs.len()];
     for t in 0..=n_steps {
         together.evaluate();

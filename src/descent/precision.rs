@@ -50,7 +50,7 @@ impl Evaluator {
 
     /// Writes grad F_z(theta) and returns F_z(theta).
     #[inline]
-    pub(super) fn gradient<L: Loss>(&mut self, loss: &L, z: &[usize], theta: &[f64], gradient: &mut [f64]) -> f64 {
+    pub(super) fn gradient(&mut self, loss: &dyn Loss, z: &[usize], theta: &[f64], gradient: &mut [f64]) -> f64 {
         match self {
             Self::Double(work) => loss.sample_gradient(z, theta, gradient, work),
             Self::Single(single) => single.gradient(loss, z, theta, gradient),
@@ -66,11 +66,12 @@ impl Evaluator {
 }
 
 impl Single {
-    fn gradient<L: Loss>(&mut self, loss: &L, z: &[usize], theta: &[f64], gradient: &mut [f64]) -> f64 {
+    fn gradient(&mut self, loss: &dyn Loss, z: &[usize], theta: &[f64], gradient: &mut [f64]) -> f64 {
+        let over = loss.over::<f32>().expect("a loss that single precision can evaluate");
         self.theta.clear();
         self.theta.extend(theta.iter().map(|&x| f32::from_f64(x)));
         self.gradient.resize(theta.len(), 0.0);
-        let value = loss.sample_gradient(z, &self.theta, &mut self.gradient, &mut self.work);
+        let value = over.sample_gradient(z, &self.theta, &mut self.gradient, &mut self.work);
         gradient.iter_mut().zip(&self.gradient).for_each(|(to, &from)| *to = from.value());
         value.value()
     }

@@ -71,8 +71,8 @@ impl Record {
 }
 
 /// Looks at L beside a run. Its buffers are its own, so that looking changes nothing in the run.
-pub(super) struct Observer<'a, L: Loss> {
-    loss: &'a L,
+pub(super) struct Observer<'a> {
+    loss: &'a dyn Loss,
     rule: StepRule,
     /// z takes one value only, so F_z = L and the step's own gradient will do.
     single: bool,
@@ -89,8 +89,8 @@ pub(super) struct Observer<'a, L: Loss> {
     running: Option<Running>,
 }
 
-impl<'a, L: Loss> Observer<'a, L> {
-    pub(super) fn new(loss: &'a L, plan: &Plan, generator: Generator) -> Self {
+impl<'a> Observer<'a> {
+    pub(super) fn new(loss: &'a dyn Loss, plan: &Plan, generator: Generator) -> Self {
         let n_minibatches = loss.minibatches().finite().map(|batches| batches.len());
         let single = n_minibatches == Some(1);
         let (n_blocks, len) = (loss.parameters().n_blocks(), loss.parameters().len());
@@ -125,7 +125,7 @@ impl<'a, L: Loss> Observer<'a, L> {
     }
 
     /// Takes L and its gradient at the stepper's theta, where the stepper has just evaluated `step`.
-    pub(super) fn look(&mut self, stepper: &mut Stepper<'_, L>, step: Step) -> Result<(), Divergence> {
+    pub(super) fn look(&mut self, stepper: &mut Stepper<'_>, step: Step) -> Result<(), Divergence> {
         if self.single {
             self.value = step.loss;
             self.by_block.copy_from_slice(stepper.gradient_norm_sq());
@@ -171,7 +171,7 @@ impl<'a, L: Loss> Observer<'a, L> {
     }
 
     /// What was seen last, as a record.
-    pub(super) fn record(&self, stepper: &Stepper<'_, L>, step: Step) -> Record {
+    pub(super) fn record(&self, stepper: &Stepper<'_>, step: Step) -> Record {
         let w_norm_sq = stepper.w_norm_sq().to_vec();
         Record {
             t: step.t,

@@ -116,13 +116,13 @@ pub struct Trace {
 ///
 /// ```
 /// use ratecheck::descent::{Plan, Schedule, StepRule, run};
-/// # use ratecheck::loss::{Loss, Minibatches};
+/// # use ratecheck::loss::{Formula, Minibatches};
 /// # use ratecheck::{parameters::Parameters, random::Seed, scalar::Scalar};
 /// # struct FirstShare { layout: Parameters, z: Minibatches }
-/// # impl Loss for FirstShare {
-/// #     fn parameters(&self) -> &Parameters { &self.layout }
-/// #     fn minibatches(&self) -> &Minibatches { &self.z }
-/// #     fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+/// # impl Formula for FirstShare {
+/// #     fn layout(&self) -> &Parameters { &self.layout }
+/// #     fn distribution(&self) -> &Minibatches { &self.z }
+/// #     fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
 /// #         w[0] * w[0] / (w[0] * w[0] + w[1] * w[1])
 /// #     }
 /// # }
@@ -137,7 +137,7 @@ pub struct Trace {
 /// assert_eq!(trace.divergence, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn run<L: Loss>(loss: &L, theta_0: &[f64], plan: &Plan, generator: Generator) -> Trace {
+pub fn run(loss: &dyn Loss, theta_0: &[f64], plan: &Plan, generator: Generator) -> Trace {
     let mut observer = Observer::new(loss, plan, companion(&generator));
     let mut stepper = Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator);
     let mut records = Vec::with_capacity(plan.horizons.len());
@@ -146,10 +146,10 @@ pub fn run<L: Loss>(loss: &L, theta_0: &[f64], plan: &Plan, generator: Generator
 }
 
 /// Steps and records until T or a divergence.
-fn follow<L: Loss>(
+fn follow(
     plan: &Plan,
-    stepper: &mut Stepper<'_, L>,
-    observer: &mut Observer<'_, L>,
+    stepper: &mut Stepper<'_>,
+    observer: &mut Observer<'_>,
     records: &mut Vec<Record>,
 ) -> Result<(), Divergence> {
     for t in 0..=plan.n_steps {
@@ -165,15 +165,15 @@ fn follow<L: Loss>(
 }
 
 /// Whether L is to be looked at in this step.
-pub(super) fn is_due<L: Loss>(plan: &Plan, observer: &Observer<'_, L>, records: &[Record], step: Step) -> bool {
+pub(super) fn is_due(plan: &Plan, observer: &Observer<'_>, records: &[Record], step: Step) -> bool {
     observer.every_step() || plan.horizons[records.len()] == step.t
 }
 
 /// Looks at L, and keeps what is seen if this step is a horizon.
-pub(super) fn record<L: Loss>(
+pub(super) fn record(
     plan: &Plan,
-    stepper: &mut Stepper<'_, L>,
-    observer: &mut Observer<'_, L>,
+    stepper: &mut Stepper<'_>,
+    observer: &mut Observer<'_>,
     records: &mut Vec<Record>,
     step: Step,
 ) -> Result<(), Divergence> {
@@ -191,7 +191,7 @@ pub(super) fn record<L: Loss>(
 ///
 /// # Panics
 /// If a starting point has not the length of the loss's layout.
-pub fn run_many<L: Loss>(loss: &L, starts: &[Vec<f64>], plan: &Plan, seed: &Seed) -> Vec<Trace> {
+pub fn run_many(loss: &dyn Loss, starts: &[Vec<f64>], plan: &Plan, seed: &Seed) -> Vec<Trace> {
     let one = |(k, theta_0): (usize, &Vec<f64>)| run(loss, theta_0, plan, seed.generator(&format!("run-{k}")));
     starts.par_iter().enumerate().map(one).collect()
 }

@@ -6,8 +6,8 @@ use super::memory::Memory;
 use super::precision::{Buffers, Evaluator, Precision};
 use super::rule::{StepRule, move_against};
 use super::schedule::Schedule;
-use crate::loss::Loss;
-use crate::parameters::norm_sq;
+use crate::loss::{Loss, Minibatches};
+use crate::parameters::{Parameters, norm_sq};
 use crate::random::Generator;
 
 /// What a step saw at theta_t before it moved on.
@@ -68,13 +68,13 @@ impl std::error::Error for Divergence {}
 ///
 /// ```
 /// use ratecheck::descent::{Schedule, StepRule, Stepper};
-/// # use ratecheck::loss::{Loss, Minibatches};
+/// # use ratecheck::loss::{Formula, Minibatches};
 /// # use ratecheck::{parameters::Parameters, random::Seed, scalar::Scalar};
 /// # struct FirstShare { layout: Parameters, z: Minibatches }
-/// # impl Loss for FirstShare {
-/// #     fn parameters(&self) -> &Parameters { &self.layout }
-/// #     fn minibatches(&self) -> &Minibatches { &self.z }
-/// #     fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+/// # impl Formula for FirstShare {
+/// #     fn layout(&self) -> &Parameters { &self.layout }
+/// #     fn distribution(&self) -> &Minibatches { &self.z }
+/// #     fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
 /// #         w[0] * w[0] / (w[0] * w[0] + w[1] * w[1])
 /// #     }
 /// # }
@@ -88,8 +88,10 @@ impl std::error::Error for Divergence {}
 /// assert_eq!(stepper.w_norm_sq(), [2.5]); // Lemma 2.4: 2 + eta^2 ||grad_w||^2
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Stepper<'a, L: Loss> {
-    loss: &'a L,
+pub struct Stepper<'a> {
+    loss: &'a dyn Loss,
+    layout: &'a Parameters,
+    z: &'a Minibatches,
     rule: StepRule,
     eta_w: Schedule,
     eta_g: Schedule,
@@ -106,31 +108,34 @@ pub struct Stepper<'a, L: Loss> {
     divergence: Option<Divergence>,
 }
 
-impl<'a, L: Loss> Stepper<'a, L> {
+impl<'a> Stepper<'a> {
     /// At theta_0 = (W_0; g_0), before step 0; `generator` draws z.
     ///
     /// # Panics
     /// If `theta_0` has not the length of the loss's layout.
     pub fn new(
-        loss: &'a L,
+        loss: &'a dyn Loss,
         theta_0: &[f64],
         rule: StepRule,
         eta_w: Schedule,
         eta_g: Schedule,
         generator: Generator,
     ) -> Self {
-        let n_blocks = loss.parameters().n_blocks();
+        let layout = loss.parameters();
+        let n_blocks = layout.n_blocks();
         let mut stepper = Self {
             loss,
+            layout,
+            z: loss.minibatches(),
             rule,
             eta_w,
             eta_g,
             generator,
             t: 0,
-            theta: vec![0.0; loss.parameters().len()],
+            theta: vec![0.0; layout.len()],
             before: None,
-            memory: Memory::new(rule.direction(), loss.parameters().len()),
-            gradient: vec![0.0; loss.parameters().len()],
+            memory: Memory::new(rule.direction(), layout.len()),
+            gradient: vec![0.0; layout.len()],
             w_norm_sq: vec![0.0; n_blocks],
             gradient_norm_sq: vec![0.0; n_blocks],
             evaluator: Evaluator::new(Precision::Double),
@@ -179,7 +184,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
     pub fn restart(&mut self, theta: &[f64], t: u64) {
         assert_eq!(theta.len(), self.theta.len(), "theta has one number per parameter");
         self.theta.copy_from_slice(theta);
-        self.rule.start(self.loss.parameters(), &mut self.theta, &mut self.w_norm_sq);
+        self.rule.start(self.layout, &mut self.theta, &mut self.w_norm_sq);
         self.memory.clear();
         self.t = t;
         self.divergence = None;
@@ -255,14 +260,14 @@ impl<'a, L: Loss> Stepper<'a, L> {
     #[inline]
     pub(super) fn evaluate(&mut self) -> Result<Step, Divergence> {
         self.divergence.map_or(Ok(()), Err)?;
-        let z = self.loss.minibatches().draw(&mut self.generator, &mut self.permutation);
+        let z = self.z.draw(&mut self.generator, &mut self.permutation);
         let loss = self.evaluator.gradient(self.loss, z, &self.theta, &mut self.gradient);
         self.look(loss)
     }
 
     /// Draws z for an evaluation that somebody else makes: see [`super::Lockstep`].
     pub(super) fn draw(&mut self) -> &[usize] {
-        self.loss.minibatches().draw(&mut self.generator, &mut self.permutation)
+        self.z.draw(&mut self.generator, &mut self.permutation)
     }
 
     /// Takes what that somebody has found, before t moves on: theta, its gradient, and the squared norms of their blocks.
@@ -288,7 +293,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
     /// Takes the norms of the gradient at theta_t.
     #[inline]
     fn look(&mut self, loss: f64) -> Result<Step, Divergence> {
-        let layout = self.loss.parameters();
+        let layout = self.layout;
         let mut grad_v_sq = 0.0;
         for (i, block) in layout.blocks().iter().enumerate() {
             let sq = norm_sq(&self.gradient[block.range.clone()]);
@@ -320,7 +325,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
         if let Some(before) = &mut self.before {
             before.copy_from_slice(&self.theta);
         }
-        let layout = self.loss.parameters();
+        let layout = self.layout;
         self.memory.begin_step();
         let mut total_sq = 0.0;
         for (i, block) in layout.blocks().iter().enumerate() {
@@ -358,7 +363,7 @@ impl<'a, L: Loss> Stepper<'a, L> {
     /// Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and unlike the chord it needs
     /// no theta_{t+1}.
     pub(super) fn angular_update(&self, i: usize, eta_w: f64) -> f64 {
-        let block = self.loss.parameters().block(i);
+        let block = self.layout.block(i);
         let (w, start) = (&self.theta[block.clone()], block.start);
         let direction = |k: usize| self.memory.next(start + k, w[k], self.gradient[start + k]);
         let rate = self.rule.rate(eta_w, self.w_norm_sq[i]);

@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 
 use super::pure::power_of_two_near;
-use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
+use crate::scalar::{Matrix, MatrixMut, Planes, Store, vectorised};
 
 /// Numbers handled together; vectors are padded with zeros to a multiple.
 const LANES: usize = 4;

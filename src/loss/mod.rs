@@ -1,96 +1,138 @@
 //! The loss F_z(W; g): the seam where a user's own function comes in.
+//!
+//! What a user *writes* is a [`Formula`], once over every arithmetic. What everybody else *takes* is `&dyn` [`Loss`]: the layout of
+//! theta, the distribution of z, values and gradients in `f64`, and whatever further arithmetics there are. Every formula is a
+//! loss. A function that foreign code evaluates is one too, with [`Products`] in place of arithmetics.
 
+mod arithmetic;
 pub mod closed;
+mod formula;
 mod minibatches;
+mod workspace;
 
+pub(crate) use arithmetic::compiled;
+pub use arithmetic::{Arithmetic, Arithmetics};
+pub use formula::Formula;
 pub use minibatches::{BatchError, Drawing, Minibatches};
+pub(crate) use workspace::Wanted;
+pub use workspace::Workspace;
+
+use std::fmt;
 
 use crate::parameters::Parameters;
-use crate::scalar::{Dual, Scalar};
+use crate::scalar::{Eight, Scalar};
 
-/// What of a gradient is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Every component.
-    All,
-    /// Only the derivative components of a [`Dual`] gradient (a Hessian-vector product); the others may be left undefined.
-    Derivative,
-    /// Only the derivative components, along directions that change parameters of this [`Loss::stage`] alone, and only of the
-    /// partial derivatives by parameters of this stage and later ones. Beyond stage 0, the last evaluation with the same workspace was of the
-    /// same minibatch at the same values, for this stage or an earlier one: what it left of the stages before may be kept, and
-    /// of this stage too as far as [`Workspace::moved`] allows.
-    Behind(usize),
+/// What theta and z are.
+pub trait Setting: Send + Sync {
+    /// The layout of theta.
+    fn parameters(&self) -> &Parameters;
+
+    /// The distribution of z.
+    fn minibatches(&self) -> &Minibatches;
 }
 
-/// Buffers that a loss reuses between evaluations. Make one per thread and scalar; it grows on first use.
-#[derive(Debug)]
-pub struct Workspace<S: Scalar> {
-    /// Arrays in planes, for the loss to use as it likes.
-    pub buffers: Vec<Vec<S::Base>>,
-    /// The labels of the minibatch at hand.
-    pub labels: Vec<f64>,
-    /// Lifted parameters, for forward-mode gradients.
-    lifted: Vec<Dual<S>>,
-    /// What of the next gradients is read; a loss may skip the rest.
-    pub wanted: Wanted,
-    /// For [`Wanted::Behind`], if the last evaluation was of the same minibatch at the same values for the same stage: the
-    /// parameters whose derivatives are not 0 or were not 0 then. Otherwise empty.
-    pub moved: Vec<usize>,
-}
+/// Values and gradients in one arithmetic.
+pub trait Over<S: Scalar>: Setting {
+    /// F_z(theta); `z` lists the examples of the minibatch. It may allocate: where speed matters, take the gradient.
+    fn sample_loss(&self, z: &[usize], theta: &[S]) -> S;
 
-impl<S: Scalar> Default for Workspace<S> {
-    fn default() -> Self {
-        Self { buffers: Vec::new(), labels: Vec::new(), lifted: Vec::new(), wanted: Wanted::All, moved: Vec::new() }
+    /// Writes grad F_z(theta) and returns F_z(theta).
+    fn sample_gradient(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S;
+
+    /// Adds up F_z and its gradient over all minibatches: grad L(theta) into `grad`, and returns L(theta). `None` if z is not
+    /// finite, since L is then only known by sampling.
+    fn mean_gradient(&self, theta: &[S], grad: &mut [S], scratch: &mut [S], work: &mut Workspace<S>) -> Option<S> {
+        mean_of_samples(self, theta, grad, scratch, work)
     }
 }
 
-/// A loss F_z(theta) on the blocks of [`Parameters`], for a minibatch z.
+/// [`Over::mean_gradient`] of whatever has no shorter way.
+fn mean_of_samples<S: Scalar, L: Over<S> + ?Sized>(
+    loss: &L,
+    theta: &[S],
+    grad: &mut [S],
+    scratch: &mut [S],
+    work: &mut Workspace<S>,
+) -> Option<S> {
+    let batches = loss.minibatches().finite()?;
+    let n = batches.len();
+    let single = batches.len() == 1;
+    let mut mean = S::ZERO;
+    for (k, z) in batches.enumerate() {
+        if single {
+            return Some(loss.sample_gradient(z, theta, grad, work));
+        }
+        let value = loss.sample_gradient(z, theta, scratch, work);
+        mean += value.over(n);
+        for (total, &partial) in grad.iter_mut().zip(scratch.iter()) {
+            let partial = partial.over(n);
+            *total = if k == 0 { partial } else { *total + partial };
+        }
+    }
+    Some(mean)
+}
+
+/// A loss F_z(theta) on the blocks of [`Parameters`], for a minibatch z: what descent, constants, claims and everything else take.
 ///
-/// Only [`Loss::sample_loss`] has to be written; gradients and Hessian-vector products follow from it by forward-mode
-/// differentiation, at the cost of one evaluation per parameter. A loss with a cheaper gradient overrides
-/// [`Loss::sample_gradient`].
+/// Write a [`Formula`], which is a loss by itself. A function that foreign code evaluates implements [`Setting`], [`Over`]`<f64>`,
+/// [`Products`] and this trait. It runs, is fitted and judged like any other; what needs another arithmetic (a proof, a replay
+/// with more digits) is then not to be had, and whoever asks for it learns so from [`over`](trait.Loss.html#method.over).
 ///
 /// ```
-/// use ratecheck::loss::{Loss, Minibatches, Workspace};
+/// use ratecheck::curvature::{HessianProduct, hessian_vector_product};
+/// use ratecheck::loss::{Further, Loss, Minibatches, Over, Products, Setting, Workspace};
 /// use ratecheck::parameters::Parameters;
-/// use ratecheck::scalar::Scalar;
+/// use ratecheck::scalar::DoubleDouble;
 ///
-/// /// F(w) = w_1^2 / ||w||^2, which does not change when w is scaled.
-/// struct FirstShare {
+/// /// F(w) = w'Aw / w'w with A = diag(0, 1), as if it came from elsewhere.
+/// struct Foreign {
 ///     layout: Parameters,
 ///     z: Minibatches,
 /// }
 ///
-/// impl Loss for FirstShare {
+/// impl Setting for Foreign {
 ///     fn parameters(&self) -> &Parameters {
 ///         &self.layout
 ///     }
 ///     fn minibatches(&self) -> &Minibatches {
 ///         &self.z
 ///     }
-///     fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
-///         w[0] * w[0] / (w[0] * w[0] + w[1] * w[1])
+/// }
+/// impl Over<f64> for Foreign {
+///     fn sample_loss(&self, _z: &[usize], w: &[f64]) -> f64 {
+///         w[1] * w[1] / (w[0] * w[0] + w[1] * w[1])
+///     }
+///     fn sample_gradient(&self, z: &[usize], w: &[f64], grad: &mut [f64], _: &mut Workspace) -> f64 {
+///         let (f, n) = (self.sample_loss(z, w), w[0] * w[0] + w[1] * w[1]);
+///         (grad[0], grad[1]) = (-2.0 * f * w[0] / n, 2.0 * (1.0 - f) * w[1] / n);
+///         f
+///     }
+/// }
+/// impl Products for Foreign {
+///     fn sample_product(&self, z: &[usize], w: &[f64], direction: &[f64], product: &mut [f64]) {
+///         // A real one differentiates; a central difference has some eight digits.
+///         let (mut grad, mut other, h) = ([0.0; 2], [0.0; 2], 1e-5);
+///         let at = |h: f64| [w[0] + h * direction[0], w[1] + h * direction[1]];
+///         self.sample_gradient(z, &at(h), &mut grad, &mut Workspace::default());
+///         self.sample_gradient(z, &at(-h), &mut other, &mut Workspace::default());
+///         (0..2).for_each(|i| product[i] = (grad[i] - other[i]) / (2.0 * h));
+///     }
+/// }
+/// impl Loss for Foreign {
+///     fn further(&self) -> Further<'_> {
+///         Further::Products(self)
 ///     }
 /// }
 ///
-/// let loss = FirstShare { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) };
-/// let mut grad = [0.0; 2];
-/// let value = loss.sample_gradient(&[0], &[1.0, 1.0], &mut grad, &mut Workspace::default());
-/// assert_eq!(value, 0.5);
-/// assert_eq!(grad, [0.5, -0.5]); // perpendicular to w, as Lemma 2.4 says
+/// let loss = Foreign { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) };
+/// let mut out = [0.0; 2];
+/// hessian_vector_product(&loss, &[0], &[1.0, 0.0], &[0.0, 1.0], &mut out, &mut HessianProduct::new(2));
+/// assert!((out[1] - 2.0).abs() < 1e-9);
+/// assert!((&loss as &dyn Loss).over::<DoubleDouble>().is_none());
 /// ```
-pub trait Loss: Sync {
-    /// The layout of theta.
-    fn parameters(&self) -> &Parameters;
-
-    /// The distribution of z.
-    fn minibatches(&self) -> &Minibatches;
-
-    /// Whether evaluations over [`crate::scalar::Interval`] enclose the true values. `false` for a loss whose code chooses
-    /// between different functions by [`Scalar::value`]; proofs then refuse it.
-    fn encloses(&self) -> bool {
-        true
-    }
+pub trait Loss: Over<f64> {
+    /// Where second derivatives, more digits and proofs come from.
+    fn further(&self) -> Further<'_>;
 
     /// The stage of the evaluation in which a parameter comes in, such as its layer: nothing that is computed before depends on
     /// it. Half of a Hessian follows from the other half by symmetry, and stages say which half is cheaper.
@@ -98,49 +140,37 @@ pub trait Loss: Sync {
         0
     }
 
-    /// F_z(theta); `z` lists the examples of the minibatch.
-    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S;
-
-    /// Writes grad F_z(theta) and returns F_z(theta). The default costs one evaluation of [`Loss::sample_loss`] over duals
-    /// per parameter.
-    fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
-        work.lifted.clear();
-        work.lifted.extend(theta.iter().map(|&x| Dual::new(x, S::ZERO)));
-        let mut value = S::ZERO;
-        for (i, partial) in grad.iter_mut().enumerate() {
-            work.lifted[i].du = S::ONE;
-            let f = self.sample_loss(z, &work.lifted);
-            work.lifted[i].du = S::ZERO;
-            *partial = f.du;
-            value = f.re;
-        }
-        value
+    /// Eight runs side by side, each with parameters and a minibatch of its own, if they give the bits of each run alone.
+    fn lockstep(&self) -> Option<&dyn Over<Eight>> {
+        None
     }
+}
 
-    /// Adds up F_z and its gradient over all minibatches: grad L(theta) into `grad`, and returns L(theta). `None` if z is not
-    /// finite, since L is then only known by sampling.
-    fn mean_gradient<S: Scalar>(
-        &self,
-        theta: &[S],
-        grad: &mut [S],
-        scratch: &mut [S],
-        work: &mut Workspace<S>,
-    ) -> Option<S> {
-        let batches = self.minibatches().finite()?;
-        let n = batches.len();
-        let single = batches.len() == 1;
-        let mut mean = S::ZERO;
-        for (k, z) in batches.enumerate() {
-            if single {
-                return Some(self.sample_gradient(z, theta, grad, work));
-            }
-            let value = self.sample_gradient(z, theta, scratch, work);
-            mean += value.over(n);
-            for (total, &partial) in grad.iter_mut().zip(scratch.iter()) {
-                let partial = partial.over(n);
-                *total = if k == 0 { partial } else { *total + partial };
-            }
-        }
-        Some(mean)
+/// Where second derivatives, more digits and proofs come from.
+#[derive(Clone, Copy)]
+pub enum Further<'a> {
+    /// A formula, evaluated in any arithmetic.
+    Formula(&'a dyn Arithmetics),
+    /// Foreign code that multiplies by Hessians in `f64`.
+    Products(&'a dyn Products),
+}
+
+/// Hessian-vector products in `f64`, of a loss that is no formula.
+pub trait Products: Sync {
+    /// product = Hess F_z(theta) direction.
+    fn sample_product(&self, z: &[usize], theta: &[f64], direction: &[f64], product: &mut [f64]);
+}
+
+impl fmt::Debug for dyn Loss + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a loss of {} parameters", self.parameters().len())
+    }
+}
+
+impl dyn Loss + '_ {
+    /// The loss in another arithmetic, if it has it: every formula has all of them but
+    /// [`Eight`], except that intervals are refused where they would enclose nothing.
+    pub fn over<S: Arithmetic>(&self) -> Option<&dyn Over<S>> {
+        S::of(self)
     }
 }

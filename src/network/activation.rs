@@ -1,7 +1,7 @@
 //! The activation s: R -> R between layers.
 
 use super::rows::{Lanes, Sum, batch, sweep};
-use crate::scalar::{Scalar, vectorised};
+use crate::scalar::{Scalar, vectorised_for};
 
 /// The activation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,7 +101,7 @@ impl Activation {
 
 #[inline(always)]
 fn map<S: Scalar>(y: &mut [S::Base], f: impl Fn(S) -> S) {
-    vectorised(
+    vectorised_for::<S, _>(
         #[inline(always)]
         || {
             sweep!(S: batch::<S>(y), K, b => { Lanes::<S, K>::load(y, b).map(&f).store(y, b); });

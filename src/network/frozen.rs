@@ -124,7 +124,16 @@ impl Network {
 
     /// How many of the examples z have their largest output at their label; an output that is not a number is never the largest.
     /// Of one output, how many have the sign of their label.
-    pub fn count_right<S: Scalar>(&self, z: &[usize], theta: &[S], work: &mut Workspace<S>) -> usize {
+    pub fn count_right(&self, z: &[usize], theta: &[f64], work: &mut Workspace) -> usize {
+        self.right(z, theta, work)
+    }
+
+    /// [`Network::count_right`] in single precision.
+    pub fn count_right_in_single(&self, z: &[usize], theta: &[f32], work: &mut Workspace<f32>) -> usize {
+        self.right(z, theta, work)
+    }
+
+    fn right<S: Scalar>(&self, z: &[usize], theta: &[S], work: &mut Workspace<S>) -> usize {
         self.forward(z, theta, work);
         let batch = z.len();
         let layer = self.layers.len() - 1;

@@ -30,10 +30,10 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use crate::data::Dataset;
-use crate::loss::{Loss, Minibatches, Workspace};
+use crate::loss::{Arithmetics, Further, Loss, Minibatches, Over, Setting, Workspace, compiled};
 use crate::parameters::Parameters;
 use crate::random::Generator;
-use crate::scalar::Scalar;
+use crate::scalar::{DoubleDouble, Dual, Eight, Interval, Scalar, Tangents};
 use architecture::{Layer, Reads};
 use image::TAPS;
 
@@ -43,7 +43,7 @@ use image::TAPS;
 ///
 /// ```
 /// use ratecheck::data::Dataset;
-/// use ratecheck::loss::{Loss, Minibatches};
+/// use ratecheck::loss::{Minibatches, Over};
 /// use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 ///
 /// let data = Dataset::new(vec![0.3, -1.0, 0.8, 2.0], 4, 1, vec![1.0, -1.0, 1.0, -1.0])?;
@@ -88,7 +88,7 @@ impl Network {
     ///
     /// ```
     /// use ratecheck::data::digits;
-    /// use ratecheck::loss::{Loss, Minibatches};
+    /// use ratecheck::loss::{Minibatches, Setting};
     /// use ratecheck::network::{Activation, Architecture, Convolution, Convolutions, Image, Network, Normalisation, Objective};
     ///
     /// let architecture = Architecture {
@@ -183,19 +183,13 @@ impl Network {
         theta
     }
 
-    /// Whether eight runs can share an evaluation over [`Eight`](crate::scalar::Eight): all but l_inf batch normalisation and
-    /// pooling, where a value chooses what is computed.
-    pub fn goes_in_lockstep(&self) -> bool {
-        self.encloses()
-    }
-
-    /// Whether that is likely to save time: the arrays of eight runs stay in the second cache, where those of long minibatches or
+    /// Whether eight runs in [lockstep](Loss::lockstep) are likely to save time: the arrays of eight runs stay in the second cache, where those of long minibatches or
     /// wide layers, which fill vector registers anyway, do not.
     pub fn gains_in_lockstep(&self) -> bool {
         // About six arrays of eight numbers for every unit and example: one megabyte and a half.
         let units: usize = self.layers.iter().map(|layer| layer.positions * layer.n_out).sum();
         let entries = self.minibatches.batch_size() * (self.architecture.widths[0] + units);
-        self.goes_in_lockstep() && entries <= 4096
+        self.encloses() && entries <= 4096
     }
 
     /// (lambda/2) ||g||^2.
@@ -205,7 +199,30 @@ impl Network {
     }
 }
 
-impl Loss for Network {
+/// The two that [`compiled`] makes a loss of.
+impl Network {
+    fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+        self.forward(z, theta, &mut Workspace::default()) + self.decay(theta)
+    }
+
+    fn gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
+        let value = self.forward(z, theta, work);
+        self.backward(z.len() / S::RUNS, grad, work);
+        let lambda = self.architecture.weight_decay;
+        if lambda > 0.0 {
+            for (d, &g) in grad[self.parameters.g()].iter_mut().zip(&theta[self.parameters.g()]) {
+                *d += g.scale(lambda);
+            }
+        }
+        value + self.decay(theta)
+    }
+}
+
+compiled!(
+    Network: f64, f32, Eight, Dual<f64>, Dual<Dual<f64>>, Tangents<8>, Interval, Dual<Interval>, Dual<Dual<Interval>>, DoubleDouble, Dual<DoubleDouble>
+);
+
+impl Setting for Network {
     fn parameters(&self) -> &Parameters {
         &self.parameters
     }
@@ -213,12 +230,20 @@ impl Loss for Network {
     fn minibatches(&self) -> &Minibatches {
         &self.minibatches
     }
+}
 
+impl Arithmetics for Network {
     /// All but l_inf batch normalisation, which divides by the entry that is largest in the middle of the box, and pooling, which
     /// keeps the one that is.
     fn encloses(&self) -> bool {
         self.architecture.normalisation != Normalisation::LpBatchNorm { p: Lp::Infinity }
             && self.layers.iter().all(|layer| layer.pooled.is_none())
+    }
+}
+
+impl Loss for Network {
+    fn further(&self) -> Further<'_> {
+        Further::Formula(self)
     }
 
     /// The layer, from 0.
@@ -230,20 +255,8 @@ impl Loss for Network {
         self.layers.iter().position(of_layer).unwrap_or(0)
     }
 
-    /// Allocates its own buffers; where speed matters, use the gradient.
-    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
-        self.forward(z, theta, &mut Workspace::default()) + self.decay(theta)
-    }
-
-    fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
-        let value = self.forward(z, theta, work);
-        self.backward(z.len() / S::RUNS, grad, work);
-        let lambda = self.architecture.weight_decay;
-        if lambda > 0.0 {
-            for (d, &g) in grad[self.parameters.g()].iter_mut().zip(&theta[self.parameters.g()]) {
-                *d += g.scale(lambda);
-            }
-        }
-        value + self.decay(theta)
+    /// All but l_inf batch normalisation and pooling, where a value chooses what is computed.
+    fn lockstep(&self) -> Option<&dyn Over<Eight>> {
+        self.encloses().then_some(self)
     }
 }

@@ -1,7 +1,7 @@
 //! The normalisations: what makes the weights in front of them scale invariant.
 
 use super::rows::{self, Lanes, REST, Sum, splat, sweep};
-use crate::scalar::{Scalar, vectorised};
+use crate::scalar::{Scalar, vectorised_for};
 
 /// The norm in l_p batch normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +164,7 @@ impl Normalisation {
 
     /// Layer and group normalisation: replaces the rows z of one group by xhat; `inverse` receives 1/s for every example.
     pub(super) fn group_forward<S: Scalar>(self, z: &mut [S::Base], inverse: &mut [S::Base], w_norm_sq: S) {
-        vectorised(
+        vectorised_for::<S, _>(
             #[inline(always)]
             || {
                 let row = inverse.len();

@@ -1,7 +1,7 @@
 //! The objective f_y at the end of the network.
 
 use super::rows::{Lanes, REST, Sum, sweep};
-use crate::scalar::{Scalar, vectorised};
+use crate::scalar::{Scalar, vectorised_for};
 
 /// The objective f_y(out), averaged over the minibatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Objective {
         let batch = labels.len() / S::RUNS;
         let row = S::PLANES * batch;
         match self {
-            Self::Logistic => vectorised(
+            Self::Logistic => vectorised_for::<S, _>(
                 #[inline(always)]
                 || {
                     let mut sum = Sum::new();
@@ -84,7 +84,7 @@ impl Objective {
                     sum.total().over(batch)
                 },
             ),
-            Self::CrossEntropy => vectorised(
+            Self::CrossEntropy => vectorised_for::<S, _>(
                 #[inline(always)]
                 || cross_entropy(out, d, scratch, labels),
             ),

@@ -17,7 +17,7 @@ use super::rows::{self, Lanes, splat, sweep};
 use super::threads::Cut;
 use super::{products, units};
 use crate::loss::{Wanted, Workspace};
-use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised};
+use crate::scalar::{Matrix, MatrixMut, Scalar, Store, vectorised_for};
 
 /// The first layer that has to be evaluated.
 fn first_layer(wanted: Wanted) -> usize {
@@ -35,7 +35,7 @@ impl Network {
         self.prepare(batch, work);
         if work.moved.is_empty() {
             let [planes, inputs] = pick(&mut work.buffers, [THETA, INPUT]);
-            vectorised(
+            vectorised_for::<S, _>(
                 #[inline(always)]
                 || rows::to_planes(theta, planes),
             );
@@ -186,7 +186,7 @@ impl Network {
         // The weights of all these layers stand side by side, and so do their scales and shifts.
         let first = self.layers[first_layer(work.wanted)];
         let planes = &*contents(&mut work.buffers[GRAD]);
-        vectorised(
+        vectorised_for::<S, _>(
             #[inline(always)]
             || {
                 for part in [first.weights..self.layers[0].bn_scale, first.bn_scale..self.parameters.len()] {
@@ -271,7 +271,7 @@ impl Network {
             let coefficient = rows::single(coefficients, block);
             let len = rows_per_block * layer.n_in;
             let start = layer.weights + block * len;
-            vectorised(
+            vectorised_for::<S, _>(
                 #[inline(always)]
                 || {
                     sweep!(S: len, K, i => {

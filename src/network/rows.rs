@@ -6,7 +6,7 @@
 
 use std::ops::{Add, Mul, Neg, Sub};
 
-use crate::scalar::{Scalar, vectorised};
+use crate::scalar::{Scalar, vectorised_for};
 
 /// Scalars visited together, and chains of additions per sum.
 pub(super) const LANES: usize = 8;
@@ -59,12 +59,12 @@ macro_rules! sweep {
         // Adds nothing, in a way that the compiler does not see through. Otherwise it may take one lane of eight visits together,
         // with a gather a load.
         let zero = std::hint::black_box(0);
-        let (wide, runs) = (<$s as $crate::scalar::Scalar>::WIDE, <$s as $crate::scalar::Scalar>::RUNS);
+        let (wide, runs) = (<$s as $crate::scalar::Planes>::WIDE, <$s as $crate::scalar::Planes>::RUNS);
         while wide && $b + $crate::network::rows::LANES <= n {
             if runs > 1 {
                 $several
                 $b |= zero;
-            } else if <$s as $crate::scalar::Scalar>::PLANES <= 2 {
+            } else if <$s as $crate::scalar::Planes>::PLANES <= 2 {
                 const $k: usize = $crate::network::rows::LANES;
                 $(const $c: usize = 0;)?
                 $body
@@ -311,7 +311,7 @@ fn some<S: Scalar, const K: usize>(scalars: &[S], i: usize) -> Lanes<S, K> {
 
 /// The sum of the squares.
 pub(super) fn sum_of_squares<S: Scalar>(scalars: &[S]) -> S {
-    vectorised(
+    vectorised_for::<S, _>(
         #[inline(always)]
         || {
             let mut sum = Sum::new();

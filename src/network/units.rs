@@ -6,7 +6,7 @@ use super::Network;
 use super::architecture::Layer;
 use super::image::Rows;
 use super::rows::{self, Lanes, Sum, splat, sweep};
-use crate::scalar::{Scalar, vectorised};
+use crate::scalar::{Scalar, vectorised_for};
 
 /// The rows of some units in the forward pass.
 pub(super) struct Forward<'a, T> {
@@ -55,7 +55,7 @@ impl Network {
         let row = S::PLANES * columns;
         let normalisation = self.architecture.normalisation;
         let single = normalisation.group_size(layer.n_out).is_none();
-        vectorised(
+        vectorised_for::<S, _>(
             #[inline(always)]
             || {
                 // Local copies: the compiler need not look up again where they point to.
@@ -101,7 +101,7 @@ impl Network {
         if let Some(image) = layer.pooled {
             let rows = Rows { image, batch, planes: S::PLANES, row_step: row };
             let small = pooled.len() / units.len();
-            vectorised(
+            vectorised_for::<S, _>(
                 #[inline(always)]
                 || {
                     for (out, pooled) in all_out.chunks_exact(row).zip(pooled.chunks_exact_mut(small)) {
@@ -127,7 +127,7 @@ impl Network {
         let row = S::PLANES * layer.positions * batch;
         let (normalisation, activation) = (self.architecture.normalisation, self.architecture.activation);
         let single = normalisation.group_size(layer.n_out).is_none();
-        vectorised(
+        vectorised_for::<S, _>(
             #[inline(always)]
             || {
                 // Local copies: the compiler need not look up again where they point to.

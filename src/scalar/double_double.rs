@@ -14,7 +14,9 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::{Matrix, MatrixMut, Scalar, Store, double_double_elementary as elementary, double_double_kernel as kernel};
+use super::{
+    Matrix, MatrixMut, Planes, Scalar, Store, double_double_elementary as elementary, double_double_kernel as kernel,
+};
 
 /// hi + lo, with |lo| at most half a unit in the last place of hi.
 ///
@@ -183,9 +185,6 @@ impl MulAssign for DoubleDouble {
 }
 
 impl Scalar for DoubleDouble {
-    type Base = f64;
-    const PLANES: usize = 2;
-    const WIDE: bool = false;
     const ZERO: Self = Self { hi: 0.0, lo: 0.0 };
     const ONE: Self = Self { hi: 1.0, lo: 0.0 };
 
@@ -269,6 +268,13 @@ impl Scalar for DoubleDouble {
     fn powf(self, p: f64) -> Self {
         self.ln().scale(p).exp()
     }
+}
+
+impl Planes for DoubleDouble {
+    type Base = f64;
+    const PLANES: usize = 2;
+    const WIDE: bool = false;
+    const FUSED: bool = true;
 
     #[inline(always)]
     fn from_base(x: f64) -> Self {

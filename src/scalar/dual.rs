@@ -4,7 +4,7 @@
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use super::tangent::Tangent;
-use super::{Matrix, MatrixMut, Scalar, Store};
+use super::{Matrix, MatrixMut, Planes, Scalar, Store};
 
 /// The value `re` and the derivative `du` along a direction; along K directions if `du` is an array, [`Tangents`].
 ///
@@ -108,9 +108,6 @@ impl<S: Scalar, D: Tangent<S>> MulAssign for Dual<S, D> {
 }
 
 impl<S: Scalar, D: Tangent<S>> Scalar for Dual<S, D> {
-    type Base = S::Base;
-    const PLANES: usize = (1 + D::COUNT) * S::PLANES;
-    const WIDE: bool = S::WIDE;
     const ZERO: Self = Self { re: S::ZERO, du: D::NONE };
     const ONE: Self = Self { re: S::ONE, du: D::NONE };
 
@@ -209,6 +206,13 @@ impl<S: Scalar, D: Tangent<S>> Scalar for Dual<S, D> {
     fn powf(self, p: f64) -> Self {
         self.chain(self.re.powf(p), self.re.powf(p - 1.0).scale(p))
     }
+}
+
+impl<S: Scalar, D: Tangent<S>> Planes for Dual<S, D> {
+    type Base = S::Base;
+    const PLANES: usize = (1 + D::COUNT) * S::PLANES;
+    const WIDE: bool = S::WIDE;
+    const FUSED: bool = S::FUSED;
 
     #[inline(always)]
     fn from_base(x: Self::Base) -> Self {

@@ -3,7 +3,7 @@
 use std::array;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::{Matrix, MatrixMut, Scalar, Store, eight_kernel};
+use super::{Matrix, MatrixMut, Planes, Scalar, Store, eight_kernel};
 
 /// Eight independent `f64`, as many as the longest vector registers hold: every operation is that of `f64` on each, with the same
 /// bits.
@@ -104,9 +104,6 @@ impl MulAssign for Eight {
 }
 
 impl Scalar for Eight {
-    type Base = Self;
-    const PLANES: usize = 1;
-    const RUNS: usize = 8;
     const ZERO: Self = Self([0.0; 8]);
     const ONE: Self = Self([1.0; 8]);
 
@@ -199,6 +196,12 @@ impl Scalar for Eight {
     fn powf(self, p: f64) -> Self {
         self.each(|x| x.powf(p))
     }
+}
+
+impl Planes for Eight {
+    type Base = Self;
+    const PLANES: usize = 1;
+    const RUNS: usize = 8;
 
     #[inline(always)]
     fn from_each(values: &[f64], f: impl Fn(f64) -> f64) -> Self {
@@ -214,7 +217,7 @@ impl Scalar for Eight {
     }
     #[inline(always)]
     fn larger(self, other: Self) -> Self {
-        self.both(other, Scalar::larger)
+        self.both(other, Planes::larger)
     }
     #[inline(always)]
     fn gather(values: &[f64], at: &[usize]) -> Self {

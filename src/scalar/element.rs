@@ -106,8 +106,6 @@ element!(
 /// The part of `impl Scalar` that reads the same for both: what is exact, or rounded once in the number's own arithmetic.
 macro_rules! plain_number {
     ($number:ident) => {
-        type Base = $number;
-        const PLANES: usize = 1;
         const ZERO: Self = 0.0;
         const ONE: Self = 1.0;
 
@@ -144,6 +142,15 @@ macro_rules! plain_number {
         fn square_add(self, term: Self) -> Self {
             $number::mul_add(self, self, term)
         }
+    };
+}
+
+/// The part of `impl Planes` that reads the same for both.
+macro_rules! plain_planes {
+    ($number:ident) => {
+        type Base = $number;
+        const PLANES: usize = 1;
+
         #[inline(always)]
         fn from_base(x: $number) -> Self {
             x
@@ -176,4 +183,4 @@ macro_rules! plain_number {
         }
     };
 }
-pub(super) use plain_number;
+pub(super) use {plain_number, plain_planes};

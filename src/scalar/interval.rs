@@ -6,7 +6,7 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::{Dual, Matrix, MatrixMut, Scalar, Store, interval_kernel};
+use super::{Dual, Matrix, MatrixMut, Planes, Scalar, Store, interval_kernel};
 
 /// The closed interval [lo, hi]; the whole line is [-infinity, infinity].
 ///
@@ -258,9 +258,6 @@ fn softplus_up(x: f64) -> f64 {
 }
 
 impl Scalar for Interval {
-    type Base = f64;
-    const PLANES: usize = 2;
-    const WIDE: bool = false;
     const ZERO: Self = Self { lo: 0.0, hi: 0.0 };
     const ONE: Self = Self { lo: 1.0, hi: 1.0 };
 
@@ -374,6 +371,12 @@ impl Scalar for Interval {
         let (lo, hi) = if p >= 0.0 { (a, b) } else { (b, a) };
         Self::new(down(lo).max(0.0), up(hi))
     }
+}
+
+impl Planes for Interval {
+    type Base = f64;
+    const PLANES: usize = 2;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn from_base(x: f64) -> Self {

@@ -8,20 +8,46 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::element::Element;
-use super::{Matrix, MatrixMut, Store};
+use super::{Matrix, MatrixMut, Planes, Store};
 
 /// Runs `f` compiled for the vector units this processor has.
 #[inline(always)]
 pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    struct Operation<F>(F);
-    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Operation<F> {
-        type Output = R;
-        #[inline(always)]
-        fn call(self) -> R {
-            self.0()
-        }
-    }
     pulp::Arch::new().dispatch(Operation(f))
+}
+
+/// [`vectorised`], for loops over an arithmetic that may not profit: one variant of a kernel is compiled for intervals, two for
+/// double-doubles (fused multiply-adds are all that they need), all of them for the rest.
+#[inline(always)]
+pub(crate) fn vectorised_for<S: Planes, R>(f: impl FnOnce() -> R) -> R {
+    if S::WIDE {
+        vectorised(f)
+    } else if S::FUSED {
+        fused(f)
+    } else {
+        f()
+    }
+}
+
+/// Runs `f` compiled with fused multiply-adds, where the processor has them.
+#[inline(always)]
+fn fused<R>(f: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return simd.vectorize(Operation(f));
+    }
+    f()
+}
+
+/// A closure to be compiled for vector units.
+struct Operation<F>(F);
+
+impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Operation<F> {
+    type Output = R;
+    #[inline(always)]
+    fn call(self) -> R {
+        self.0()
+    }
 }
 
 /// A pair [A, B] of factors.

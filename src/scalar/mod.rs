@@ -9,9 +9,10 @@
 //! Several directions share one evaluation as [`Tangents`]: the values are computed once. Several runs share one as [`Eight`]:
 //! the vector registers are full, whatever the shapes of a network.
 //!
-//! **Planes.** Networks keep arrays of scalars in *planes*: a row of B scalars with [`Scalar::PLANES`] components is
+//! **Planes.** The engine's networks keep arrays of scalars in *planes*: a row of B scalars with PLANES components is
 //! stored as PLANES runs of B contiguous base numbers (first all values, then all derivatives). Every component is then a
-//! plain contiguous array, loops over it are vectorised, and a matrix product of duals is three products of `f64`.
+//! plain contiguous array, loops over it are vectorised, and a matrix product of duals is three products of `f64`. A formula of
+//! your own needs none of this: [`Scalar`] is all it sees.
 
 mod double_double;
 mod double_double_elementary;
@@ -25,6 +26,7 @@ mod interval;
 mod interval_kernel;
 mod kernel;
 mod matrix;
+mod planes;
 mod real;
 mod single;
 mod tangent;
@@ -36,13 +38,16 @@ pub use double_double::DoubleDouble;
 pub use dual::{Dual, Tangents};
 pub use eight::Eight;
 pub use interval::Interval;
-pub(crate) use kernel::vectorised;
+pub(crate) use kernel::{vectorised, vectorised_for};
 pub use matrix::{Matrix, MatrixMut, Store};
+pub(crate) use planes::Planes;
+pub use planes::{matmul, matmul_transposed};
 pub use tangent::Tangent;
 
 /// A number that a loss can be evaluated in. Transcendental functions give the same bits on every machine.
 pub trait Scalar:
-    Copy
+    planes::Planes
+    + Copy
     + Debug
     + Send
     + Sync
@@ -56,17 +61,6 @@ pub trait Scalar:
     + SubAssign
     + MulAssign
 {
-    /// What planes are made of.
-    type Base: Copy + Default + Debug + Send + Sync + 'static;
-    /// The number of base numbers in one scalar.
-    const PLANES: usize;
-    /// Whether loops visit several scalars at once, for the vector units. Where one scalar is much work already, as an interval
-    /// is, that would only make the program larger and longer to compile.
-    const WIDE: bool = true;
-    /// How many evaluations go on side by side in one scalar, each with parameters and a minibatch of its own: eight for [`Eight`],
-    /// otherwise one. With several, their minibatches and labels interleave: number `b * RUNS + r` is number b of run r. A loss
-    /// that looks at z must know that, as networks do.
-    const RUNS: usize = 1;
     /// 0.
     const ZERO: Self;
     /// 1.
@@ -75,7 +69,7 @@ pub trait Scalar:
     /// The constant `x`.
     fn from_f64(x: f64) -> Self;
     /// The value, without derivatives: for comparisons and reports. Of an interval it is a number inside, so code that
-    /// chooses between different functions by it encloses nothing there: see [`crate::loss::Loss::encloses`].
+    /// chooses between different functions by it encloses nothing there: see [`crate::loss::Formula::encloses`].
     fn value(self) -> f64;
     /// `self * factor` for a constant factor.
     fn scale(self, factor: f64) -> Self;
@@ -134,70 +128,4 @@ pub trait Scalar:
     fn recip(self) -> Self {
         Self::ONE / self
     }
-
-    /// f of a value that each run has for itself; `values` has one for each of the [`Scalar::RUNS`].
-    #[inline(always)]
-    fn from_each(values: &[f64], f: impl Fn(f64) -> f64) -> Self {
-        Self::from_f64(f(values[0]))
-    }
-    /// `self * factor`, where each run has a constant factor of its own.
-    #[inline(always)]
-    fn scale_each(self, factors: &[f64]) -> Self {
-        self.scale(factors[0])
-    }
-    /// The larger of two values, a constant.
-    #[inline(always)]
-    fn larger(self, other: Self) -> Self {
-        let (x, y) = (self.value(), other.value());
-        Self::from_f64(if y > x { y } else { x })
-    }
-    /// The constant `values[at]`, where each run has a place of its own.
-    #[inline(always)]
-    fn gather(values: &[f64], at: &[usize]) -> Self::Base {
-        Self::base(values[at[0]])
-    }
-    /// Scalar `b` of row number `which` of several rows of length `row`, where each run has a row of its own.
-    #[inline(always)]
-    fn pick(rows: &[Self::Base], row: usize, which: &[f64], b: usize) -> Self {
-        Self::load(&rows[which[0] as usize * row..][..row], b)
-    }
-
-    /// The constant held by one base number.
-    fn from_base(x: Self::Base) -> Self;
-    /// The base number nearest to `x`.
-    fn base(x: f64) -> Self::Base;
-    /// Scalar `b` of a row in planes (`row.len()` is PLANES * B).
-    fn load(row: &[Self::Base], b: usize) -> Self;
-    /// Writes scalar `b` of a row in planes.
-    fn store(self, row: &mut [Self::Base], b: usize);
-
-    /// Scalars b..b+K of a row in planes; where it is hot, with one bounds check per plane.
-    #[inline(always)]
-    fn load_lanes<const K: usize>(row: &[Self::Base], b: usize) -> [Self; K] {
-        let mut lanes = [Self::ZERO; K];
-        for i in 0..K {
-            lanes[i] = Self::load(row, b + i);
-        }
-        lanes
-    }
-    /// Writes scalars b..b+K of a row in planes.
-    #[inline(always)]
-    fn store_lanes<const K: usize>(lanes: [Self; K], row: &mut [Self::Base], b: usize) {
-        // By index: an array's own iterator would take it to the stack.
-        for i in 0..K {
-            lanes[i].store(row, b + i);
-        }
-    }
-
-    /// C = A B, or C += A B, summed over the given pairs [A, B] of equal shapes and steps; see [`Store`]. The columns of B and
-    /// of C are contiguous.
-    fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
-    /// C = A B, or C += A B, and with it the derivative C' (+)= A B' + A' B, whose planes follow those of the values; B may be a
-    /// constant. The same numbers as of two products, but what both read is laid out once.
-    fn matmul_dual([a, b]: [Matrix<'_, Self::Base>; 2], mut c: MatrixMut<'_, Self::Base>, store: Store) {
-        Self::matmul(&[[a, b]], c.skip_planes(0), store);
-        tangent::leibniz(&[[a, b]], c, store, Self::PLANES, Self::matmul);
-    }
-    /// C = A B^T, or C += A B^T, summed over the given pairs. The columns of A and of B are contiguous; sums run over them.
-    fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
 }

@@ -1,7 +1,7 @@
 //! `f64` as a [`Scalar`].
 
-use super::element::plain_number;
-use super::{Matrix, MatrixMut, Scalar, Store, elementary};
+use super::element::{plain_number, plain_planes};
+use super::{Matrix, MatrixMut, Planes, Scalar, Store, elementary};
 
 impl Scalar for f64 {
     plain_number!(f64);
@@ -59,6 +59,11 @@ impl Scalar for f64 {
     fn powf(self, p: f64) -> Self {
         libm::pow(self, p)
     }
+}
+
+impl Planes for f64 {
+    plain_planes!(f64);
+
     #[inline(always)]
     fn base(x: f64) -> f64 {
         x

@@ -1,7 +1,7 @@
 //! `f32` as a [`Scalar`]: single precision.
 
-use super::element::plain_number;
-use super::{Matrix, MatrixMut, Scalar, Store, elementary};
+use super::element::{plain_number, plain_planes};
+use super::{Matrix, MatrixMut, Planes, Scalar, Store, elementary};
 
 /// Twice as many numbers in a register and in a cache as of `f64`, for training where seven digits are enough.
 ///
@@ -76,6 +76,11 @@ impl Scalar for f32 {
     fn powf(self, p: f64) -> Self {
         libm::pow(self.value(), p) as f32
     }
+}
+
+impl Planes for f32 {
+    plain_planes!(f32);
+
     #[inline(always)]
     fn base(x: f64) -> f32 {
         x as f32

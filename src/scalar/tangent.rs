@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use super::{Matrix, MatrixMut, Scalar, Store};
+use super::{Matrix, MatrixMut, Planes, Scalar, Store};
 
 /// Derivatives along one or more directions: a module over the scalars `S`, with its storage and its products of matrices.
 pub trait Tangent<S: Scalar>: Copy + Debug + Send + Sync + 'static {

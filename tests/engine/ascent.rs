@@ -7,7 +7,7 @@ use ratecheck::curvature::{
 };
 use ratecheck::data::{Target as Labels, teacher};
 use ratecheck::loss::closed::{Linear, ProblemJ, Rayleigh};
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Formula, Loss, Minibatches, Setting};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::Seed;
@@ -26,7 +26,7 @@ fn pairs<A: Clone, B: Clone>(found: &Smoothness<A>, known: &Smoothness<B>) -> Ve
 }
 
 /// The same result at the reported place.
-fn assert_reproduced<L: Loss>(loss: &L, found: &Smoothness<Ascent>) {
+fn assert_reproduced(loss: &dyn Loss, found: &Smoothness<Ascent>) {
     let norm = |ascent: &Ascent, pick: &dyn Fn(&Smoothness<Sampled>) -> Sampled| {
         let target = ascent.z.as_ref().map_or(Target::Mean, Target::from);
         let norms = block_norms(loss, target, &ascent.theta);
@@ -43,7 +43,7 @@ fn assert_reproduced<L: Loss>(loss: &L, found: &Smoothness<Ascent>) {
 }
 
 /// Every constant is reached to 1e-6, but for those whose supremum lies outside |g| <= RADIUS, and none exceeded.
-fn assert_reached<L: Loss>(name: &str, loss: &L, options: &AscentOptions, exact: &Smoothness<Exact>) {
+fn assert_reached(name: &str, loss: &dyn Loss, options: &AscentOptions, exact: &Smoothness<Exact>) {
     let found = ascend_constants(loss, options, &Seed::new(41).child(name));
     for (ascent, Exact(l)) in pairs(&found, exact) {
         let value = ascent.value.0;
@@ -65,7 +65,7 @@ fn assert_reached<L: Loss>(name: &str, loss: &L, options: &AscentOptions, exact:
 struct Reached;
 
 impl Visitor for Reached {
-    fn visit<L: Loss>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>) {
+    fn visit<L: Formula>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>) {
         let options = AscentOptions::new(RADIUS);
         assert_reached(name, loss, &options, constants);
         assert_reached(name, loss, &AscentOptions { domain: Domain::Box(RADIUS), ..options }, constants);
@@ -195,14 +195,14 @@ struct Broken {
     z: Minibatches,
 }
 
-impl Loss for Broken {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Broken {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         let share = w[0] * w[0] / (w[0] * w[0] + w[1] * w[1]);
         if share.value() > 0.999 { share.scale(f64::NAN) } else { share }
     }

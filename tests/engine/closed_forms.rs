@@ -3,7 +3,7 @@
 use crate::common::{Visitor, minibatch, point, visit_all};
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::loss::closed::{Circle, HelixValley, ProblemJ, TIndexedHelix, TanhCircle};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Formula, Loss, Minibatches, Over, Setting, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::{Dual, Scalar};
@@ -13,20 +13,20 @@ const U: f64 = f64::EPSILON / 2.0;
 /// The same loss without its hand-written gradient.
 struct ForwardMode<'a, L>(&'a L);
 
-impl<L: Loss> Loss for ForwardMode<'_, L> {
-    fn parameters(&self) -> &Parameters {
-        self.0.parameters()
+impl<L: Formula> Formula for ForwardMode<'_, L> {
+    fn layout(&self) -> &Parameters {
+        self.0.layout()
     }
-    fn minibatches(&self) -> &Minibatches {
-        self.0.minibatches()
+    fn distribution(&self) -> &Minibatches {
+        self.0.distribution()
     }
-    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
-        self.0.sample_loss(z, theta)
+    fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+        self.0.value(z, theta)
     }
 }
 
 /// The third derivative along axis i.
-fn third_derivative<L: Loss>(loss: &L, z: &[usize], theta: &[f64], i: usize) -> f64 {
+fn third_derivative(loss: &impl Formula, z: &[usize], theta: &[f64], i: usize) -> f64 {
     let lifted: Vec<Dual<Dual<Dual<f64>>>> = theta
         .iter()
         .enumerate()
@@ -36,7 +36,7 @@ fn third_derivative<L: Loss>(loss: &L, z: &[usize], theta: &[f64], i: usize) -> 
             Dual::new(inner, Dual::new(Dual::new(e, 0.0), Dual::ZERO))
         })
         .collect();
-    loss.sample_loss(z, &lifted).du.du.du
+    loss.value(z, &lifted).du.du.du
 }
 
 struct Gradients {
@@ -44,7 +44,7 @@ struct Gradients {
 }
 
 impl Visitor for Gradients {
-    fn visit<L: Loss>(&mut self, name: &str, loss: &L, _constants: &Smoothness<Exact>) {
+    fn visit<L: Formula>(&mut self, name: &str, loss: &L, _constants: &Smoothness<Exact>) {
         let mut generator = Seed::new(3).generator(name);
         let n = loss.parameters().len();
         let (mut grad, mut forward) = (vec![0.0; n], vec![0.0; n]);
@@ -90,7 +90,7 @@ fn gradients_match_forward_mode_and_central_differences() {
 struct ScaleInvariance;
 
 impl Visitor for ScaleInvariance {
-    fn visit<L: Loss>(&mut self, name: &str, loss: &L, _constants: &Smoothness<Exact>) {
+    fn visit<L: Formula>(&mut self, name: &str, loss: &L, _constants: &Smoothness<Exact>) {
         let mut generator = Seed::new(4).generator(name);
         let layout = loss.parameters().clone();
         let mut grad = vec![0.0; layout.len()];
@@ -212,7 +212,7 @@ fn the_circle_stays_accurate_next_to_its_minimum() {
 }
 
 /// min over t < T of ||grad L(V; g)||^2 under gradient descent.
-fn least_gradient<L: Loss>(loss: &L, mut theta: Vec<f64>, eta_w: f64, eta_g: f64, n_steps: usize) -> f64 {
+fn least_gradient(loss: &dyn Loss, mut theta: Vec<f64>, eta_w: f64, eta_g: f64, n_steps: usize) -> f64 {
     let layout = loss.parameters();
     let mut grad = vec![0.0; theta.len()];
     let mut work = Workspace::default();

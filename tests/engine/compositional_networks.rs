@@ -6,7 +6,7 @@ use ratecheck::curvature::{
 };
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::linalg::pure::spectral_norm;
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Minibatches, Setting};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 

@@ -8,7 +8,7 @@ use ratecheck::linalg::pure;
 use ratecheck::loss::closed::{
     BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
 };
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Formula, Loss, Minibatches, Over, Setting, Workspace};
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Scalar;
@@ -18,7 +18,7 @@ use ratecheck::scalar::Scalar;
 const TOLERANCE: f64 = 1e3 * 16.0 * f64::EPSILON;
 
 /// The norm of one block of the Hessian at theta.
-fn block_norm<L: Loss>(loss: &L, z: &[usize], theta: &[f64], rows: Part, columns: Part) -> f64 {
+fn block_norm(loss: &dyn Loss, z: &[usize], theta: &[f64], rows: Part, columns: Part) -> f64 {
     let hessian = dense_hessian(loss, z, theta);
     assert!(hessian.asymmetry <= TOLERANCE, "{}", hessian.asymmetry);
     pure::spectral_norm(hessian.block(loss.parameters(), rows, columns)).expect("finite")
@@ -180,7 +180,7 @@ fn helix_constants_are_attained() {
 struct NeverExceeded;
 
 impl Visitor for NeverExceeded {
-    fn visit<L: Loss>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>) {
+    fn visit<L: Formula>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>) {
         let found = sampled_constants(loss, &Sampling::new(400, RADIUS), &Seed::new(21).child(name));
         let (found, exact) = (found.values(), constants.values());
         assert_eq!(found.l_vv.dim(), exact.l_vv.dim(), "{name}");
@@ -237,14 +237,14 @@ struct Broken {
     z: Minibatches,
 }
 
-impl Loss for Broken {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Broken {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         let x = w[0] / (w[0] * w[0] + w[1] * w[1]).sqrt();
         x * x.sqrt()
     }

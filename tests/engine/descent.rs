@@ -3,7 +3,7 @@
 use ratecheck::descent::{
     Divergence, NotFinite, Plan, Record, Schedule, Source, StepRule, Stepper, Trace, run, run_many,
 };
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::{Generator, Seed};
 use ratecheck::scalar::Scalar;
@@ -16,18 +16,18 @@ struct Given<F> {
 }
 
 /// What `Given` holds: functions cannot be generic over the scalar, types can.
-trait Value: Sync {
+trait Value: Send + Sync {
     fn of<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S;
 }
 
-impl<F: Value> Loss for Given<F> {
-    fn parameters(&self) -> &Parameters {
+impl<F: Value> Formula for Given<F> {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
-    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+    fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
         self.value.of(z, theta)
     }
 }
@@ -108,7 +108,7 @@ fn draws() -> Generator {
     Seed::new(5).generator("descent")
 }
 
-fn stepper<'a, L: Loss>(loss: &'a L, theta_0: &[f64], rule: StepRule, eta_w: f64) -> Stepper<'a, L> {
+fn stepper<'a>(loss: &'a dyn Loss, theta_0: &[f64], rule: StepRule, eta_w: f64) -> Stepper<'a> {
     Stepper::new(loss, theta_0, rule, constant(eta_w), constant(0.5), draws()).keeping_theta_before()
 }
 

@@ -4,8 +4,8 @@ use dashu_float::FBig;
 use dashu_float::round::mode::HalfEven;
 use proptest::prelude::*;
 use ratecheck::loss::closed::{Bilinear, BnRegression, HelixValley, Rayleigh, TIndexedHelix, TanhCircle};
-use ratecheck::loss::{Loss, Workspace};
-use ratecheck::scalar::{DoubleDouble, Dual, Matrix, MatrixMut, Scalar, Store};
+use ratecheck::loss::{Formula, Over, Workspace};
+use ratecheck::scalar::{DoubleDouble, Dual, Matrix, MatrixMut, Scalar, Store, matmul, matmul_transposed};
 
 type Big = FBig<HalfEven, 2>;
 
@@ -166,11 +166,15 @@ fn products_of_matrices_are_sums_of_products() {
             plane_step: Some(rows * columns),
         };
         let mut c = vec![0.0; 2 * m * n];
-        DoubleDouble::matmul(&[[view(&left, m, k), view(&right, k, n)]], target(&mut c, m, n), Store::Replace);
-        DoubleDouble::matmul_transposed(&[[view(&left, m, k), view(&turned, n, k)]], target(&mut c, m, n), Store::Add);
+        matmul::<DoubleDouble>(&[[view(&left, m, k), view(&right, k, n)]], target(&mut c, m, n), Store::Replace);
+        matmul_transposed::<DoubleDouble>(
+            &[[view(&left, m, k), view(&turned, n, k)]],
+            target(&mut c, m, n),
+            Store::Add,
+        );
         // A constant factor has a single plane.
         let constant = Matrix { plane_step: None, ..view(&right, k, n) };
-        DoubleDouble::matmul(&[[view(&left, m, k), constant]], target(&mut c, m, n), Store::Add);
+        matmul::<DoubleDouble>(&[[view(&left, m, k), constant]], target(&mut c, m, n), Store::Add);
         for i in 0..m {
             for j in 0..n {
                 let (mut sum, mut size) = (big(0.0), 0.0);
@@ -188,7 +192,7 @@ fn products_of_matrices_are_sums_of_products() {
 }
 
 /// The gradient a loss writes down is the derivative of its value to 27 digits, and agrees with that of `f64` to its own.
-fn differentiates<L: Loss>(loss: &L, theta: &[f64], drift: f64) {
+fn differentiates(loss: &impl Formula, theta: &[f64], drift: f64) {
     let exact: Vec<DoubleDouble> = theta.iter().map(|&x| DoubleDouble::from(x)).collect();
     let mut lifted: Vec<Dual<DoubleDouble>> = exact.iter().map(|&x| Dual::new(x, DoubleDouble::ZERO)).collect();
     let (mut grad, mut plain) = (vec![DoubleDouble::ZERO; theta.len()], vec![0.0; theta.len()]);
@@ -197,7 +201,7 @@ fn differentiates<L: Loss>(loss: &L, theta: &[f64], drift: f64) {
     assert!((value.value() - rounded).abs() <= 1e-13 * (1.0 + rounded.abs()));
     for i in 0..theta.len() {
         lifted[i].du = DoubleDouble::ONE;
-        let slope = loss.sample_loss(&[0], &lifted).du;
+        let slope = loss.value(&[0], &lifted).du;
         lifted[i].du = DoubleDouble::ZERO;
         assert!((slope - grad[i]).abs().value() <= drift * (1.0 + slope.value().abs()), "{i}: {slope:?} {:?}", grad[i]);
         assert!((grad[i].value() - plain[i]).abs() <= 1e-12 * (1.0 + plain[i].abs()));

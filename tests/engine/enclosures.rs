@@ -1,8 +1,9 @@
 //! Networks evaluated over boxes of parameters: what is found at points of the box lies inside.
 
+use crate::common::encloses;
 use rand::RngExt;
 use ratecheck::data::{Target, teacher};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 use ratecheck::scalar::{Dual, Interval, Scalar};
@@ -47,7 +48,7 @@ fn boxes_enclose_what_is_found_at_their_points() {
                     continue;
                 }
                 let network = network(normalisation, activation, objective);
-                assert!(network.encloses());
+                assert!(encloses(&network));
                 let mut generator = Seed::new(6).generator(&format!("{k}/{l}/{objective:?}"));
                 let theta = network.initialise(&mut generator);
                 let n = theta.len();
@@ -88,5 +89,5 @@ fn boxes_enclose_what_is_found_at_their_points() {
 #[test]
 fn l_infinity_batch_normalisation_encloses_nothing() {
     let infinity = Normalisation::LpBatchNorm { p: Lp::Infinity };
-    assert!(!network(infinity, Activation::Tanh, Objective::Logistic).encloses());
+    assert!(!encloses(&network(infinity, Activation::Tanh, Objective::Logistic)));
 }

@@ -1,7 +1,7 @@
 //! Networks with fixed statistics: on the minibatch that the statistics are of, they are the networks themselves.
 
 use ratecheck::data::{Dataset, digits};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{
     Activation, Architecture, Convolution, Convolutions, Image, Lp, Network, Normalisation, Objective, UnitStatistics,
 };
@@ -80,7 +80,8 @@ fn statistics_are_those_of_the_units() {
     assert!((found.spread_sq[0] - 68.0 / 3.0).abs() < 1e-13);
     // Of a scalar with derivatives they are the values.
     let mut work = Workspace::default();
-    network.count_right(&[0, 1, 2], &[2.0, 1.0, 0.1].map(|x| Dual::new(x, 1.0)), &mut work);
+    let lifted = [2.0, 1.0, 0.1].map(|x| Dual::new(x, 1.0));
+    network.sample_gradient(&[0, 1, 2], &lifted, &mut lifted.clone(), &mut work);
     assert_eq!(network.unit_statistics(&mut work).unwrap().mean, [6.0]);
 }
 
@@ -91,8 +92,8 @@ fn what_is_right_does_not_depend_on_the_arithmetic() {
     let plain = network.count_right(&z, &theta, &mut Workspace::default());
     // The labels of the digits begin 0, 1, 2, ..: an untrained network has some of them, and not all.
     assert!(plain > 0 && plain < BATCH, "{plain}");
-    let lifted: Vec<Dual<f64>> = theta.iter().map(|&x| Dual::new(x, 1.0)).collect();
-    assert_eq!(network.count_right(&z, &lifted, &mut Workspace::default()), plain);
+    let single: Vec<f32> = theta.iter().map(|&x| x as f32).collect();
+    assert_eq!(network.count_right_in_single(&z, &single, &mut Workspace::default()), plain);
     // By hand: the outputs as the losses of other labels, -ln p_y, of which the least is that of the largest output.
     let by_hand = |i: usize| {
         let loss = |label: usize| {
@@ -102,7 +103,7 @@ fn what_is_right_does_not_depend_on_the_arithmetic() {
             network.count_right(&z, &theta, &mut work);
             let statistics = network.unit_statistics(&mut work).unwrap();
             let (frozen, folded) = network.frozen(&theta, &statistics, data).unwrap();
-            frozen.sample_loss::<f64>(&[i], &folded)
+            frozen.sample_loss(&[i], &folded)
         };
         (0..10).min_by(|&a, &b| loss(a).total_cmp(&loss(b))).unwrap() as f64
     };

@@ -11,7 +11,7 @@ use ratecheck::curvature::{
 use ratecheck::data::{Target as Labels, teacher};
 use ratecheck::linalg::pure;
 use ratecheck::loss::closed::{BnRegression, HelixValley, ProblemJ, Rayleigh, TIndexedHelix};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Arithmetics, Formula, Further, Loss, Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::random::Seed;
@@ -24,7 +24,7 @@ const U: f64 = f64::EPSILON / 2.0;
 struct Euler;
 
 impl Visitor for Euler {
-    fn visit<L: Loss>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>) {
+    fn visit<L: Formula>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>) {
         let layout = loss.parameters().clone();
         let n = layout.len();
         let mut generator = Seed::new(31).generator(name);
@@ -64,7 +64,7 @@ fn independent_hessian(f: impl Fn(&[HyperDual64]) -> HyperDual64, theta: &[f64])
     })
 }
 
-fn assert_same_hessian<L: Loss>(loss: &L, f: impl Fn(&[HyperDual64]) -> HyperDual64, name: &str) {
+fn assert_same_hessian(loss: &dyn Loss, f: impl Fn(&[HyperDual64]) -> HyperDual64, name: &str) {
     let mut generator = Seed::new(32).generator(name);
     for k in 0..10 {
         let theta = point(loss, &mut generator);
@@ -165,7 +165,7 @@ fn products_nest_into_third_derivatives() {
 /// way, column by column.
 struct ColumnByColumn;
 
-fn assert_columns<L: Loss>(name: &str, loss: &L, target: Target<'_>, theta: &[f64]) {
+fn assert_columns(name: &str, loss: &dyn Loss, target: Target<'_>, theta: &[f64]) {
     let n = theta.len();
     let dense = dense_hessian(loss, target, theta);
     let (mut direction, mut product, mut work) = (vec![0.0; n], vec![0.0; n], HessianProduct::new(n));
@@ -185,7 +185,7 @@ fn assert_columns<L: Loss>(name: &str, loss: &L, target: Target<'_>, theta: &[f6
 }
 
 impl Visitor for ColumnByColumn {
-    fn visit<L: Loss>(&mut self, name: &str, loss: &L, _constants: &Smoothness<Exact>) {
+    fn visit<L: Formula>(&mut self, name: &str, loss: &L, _constants: &Smoothness<Exact>) {
         let mut generator = Seed::new(35).generator(name);
         for k in 0..3 {
             let theta = point(loss, &mut generator);
@@ -232,18 +232,33 @@ fn dense_hessians_are_their_products_with_unit_vectors() {
 /// A loss around a network that passes its gradient on, and does not know that parameters have stages.
 struct Around<'a>(&'a Network);
 
-impl Loss for Around<'_> {
+impl Setting for Around<'_> {
     fn parameters(&self) -> &Parameters {
         self.0.parameters()
     }
     fn minibatches(&self) -> &Minibatches {
         self.0.minibatches()
     }
-    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+}
+impl<S: Scalar> Over<S> for Around<'_>
+where
+    Network: Over<S>,
+{
+    fn sample_loss(&self, z: &[usize], theta: &[S]) -> S {
         self.0.sample_loss(z, theta)
     }
-    fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
+    fn sample_gradient(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
         self.0.sample_gradient(z, theta, grad, work)
+    }
+}
+impl Arithmetics for Around<'_> {
+    fn encloses(&self) -> bool {
+        self.0.encloses()
+    }
+}
+impl Loss for Around<'_> {
+    fn further(&self) -> Further<'_> {
+        Further::Formula(self)
     }
 }
 

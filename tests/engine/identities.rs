@@ -5,7 +5,7 @@ use rand::RngExt;
 use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::random::Seed;

@@ -3,7 +3,7 @@
 use dashu_float::FBig;
 use dashu_float::round::mode::HalfEven;
 use proptest::prelude::*;
-use ratecheck::scalar::{Dual, Interval, Matrix, MatrixMut, Scalar, Store};
+use ratecheck::scalar::{Dual, Interval, Matrix, MatrixMut, Scalar, Store, matmul, matmul_transposed};
 
 type Big = FBig<HalfEven, 2>;
 
@@ -157,10 +157,10 @@ fn products_of_matrices_enclose() {
                 let target = MatrixMut { data: &mut c, rows: m, columns: n, row_step: n, plane_step: m * n };
                 if transposed {
                     let pair = [view(&left, m, k, m * k), view(&turned, n, k, plane)];
-                    Interval::matmul_transposed(&[pair, pair], target, Store::Add);
+                    matmul_transposed::<Interval>(&[pair, pair], target, Store::Add);
                 } else {
                     let pair = [view(&left, m, k, m * k), view(&right, k, n, plane)];
-                    Interval::matmul(&[pair, pair], target, Store::Add);
+                    matmul::<Interval>(&[pair, pair], target, Store::Add);
                 }
                 for i in 0..m {
                     for j in 0..n {

@@ -2,7 +2,7 @@
 
 use ratecheck::data::Dataset;
 use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, run, run_in_lockstep};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Loss, Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
 use ratecheck::random::{Generator, Seed, normals};
 use ratecheck::scalar::{Eight, Scalar};
@@ -85,7 +85,7 @@ fn a_gradient_over_eight_is_eight_gradients() {
 #[test]
 fn l_infinity_batch_normalisation_goes_alone() {
     let normalisation = Normalisation::LpBatchNorm { p: Lp::Infinity };
-    assert!(!network(normalisation, Activation::Tanh, Objective::Logistic, subsets()).goes_in_lockstep());
+    assert!(network(normalisation, Activation::Tanh, Objective::Logistic, subsets()).lockstep().is_none());
 }
 
 fn runs(network: &Network, n_runs: u64, n_steps: u64) -> Vec<(Vec<f64>, Plan, Generator)> {
@@ -118,7 +118,7 @@ fn whole_runs_are_the_same_together_and_alone() {
 fn a_step_together_returns_what_a_step_alone_does() {
     let smoothed = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
     let network = network(smoothed, Activation::Softplus, Objective::Logistic, subsets());
-    let started = || -> Vec<Stepper<'_, Network>> {
+    let started = || -> Vec<Stepper<'_>> {
         let begin = |(theta_0, plan, z): (Vec<f64>, Plan, Generator)| {
             let mut stepper = Stepper::new(&network, &theta_0, plan.rule, plan.eta_w, plan.eta_g, z);
             (0..3).for_each(|_| assert!(stepper.step().is_ok()));
@@ -162,7 +162,7 @@ fn a_divergence_stays_in_its_run() {
         assert_eq!(alone.iter().map(|s| s.divergence().is_none()).collect::<Vec<_>>(), survive);
         for (a, b) in together.settled().iter().zip(&alone) {
             assert_eq!((a.t(), bits(a.theta()), bits(a.gradient())), (b.t(), bits(b.theta()), bits(b.gradient())));
-            let norms = |s: &Stepper<'_, Network>| (bits(s.w_norm_sq()), bits(s.gradient_norm_sq()));
+            let norms = |s: &Stepper<'_>| (bits(s.w_norm_sq()), bits(s.gradient_norm_sq()));
             assert_eq!(norms(a), norms(b));
         }
     }

@@ -4,7 +4,7 @@ use crate::common::derivatives_alone_are_the_same;
 use proptest::prelude::*;
 use rand::RngExt;
 use ratecheck::data::Dataset;
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
 use ratecheck::random::{Generator, Seed};
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
@@ -236,5 +236,5 @@ fn other_minibatches_are_another_distribution_of_the_same_losses() {
     let other = network.with_minibatches(Minibatches::partition((0..12).collect(), 4).unwrap());
     assert_eq!((network.minibatches().batch_size(), other.minibatches().batch_size()), (12, 4));
     let z = [7, 2, 11, 5];
-    assert_eq!(network.sample_loss::<f64>(&z, &theta), other.sample_loss(&z, &theta));
+    assert_eq!(network.sample_loss(&z, &theta), other.sample_loss(&z, &theta));
 }

@@ -7,7 +7,7 @@ use ratecheck::curvature::{
 };
 use ratecheck::data::{Target, teacher};
 use ratecheck::linalg;
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::proof::{Obstacle, Outcome, Step, lemma_3_2};
 use ratecheck::random::Seed;

@@ -2,7 +2,7 @@
 
 use ratecheck::curvature::{HessianProduct, hessian_vector_product};
 use ratecheck::data::Dataset;
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::scalar::{Dual, Interval, Scalar};
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! The step rules beside the plain ones, against their definitions and against each other.
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::{Loss, Workspace, closed::ProblemJ};
+use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
 
@@ -12,7 +12,7 @@ fn constant(eta: f64) -> Schedule {
     Schedule::constant(eta).expect("a valid rate")
 }
 
-fn stepper(loss: &ProblemJ, rule: StepRule, eta_w: f64) -> Stepper<'_, ProblemJ> {
+fn stepper(loss: &ProblemJ, rule: StepRule, eta_w: f64) -> Stepper<'_> {
     Stepper::new(loss, &loss.theta_0(), rule, constant(eta_w), constant(0.5), Seed::new(3).generator("z"))
         .keeping_theta_before()
 }

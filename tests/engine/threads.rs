@@ -2,7 +2,7 @@
 
 use crate::common::derivatives_alone_are_the_same;
 use ratecheck::data::Dataset;
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Workspace};
 use ratecheck::network::{
     Activation, Architecture, Convolution, Convolutions, Image, Network, Normalisation, Objective,
 };
@@ -46,18 +46,24 @@ fn wide(activation: Activation) -> (Network, Vec<f64>) {
     built(&[300, 257, 301, CLASSES], None, activation, 131)
 }
 
-/// Value and gradient, and the base numbers of all buffers.
-fn evaluated<S: Scalar>(network: &Network, theta: &[S], threads: usize) -> (S, Vec<S>, usize) {
+/// Value and gradient, and the bytes of all buffers.
+fn evaluated<S: Scalar>(network: &Network, theta: &[S], threads: usize) -> (S, Vec<S>, usize)
+where
+    Network: Over<S>,
+{
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let z: Vec<usize> = (0..network.data().n_examples()).collect();
         let (mut grad, mut work) = (vec![S::ZERO; theta.len()], Workspace::default());
         let value = network.sample_gradient(&z, theta, &mut grad, &mut work);
-        (value, grad, work.buffers.iter().map(Vec::len).sum())
+        (value, grad, work.bytes())
     })
 }
 
-fn threads_agree<S: Scalar + PartialEq>(network: &Network, theta: &[S], what: &str) {
+fn threads_agree<S: Scalar + PartialEq>(network: &Network, theta: &[S], what: &str)
+where
+    Network: Over<S>,
+{
     let (value, grad, len) = evaluated(network, theta, 1);
     assert!(value.is_finite() && grad.iter().all(|x| x.is_finite()), "{what}");
     for threads in [2, 3, 7] {

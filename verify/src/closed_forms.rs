@@ -1,13 +1,13 @@
 //! The closed-form losses as instances: their constants, minimum and start are known, so that a bound is formed without search.
 
+use std::sync::Arc;
+
 use ndarray::array;
 use ratecheck::bounds::{self, c_w, eta_g_printed};
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::linalg::LinalgError;
-use ratecheck::loss::closed::{
-    Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
-};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::closed::{Bilinear, BnRegression, Circle, HelixValley, Rayleigh, TIndexedHelix, TanhCircle};
+use ratecheck::loss::{Formula, Loss, Minibatches};
 use ratecheck::parameters::Parameters;
 use ratecheck::scalar::Scalar;
 
@@ -16,61 +16,6 @@ pub const C_G: f64 = 0.5;
 
 /// eta_w over eight decades.
 pub const ETA_W: [f64; 9] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4];
-
-macro_rules! closed_forms {
-    ($($name:ident),*) => {
-        /// One of the closed forms, so that instances of several kinds fit in one list.
-        #[derive(Clone, Debug)]
-        pub enum ClosedForm {
-            $(#[doc = concat!("[`", stringify!($name), "`].")] $name($name)),*
-        }
-
-        impl Loss for ClosedForm {
-            fn parameters(&self) -> &Parameters {
-                match self { $(Self::$name(loss) => loss.parameters()),* }
-            }
-            fn minibatches(&self) -> &Minibatches {
-                match self { $(Self::$name(loss) => loss.minibatches()),* }
-            }
-            fn encloses(&self) -> bool {
-                match self { $(Self::$name(loss) => loss.encloses()),* }
-            }
-            fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
-                match self { $(Self::$name(loss) => loss.sample_loss(z, theta)),* }
-            }
-            fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
-                match self { $(Self::$name(loss) => loss.sample_gradient(z, theta, grad, work)),* }
-            }
-            fn mean_gradient<S: Scalar>(
-                &self,
-                theta: &[S],
-                grad: &mut [S],
-                scratch: &mut [S],
-                work: &mut Workspace<S>,
-            ) -> Option<S> {
-                match self { $(Self::$name(loss) => loss.mean_gradient(theta, grad, scratch, work)),* }
-            }
-        }
-
-        $(impl From<$name> for ClosedForm {
-            fn from(loss: $name) -> Self {
-                Self::$name(loss)
-            }
-        })*
-    };
-}
-closed_forms!(
-    Rayleigh,
-    Linear,
-    Bilinear,
-    BnRegression,
-    Circle,
-    TanhCircle,
-    HelixValley,
-    TIndexedHelix,
-    ProblemJ,
-    Quadratic
-);
 
 /// F(w) = ||w||^2 in R^2, with Hessian 2: NOT scale invariant. The subject of controls.
 #[derive(Clone, Debug)]
@@ -85,14 +30,14 @@ impl Default for Quadratic {
     }
 }
 
-impl Loss for Quadratic {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Quadratic {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         w[0] * w[0] + w[1] * w[1]
     }
 }
@@ -103,7 +48,7 @@ pub struct Instance {
     /// Shown in the tables.
     pub name: String,
     /// The loss.
-    pub loss: ClosedForm,
+    pub loss: Arc<dyn Loss>,
     /// theta_0.
     pub theta_0: Vec<f64>,
     /// Exact on the whole domain; with `g_radius`, on |g| <= K.
@@ -118,12 +63,12 @@ impl Instance {
     /// An instance whose constants hold for every g.
     pub fn new(
         name: impl Into<String>,
-        loss: impl Into<ClosedForm>,
+        loss: impl Loss + 'static,
         theta_0: Vec<f64>,
         constants: Smoothness<Exact>,
         loss_min: f64,
     ) -> Self {
-        let (name, loss, constants) = (name.into(), loss.into(), constants.values());
+        let (name, loss, constants) = (name.into(), Arc::new(loss), constants.values());
         Self { name, loss, theta_0, constants, loss_min, g_radius: None }
     }
 

@@ -9,7 +9,7 @@ use ratecheck::loss::{Drawing, Loss, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use serde::Serialize;
 
-use crate::problem::{Described, Model, Problem};
+use crate::problem::{Described, Problem};
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -183,7 +183,7 @@ impl std::error::Error for InspectError {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, InspectError> {
-    let loss = &problem.model;
+    let loss = &*problem.loss;
     let theta = problem.theta.clone().ok_or(InspectError::NoPoint)?;
     let layout = loss.parameters();
     let z = loss.minibatches();
@@ -204,10 +204,7 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
     Ok(Inspection {
         format: FORMAT,
         name: problem.name.clone(),
-        network: match loss {
-            Model::Network(network) => Some(network.architecture().into()),
-            Model::Closed(_) => None,
-        },
+        network: problem.network.as_ref().map(|network| network.architecture().into()),
         function: function(loss),
         blocks: layout
             .blocks()
@@ -228,7 +225,7 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
 }
 
 /// What the numbers are about, in words.
-fn function(loss: &Model) -> Function {
+fn function(loss: &dyn Loss) -> Function {
     let z = loss.minibatches();
     let (n, size) = (z.n_examples(), z.batch_size());
     let full = |meaning: String| (FunctionKind::FullBatch, meaning, n, 1);
@@ -247,7 +244,7 @@ fn function(loss: &Model) -> Function {
 
 /// Loss, gradient and Hessian at theta.
 fn at_point(
-    loss: &Model,
+    loss: &dyn Loss,
     target: Target<'_>,
     theta: Vec<f64>,
     dense: bool,

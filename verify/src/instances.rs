@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
 use ratecheck::data::{Dataset, Target, digits, teacher};
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Minibatches, Over, Setting};
 use ratecheck::network::{
     Activation, Architecture, Convolution, Convolutions, Image, Lp, Network, NetworkError, Normalisation, Objective,
 };

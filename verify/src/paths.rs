@@ -12,15 +12,21 @@ pub(crate) struct Node<'a> {
 }
 
 /// The tree of stochastic gradient descent from theta_0: at every step one of `samples`, each as likely as any other.
-pub(crate) struct Tree<'a, L: Loss> {
-    stepper: Stepper<'a, L>,
+pub(crate) struct Tree<'a> {
+    stepper: Stepper<'a>,
     samples: &'a [Vec<usize>],
     /// The last t.
     depth: usize,
 }
 
-impl<'a, L: Loss> Tree<'a, L> {
-    pub(crate) fn new(loss: &'a L, eta_w: Schedule, eta_g: Schedule, samples: &'a [Vec<usize>], depth: usize) -> Self {
+impl<'a> Tree<'a> {
+    pub(crate) fn new(
+        loss: &'a dyn Loss,
+        eta_w: Schedule,
+        eta_g: Schedule,
+        samples: &'a [Vec<usize>],
+        depth: usize,
+    ) -> Self {
         let start = vec![1.0; loss.parameters().len()];
         // The generator is never used: every minibatch is given.
         let generator = Seed::new(0).generator("unused");

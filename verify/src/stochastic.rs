@@ -30,9 +30,9 @@ pub(crate) const ETA_G: f64 = 0.5;
 
 /// One run.
 #[derive(Clone)]
-pub(crate) struct Case<'a, L: Loss> {
+pub(crate) struct Case<'a> {
     pub(crate) name: &'a str,
-    pub(crate) loss: &'a L,
+    pub(crate) loss: &'a dyn Loss,
     pub(crate) theta_0: &'a [f64],
     /// LA per block.
     pub(crate) l_a: &'a [f64],
@@ -65,7 +65,7 @@ pub(crate) enum Mean {
     Unused,
 }
 
-impl<L: Loss> Case<'_, L> {
+impl Case<'_> {
     /// eta_{w,t}.
     pub(crate) fn schedule(&self) -> Result<Schedule, Unevaluated> {
         Ok(Schedule::new(self.eta_w, self.alpha)?)
@@ -138,14 +138,14 @@ impl Replayed {
     }
 }
 
-impl<L: Loss> Case<'_, L> {
+impl Case<'_> {
     /// The run of [`Case::follow`] in double-double up to T = `end`, by the recursion (4) and the same minibatches; only for that rule.
     pub(crate) fn replay(&self, mut generator: Generator, end: u64) -> Option<Replayed> {
         if self.rule != StepRule::Gradient {
             return None;
         }
         let (rate_w, rate_g) = (self.schedule().ok()?, Schedule::new(ETA_G, 0.5).ok()?);
-        let mut run = Recursion::<L>::new(self.loss, self.theta_0);
+        let mut run = Recursion::new(self.loss, self.theta_0)?;
         let m = self.loss.parameters().n_blocks();
         let zero = || vec![DoubleDouble::ZERO; m];
         let (mut sums, mut rates, mut permutation) = ([zero(), zero()], [zero(), zero()], Vec::new());
@@ -195,13 +195,13 @@ impl Losses {
     }
 
     /// A run on problem J with eta_{w,t} = eta_w (t+1)^(-alpha).
-    pub(crate) fn problem_j(&self, eta_w: f64, alpha: f64, steps: u64) -> Case<'_, ProblemJ> {
+    pub(crate) fn problem_j(&self, eta_w: f64, alpha: f64, steps: u64) -> Case<'_> {
         let (name, rule) = ("problem J", StepRule::Gradient);
         Case { name, loss: &self.problem_j, theta_0: &self.start_j, l_a: &self.l_j, rule, eta_w, alpha, steps }
     }
 
     /// A run on the network. A step of it costs as much as some 50 of problem J.
-    pub(crate) fn network(&self, eta_w: f64, alpha: f64, steps: u64) -> Case<'_, Network> {
+    pub(crate) fn network(&self, eta_w: f64, alpha: f64, steps: u64) -> Case<'_> {
         let (name, rule) = ("network 3-4-1", StepRule::Gradient);
         Case { name, loss: &self.network, theta_0: &self.start, l_a: &self.l, rule, eta_w, alpha, steps }
     }

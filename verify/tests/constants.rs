@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use ratecheck::curvature::{Target, block_norms};
-use ratecheck::loss::Loss;
 use ratecheck_verify::constants::{Kind, Options, Proof, bracket};
 use ratecheck_verify::problem::{Problem, builtin};
 use serde_json::Value;
@@ -58,8 +57,8 @@ fn a_network_lies_between_search_and_proof() {
         assert!(block.sampled <= block.ascended * (1.0 + TWO_WAYS) && block.ascended < block.proved.unwrap());
         assert!(found.g_norm(block).unwrap() <= 4.0 * (1.0 + 1e-12));
         // The value is that of the block where it is said to be attained.
-        let z: Vec<usize> = (0..problem.model.minibatches().n_examples()).collect();
-        let norms = block_norms(&problem.model, Target::Sample(&z), &block.attained.theta);
+        let z: Vec<usize> = (0..problem.loss.minibatches().n_examples()).collect();
+        let norms = block_norms(&*problem.loss, Target::Sample(&z), &block.attained.theta);
         let there = match (block.i, block.j) {
             (Some(i), Some(j)) => norms.l_vv[(i, j)],
             (Some(i), None) => norms.l_vg[i],

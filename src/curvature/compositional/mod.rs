@@ -47,7 +47,7 @@ use ndarray::Array2;
 
 use super::constants::{Smoothness, Upper};
 use super::hessian::Part;
-use crate::loss::Loss;
+use crate::loss::Setting;
 use crate::network::{Activation, Network, Normalisation, Objective};
 use covariance::covariance_of_any_subset;
 

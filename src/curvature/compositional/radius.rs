@@ -3,7 +3,7 @@
 use super::slopes::lipschitz_sq;
 use super::{ActivationBounds, Unbounded, smoothing};
 use crate::bounds::{lemma_c2_gamma, lemma_c2_q, lemma_c2_q_last, lemma_c2_radius};
-use crate::loss::Loss;
+use crate::loss::Setting;
 use crate::network::Network;
 
 /// The bounds of Lemma C.2.

@@ -5,7 +5,7 @@ use ndarray::Array2;
 use super::{TWO_OVER_SQRT_3, dot_constant, norm};
 use crate::curvature::{Exact, Smoothness};
 use crate::linalg::{self, LinalgError};
-use crate::loss::{Loss, Minibatches};
+use crate::loss::{Arithmetics, Formula, Minibatches};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 
@@ -17,7 +17,7 @@ use crate::scalar::Scalar;
 ///
 /// ```
 /// use ndarray::array;
-/// use ratecheck::loss::{Loss, closed::Bilinear};
+/// use ratecheck::loss::{Over, closed::Bilinear};
 /// let loss = Bilinear::new(array![[2.0, 0.0], [0.0, 1.0]])?;
 /// assert_eq!(loss.sample_loss(&[0], &[3.0, 0.0, 5.0, 0.0]), 2.0);
 /// assert!((loss.constants().l_vv[(0, 1)].0 - 2.0).abs() < 1e-15);
@@ -62,15 +62,19 @@ impl Bilinear {
     }
 }
 
-impl Loss for Bilinear {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Bilinear {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
+    #[inline(never)]
+    fn arithmetics(&self) -> &dyn Arithmetics {
+        self
+    }
     #[inline]
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
         let (w_1, w_2) = theta.split_at(theta.len() - self.d_2);
         let mut form = S::ZERO;
         for (&x, row) in w_1.iter().zip(self.entries.chunks_exact(self.d_2)) {

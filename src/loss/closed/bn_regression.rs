@@ -2,7 +2,7 @@
 
 use super::{TWO_OVER_SQRT_3, check_vector, length, norm};
 use crate::curvature::{Exact, Smoothness};
-use crate::loss::{Loss, Minibatches, Workspace};
+use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 
@@ -16,7 +16,7 @@ use crate::scalar::Scalar;
 /// eta_g <= 1 keeps |g| <= max(|g_0|, |c|).
 ///
 /// ```
-/// use ratecheck::loss::{Loss, closed::BnRegression};
+/// use ratecheck::loss::{Over, closed::BnRegression};
 /// let loss = BnRegression::new(vec![3.0, 4.0]);
 /// assert_eq!(loss.sample_loss(&[0], &[3.0, 4.0, 5.0]), 0.0); // v = c/|c|, g = |c|
 /// assert_eq!(loss.constants(1.0).l_vg[0].0, 5.0);
@@ -82,15 +82,19 @@ pub(super) fn neuron_gradient<S: Scalar>(b: impl Fn(usize) -> f64, offset: f64, 
     fit
 }
 
-impl Loss for BnRegression {
-    fn parameters(&self) -> &Parameters {
+impl Formula for BnRegression {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
+    #[inline(never)]
+    fn arithmetics(&self) -> &dyn Arithmetics {
+        self
+    }
     #[inline]
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
         let (w, g) = theta.split_at(self.c.len());
         let factor = g[0] / norm(w);
         let mut sum = S::ZERO;
@@ -100,8 +104,8 @@ impl Loss for BnRegression {
         sum.scale(0.5)
     }
     #[inline]
-    fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
+    fn gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
         neuron_gradient(|k| self.c[k], 0.0, theta, grad);
-        self.sample_loss(z, theta)
+        self.value(z, theta)
     }
 }

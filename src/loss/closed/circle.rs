@@ -2,7 +2,7 @@
 
 use super::{norm, power};
 use crate::curvature::{Exact, Smoothness};
-use crate::loss::{Loss, Minibatches, Workspace};
+use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 
@@ -12,7 +12,7 @@ use crate::scalar::Scalar;
 /// With x = 1 - cos theta and q = p/2: f'^2 = q^2 x^{2q-1} (2 - x) and f'' = q x^{q-1} (2q - 1 - q x).
 ///
 /// ```
-/// use ratecheck::loss::{Loss, closed::Circle};
+/// use ratecheck::loss::{Over, closed::Circle};
 /// let loss = Circle::new(4);
 /// assert_eq!(loss.sample_loss(&[0], &[0.0, 7.0]), 1.0);
 /// assert_eq!(loss.sample_loss(&[0], &[-2.0, 0.0]), 4.0);
@@ -68,19 +68,23 @@ impl Circle {
     }
 }
 
-impl Loss for Circle {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Circle {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
+    #[inline(never)]
+    fn arithmetics(&self) -> &dyn Arithmetics {
+        self
+    }
     #[inline]
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         power(Self::polar(w).2, self.q)
     }
     #[inline]
-    fn sample_gradient<S: Scalar>(&self, _z: &[usize], w: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
+    fn gradient<S: Scalar>(&self, _z: &[usize], w: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
         let (v, r, x) = Self::polar(w);
         let below = power(x, self.q - 1);
         // f'(theta) / ||w|| along the tangent (-v_2, v_1).

@@ -24,25 +24,23 @@ pub(super) fn valley<S: Scalar>(k: f64, theta: &[S], grad: Option<&mut [S]>) -> 
 /// The loss: the type's own drift of g plus the valley of depth `k`.
 macro_rules! helix_loss {
     ($name:ident) => {
-        impl Loss for $name {
-            fn parameters(&self) -> &Parameters {
+        impl Formula for $name {
+            fn layout(&self) -> &Parameters {
                 &self.layout
             }
-            fn minibatches(&self) -> &Minibatches {
+            fn distribution(&self) -> &Minibatches {
                 &self.z
             }
+            #[inline(never)]
+            fn arithmetics(&self) -> &dyn Arithmetics {
+                self
+            }
             #[inline]
-            fn sample_loss<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
+            fn value<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
                 self.drift(theta[2]).0 + valley(self.k, theta, None)
             }
             #[inline]
-            fn sample_gradient<S: Scalar>(
-                &self,
-                _z: &[usize],
-                theta: &[S],
-                grad: &mut [S],
-                _work: &mut Workspace<S>,
-            ) -> S {
+            fn gradient<S: Scalar>(&self, _z: &[usize], theta: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
                 let (height, slope) = self.drift(theta[2]);
                 let depth = valley(self.k, theta, Some(&mut *grad));
                 grad[2] += slope;

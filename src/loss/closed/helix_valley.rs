@@ -3,7 +3,7 @@
 use super::TWO_OVER_SQRT_3;
 use super::helix::{helix_loss, valley};
 use crate::curvature::{Exact, Smoothness};
-use crate::loss::{Loss, Minibatches, Workspace};
+use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 
@@ -17,7 +17,7 @@ use crate::scalar::Scalar;
 /// value and -2a at g = 0, so k + 2aA, attained at g = 0, v = (-1, 0).
 ///
 /// ```
-/// use ratecheck::loss::{Loss, closed::HelixValley};
+/// use ratecheck::loss::{Over, closed::HelixValley};
 /// let loss = HelixValley::catalogue(0.25); // k = 1, A = 1/(2a) = 2
 /// assert_eq!(loss.sample_loss(&[0], &[7.0, 0.0, 0.0]), 2.0);
 /// assert_eq!(loss.constants().l_gg.0, 2.0);

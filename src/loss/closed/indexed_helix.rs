@@ -3,9 +3,9 @@
 use super::TWO_OVER_SQRT_3;
 use super::helix::{helix_loss, valley};
 use crate::curvature::{Exact, Smoothness};
-use crate::loss::{Loss, Minibatches, Workspace};
+use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
-use crate::scalar::{Scalar, vectorised};
+use crate::scalar::{Scalar, vectorised_for};
 
 /// L = h(g) + k (1 - v'(cos g, sin g)) with h' = -s sech^2(g/l), w in R^2, one g in all of R (catalogue C(i)).
 ///
@@ -16,7 +16,7 @@ use crate::scalar::{Scalar, vectorised};
 /// (4/(3 sqrt(3))) s/l at tanh(g/l) = 1/sqrt(3), so k + 0.7698 s/l.
 ///
 /// ```
-/// use ratecheck::loss::{Loss, closed::TIndexedHelix};
+/// use ratecheck::loss::{Over, closed::TIndexedHelix};
 /// let loss = TIndexedHelix::for_steps(100); // s = 0.1, l = 40
 /// assert_eq!(loss.sample_loss(&[0], &[1.0, 0.0, 0.0]), 4.0);
 /// ```
@@ -70,7 +70,7 @@ impl TIndexedHelix {
     #[inline(always)]
     fn drift<S: Scalar>(&self, g: S) -> (S, S) {
         // Compiled for the vector units there are: fused multiply-adds are instructions then.
-        vectorised(
+        vectorised_for::<S, _>(
             #[inline(always)]
             || {
                 // 1 - tanh x = 2 sigmoid(-2x) and sech^2 x = 4 sigmoid(2x) sigmoid(-2x): no cancellation for large x.

@@ -2,7 +2,7 @@
 
 use super::{TWO_OVER_SQRT_3, check_vector, dot_constant, length, norm};
 use crate::curvature::{Exact, Smoothness};
-use crate::loss::{Loss, Minibatches};
+use crate::loss::{Arithmetics, Formula, Minibatches};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 
@@ -13,7 +13,7 @@ use crate::scalar::Scalar;
 /// elsewhere it is |a c| at most. The gradient is at most |a|, attained at c = 0.
 ///
 /// ```
-/// use ratecheck::loss::{Loss, closed::Linear};
+/// use ratecheck::loss::{Over, closed::Linear};
 /// let loss = Linear::new(vec![3.0, 4.0]);
 /// assert_eq!(loss.sample_loss(&[0], &[2.0, 0.0]), 3.0);
 /// assert_eq!(loss.loss_min(), -5.0);
@@ -52,15 +52,19 @@ impl Linear {
     }
 }
 
-impl Loss for Linear {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Linear {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
+    #[inline(never)]
+    fn arithmetics(&self) -> &dyn Arithmetics {
+        self
+    }
     #[inline]
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         dot_constant(&self.a, w) / norm(w)
     }
 }

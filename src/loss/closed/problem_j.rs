@@ -3,7 +3,7 @@
 use super::bn_regression::neuron_gradient;
 use super::{TWO_OVER_SQRT_3, norm};
 use crate::curvature::{Exact, Smoothness};
-use crate::loss::{Loss, Minibatches, Workspace};
+use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::{Parameters, norm_sq};
 use crate::scalar::Scalar;
 
@@ -19,7 +19,7 @@ use crate::scalar::Scalar;
 /// s^2 + sig^2 at every theta.
 ///
 /// ```
-/// use ratecheck::loss::{Loss, closed::ProblemJ};
+/// use ratecheck::loss::{Over, Setting, closed::ProblemJ};
 /// let loss = ProblemJ::default(); // d = 4, s = sig = 1/2
 /// assert_eq!(loss.minibatches().n_examples(), 32);
 /// assert_eq!((loss.noise_v().0, loss.noise_g_sq().0, loss.loss_min()), (0.75, 0.5, -0.5));
@@ -121,15 +121,19 @@ impl ProblemJ {
     }
 }
 
-impl Loss for ProblemJ {
-    fn parameters(&self) -> &Parameters {
+impl Formula for ProblemJ {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
+    #[inline(never)]
+    fn arithmetics(&self) -> &dyn Arithmetics {
+        self
+    }
     #[inline]
-    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+    fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
         let (w, g) = (&theta[..self.d], theta[self.d]);
         let mut fit = S::ZERO;
         for (k, &x) in w.iter().enumerate() {
@@ -139,20 +143,14 @@ impl Loss for ProblemJ {
         g.square().scale(0.5) - g * fit + g.scale(self.entry(z, self.d))
     }
     #[inline]
-    fn sample_gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
+    fn gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
         let (g, offset) = (theta[self.d], self.entry(z, self.d));
         let fit = neuron_gradient(|k| self.entry(z, k), offset, theta, grad);
         g.square().scale(0.5) - g * fit + g.scale(offset)
     }
     /// The noise has mean zero: the gradient of L = g^2/2 - g c'v, at the cost of one of F_z.
     #[inline]
-    fn mean_gradient<S: Scalar>(
-        &self,
-        theta: &[S],
-        grad: &mut [S],
-        _scratch: &mut [S],
-        _work: &mut Workspace<S>,
-    ) -> Option<S> {
+    fn mean<S: Scalar>(&self, theta: &[S], grad: &mut [S], _scratch: &mut [S], _work: &mut Workspace<S>) -> Option<S> {
         let g = theta[self.d];
         let fit = neuron_gradient(|k| f64::from(u8::from(k == 0)), 0.0, theta, grad);
         Some(g.square().scale(0.5) - g * fit)

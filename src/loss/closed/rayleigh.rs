@@ -2,7 +2,7 @@
 
 use super::check_vector;
 use crate::curvature::{Exact, Smoothness};
-use crate::loss::{Loss, Minibatches, Workspace};
+use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 
@@ -14,7 +14,7 @@ use crate::scalar::Scalar;
 ///
 /// ```
 /// use ratecheck::curvature::Exact;
-/// use ratecheck::loss::{Loss, closed::Rayleigh};
+/// use ratecheck::loss::{Over, closed::Rayleigh};
 /// let loss = Rayleigh::new(vec![0.0, 1.0]);
 /// assert_eq!(loss.sample_loss(&[0], &[3.0, 4.0]), 0.64);
 /// assert_eq!((loss.constants().l_vv[(0, 0)], loss.loss_min()), (Exact(2.0), 0.0));
@@ -87,19 +87,23 @@ impl Rayleigh {
     }
 }
 
-impl Loss for Rayleigh {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Rayleigh {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
+    #[inline(never)]
+    fn arithmetics(&self) -> &dyn Arithmetics {
+        self
+    }
     #[inline]
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         self.quotient(w).0
     }
     #[inline]
-    fn sample_gradient<S: Scalar>(&self, _z: &[usize], w: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
+    fn gradient<S: Scalar>(&self, _z: &[usize], w: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
         let (value, norm_sq) = self.quotient(w);
         let factor = norm_sq.recip().scale(2.0);
         for ((partial, &x), &a) in grad.iter_mut().zip(w).zip(&self.diagonal) {

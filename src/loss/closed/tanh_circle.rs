@@ -2,9 +2,9 @@
 
 use super::norm;
 use crate::curvature::{Exact, Smoothness};
-use crate::loss::{Loss, Minibatches, Workspace};
+use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
-use crate::scalar::{Scalar, vectorised};
+use crate::scalar::{Scalar, vectorised_for};
 
 /// f(theta) on R^2, theta the angle of w with the first axis, with f' = L tanh theta on [-pi/2, pi/2] and
 /// f'(pi - theta) = f'(theta) beyond; no g (catalogue 12).
@@ -18,7 +18,7 @@ use crate::scalar::{Scalar, vectorised};
 /// of Lemma A.1 is tanh(pi/2) = 0.917..: no scale-invariant loss has a larger one, in any dimension (claim `tanh-pi-half`).
 ///
 /// ```
-/// use ratecheck::loss::{Loss, closed::TanhCircle};
+/// use ratecheck::loss::{Over, closed::TanhCircle};
 /// let loss = TanhCircle::new(2.0);
 /// assert_eq!(loss.sample_loss(&[0], &[5.0, 0.0]), 0.0);
 /// assert_eq!(loss.constants().l_vv[(0, 0)].0, 2.0);
@@ -62,9 +62,9 @@ impl TanhCircle {
         w[1].atan2(w[0].abs())
     }
 
-    /// The value, given the mirrored angle.
+    /// F, given the mirrored angle.
     #[inline(always)]
-    fn value<S: Scalar>(&self, w: &[S], angle: S) -> S {
+    fn height<S: Scalar>(&self, w: &[S], angle: S) -> S {
         let rise = ln_cosh(angle);
         let right = !(w[0].value() < 0.0);
         let f = if right { rise } else { ln_cosh(S::from_f64(std::f64::consts::FRAC_PI_2)).scale(2.0) - rise };
@@ -78,28 +78,32 @@ fn ln_cosh<S: Scalar>(x: S) -> S {
     (x.exp() + (-x).exp()).scale(0.5).ln()
 }
 
-impl Loss for TanhCircle {
-    fn parameters(&self) -> &Parameters {
+impl Formula for TanhCircle {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
+    }
+    #[inline(never)]
+    fn arithmetics(&self) -> &dyn Arithmetics {
+        self
     }
     /// The two half planes have different formulas.
     fn encloses(&self) -> bool {
         false
     }
     #[inline]
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
-        // Compiled for the vector units there are, as in `sample_gradient`: fused multiply-adds are instructions then.
-        vectorised(
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+        // Compiled for the vector units there are, as in `gradient`: fused multiply-adds are instructions then.
+        vectorised_for::<S, _>(
             #[inline(always)]
-            || self.value(w, Self::mirrored_angle(w)),
+            || self.height(w, Self::mirrored_angle(w)),
         )
     }
     #[inline]
-    fn sample_gradient<S: Scalar>(&self, _z: &[usize], w: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
-        vectorised(
+    fn gradient<S: Scalar>(&self, _z: &[usize], w: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
+        vectorised_for::<S, _>(
             #[inline(always)]
             || {
                 let angle = Self::mirrored_angle(w);
@@ -108,7 +112,7 @@ impl Loss for TanhCircle {
                 let slope = angle.tanh().scale(self.l) / (r * r);
                 grad[0] = -(slope * w[1]);
                 grad[1] = slope * w[0];
-                self.value(w, angle)
+                self.height(w, angle)
             },
         )
     }

@@ -1,6 +1,6 @@
 //! Both kinds of numbers go through every test.
 
-use super::super::{Dual, Scalar};
+use super::super::{Dual, Planes, Scalar};
 use super::*;
 
 /// `f64` or `f32`.

@@ -6,16 +6,16 @@ use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::loss::closed::{
     Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
 };
-use ratecheck::loss::{Loss, Wanted, Workspace};
+use ratecheck::loss::{Formula, Loss, Over, Workspace};
 use ratecheck::random::Generator;
-use ratecheck::scalar::Dual;
+use ratecheck::scalar::{Dual, Interval};
 
 /// The radius of g on which constants are taken where they depend on it.
 pub(crate) const RADIUS: f64 = 1.5;
 
 /// Something done to every closed form. `constants` hold for every F_z on |g| <= [`RADIUS`].
 pub(crate) trait Visitor {
-    fn visit<L: Loss>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>);
+    fn visit<L: Formula>(&mut self, name: &str, loss: &L, constants: &Smoothness<Exact>);
 }
 
 pub(crate) fn bilinear() -> Bilinear {
@@ -49,7 +49,7 @@ pub(crate) fn visit_all(visitor: &mut impl Visitor) {
 }
 
 /// A point with entries in [-RADIUS, RADIUS], every block of norm at least 1/2.
-pub(crate) fn point<L: Loss>(loss: &L, generator: &mut Generator) -> Vec<f64> {
+pub(crate) fn point(loss: &dyn Loss, generator: &mut Generator) -> Vec<f64> {
     let layout = loss.parameters();
     loop {
         let theta: Vec<f64> = (0..layout.len()).map(|_| generator.random_range(-RADIUS..RADIUS)).collect();
@@ -59,18 +59,22 @@ pub(crate) fn point<L: Loss>(loss: &L, generator: &mut Generator) -> Vec<f64> {
     }
 }
 
+/// Whether the loss can be evaluated over intervals.
+pub(crate) fn encloses(loss: &dyn Loss) -> bool {
+    loss.over::<Interval>().is_some()
+}
+
 /// A minibatch, chosen by `k`.
-pub(crate) fn minibatch<L: Loss>(loss: &L, k: usize) -> Vec<usize> {
+pub(crate) fn minibatch(loss: &dyn Loss, k: usize) -> Vec<usize> {
     let z = loss.minibatches();
     let batches: Vec<&[usize]> = z.finite().expect("closed forms have finitely many minibatches").collect();
     batches[k % batches.len()].to_vec()
 }
 
 /// A gradient of which only the derivatives are asked for has those of the whole one, bit for bit.
-pub(crate) fn derivatives_alone_are_the_same(loss: &impl Loss, z: &[usize], theta: &[Dual<f64>]) {
-    let (mut all, mut some, mut work) = (theta.to_vec(), theta.to_vec(), Workspace::default());
-    loss.sample_gradient(z, theta, &mut all, &mut work);
-    work.wanted = Wanted::Derivative;
-    loss.sample_gradient(z, theta, &mut some, &mut work);
+pub(crate) fn derivatives_alone_are_the_same(loss: &impl Over<Dual<f64>>, z: &[usize], theta: &[Dual<f64>]) {
+    let (mut all, mut some) = (theta.to_vec(), theta.to_vec());
+    loss.sample_gradient(z, theta, &mut all, &mut Workspace::default());
+    loss.sample_gradient(z, theta, &mut some, &mut Workspace::derivatives_alone());
     assert!(all.iter().zip(&some).all(|(a, b)| a.du == b.du));
 }

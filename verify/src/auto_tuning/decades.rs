@@ -20,9 +20,9 @@ pub(crate) struct Decades {
 }
 
 impl Decades {
-    pub(crate) fn of<L: Loss>(
+    pub(crate) fn of(
         name: &str,
-        loss: &L,
+        loss: &dyn Loss,
         starts: &[Vec<f64>],
         rule: StepRule,
         eta_g: f64,

@@ -5,7 +5,7 @@ pub(crate) mod decades;
 use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, spectral_norm};
 use ratecheck::data::{Target, teacher};
 use ratecheck::descent::{Record, StepRule, Trace};
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Minibatches, Setting};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 

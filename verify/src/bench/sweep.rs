@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ratecheck::descent::{Divergence, Lockstep, Schedule, ScheduleError, StepRule, Stepper};
-use ratecheck::loss::{Loss, Workspace};
+use ratecheck::loss::{Over, Setting, Workspace};
 use ratecheck::network::Network;
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;

@@ -8,7 +8,7 @@ use rand::RngExt;
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::descent::{Lockstep, Schedule, ScheduleError, StepRule, Stepper};
 use ratecheck::loss::closed::ProblemJ;
-use ratecheck::loss::{Loss, Minibatches, Wanted, Workspace};
+use ratecheck::loss::{Loss, Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, NetworkError, Normalisation, Objective};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Dual;
@@ -174,8 +174,7 @@ fn hessian_vector_product<'a>(
     let z: Vec<usize> = (0..batch).collect();
     let mut generator = Seed::new(1).generator("bench/direction");
     let lifted: Vec<Dual<f64>> = theta.iter().map(|&x| Dual::new(x, generator.random_range(-1.0..1.0))).collect();
-    let (mut grad, mut work) = (lifted.clone(), Workspace::default());
-    work.wanted = Wanted::Derivative;
+    let (mut grad, mut work) = (lifted.clone(), Workspace::derivatives_alone());
     let run = move || {
         black_box(network.sample_gradient(&z, black_box(&lifted), &mut grad, &mut work));
     };
@@ -183,13 +182,7 @@ fn hessian_vector_product<'a>(
 }
 
 /// Steps of one long run: drawing and gathering the minibatch, the gradient, the norms, the move.
-fn step<'a, L: Loss>(
-    name: &'static str,
-    loss: &'a L,
-    start: &[f64],
-    eta: Schedule,
-    operations: Option<u64>,
-) -> Work<'a> {
+fn step<'a>(name: &'static str, loss: &'a dyn Loss, start: &[f64], eta: Schedule, operations: Option<u64>) -> Work<'a> {
     let mut stepper = Stepper::new(loss, start, StepRule::Gradient, eta, eta, Seed::new(1).generator("bench/z"));
     let run = move || {
         black_box(stepper.step().expect("scale-invariant descent does not diverge"));

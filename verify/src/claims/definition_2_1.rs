@@ -1,6 +1,6 @@
 //! Definition 2.1: F(c w, .) = F(w, .) for every c > 0, on every block that a normalisation makes scale invariant.
 
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Minibatches, Over};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};

@@ -137,16 +137,16 @@ fn closed_forms(
     let instances = ordinary(steps)?;
     let work: Vec<_> = instances.iter().flat_map(|i| rates.iter().map(move |&eta_w| (i, eta_w))).collect();
     let one = |&(i, eta_w): &(&crate::closed_forms::Instance, f64)| {
-        follow(&i.name, &i.loss, &i.theta_0, eta_w, i.eta_g(), steps, variant, context)
+        follow(&i.name, &*i.loss, &i.theta_0, eta_w, i.eta_g(), steps, variant, context)
     };
     gather(check, work.par_iter().map(one).collect())
 }
 
 /// A network under every rate, with η_g = 0.05.
-fn over_rates<L: Loss>(
+fn over_rates(
     check: &mut Check,
     name: &str,
-    loss: &L,
+    loss: &dyn Loss,
     theta_0: &[f64],
     steps: u64,
     context: &Context,
@@ -169,9 +169,9 @@ fn gather(check: &mut Check, found: Vec<Found>) -> Result<Vec<Ratio>, Unevaluate
 
 /// One run, compared at every horizon.
 #[allow(clippy::too_many_arguments)] // a run has that many ingredients
-fn follow<L: Loss>(
+fn follow(
     name: &str,
-    loss: &L,
+    loss: &dyn Loss,
     theta_0: &[f64],
     eta_w: f64,
     eta_g: f64,
@@ -200,7 +200,7 @@ fn follow<L: Loss>(
                 if !matches!(variant, Variant::Printed | Variant::Smaller) {
                     return None;
                 }
-                let [sum, rhs] = precise.at(record.t, i, eta_w, eta_g)?;
+                let [sum, rhs] = precise.as_mut()?.at(record.t, i, eta_w, eta_g)?;
                 Some(Sides::counted(sum, rhs.scale(part), rounding))
             });
             if record.t == steps {
@@ -212,20 +212,20 @@ fn follow<L: Loss>(
 }
 
 /// The same run in double-double, as far as it was asked for. Vectors have an entry per block.
-struct Precise<'a, L: Loss> {
-    run: Recursion<'a, L>,
+struct Precise<'a> {
+    run: Recursion<'a>,
     n_start: Vec<DoubleDouble>,
     /// The left-hand sides.
     sums: Vec<DoubleDouble>,
     t: u64,
 }
 
-impl<'a, L: Loss> Precise<'a, L> {
-    fn new(loss: &'a L, theta_0: &[f64]) -> Self {
-        let run = Recursion::new(loss, theta_0);
+impl<'a> Precise<'a> {
+    fn new(loss: &'a dyn Loss, theta_0: &[f64]) -> Option<Self> {
+        let run = Recursion::new(loss, theta_0)?;
         let n_start = run.norms();
         let sums = vec![DoubleDouble::ZERO; n_start.len()];
-        Self { run, n_start, sums, t: 0 }
+        Some(Self { run, n_start, sums, t: 0 })
     }
 
     /// Both sides of block i at T = `end`, which does not fall from call to call.

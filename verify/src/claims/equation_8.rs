@@ -1,7 +1,7 @@
 //! Equations (3) and (8): what batch normalisation and its smoothed form compute, and what they do not see.
 
 use ratecheck::data::{Dataset, Target, teacher};
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Minibatches, Over};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 
 use crate::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};

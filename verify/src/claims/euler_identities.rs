@@ -74,7 +74,7 @@ impl Claim for EulerIdentities {
 }
 
 /// Hess w_j against `factor`·grad in block j and against 0 elsewhere, on the whole data set.
-fn compare<L: Loss>(check: &mut Check, name: &str, loss: &L, theta: &[f64], factor: f64, context: &Context) {
+fn compare(check: &mut Check, name: &str, loss: &dyn Loss, theta: &[f64], factor: f64, context: &Context) {
     let layout = loss.parameters();
     let z: Vec<usize> = (0..loss.minibatches().n_examples()).collect();
     let n = theta.len();

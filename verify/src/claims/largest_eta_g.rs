@@ -115,7 +115,7 @@ impl Claim for LargestEtaG {
 }
 
 /// One step on (b) with eta_g a multiple of the limit for c, and eta_w = c eta_g/2.
-fn at_multiple(instance: &Instance, c: f64, multiple: f64) -> Descent<'_, crate::closed_forms::ClosedForm> {
+fn at_multiple(instance: &Instance, c: f64, multiple: f64) -> Descent<'_> {
     let l = &instance.constants;
     let eta_g = multiple * eta_g_limit(l.l_gg, c);
     let mut descent = exact(instance, 0.5 * c * eta_g, 1);

@@ -1,6 +1,6 @@
 //! Lemma 2.2: gradients at W and at V = W/||W|| differ by the norms alone.
 
-use ratecheck::loss::{Loss, Workspace};
+use ratecheck::loss::{Over, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 

@@ -1,6 +1,6 @@
 //! Lemma 2.4 (1): a scale-invariant block and its gradient are perpendicular, for every minibatch.
 
-use ratecheck::loss::{Loss, Workspace};
+use ratecheck::loss::{Over, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::{dot, norm_sq};
 

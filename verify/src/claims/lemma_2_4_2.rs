@@ -1,7 +1,7 @@
 //! Lemma 2.4 (2): a step of (stochastic) gradient descent lengthens every scale-invariant block by its squared length.
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Network, Normalisation};
 use ratecheck::parameters::norm_sq;
 

@@ -59,9 +59,9 @@ const ROUNDING: f64 = 1e-14;
 
 /// One run to follow, with the constants that its bound is made of.
 #[derive(Clone)]
-pub(super) struct Descent<'a, L: Loss> {
+pub(super) struct Descent<'a> {
     name: &'a str,
-    loss: &'a L,
+    loss: &'a dyn Loss,
     theta_0: &'a [f64],
     pub(super) eta_w: f64,
     pub(super) eta_g: f64,
@@ -198,7 +198,7 @@ impl Claim for Lemma32 {
                 run: |context| {
                     let instance = near_tight_a();
                     let found =
-                        sampled_constants(&instance.loss, &Sampling::new(100, 0.0), &context.seed.child("sampled"));
+                        sampled_constants(&*instance.loss, &Sampling::new(100, 0.0), &context.seed.child("sampled"));
                     Descent { c_w: vec![0.5 * found.l_vv[(0, 0)].0], ..exact(&instance, 1.0, 1) }.checked(context)
                 },
             },
@@ -239,10 +239,10 @@ fn on_b(multiple: f64, c_w: fn(&Instance) -> Vec<f64>, context: &Context) -> Res
 }
 
 /// A run with exact constants and η_g = 2(1-c)/L^gg.
-pub(super) fn exact(instance: &Instance, eta_w: f64, steps: u64) -> Descent<'_, crate::closed_forms::ClosedForm> {
+pub(super) fn exact(instance: &Instance, eta_w: f64, steps: u64) -> Descent<'_> {
     Descent {
         name: &instance.name,
-        loss: &instance.loss,
+        loss: &*instance.loss,
         theta_0: &instance.theta_0,
         eta_w,
         eta_g: instance.eta_g(),
@@ -337,7 +337,7 @@ fn along(
     Ok(points)
 }
 
-impl<L: Loss> Descent<'_, L> {
+impl Descent<'_> {
     /// The comparisons alone.
     pub(super) fn checked(&self, context: &Context) -> Result<Check, Unevaluated> {
         let mut check = Check::new();
@@ -347,7 +347,7 @@ impl<L: Loss> Descent<'_, L> {
 
     /// Both sides in double-double, of the step from `theta`.
     fn replay(&self, theta: &[f64]) -> Option<Sides> {
-        let mut run = Recursion::new(self.loss, theta);
+        let mut run = Recursion::new(self.loss, theta)?;
         let before = run.look_at_mean()?;
         let (n, grad_g_sq) = (run.norms(), run.grad_g_sq());
         let grad_w_sq: Vec<DoubleDouble> = (0..n.len()).map(|i| run.grad_w_sq(i)).collect();

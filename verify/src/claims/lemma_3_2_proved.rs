@@ -12,7 +12,7 @@ use ratecheck::curvature::SegmentOptions;
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::{BnRegression, Rayleigh};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Loss, Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::parameters::norm_sq;
 use ratecheck::proof::{self, Outcome, ProvedStep};
@@ -54,9 +54,9 @@ static STATEMENT: Statement = Statement {
 };
 
 /// A run whose steps are to be proved.
-struct Run<'a, L: Loss> {
+struct Run<'a> {
     name: &'static str,
-    loss: &'a L,
+    loss: &'a dyn Loss,
     theta_0: Vec<f64>,
     eta_w: f64,
     eta_g: f64,
@@ -80,7 +80,7 @@ struct Found {
     multiple: f64,
 }
 
-impl<L: Loss> Run<'_, L> {
+impl Run<'_> {
     fn prove(&self, check: &mut Check, context: &Context) -> Result<Found, Unevaluated> {
         let (eta_w, eta_g) = (Schedule::constant(self.eta_w)?, Schedule::constant(self.eta_g)?);
         let generator = context.generator("z");
@@ -223,18 +223,11 @@ impl Claim for Lemma32Proved {
 const SMOOTHED: Normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
 
 /// The lemma as it is, to within a tenth.
-fn run<'a, L: Loss>(
-    name: &'static str,
-    loss: &'a L,
-    theta_0: Vec<f64>,
-    eta_w: f64,
-    eta_g: f64,
-    steps: u64,
-) -> Run<'a, L> {
+fn run<'a>(name: &'static str, loss: &'a dyn Loss, theta_0: Vec<f64>, eta_w: f64, eta_g: f64, steps: u64) -> Run<'a> {
     Run { name, loss, theta_0, eta_w, eta_g, steps, multiple: 1.0, within: 0.1 }
 }
 
-fn named<L: Loss>(run: &Run<'_, L>) -> String {
+fn named(run: &Run<'_>) -> String {
     format!("{}, η_w = {:e}", run.name, run.eta_w)
 }
 

@@ -17,7 +17,7 @@ use std::f64::consts::FRAC_PI_4;
 use rand::RngExt;
 use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, Target, spectral_norm};
 use ratecheck::loss::closed::{Linear, Rayleigh, TanhCircle};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::network::Activation;
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::scalar::Scalar;
@@ -138,7 +138,7 @@ pub(super) fn closed_forms(check: &mut Check, factor: f64, context: &Context) ->
         if instance.name != "tanh circle" {
             let Instance { name, loss, constants, g_radius, .. } = instance;
             let l: Vec<f64> = constants.l_vv.diag().to_vec();
-            ratios.push(constant(check, name, loss, &l, g_radius.unwrap_or(3.0), None, factor, context));
+            ratios.push(constant(check, name, &**loss, &l, g_radius.unwrap_or(3.0), None, factor, context));
         }
     }
     ratios.push(tanh_circle(check, factor, context));
@@ -169,10 +169,10 @@ pub(super) fn quadratic(factor: f64, context: &Context) -> Check {
 
 /// ||w_i|| ||grad_{w_i} F|| <= factor L_ii at random points with |g| <= `radius`, and at the directions `steepest`.
 #[allow(clippy::too_many_arguments)] // an instance has that many ingredients
-fn constant<L: Loss>(
+fn constant(
     check: &mut Check,
     name: &str,
-    loss: &L,
+    loss: &dyn Loss,
     l: &[f64],
     radius: f64,
     steepest: Option<&[f64]>,
@@ -209,10 +209,10 @@ fn constant<L: Loss>(
 }
 
 /// ||grad_{w_i} F|| <= factor ||Hess_ii|| ||w_i|| for every block at one point; returns the largest ratio.
-fn pointwise<L: Loss>(
+fn pointwise(
     check: &mut Check,
     name: &str,
-    loss: &L,
+    loss: &dyn Loss,
     z: &[usize],
     theta: &[f64],
     factor: f64,
@@ -221,10 +221,10 @@ fn pointwise<L: Loss>(
     of_blocks(check, name, loss, z, theta, &blocks, factor)
 }
 
-fn of_blocks<L: Loss>(
+fn of_blocks(
     check: &mut Check,
     at: &str,
-    loss: &L,
+    loss: &dyn Loss,
     z: &[usize],
     theta: &[f64],
     blocks: &[usize],
@@ -278,14 +278,14 @@ struct OneWeight {
     z: Minibatches,
 }
 
-impl Loss for OneWeight {
-    fn parameters(&self) -> &Parameters {
+impl Formula for OneWeight {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
         (theta[1] - theta[0] / theta[0].square().sqrt()).square().scale(0.5)
     }
 }

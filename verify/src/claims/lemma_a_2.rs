@@ -163,7 +163,7 @@ fn follow(
     let eta_g = instance.eta_g();
     let (rate_w, rate_g) = (Schedule::constant(eta_w)?, Schedule::constant(eta_g)?);
     let generator = context.generator("z");
-    let mut stepper = Stepper::new(&instance.loss, &instance.theta_0, StepRule::Gradient, rate_w, rate_g, generator);
+    let mut stepper = Stepper::new(&*instance.loss, &instance.theta_0, StepRule::Gradient, rate_w, rate_g, generator);
     let (n_start, c_w) = (instance.n_start(), instance.c_w());
     let l_a: Vec<f64> = instance.constants.l_vv.diag().iter().map(|l| reading.l_a * l).collect();
     let k: Vec<f64> = (0..c_w.len()).map(|i| bounds::k_w(c_w[i], l_a[i], eta_w, n_start[i])).collect();

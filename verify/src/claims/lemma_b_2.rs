@@ -10,7 +10,7 @@
 
 use ratecheck::bounds;
 use ratecheck::descent::{Divergence, Schedule};
-use ratecheck::loss::{Loss, Workspace, closed::ProblemJ};
+use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
 use ratecheck::parameters::{dot, norm_sq};
 use rayon::prelude::*;
 

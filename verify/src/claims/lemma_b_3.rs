@@ -7,7 +7,6 @@ use std::f64::consts::{FRAC_PI_2, PI};
 
 use ratecheck::bounds::{d_w, lemma_b3_norm_sq, psi};
 use ratecheck::descent::{Schedule, StepRule};
-use ratecheck::loss::Loss;
 use ratecheck::loss::closed::TanhCircle;
 use rayon::prelude::*;
 
@@ -168,12 +167,7 @@ fn steepest(
 }
 
 /// Compares at every T of one run.
-fn follow<L: Loss>(
-    check: &mut Check,
-    case: &Case<'_, L>,
-    reading: Reading,
-    context: &Context,
-) -> Result<Found, Unevaluated> {
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();

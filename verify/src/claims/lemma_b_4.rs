@@ -6,7 +6,7 @@
 use std::f64::consts::PI;
 
 use ratecheck::bounds::{lemma_b1_sharp, lemma_b4};
-use ratecheck::loss::{Loss, Minibatches, closed::ProblemJ};
+use ratecheck::loss::{Formula, Minibatches, closed::ProblemJ};
 use ratecheck::parameters::{Parameters, dot};
 use ratecheck::scalar::Scalar;
 use rayon::prelude::*;
@@ -123,7 +123,7 @@ impl Claim for LemmaB4 {
                 run: |context| {
                     let losses = Losses::new(context)?;
                     let case = losses.problem_j(1.0, 0.0, 100);
-                    let loss = Decayed(case.loss.clone());
+                    let loss = Decayed(ProblemJ::default());
                     let start: Vec<f64> = case.theta_0.iter().map(|x| 10.0 * x).collect();
                     let case = Case {
                         name: "problem J, decayed",
@@ -147,16 +147,16 @@ impl Claim for LemmaB4 {
 /// Problem J plus ||w||^2/20: no longer scale invariant.
 struct Decayed(ProblemJ);
 
-impl Loss for Decayed {
-    fn parameters(&self) -> &Parameters {
-        self.0.parameters()
+impl Formula for Decayed {
+    fn layout(&self) -> &Parameters {
+        self.0.layout()
     }
-    fn minibatches(&self) -> &Minibatches {
-        self.0.minibatches()
+    fn distribution(&self) -> &Minibatches {
+        self.0.distribution()
     }
-    fn sample_loss<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
-        let w = &theta[self.0.parameters().block(0)];
-        self.0.sample_loss(z, theta) + dot(w, w).scale(0.05)
+    fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+        let w = &theta[self.0.layout().block(0)];
+        self.0.value(z, theta) + dot(w, w).scale(0.05)
     }
 }
 
@@ -167,12 +167,7 @@ fn broken(eta_w: f64, steps: u64, reading: Reading, context: &Context) -> Result
 }
 
 /// Compares at every T of one run.
-fn follow<L: Loss>(
-    check: &mut Check,
-    case: &Case<'_, L>,
-    reading: Reading,
-    context: &Context,
-) -> Result<Found, Unevaluated> {
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();

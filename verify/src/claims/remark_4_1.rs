@@ -7,7 +7,6 @@
 use std::f64::consts::PI;
 
 use ratecheck::bounds::{d_w, remark_4_1};
-use ratecheck::loss::Loss;
 use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
 use rayon::prelude::*;
 
@@ -154,12 +153,7 @@ struct Found {
 }
 
 /// Follows one run and compares at every T.
-fn follow<L: Loss>(
-    check: &mut Check,
-    case: &Case<'_, L>,
-    reading: Reading,
-    context: &Context,
-) -> Result<Found, Unevaluated> {
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
     let &Case { name, loss, l_a, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let d: Vec<[f64; 2]> =

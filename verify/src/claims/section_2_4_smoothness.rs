@@ -66,9 +66,9 @@ enum Bound {
 }
 
 /// One loss with a bound of its constants.
-struct Subject<'a, L: Loss> {
+struct Subject<'a> {
     name: &'a str,
-    loss: &'a L,
+    loss: &'a dyn Loss,
     radius: f64,
     upper: Smoothness<Upper>,
     /// How the bound was proved; `None` for a closed form, which must then be reached.
@@ -85,7 +85,7 @@ struct Found {
     ascent: Ascent,
 }
 
-impl<L: Loss> Subject<'_, L> {
+impl Subject<'_> {
     fn bracket(&self, check: &mut Check, bound: Bound, context: &Context) -> Result<Found, Unevaluated> {
         let (points, restarts) = (100, context.pick([1, 4, 8, 16]));
         let seed = context.seed.child(self.name);
@@ -199,7 +199,7 @@ fn at(all: &Smoothness<Ascent>, rows: Part, columns: Part) -> &Ascent {
     }
 }
 
-fn closed<'a, L: Loss>(name: &'a str, loss: &'a L, radius: f64, exact: Smoothness<Exact>) -> Subject<'a, L> {
+fn closed<'a>(name: &'a str, loss: &'a dyn Loss, radius: f64, exact: Smoothness<Exact>) -> Subject<'a> {
     Subject { name, loss, radius, upper: exact.into(), method: None }
 }
 
@@ -299,7 +299,7 @@ type Build = fn(&Context) -> Result<NetworkAt, Unevaluated>;
 
 const SMOOTHED: Normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
 
-fn broken<L: Loss>(subject: &Subject<'_, L>, bound: Bound, context: &Context) -> Result<Check, Unevaluated> {
+fn broken(subject: &Subject<'_>, bound: Bound, context: &Context) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
     subject.bracket(&mut check, bound, context)?;
     Ok(check)

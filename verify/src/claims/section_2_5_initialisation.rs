@@ -1,7 +1,7 @@
 //! End of section 2.5: a larger start is a smaller learning rate. (C w_0, eta) and (w_0, eta/C^2) walk the same way.
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Minibatches, Setting};
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
 

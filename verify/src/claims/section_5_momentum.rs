@@ -28,7 +28,7 @@ mod precise;
 
 use ratecheck::descent::StepRule;
 use ratecheck::loss::closed::{ProblemJ, Rayleigh, TanhCircle};
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Loss, Minibatches, Setting};
 use ratecheck::network::{Activation, Network, Normalisation};
 use rayon::prelude::*;
 
@@ -81,9 +81,9 @@ enum Compared {
 }
 
 /// One run.
-struct Case<'a, L: Loss> {
+struct Case<'a> {
     name: &'a str,
-    loss: &'a L,
+    loss: &'a dyn Loss,
     theta_0: &'a [f64],
     /// L of the module's doc comment, per block; 0 for networks, which do not converge here.
     curvature: Vec<f64>,
@@ -119,7 +119,7 @@ impl Claim for Momentum {
         let mut found = Vec::new();
         for instance in ordinary(steps)? {
             let curvature = instance.constants.l_vv.diag().to_vec();
-            let (name, loss, theta_0) = (&instance.name, &instance.loss, &instance.theta_0);
+            let (name, loss, theta_0) = (&instance.name, &*instance.loss, &instance.theta_0);
             let case = Case { name, loss, theta_0, curvature, eta_g: instance.eta_g(), steps };
             found.extend(every_mover(&case, &[0.5, 0.9, 0.99], context)?);
         }
@@ -247,7 +247,7 @@ fn broken(
 type Found = (Check, Least);
 
 /// Every form of momentum with every b, under every kind of rates; in parallel, collected in order.
-fn every_mover<L: Loss>(case: &Case<'_, L>, decays: &[f64], context: &Context) -> Result<Vec<Found>, Unevaluated> {
+fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec<Found>, Unevaluated> {
     let rates =
         [Rates::Constant(0.01), Rates::Constant(1.0), Rates::Constant(100.0), Rates::Decaying(100.0), Rates::Drawn];
     let movers = decays.iter().flat_map(|&b| {
@@ -258,7 +258,7 @@ fn every_mover<L: Loss>(case: &Case<'_, L>, decays: &[f64], context: &Context) -
     work.par_iter().map(|&(mover, rates)| follow(case, mover, rates, None, Compared::Both, context)).collect()
 }
 
-fn network_case<'a>(name: &'a str, network: &'a Network, theta_0: &'a [f64], steps: u64) -> Case<'a, Network> {
+fn network_case<'a>(name: &'a str, network: &'a Network, theta_0: &'a [f64], steps: u64) -> Case<'a> {
     let curvature = vec![0.0; network.parameters().n_blocks()];
     Case { name, loss: network, theta_0, curvature, eta_g: 0.05, steps }
 }
@@ -274,8 +274,8 @@ fn on_network(
 }
 
 /// Follows one run and compares every block at every step. `push` is m_0 as a multiple of theta_0.
-fn follow<L: Loss>(
-    case: &Case<'_, L>,
+fn follow(
+    case: &Case<'_>,
     mover: Mover,
     rates: Rates,
     push: Option<f64>,
@@ -298,7 +298,7 @@ fn follow<L: Loss>(
             let at = format!("{name} · {mover}, {rates}, t = {t}, {}", block.name);
             if compared != Compared::IncrementOfTheStepAlone {
                 // With m_0 along w the statement is another one.
-                let replay = || if push.is_none() { precise.norms(t, i) } else { None };
+                let replay = || if push.is_none() { precise.as_mut()?.norms(t, i) } else { None };
                 check.replayed(&at, [n, n_next, seen.rounding, n.max(n_next)], replay);
             }
             if compared != Compared::Norms {

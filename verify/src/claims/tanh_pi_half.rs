@@ -34,7 +34,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 use rand::RngExt;
 use ratecheck::curvature::{HessianProduct, Part, Target, dense_hessian, hessian_vector_product};
 use ratecheck::linalg::spectral_norm;
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Lp, Normalisation};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::scalar::Scalar;
@@ -199,14 +199,14 @@ impl Harmonics {
     }
 }
 
-impl Loss for Harmonics {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Harmonics {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         let r = dot(w, w).sqrt();
         let (c, s) = (w[0] / r, w[1] / r);
         let (mut re, mut im, mut sum) = (S::ONE, S::ZERO, S::ZERO);
@@ -224,14 +224,14 @@ struct Kinked {
     z: Minibatches,
 }
 
-impl Loss for Kinked {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Kinked {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         ln_cosh(w[1].atan2(w[0]))
     }
 }
@@ -250,14 +250,14 @@ impl Zone {
     }
 }
 
-impl Loss for Zone {
-    fn parameters(&self) -> &Parameters {
+impl Formula for Zone {
+    fn layout(&self) -> &Parameters {
         &self.layout
     }
-    fn minibatches(&self) -> &Minibatches {
+    fn distribution(&self) -> &Minibatches {
         &self.z
     }
-    fn sample_loss<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         let angle = dot(&w[1..], &w[1..]).sqrt().atan2(w[0]);
         if angle.value() <= self.turn {
             ln_cosh(angle)
@@ -275,10 +275,10 @@ fn ln_cosh<S: Scalar>(x: S) -> S {
 
 /// f' and the Hessian's norm over a grid of angles in the plane; compares the largest gradient with the largest curvature and returns
 /// their ratio. `bend` bounds |f''|.
-fn on_grid<L: Loss>(
+fn on_grid(
     check: &mut Check,
     at: &str,
-    loss: &L,
+    loss: &dyn Loss,
     (from, to): (f64, f64),
     n: usize,
     bend: f64,

@@ -3,7 +3,7 @@
 mod trajectory;
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::{Loss, Minibatches, Setting};
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
 use rayon::prelude::*;
@@ -158,7 +158,7 @@ fn whole(context: &Context) -> Result<(usize, Vec<Whole>), Unevaluated> {
         one_whole((name, network, theta), (eta_w, 0.05), steps, context)
     };
     let on_closed = |(instance, eta_w): (&Instance, f64)| {
-        one_whole((&instance.name, &instance.loss, &instance.theta_0), (eta_w, instance.eta_g()), steps, context)
+        one_whole((&instance.name, &*instance.loss, &instance.theta_0), (eta_w, instance.eta_g()), steps, context)
     };
     let of_networks: Vec<_> = networks.iter().flat_map(|n| WHOLE.map(|eta| (n, eta))).collect();
     let of_closed: Vec<_> = instances.iter().flat_map(|i| WHOLE.map(|eta| (i, eta))).collect();
@@ -170,8 +170,8 @@ fn whole(context: &Context) -> Result<(usize, Vec<Whole>), Unevaluated> {
 /// A trajectory's comparisons, its eta_w, and how it went.
 type Whole = (Check, f64, Followed);
 
-fn one_whole<L: Loss>(
-    subject: (&str, &L, &[f64]),
+fn one_whole(
+    subject: (&str, &dyn Loss, &[f64]),
     rates: (f64, f64),
     steps: usize,
     context: &Context,

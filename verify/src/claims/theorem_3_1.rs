@@ -180,7 +180,7 @@ fn follow(
 ) -> Result<(Check, Outcome), Unevaluated> {
     let horizons = log_spaced(1, steps, context.pick([8, 16, 24, 24]));
     let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(eta_g)?, steps, horizons);
-    let trace = run(&instance.loss, &instance.theta_0, &plan, context.generator("z"));
+    let trace = run(&*instance.loss, &instance.theta_0, &plan, context.generator("z"));
     trace.divergence.map_or(Ok(()), Err)?;
     let a = |factor: f64| match constants {
         Constants::True => instance.a(eta_w, factor),

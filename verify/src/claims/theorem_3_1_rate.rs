@@ -194,7 +194,7 @@ fn descend(
     context: &Context,
 ) -> Result<Trace, Unevaluated> {
     let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(instance.eta_g())?, last, horizons);
-    let trace = run(&instance.loss, &instance.theta_0, &plan, context.generator("z"));
+    let trace = run(&*instance.loss, &instance.theta_0, &plan, context.generator("z"));
     trace.divergence.map_or(Ok(trace), |divergence| Err(divergence.into()))
 }
 

@@ -18,7 +18,7 @@
 
 use ratecheck::bounds;
 use ratecheck::descent::{Plan, Schedule, StepRule, run_many};
-use ratecheck::loss::{Loss, Workspace, closed::ProblemJ};
+use ratecheck::loss::{Over, Setting, Workspace, closed::ProblemJ};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
 use ratecheck::rates::{Interval, partial_zeta};

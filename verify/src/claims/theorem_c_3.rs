@@ -8,7 +8,7 @@ use ratecheck::curvature::{
     compositional_bound, covariance_bounds, g_bounds,
 };
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::{Loss, Workspace};
+use ratecheck::loss::{Over, Setting, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 

@@ -9,14 +9,14 @@ use ratecheck::curvature::{
     Ascent, AscentOptions, Constant, Proved, Sampled, Sampling, Smoothness, ascend_constants, g_bounds,
     sampled_constants,
 };
-use ratecheck::loss::{Loss, Minibatches};
+use ratecheck::loss::Minibatches;
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::Seed;
 use serde::Serialize;
 
 pub use proof::Proof;
 
-use crate::problem::{Described, Model, Problem};
+use crate::problem::{Described, Problem};
 use proof::prove;
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
@@ -43,7 +43,7 @@ impl Options {
     /// 100 random points, and as many ascents as take seconds to a few minutes: 8 of at most 2000 evaluations for up to 100
     /// constants, and 1 of at most 200 for more.
     pub fn for_problem(problem: &Problem, seed: u64) -> Self {
-        let few = places(problem.model.parameters()).count() <= 100;
+        let few = places(problem.loss.parameters()).count() <= 100;
         let (restarts, evaluations) = if few { (8, 2000) } else { (1, 200) };
         Self { seed, points: 100, restarts, evaluations }
     }
@@ -185,7 +185,7 @@ impl std::error::Error for NoDomain {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomain> {
-    let loss = &problem.model;
+    let loss = &*problem.loss;
     let (radius, radius_from) = radius(problem)?;
     let seed = Seed::new(search.seed).child("constants");
     let sampled = sampled_constants(loss, &Sampling::new(search.points, radius), &seed);
@@ -205,10 +205,7 @@ pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomai
     Ok(Constants {
         format: FORMAT,
         name: problem.name.clone(),
-        network: match loss {
-            Model::Network(network) => Some(network.architecture().into()),
-            Model::Closed(_) => None,
-        },
+        network: problem.network.as_ref().map(|network| network.architecture().into()),
         radius,
         radius_from,
         g_start: layout.g().start,
@@ -295,13 +292,13 @@ pub(crate) fn l_gg_upper(problem: &Problem) -> Result<f64, String> {
 
 /// K.
 fn radius(problem: &Problem) -> Result<(f64, RadiusFrom), NoDomain> {
-    if problem.model.parameters().g().is_empty() {
+    if problem.loss.parameters().g().is_empty() {
         return Ok((0.0, RadiusFrom::NoG));
     }
     if let Some(radius) = problem.radius {
         return Ok((radius, RadiusFrom::Problem));
     }
-    let Model::Network(network) = &problem.model else {
+    let Some(network) = &problem.network else {
         return Err(NoDomain("nothing else bounds g".to_owned()));
     };
     let Some(theta) = &problem.theta else {

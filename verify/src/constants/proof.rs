@@ -3,7 +3,7 @@
 use ratecheck::curvature::{Method, Proved, proved_constants};
 use serde::Serialize;
 
-use crate::problem::{Model, Problem};
+use crate::problem::Problem;
 
 /// How an upper bound was obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,7 +43,7 @@ pub(super) fn prove(problem: &Problem, radius: f64) -> Result<Proved, String> {
     if let Some(exact) = &problem.exact {
         return Ok(Proved::exact(exact.clone()));
     }
-    let Model::Network(network) = &problem.model else {
+    let Some(network) = &problem.network else {
         return Err("no closed form of the constants is known".to_owned());
     };
     proved_constants(network, radius).map_err(|reason| reason.to_string())

@@ -4,7 +4,7 @@ use ratecheck::bounds;
 use ratecheck::curvature::{HessianProduct, hessian_vector_product};
 use ratecheck::descent::{Plan, Schedule, StepRule, Stepper, run};
 use ratecheck::loss::closed::{BnRegression, Linear, Rayleigh, TanhCircle};
-use ratecheck::loss::{Loss, Workspace};
+use ratecheck::loss::{Over, Workspace};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Scalar;
 

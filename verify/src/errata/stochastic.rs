@@ -3,7 +3,7 @@
 use ratecheck::bounds;
 use ratecheck::curvature::Exact;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::Loss;
+use ratecheck::loss::Over;
 use ratecheck::loss::closed::{Linear, ProblemJ, Rayleigh};
 use ratecheck::random::Seed;
 

@@ -77,7 +77,7 @@ pub fn write_results(
     let csv = table(cells, found).map_err(|error| ReportError::render(FILES[0], error))?;
     let npz = npz(&arrays(plan, cells, found)).map_err(|error| ReportError::render(FILES[1], error))?;
     let network = task.network(Setting::Sgd).map_err(|error| ReportError::render(FILES[2], error))?;
-    let layout = ratecheck::loss::Loss::parameters(&network);
+    let layout = ratecheck::loss::Setting::parameters(&network);
     let described = Described {
         format: 1,
         about: ABOUT,

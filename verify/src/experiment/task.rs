@@ -9,7 +9,6 @@ use ratecheck::network::{
     Activation, Architecture, Convolutions, Image, Network, NetworkError, Normalisation, Objective, UnitStatistics,
 };
 use ratecheck::random::Seed;
-use ratecheck::scalar::Scalar;
 
 use serde::{Deserialize, Serialize};
 
@@ -172,19 +171,20 @@ impl Task {
     fn accuracy(&self, network: &Network, theta: &[f64], found: Option<&UnitStatistics>) -> Result<f64, Unevaluated> {
         let Some(found) = found else { return Err(Unevaluated("an epoch without a minibatch".to_owned())) };
         let (frozen, theta) = network.frozen(theta, found, Arc::clone(&self.test))?;
-        let right = match self.precision {
-            Precision::Double => count_right(&frozen, &theta, self.batch),
+        // In pieces, so that the memory does not grow with the test set.
+        let all: Vec<usize> = (0..frozen.data().n_examples()).collect();
+        let pieces = all.chunks(self.batch);
+        let right: usize = match self.precision {
+            Precision::Double => {
+                let mut work = Workspace::default();
+                pieces.map(|z| frozen.count_right(z, &theta, &mut work)).sum()
+            }
             Precision::Single => {
-                let theta: Vec<f32> = theta.iter().map(|&x| f32::from_f64(x)).collect();
-                count_right(&frozen, &theta, self.batch)
+                let theta: Vec<f32> = theta.iter().map(|&x| x as f32).collect();
+                let mut work = Workspace::default();
+                pieces.map(|z| frozen.count_right_in_single(z, &theta, &mut work)).sum()
             }
         };
         Ok(right as f64 / self.test.n_examples() as f64)
     }
-}
-
-/// How many of all examples are classified right, in pieces, so that the memory does not grow with the test set.
-fn count_right<S: Scalar>(network: &Network, theta: &[S], batch: usize) -> usize {
-    let (all, mut work): (Vec<usize>, _) = ((0..network.data().n_examples()).collect(), Workspace::default());
-    all.chunks(batch).map(|z| network.count_right(z, theta, &mut work)).sum()
 }

@@ -1,13 +1,16 @@
 //! The instances that come with the command: closed forms, and networks that are problem files themselves.
 
+use std::sync::Arc;
+
 use ndarray::array;
 use ratecheck::curvature::{Exact, Smoothness};
+use ratecheck::loss::Loss;
 use ratecheck::loss::closed::{
     Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
 };
 
-use super::{Model, Problem, ProblemError, nearest};
-use crate::closed_forms::{ClosedForm, on_circle};
+use super::{Problem, ProblemError, nearest};
+use crate::closed_forms::on_circle;
 
 /// A problem that has a name.
 #[derive(Debug)]
@@ -29,15 +32,15 @@ enum Source {
 
 /// A closed form with its point, the radius of g and its constants there.
 struct Closed {
-    loss: ClosedForm,
+    loss: Arc<dyn Loss>,
     theta: Vec<f64>,
     radius: Option<f64>,
     constants: Smoothness<Exact>,
 }
 
 impl Closed {
-    fn new(loss: impl Into<ClosedForm>, theta: Vec<f64>, constants: Smoothness<Exact>) -> Self {
-        Self { loss: loss.into(), theta, radius: None, constants }
+    fn new(loss: impl Loss + 'static, theta: Vec<f64>, constants: Smoothness<Exact>) -> Self {
+        Self { loss: Arc::new(loss), theta, radius: None, constants }
     }
 
     fn within(self, radius: f64) -> Self {
@@ -90,7 +93,7 @@ pub fn builtin(name: &str) -> Result<Problem, String> {
         Source::Closed(make) => {
             let Closed { loss, theta, radius, constants } = make();
             let name = name.to_owned();
-            Ok(Problem { name, model: Model::Closed(loss), theta: Some(theta), radius, exact: Some(constants) })
+            Ok(Problem { name, loss, network: None, theta: Some(theta), radius, exact: Some(constants) })
         }
         Source::File(text) => {
             Problem::parse(text, format!("{name}.toml").as_ref()).map_err(|e: ProblemError| e.to_string())
@@ -159,14 +162,13 @@ fn problem_j() -> Closed {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use ratecheck::loss::Loss;
 
     #[test]
     fn every_instance_can_be_made() {
         for instance in &INSTANCES {
             let problem = builtin(instance.name).unwrap();
             assert_eq!(problem.name, instance.name);
-            let layout = problem.model.parameters();
+            let layout = problem.loss.parameters();
             assert_eq!(problem.theta.unwrap().len(), layout.len());
             assert!(problem.radius.is_some() || layout.g().is_empty(), "{}", instance.name);
         }

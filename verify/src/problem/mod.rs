@@ -2,7 +2,7 @@
 //! described in `docs/problem-file.md`, with examples in `examples/problems/`.
 //!
 //! ```
-//! use ratecheck::loss::Loss;
+//! use ratecheck::loss::{Formula, Loss, Over, Setting};
 //! use ratecheck_verify::problem::Problem;
 //! let text = r#"
 //!     [network]
@@ -32,19 +32,19 @@ mod csv;
 mod data;
 mod document;
 mod error;
-mod model;
 mod network;
 mod parameters;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ratecheck::curvature::{Exact, Smoothness};
+use ratecheck::loss::Loss;
 use ratecheck::network::Network;
 
 pub use builtin::{Builtin, INSTANCES, builtin};
 pub(crate) use csv::line_at;
 pub use error::{ProblemError, nearest};
-pub use model::Model;
 pub use network::Described;
 
 pub(crate) use document::{Document, Entry, Section, text_of};
@@ -60,7 +60,9 @@ pub struct Problem {
     /// For tables: the name of the file without its extension, or of the instance.
     pub name: String,
     /// The loss.
-    pub model: Model,
+    pub loss: Arc<dyn Loss>,
+    /// The same, if it is a network of the engine.
+    pub network: Option<Arc<Network>>,
     /// The parameters, if they are given.
     pub theta: Option<Vec<f64>>,
     /// K: g lies in the ball ||g|| <= K.
@@ -111,6 +113,7 @@ impl Problem {
             Some(section) => Some(section.required("radius", "give K of ||g|| <= K")?.positive()?),
             None => None,
         };
-        Ok(Self { name, model: Model::Network(network), theta, radius, exact: None })
+        let network = Arc::new(network);
+        Ok(Self { name, loss: network.clone(), network: Some(network), theta, radius, exact: None })
     }
 }

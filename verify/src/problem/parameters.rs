@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ratecheck::loss::Loss;
+use ratecheck::loss::Setting;
 use ratecheck::network::Network;
 use ratecheck::random::Seed;
 

@@ -1,24 +1,25 @@
 //! Gradient descent in any arithmetic: the recursion (4) and nothing else, written again beside the engine's stepper.
 
-use ratecheck::loss::{Loss, Workspace};
+use ratecheck::loss::{Arithmetic, Loss, Over, Workspace};
 use ratecheck::parameters::dot;
-use ratecheck::scalar::{DoubleDouble, Scalar};
+use ratecheck::scalar::DoubleDouble;
 
 /// theta_t, and the gradient last taken.
-pub(crate) struct Recursion<'a, L: Loss, S: Scalar = DoubleDouble> {
-    pub(crate) loss: &'a L,
+pub(crate) struct Recursion<'a, S: Arithmetic = DoubleDouble> {
+    pub(crate) loss: &'a dyn Over<S>,
     pub(crate) theta: Vec<S>,
     pub(crate) grad: Vec<S>,
     scratch: Vec<S>,
     work: Workspace<S>,
 }
 
-impl<'a, L: Loss, S: Scalar> Recursion<'a, L, S> {
-    /// At theta, exactly.
-    pub(crate) fn new(loss: &'a L, theta: &[f64]) -> Self {
+impl<'a, S: Arithmetic> Recursion<'a, S> {
+    /// At theta, exactly; nothing if the loss has no such arithmetic.
+    pub(crate) fn new(loss: &'a dyn Loss, theta: &[f64]) -> Option<Self> {
+        let loss = loss.over::<S>()?;
         let theta: Vec<S> = theta.iter().map(|&x| S::from_f64(x)).collect();
         let zero = vec![S::ZERO; theta.len()];
-        Self { loss, theta, grad: zero.clone(), scratch: zero, work: Workspace::default() }
+        Some(Self { loss, theta, grad: zero.clone(), scratch: zero, work: Workspace::default() })
     }
 
     /// Takes F_z and its gradient at theta_t.

@@ -4,7 +4,6 @@ use std::f64::consts::PI;
 
 use ratecheck::bounds;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::Loss;
 
 use super::{Account, Unit};
 use crate::closed_forms::{C_G, ETA_W, Instance, ordinary};
@@ -42,7 +41,7 @@ fn sums(instance: &Instance, eta_w: f64, steps: u64, context: &Context) -> Resul
     let (m, l) = (c_w.len(), &instance.constants);
     let (rate_w, rate_g) = (Schedule::constant(eta_w)?, Schedule::constant(eta_g)?);
     let mut stepper =
-        Stepper::new(&instance.loss, &instance.theta_0, StepRule::Gradient, rate_w, rate_g, context.generator("z"));
+        Stepper::new(&*instance.loss, &instance.theta_0, StepRule::Gradient, rate_w, rate_g, context.generator("z"));
     let (mut n, zero) = (n_start.clone(), vec![0.0; m]);
     let (n_after, s_after, s_end, v) = (n_start.clone(), zero.clone(), zero.clone(), zero);
     let [g, decrease, remainder, taylor, paid] = [0.0; 5];

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 
 use ratecheck::bounds;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::{Loss, Workspace, closed::ProblemJ};
+use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::rates::partial_zeta;

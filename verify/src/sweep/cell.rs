@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::instance::{Identity, Instance};
 use super::outcome::{Outcome, Row, hex_of};
-use crate::problem::Model;
 
 /// The version of a cell's file and of the line that names it; it grows with every change of either.
 const FORMAT: u32 = 1;
@@ -127,12 +126,9 @@ impl Cell {
         (plan, instance.theta_0(&seed), seed.generator("sweep/z"))
     }
 
-    /// Whether it may run in lockstep with others of its instance, and is likely to gain by it; then the network.
-    pub(super) fn lockstep<'i>(&self, instance: &'i Instance) -> Option<&'i Network> {
-        match instance.loss() {
-            Model::Network(network) if self.rule == StepRule::Gradient && network.gains_in_lockstep() => Some(network),
-            _ => None,
-        }
+    /// Whether it may run in lockstep with others of its instance, and is likely to gain by it.
+    pub(super) fn lockstep(&self, instance: &Instance) -> bool {
+        self.rule == StepRule::Gradient && instance.network().is_some_and(Network::gains_in_lockstep)
     }
 
     /// Runs it. The bits depend on the cell alone.
@@ -147,22 +143,23 @@ impl Cell {
     }
 }
 
-/// Runs cells of one network in lockstep. The bits are those of [`Cell::run`].
+/// Runs cells of one instance in lockstep. The bits are those of [`Cell::run`].
 ///
 /// # Panics
-/// If they are not of this network, or cannot: see [`Cell::lockstep`].
-pub(super) fn run_together(cells: &[&Cell], network: &Network, instance: &Instance, runs: &Runs) -> Vec<Outcome> {
+/// If they cannot: see [`Cell::lockstep`].
+pub(super) fn run_together(cells: &[&Cell], instance: &Instance, runs: &Runs) -> Vec<Outcome> {
+    let loss = instance.loss();
     let prepared: Vec<_> = cells.iter().map(|cell| cell.prepared(instance, runs)).collect();
     if runs.look_at == LookAt::FullBatch && !instance.is_full_batch() {
-        return prepared.chunks(Lockstep::RUNS).flat_map(|runs| full_batch_together(network, runs)).collect();
+        return prepared.chunks(Lockstep::RUNS).flat_map(|runs| full_batch_together(loss, runs)).collect();
     }
-    let n_blocks = network.parameters().n_blocks();
+    let n_blocks = loss.parameters().n_blocks();
     let starts: Vec<_> = prepared.into_iter().map(|(plan, theta_0, z)| (theta_0, plan, z)).collect();
-    run_in_lockstep(network, &starts).iter().map(|trace| Outcome::from((trace, n_blocks))).collect()
+    run_in_lockstep(loss, &starts).iter().map(|trace| Outcome::from((trace, n_blocks))).collect()
 }
 
 /// The run of [`run`] with F_z for z all examples recorded in the place of L, on the horizons.
-fn full_batch<L: Loss>(loss: &L, theta_0: &[f64], plan: &Descent, generator: Generator) -> Outcome {
+fn full_batch(loss: &dyn Loss, theta_0: &[f64], plan: &Descent, generator: Generator) -> Outcome {
     let mut outcome = Outcome::new(loss.parameters().n_blocks());
     let mut stepper = Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator);
     let mut eye = FullBatch::new(loss);
@@ -181,14 +178,14 @@ fn full_batch<L: Loss>(loss: &L, theta_0: &[f64], plan: &Descent, generator: Gen
     outcome
 }
 
-/// The same of several runs of a network.
-fn full_batch_together(network: &Network, runs: &[(Descent, Vec<f64>, Generator)]) -> Vec<Outcome> {
-    let mut outcomes = vec![Outcome::new(network.parameters().n_blocks()); runs.len()];
+/// The same of several runs in lockstep.
+fn full_batch_together(loss: &dyn Loss, runs: &[(Descent, Vec<f64>, Generator)]) -> Vec<Outcome> {
+    let mut outcomes = vec![Outcome::new(loss.parameters().n_blocks()); runs.len()];
     let steppers = runs.iter().map(|(plan, theta_0, generator)| {
-        Stepper::new(network, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator.clone())
+        Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator.clone())
     });
-    let mut together = Lockstep::new(network, steppers.collect());
-    let mut eye = FullBatch::new(network);
+    let mut together = Lockstep::new(loss, steppers.collect());
+    let mut eye = FullBatch::new(loss);
     let mut t = 0;
     for &horizon in runs[0].0.horizons() {
         while t < horizon {
@@ -206,20 +203,20 @@ fn full_batch_together(network: &Network, runs: &[(Descent, Vec<f64>, Generator)
 }
 
 /// What looks at F_z for z all examples.
-struct FullBatch<'a, L> {
-    loss: &'a L,
+struct FullBatch<'a> {
+    loss: &'a dyn Loss,
     all: Vec<usize>,
     gradient: Vec<f64>,
     work: Workspace<f64>,
 }
 
-impl<'a, L: Loss> FullBatch<'a, L> {
-    fn new(loss: &'a L) -> Self {
+impl<'a> FullBatch<'a> {
+    fn new(loss: &'a dyn Loss) -> Self {
         let all = (0..loss.minibatches().n_examples()).collect();
         Self { loss, all, gradient: vec![0.0; loss.parameters().len()], work: Workspace::default() }
     }
 
-    fn look(&mut self, plan: &Descent, stepper: &Stepper<'_, L>, outcome: &mut Outcome) -> Result<(), Divergence> {
+    fn look(&mut self, plan: &Descent, stepper: &Stepper<'_>, outcome: &mut Outcome) -> Result<(), Divergence> {
         let (layout, t) = (self.loss.parameters(), stepper.t());
         let value = self.loss.sample_gradient(&self.all, stepper.theta(), &mut self.gradient, &mut self.work);
         let norms = stepper.w_norm_sq();

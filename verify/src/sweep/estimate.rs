@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ratecheck::descent::{Lockstep, Stepper};
-use ratecheck::loss::{Drawing, Loss, Workspace};
+use ratecheck::loss::{Drawing, Workspace};
 
 use super::cell::{Cell, LookAt};
 use super::plan::Plan;
@@ -39,24 +39,20 @@ fn seconds(plan: &Plan, cell: &Cell, together: bool) -> f64 {
     let loss = instance.loss();
     let (descent, theta_0, generator) = cell.prepared(instance, runs);
     let mut draws = generator.clone();
-    let step = match cell.lockstep(instance) {
-        Some(network) if together => {
-            let stepper =
-                |_| Stepper::new(network, &theta_0, descent.rule, descent.eta_w, descent.eta_g, generator.clone());
-            let mut eight = Lockstep::new(network, (0..Lockstep::RUNS).map(stepper).collect());
-            // Numbers that are not finite take no longer than others.
-            per_call(|| _ = eight.step()) / Lockstep::RUNS as f64
-        }
-        _ => {
-            let mut stepper = Stepper::new(loss, &theta_0, descent.rule, descent.eta_w, descent.eta_g, generator);
-            // After a divergence there is nothing left to step: start again, as the time of a step hardly depends on where it is
-            // made.
-            per_call(|| {
-                if stepper.step().is_err() {
-                    stepper.restart(&theta_0, 0);
-                }
-            })
-        }
+    let stepper = || Stepper::new(loss, &theta_0, descent.rule, descent.eta_w, descent.eta_g, generator.clone());
+    let step = if together && cell.lockstep(instance) {
+        let mut eight = Lockstep::new(loss, (0..Lockstep::RUNS).map(|_| stepper()).collect());
+        // Numbers that are not finite take no longer than others.
+        per_call(|| _ = eight.step()) / Lockstep::RUNS as f64
+    } else {
+        let mut stepper = stepper();
+        // After a divergence there is nothing left to step: start again, as the time of a step hardly depends on where it is
+        // made.
+        per_call(|| {
+            if stepper.step().is_err() {
+                stepper.restart(&theta_0, 0);
+            }
+        })
     };
     let n = loss.parameters().len();
     let (mut gradient, mut scratch, mut work, mut permutation) =

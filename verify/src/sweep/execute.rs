@@ -101,9 +101,10 @@ pub fn execute(
     store.list(&Manifest::from(plan))?;
     crews(plan, cells, rayon::current_num_threads()).par_iter().with_max_len(1).try_for_each(|crew| {
         let instance = &plan.instances[crew[0].instance];
-        let outcomes = match crew[0].lockstep(instance) {
-            Some(network) if crew.len() > 1 => run_together(crew, network, instance, &plan.runs),
-            _ => crew.iter().map(|cell| cell.run(instance, &plan.runs)).collect(),
+        let outcomes = if crew.len() > 1 {
+            run_together(crew, instance, &plan.runs)
+        } else {
+            crew.iter().map(|cell| cell.run(instance, &plan.runs)).collect()
         };
         crew.iter().zip(&outcomes).try_for_each(|(cell, outcome)| {
             store.keep(&cell.key, &cell.identity(instance, &plan.runs), outcome)?;
@@ -123,9 +124,8 @@ const FEWEST: usize = 6;
 
 /// The cells that run together: eight of one instance in lockstep where that gains time, single ones otherwise.
 fn crews<'c>(plan: &Plan, cells: &[&'c Cell], threads: usize) -> Vec<Vec<&'c Cell>> {
-    let (several, alone): (Vec<&Cell>, Vec<&Cell>) = cells
-        .iter()
-        .partition(|cell| together(cells.len(), threads) && cell.lockstep(&plan.instances[cell.instance]).is_some());
+    let (several, alone): (Vec<&Cell>, Vec<&Cell>) =
+        cells.iter().partition(|cell| together(cells.len(), threads) && cell.lockstep(&plan.instances[cell.instance]));
     let eights = several.chunk_by(|a, b| a.instance == b.instance).flat_map(|same| same.chunks(Lockstep::RUNS));
     let crews = eights.flat_map(|crew| crew.chunks(if crew.len() < FEWEST { 1 } else { crew.len() }));
     crews.map(<[_]>::to_vec).chain(alone.into_iter().map(|cell| vec![cell])).collect()

@@ -1,8 +1,9 @@
 //! The losses that a sweep runs on, and where its runs start.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use ratecheck::loss::{Drawing, Loss};
+use ratecheck::loss::{Drawing, Loss, Setting};
 use ratecheck::network::{Architecture, Network, NetworkError, Normalisation};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::{Seed, normals};
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::outcome::hex_of;
 use crate::constants::l_gg_upper;
-use crate::problem::{Described, Entry, INSTANCES, Model, Problem, ProblemError, SECTIONS, builtin};
+use crate::problem::{Described, Entry, INSTANCES, Problem, ProblemError, SECTIONS, builtin};
 
 /// The keys of `[instance.NAME]`: those of a problem file may stand there themselves.
 const KEYS: [&str; 8] = {
@@ -61,7 +62,7 @@ fn digest(numbers: impl IntoIterator<Item = f64>) -> String {
     hex_of(&bytes)
 }
 
-fn drawing(loss: &impl Loss) -> &'static str {
+fn drawing(loss: &dyn Loss) -> &'static str {
     match loss.minibatches().drawing() {
         Drawing::Full => "full",
         Drawing::Partition => "partition", // in the order of the examples: a problem file knows no other
@@ -71,10 +72,10 @@ fn drawing(loss: &impl Loss) -> &'static str {
 
 impl Instance {
     fn new(name: &str, problem: Problem, start: Start) -> Self {
-        let loss = &problem.model;
-        let (closed_form, network, data, normalisation) = match loss {
-            Model::Closed(_) => (Some(problem.name.clone()), None, None, "closed-form".to_owned()),
-            Model::Network(network) => {
+        let loss = &*problem.loss;
+        let (closed_form, network, data, normalisation) = match &problem.network {
+            None => (Some(problem.name.clone()), None, None, "closed-form".to_owned()),
+            Some(network) => {
                 let described = Described::from(network.architecture());
                 let data = digest(network.data().inputs().iter().chain(network.data().labels()).copied());
                 let normalisation = described.normalisation_in_words();
@@ -98,7 +99,7 @@ impl Instance {
     /// A built-in instance as it is.
     pub(super) fn builtin(name: &str) -> Result<Self, String> {
         let problem = builtin(name)?;
-        let start = if matches!(problem.model, Model::Closed(_)) { Start::Given } else { Start::Drawn };
+        let start = if problem.network.is_none() { Start::Given } else { Start::Drawn };
         Ok(Self::new(name, problem, start))
     }
 
@@ -126,7 +127,7 @@ impl Instance {
             }
             (None, None) => Problem::in_section(&section, directory, name.to_owned())?,
         };
-        let default = if matches!(problem.model, Model::Closed(_)) { Start::Given } else { Start::Drawn };
+        let default = if problem.network.is_none() { Start::Given } else { Start::Drawn };
         let words = [("given", Start::Given), ("drawn", Start::Drawn)];
         let start = section.optional("start").map_or(Ok(default), |entry| entry.choice(&words))?;
         if start == Start::Given && problem.theta.is_none() {
@@ -138,18 +139,24 @@ impl Instance {
 
     /// The same network under another normalisation; `None` for a closed form.
     pub(super) fn normalised(&self, normalisation: Normalisation) -> Option<Result<Self, NetworkError>> {
-        let Model::Network(network) = &self.problem.model else { return None };
+        let network = self.network()?;
         let architecture = Architecture { normalisation, ..network.architecture().clone() };
         let made = Network::new(architecture, network.data().clone(), network.minibatches().clone());
         Some(made.map(|network| {
-            let problem = Problem { model: Model::Network(network), ..self.problem.clone() };
+            let network = Arc::new(network);
+            let problem = Problem { loss: network.clone(), network: Some(network), ..self.problem.clone() };
             Self::new(&self.name, problem, self.start)
         }))
     }
 
     /// F_z and L.
-    pub fn loss(&self) -> &Model {
-        &self.problem.model
+    pub fn loss(&self) -> &dyn Loss {
+        &*self.problem.loss
+    }
+
+    /// The same, if it is a network.
+    pub fn network(&self) -> Option<&Network> {
+        self.problem.network.as_deref()
     }
 
     /// Whether z is always all examples: gradient descent.
@@ -175,12 +182,12 @@ impl Instance {
     pub fn theta_0(&self, seed: &Seed) -> Vec<f64> {
         let mut generator = seed.generator("sweep/start");
         let given = || self.problem.theta.clone().unwrap_or_default();
-        match (&self.problem.model, self.start) {
+        match (self.network(), self.start) {
             (_, Start::Given) => given(),
-            (Model::Network(network), Start::Drawn) => network.initialise(&mut generator),
-            (Model::Closed(loss), Start::Drawn) => {
+            (Some(network), Start::Drawn) => network.initialise(&mut generator),
+            (None, Start::Drawn) => {
                 let mut theta = given();
-                for block in loss.parameters().blocks() {
+                for block in self.loss().parameters().blocks() {
                     let w = &mut theta[block.range.clone()];
                     let direction = normals(w.len(), 1.0, &mut generator);
                     let scale = (norm_sq(w) / norm_sq(&direction)).sqrt();

@@ -1,6 +1,6 @@
 //! Data and initial parameters: tables, and what is drawn from a seed.
 
-use ratecheck_verify::problem::{Model, Problem};
+use ratecheck_verify::problem::Problem;
 
 use super::{SOUND, parse};
 
@@ -24,13 +24,13 @@ const COLUMNS: &str = "features = [\"x2\", \"x1\"]\nlabel = \"y\"";
 
 #[test]
 fn a_table_is_read_by_the_names_of_its_columns() {
-    let Model::Network(network) = on_table(TABLE, COLUMNS).unwrap().model else { panic!("a network") };
+    let Some(network) = on_table(TABLE, COLUMNS).unwrap().network else { panic!("a network") };
     assert_eq!(network.data().feature(0), [2.0, 4.0, 6.5, 8.0]);
     assert_eq!(network.data().feature(1), [1.0, 3.0, 5.0, 7.0]);
     assert_eq!(network.data().labels(), [1.0, -1.0, 1.0, -1.0]);
     // All others in the order of the file; spaces, Windows line ends and a byte order mark do no harm.
     let windows = format!("\u{feff}{}", TABLE.replace('\n', "\r\n").replace(',', " , "));
-    let Model::Network(network) = on_table(&windows, "label = \"y\"").unwrap().model else { panic!("a network") };
+    let Some(network) = on_table(&windows, "label = \"y\"").unwrap().network else { panic!("a network") };
     assert_eq!(network.data().feature(0), [1.0, 3.0, 5.0, 7.0]);
 }
 
@@ -112,7 +112,7 @@ fn data_that_are_drawn_follow_their_seed() {
     let (start, _) = SOUND.split_once("kind = \"inline\"").unwrap();
     let teacher = |more: &str| parse(&format!("{start}kind = \"teacher\"\nexamples = 8\nfeatures = 2\n{more}\n"));
     let inputs = |problem: Problem| {
-        let Model::Network(network) = problem.model else { panic!("a network") };
+        let Some(network) = problem.network else { panic!("a network") };
         network.data().inputs().to_vec()
     };
     assert_eq!(inputs(teacher("seed = 7").unwrap()), inputs(teacher("seed = 7\nnoise = 0.5").unwrap()));

@@ -6,9 +6,9 @@ mod data;
 use std::path::Path;
 use std::process::Command;
 
-use ratecheck::loss::{Drawing, Loss};
+use ratecheck::loss::{Drawing, Setting};
 use ratecheck::network::{Activation, Lp, Normalisation, Objective};
-use ratecheck_verify::problem::{Model, Problem};
+use ratecheck_verify::problem::Problem;
 
 /// A sound file; the line numbers of the tests below count from its first line, which is 1.
 const SOUND: &str = r#"[network]
@@ -57,7 +57,7 @@ fn the_sound_file_is_read_as_it_is() {
     assert_eq!(theta[..9], weights);
     assert_eq!(theta[9..], [1.0, 2.0, 3.0, 0.5, 0.25, 0.125, 4.0, -1.0]);
     assert_eq!((problem.name.as_str(), problem.radius), ("net", Some(10.0)));
-    let Model::Network(network) = &problem.model else { panic!("a network") };
+    let Some(network) = &problem.network else { panic!("a network") };
     let architecture = network.architecture();
     assert_eq!(architecture.widths, [2, 3, 1]);
     assert_eq!(architecture.normalisation, Normalisation::SmoothedBatchNorm { epsilon: 0.1 });
@@ -67,7 +67,7 @@ fn the_sound_file_is_read_as_it_is() {
     assert!(mean.abs() < 1e-14);
 
     let plain = parse(&SOUND.replace("standardise = true", "standardise = false")).unwrap();
-    let Model::Network(network) = &plain.model else { panic!("a network") };
+    let Some(network) = &plain.network else { panic!("a network") };
     assert_eq!(network.data().inputs(), [0.5, 16.0, -0.25, 1000.5, -1.0, 0.25, 0.125, 3.0]);
 }
 
@@ -90,7 +90,7 @@ fn every_normalisation_and_activation() {
         let text = start.replace("\"smoothed-batch-norm\"\nepsilon = 0.1", written);
         let problem = parse(&text).unwrap_or_else(|error| panic!("{error}"));
         assert!(problem.theta.is_none());
-        let Model::Network(network) = problem.model else { panic!("a network") };
+        let Some(network) = problem.network else { panic!("a network") };
         assert_eq!(network.architecture().normalisation, expected);
     }
     for (written, expected) in [
@@ -99,9 +99,7 @@ fn every_normalisation_and_activation() {
         ("relu\"", Activation::Relu),
         ("leaky-relu\"\nslope = 0.25", Activation::LeakyRelu { slope: 0.25 }),
     ] {
-        let Model::Network(network) = parse(&start.replace("tanh\"", written)).unwrap().model else {
-            panic!("a network")
-        };
+        let Some(network) = parse(&start.replace("tanh\"", written)).unwrap().network else { panic!("a network") };
         assert_eq!(network.architecture().activation, expected);
     }
 }

@@ -173,7 +173,7 @@ fn the_reference_sweep() {
     let plan = Plan::read(&examples().join("reference.toml")).unwrap();
     assert_eq!((plan.runs.n_steps, plan.runs.horizons.len(), plan.runs.horizons[0]), (10_000, 40, 10));
     let loss = plan.instances[0].loss();
-    use ratecheck::loss::{Drawing, Loss};
+    use ratecheck::loss::Drawing;
     let z = loss.minibatches();
     assert_eq!((z.drawing(), z.n_examples(), z.batch_size()), (Drawing::Subsets, 256, 32));
     assert_eq!(loss.parameters().len(), 8 * 16 + 16 * 16 + 16 + 2 * 33);

@@ -146,10 +146,10 @@ pub(super) fn ledgers<S: Scalar>(layout: &Parameters, start: &State<S>) -> Vec<L
 }
 
 /// One run, block by block.
-pub(super) struct Path<'a, L: Loss> {
-    loss: &'a L,
+pub(super) struct Path<'a> {
+    loss: &'a dyn Loss,
     mover: Mover,
-    stepper: Stepper<'a, L>,
+    stepper: Stepper<'a>,
     before: State<f64>,
     after: State<f64>,
     ledgers: Vec<Ledger<f64>>,
@@ -158,10 +158,10 @@ pub(super) struct Path<'a, L: Loss> {
     whole: f64,
 }
 
-impl<'a, L: Loss> Path<'a, L> {
+impl<'a> Path<'a> {
     /// From theta_0 with m_0 = 0, or m_0 = `push` theta_0; z is given step by step, so the generator is not used.
     pub(super) fn new(
-        loss: &'a L,
+        loss: &'a dyn Loss,
         theta_0: &[f64],
         mover: Mover,
         push: Option<f64>,

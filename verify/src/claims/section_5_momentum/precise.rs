@@ -9,8 +9,8 @@ use super::path::{Ledger, Moved, Mover, Rates, Seen, State, ledgers};
 use crate::replay::{Recursion, Sides};
 
 /// A run as far as it was asked for.
-pub(super) struct Precise<'a, L: Loss> {
-    run: Recursion<'a, L>,
+pub(super) struct Precise<'a> {
+    run: Recursion<'a>,
     mover: Mover,
     rates: Rates,
     eta_g: f64,
@@ -27,22 +27,36 @@ pub(super) struct Precise<'a, L: Loss> {
     seen: Vec<Seen<DoubleDouble>>,
 }
 
-impl<'a, L: Loss> Precise<'a, L> {
+impl<'a> Precise<'a> {
     /// From theta_0 with m_0 = 0; `seed` is that of the run in `f64`.
     pub(super) fn new(
-        (loss, theta_0): (&'a L, &[f64]),
+        (loss, theta_0): (&'a dyn Loss, &[f64]),
         mover: Mover,
         (rates, eta_g): (Rates, f64),
         curvature: &'a [f64],
         seed: &Seed,
-    ) -> Self {
-        let run = Recursion::new(loss, theta_0);
+    ) -> Option<Self> {
+        let run = Recursion::new(loss, theta_0)?;
         let after = State { theta: run.theta.clone(), m: vec![DoubleDouble::ZERO; theta_0.len()] };
         let ledgers = ledgers(loss.parameters(), &after);
         let (draws, rate_draws) = (seed.generator("z"), seed.generator("rates"));
         let (permutation, seen) = (Vec::new(), Vec::new());
         let eta = f64::INFINITY;
-        Self { run, mover, rates, eta_g, curvature, after, ledgers, draws, rate_draws, permutation, eta, t: 0, seen }
+        Some(Self {
+            run,
+            mover,
+            rates,
+            eta_g,
+            curvature,
+            after,
+            ledgers,
+            draws,
+            rate_draws,
+            permutation,
+            eta,
+            t: 0,
+            seen,
+        })
     }
 
     /// n_t and n_{t+1} of block i; t does not fall from call to call. Nothing for rules without momentum.

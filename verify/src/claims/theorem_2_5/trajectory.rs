@@ -20,7 +20,7 @@
 
 use ndarray::Array2;
 use ratecheck::curvature::dense_hessian;
-use ratecheck::loss::{Loss, Workspace};
+use ratecheck::loss::{Arithmetic, Loss, Over, Workspace};
 use ratecheck::parameters::dot;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
@@ -55,8 +55,8 @@ impl Followed {
 }
 
 /// (9) with v_i on the unit sphere and G_i, or what is broken of it.
-struct Adaptive<'a, L: Loss, S: Scalar> {
-    loss: &'a L,
+struct Adaptive<'a, S: Arithmetic> {
+    loss: &'a dyn Over<S>,
     form: Form,
     theta: Vec<S>,
     g: Vec<S>,
@@ -64,12 +64,13 @@ struct Adaptive<'a, L: Loss, S: Scalar> {
     work: Workspace<S>,
 }
 
-impl<'a, L: Loss, S: Scalar> Adaptive<'a, L, S> {
-    fn new(loss: &'a L, theta_0: &[f64], form: Form) -> Self {
+impl<'a, S: Arithmetic> Adaptive<'a, S> {
+    fn new(loss: &'a dyn Loss, theta_0: &[f64], form: Form) -> Option<Self> {
+        let loss = loss.over::<S>()?;
         let mut theta: Vec<S> = theta_0.iter().map(|&x| S::from_f64(x)).collect();
         let g = (0..loss.parameters().n_blocks()).map(|i| to_sphere(&mut theta[loss.parameters().block(i)])).collect();
         let grad = vec![S::ZERO; theta.len()];
-        Self { loss, form, theta, g, grad, work: Workspace::default() }
+        Some(Self { loss, form, theta, g, grad, work: Workspace::default() })
     }
 
     fn step(&mut self, z: &[usize], eta_w: f64, eta_g: f64) {
@@ -122,9 +123,9 @@ fn to_sphere<S: Scalar>(w: &mut [S]) -> S {
 }
 
 /// Follows both in `f64` and in double-double, and compares in every step.
-pub(super) fn follow<L: Loss>(
+pub(super) fn follow(
     check: &mut Check,
-    (name, loss, theta_0): (&str, &L, &[f64]),
+    (name, loss, theta_0): (&str, &dyn Loss, &[f64]),
     (eta_w, eta_g): (f64, f64),
     steps: usize,
     form: Form,
@@ -132,13 +133,15 @@ pub(super) fn follow<L: Loss>(
 ) -> Result<Followed, Unevaluated> {
     let layout = loss.parameters();
     let (n, m) = (layout.len(), layout.n_blocks());
-    let mut plain = (Recursion::<L, f64>::new(loss, theta_0), Recursion::<L>::new(loss, theta_0));
-    let mut adaptive =
-        (Adaptive::<L, f64>::new(loss, theta_0, form), Adaptive::<L, DoubleDouble>::new(loss, theta_0, form));
+    let without = || Unevaluated(format!("{name} has no double-double arithmetic"));
+    let (double, precise) = (Recursion::<f64>::new(loss, theta_0), Recursion::<DoubleDouble>::new(loss, theta_0));
+    let mut plain = double.zip(precise).ok_or_else(without)?;
+    let (double, precise) = (Adaptive::<f64>::new(loss, theta_0, form), Adaptive::new(loss, theta_0, form));
+    let mut adaptive: (_, Adaptive<'_, DoubleDouble>) = double.zip(precise).ok_or_else(without)?;
     let mut draws = context.generator(&format!("trajectory/{name}/{eta_w}"));
     let (mut permutation, mut spread) = (Vec::new(), Array2::<f64>::zeros((n, n)));
     let (mut followed, mut linear) = (Followed { steps: 0, apart: [0.0; 2], bound: 0.0 }, true);
-    let g_norm = |run: &Recursion<'_, L>| run.theta[layout.g()].iter().map(|x| x.value().powi(2)).sum::<f64>().sqrt();
+    let g_norm = |run: &Recursion<'_>| run.theta[layout.g()].iter().map(|x| x.value().powi(2)).sum::<f64>().sqrt();
     // The part of theta that each parameter belongs to.
     let part = |k: usize| layout.blocks().iter().position(|b| b.range.contains(&k)).unwrap_or(m);
     let parts: Vec<usize> = (0..n).map(part).collect();
