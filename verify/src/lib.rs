@@ -1,34 +1,18 @@
 //! The claims of Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019),
 //! as programs that measure them, and the reports that show what was found.
+//!
+//! Six wings, whose arrows of use run one way, upward in this list:
+//!
+//! * [`text`]: numbers, escaping, files. Needs nothing.
+//! * [`claim`]: what a claim is, how a verdict follows, results as data.
+//! * [`lab`]: what users bring: problem files, constants, logs, sweeps, experiments.
+//! * [`paper`]: the claims, the map of the paper, the errata.
+//! * [`report`]: results to page, table, Markdown, LaTeX, JUnit; one verification against another.
+//! * [`cli`]: the command line, one file per command.
 
-mod appendix_c;
-mod auto_tuning;
-pub mod bench;
-pub mod calibration;
-mod check;
-pub mod claims;
+pub mod claim;
 pub mod cli;
-pub mod closed_forms;
-mod closest;
-pub mod compare;
-pub mod conformance;
-pub mod constants;
-mod decide;
-pub mod errata;
-pub mod evidence;
-pub mod experiment;
-pub mod fit;
-pub mod inspect;
-pub mod instances;
-pub mod manifest;
-mod paths;
-pub mod plot;
-pub mod problem;
-mod real;
-pub mod replay;
+pub mod lab;
+pub mod paper;
 pub mod report;
-pub mod results;
-pub mod runner;
-mod slack;
-mod stochastic;
-pub mod sweep;
+pub mod text;

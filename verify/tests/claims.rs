@@ -3,11 +3,11 @@
 #![allow(missing_docs)]
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use ratecheck_verify::claims::CLAIMS;
-use ratecheck_verify::conformance::{FIRST_SEED, SEEDS, affordable, holds, repeats};
-use ratecheck_verify::evidence::{Claim, Profile, Verdict};
-use ratecheck_verify::results::ControlOutcome;
-use ratecheck_verify::runner::{context, run_control};
+use ratecheck_verify::claim::conformance::{FIRST_SEED, SEEDS, affordable, holds, repeats};
+use ratecheck_verify::claim::evidence::{Claim, Profile, Verdict};
+use ratecheck_verify::claim::results::ControlOutcome;
+use ratecheck_verify::claim::runner::{context, run_control};
+use ratecheck_verify::paper::claims::CLAIMS;
 
 /// Claims that take from one second to half a minute a seed, and how many seeds are tried here. `ratecheck conformance` tries all
 /// of them with as many as the others.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use ratecheck::curvature::{Target, block_norms};
-use ratecheck_verify::constants::{Kind, Options, Proof, bracket};
-use ratecheck_verify::problem::{Problem, builtin};
+use ratecheck_verify::lab::constants::{Kind, Options, Proof, bracket};
+use ratecheck_verify::lab::problem::{Problem, builtin};
 use serde_json::Value;
 
 /// The sampled norm comes from a dense Hessian, the ascended one from products. Where the ascent found nothing better both are

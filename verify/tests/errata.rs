@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ratecheck_verify::claims::CLAIMS;
-use ratecheck_verify::errata::{COMMAND, ERRATA, FILE, Standing, entries, markdown};
+use ratecheck_verify::paper::claims::CLAIMS;
+use ratecheck_verify::paper::errata::{COMMAND, ERRATA, FILE, Standing, entries, markdown};
 
 #[test]
 fn the_printed_reading_fails_and_the_corrected_one_holds() {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ratecheck_verify::problem::INSTANCES;
+use ratecheck_verify::lab::problem::INSTANCES;
 use serde_json::Value;
 
 fn inspect(arguments: &[&str], directory: &Path) -> Output {

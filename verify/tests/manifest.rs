@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ratecheck_verify::claims::CLAIMS;
-use ratecheck_verify::evidence::Origin;
-use ratecheck_verify::manifest::{MANIFEST, homeless, statements};
+use ratecheck_verify::claim::evidence::Origin;
+use ratecheck_verify::paper::claims::CLAIMS;
+use ratecheck_verify::paper::manifest::{MANIFEST, homeless, statements};
 
 fn ids() -> Vec<&'static str> {
     CLAIMS.iter().map(|claim| claim.statement().id).collect()

@@ -5,8 +5,8 @@ mod sample;
 
 use std::path::Path;
 
+use ratecheck_verify::claim::results::{Results, Status};
 use ratecheck_verify::report;
-use ratecheck_verify::results::{Results, Status};
 
 fn written(results: &Results) -> (tempfile::TempDir, report::Written) {
     let dir = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::console::Console;
 use super::text::{columns, heading};
 use super::{Exit, Stopped, pool};
-use crate::bench::{Measured, Subjects, SweepPlan, measure, reference_sweep, step_operations};
+use crate::lab::bench::{Measured, Subjects, SweepPlan, measure, reference_sweep, step_operations};
 
 const EXAMPLES: &str = "\
 Examples:

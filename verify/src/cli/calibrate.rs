@@ -6,9 +6,9 @@ use super::console::Console;
 use super::text::{columns, heading};
 use super::verify::Level;
 use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool};
-use crate::calibration::{FAMILY, Options, PROFILES, calibrate, markdown, spending, tables};
-use crate::evidence::{Profile, Unevaluated};
-use crate::report::write;
+use crate::claim::evidence::{Profile, Unevaluated};
+use crate::paper::calibration::{FAMILY, Options, PROFILES, calibrate, markdown, spending, tables};
+use crate::text::write;
 
 /// Sets of runs by default: some seconds.
 const SETS: usize = 4_000;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::console::Console;
 use super::text::{columns, counted};
 use super::{Claims, Exit, Stopped};
-use crate::compare::{Baseline, Compared, Weight, compare, read};
-use crate::report::{pretty, write};
+use crate::report::compare::{Baseline, Compared, Weight, compare, read};
+use crate::text::{pretty, write};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::console::Console;
 use super::text::counted;
 use super::{Claims, Exit, Stopped, select};
-use crate::conformance::{FIRST_SEED, SEEDS, affordable, holds, repeats};
-use crate::evidence::Claim;
+use crate::claim::conformance::{FIRST_SEED, SEEDS, affordable, holds, repeats};
+use crate::claim::evidence::Claim;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,7 +9,7 @@ use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
 use super::{Exit, Stopped};
-use crate::report::pretty;
+use crate::text::pretty;
 
 /// The flags that every command has.
 #[derive(Debug, clap::Args)]

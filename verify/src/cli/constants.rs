@@ -9,8 +9,8 @@ use super::console::Console;
 use super::source::Source;
 use super::text::{columns, heading};
 use super::{DEFAULT_SEED, Exit, Stopped, pool};
-use crate::constants::{Constants, Kind, Options, RadiusFrom, bracket};
-use crate::report::number;
+use crate::lab::constants::{Constants, Kind, Options, RadiusFrom, bracket};
+use crate::text::number;
 
 /// Constants shown one by one; with more of them the largest of every pair of layers is, unless --verbose is given.
 const ROWS: usize = 24;

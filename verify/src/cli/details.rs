@@ -1,9 +1,9 @@
 //! What stands behind the table of a verification: every instance, control, premise and figure.
 
 use super::text::{columns, heading};
-use crate::evidence::Standing;
-use crate::report::number;
-use crate::results::{ClaimResult, ControlOutcome, Results};
+use crate::claim::evidence::Standing;
+use crate::claim::results::{ClaimResult, ControlOutcome, Results};
+use crate::text::number;
 
 /// A section a claim.
 pub(super) fn details(results: &Results) -> String {

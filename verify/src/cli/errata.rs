@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::{Exit, Stopped};
-use crate::errata;
+use crate::paper::errata;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -10,12 +10,13 @@ use super::console::Console;
 use super::sweep::stopped;
 use super::text::{columns, counted, heading};
 use super::{Exit, Stopped, pool};
-use crate::evidence::Profile;
-use crate::experiment::{
+use crate::claim::evidence::Profile;
+use crate::lab::experiment::{
     Answer, Cell, Figure, Pending, Plan, Source, Table, Task, collect, execute, pending, take_over,
 };
-use crate::report::{self, Shown, number, write_experiment};
-use crate::sweep::{Shard, Store};
+use crate::lab::sweep::{Shard, Store};
+use crate::report::{self, Shown, write_experiment};
+use crate::text::number;
 
 const EXAMPLES: &str = "\
 Examples:

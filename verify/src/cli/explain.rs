@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::console::Console;
 use super::{Claims, Exit, Stopped, select};
-use crate::errata;
-use crate::evidence::{Origin, Statement};
+use crate::claim::evidence::{Origin, Statement};
+use crate::paper::errata;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,9 +7,9 @@ use ratecheck::rates::Form;
 use super::console::Console;
 use super::text::{columns, heading};
 use super::{DEFAULT_SEED, Exit, Stopped};
-use crate::fit::{self, Columns, Ends, Found, Log, Request, Source, Verdict, caveat};
-use crate::problem::ProblemError;
-use crate::report::number;
+use crate::lab::fit::{self, Columns, Ends, Found, Log, Request, Source, Verdict, caveat};
+use crate::lab::problem::ProblemError;
+use crate::text::number;
 
 const EXAMPLES: &str = "\
 Examples:

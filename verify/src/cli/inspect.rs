@@ -4,9 +4,9 @@ use super::console::Console;
 use super::source::Source;
 use super::text::{columns, heading};
 use super::{Exit, Stopped};
-use crate::inspect::{AtPoint, Inspection, inspect};
-use crate::problem::Described;
-use crate::report::number;
+use crate::lab::inspect::{AtPoint, Inspection, inspect};
+use crate::lab::problem::Described;
+use crate::text::number;
 
 /// Blocks shown in the table; --verbose and JSON have them all.
 const ROWS: usize = 24;

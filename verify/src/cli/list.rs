@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::console::Console;
 use super::{Claims, Exit, Stopped};
-use crate::evidence::{Origin, Statement};
-use crate::manifest::{Chapter, MANIFEST, chapters, homeless};
+use crate::claim::evidence::{Origin, Statement};
+use crate::paper::manifest::{Chapter, MANIFEST, chapters, homeless};
 
 const EXAMPLES: &str = "\
 Examples:

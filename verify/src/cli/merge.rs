@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::console::Console;
 use super::sweep::{Finished, closing, stopped};
 use super::{Exit, Stopped};
-use crate::sweep::{Manifest, merge};
+use crate::lab::sweep::{Manifest, merge};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -35,9 +35,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::{Exit, FAILED, markdown as exit_codes};
 
-use crate::claims::CLAIMS;
-use crate::evidence::Claim;
-use crate::problem::nearest;
+use crate::claim::evidence::Claim;
+use crate::lab::problem::nearest;
+use crate::paper::claims::CLAIMS;
 use console::{Console, Flags, complain};
 
 /// Shown below the help, before the exit codes.

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::verify::Arguments;
 use super::{Exit, Stopped};
-use crate::calibration::{Design, SampledTest, Side};
-use crate::evidence::{Claim, Profile};
-use crate::runner::context;
+use crate::claim::evidence::{Claim, Profile};
+use crate::claim::runner::context;
+use crate::paper::calibration::{Design, SampledTest, Side};
 
 /// Everything that determines the numbers, and what does not.
 #[derive(Debug, Serialize)]

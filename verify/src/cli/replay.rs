@@ -6,7 +6,7 @@ use super::compare::shown;
 use super::console::Console;
 use super::report::results_in;
 use super::{Claims, Exit, Stopped, no_claim, pool, select};
-use crate::compare::{Baseline, Weight, compare, rerun};
+use crate::report::compare::{Baseline, Weight, compare, rerun};
 use crate::report::read_results;
 
 const EXAMPLES: &str = "\

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::console::Console;
 use super::{Exit, Stopped};
-use crate::report::{RESULTS, ReportError, read_results, render_all, write};
+use crate::report::{RESULTS, ReportError, read_results, render_all};
+use crate::text::write;
 
 const EXAMPLES: &str = "\
 Examples:

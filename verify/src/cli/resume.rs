@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{Exit, Stopped};
+use crate::claim::results::{Provenance, Results};
 use crate::report::read_results;
-use crate::results::{Provenance, Results};
 
 /// The results in `file`, if it is there and was found under the same conditions: version, commit, seed and profile determine
 /// every number. Nothing yet is not an error, so that one command both starts a run and takes it up again.

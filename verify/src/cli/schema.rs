@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::{Exit, Stopped};
-use crate::results::SCHEMA;
+use crate::claim::results::SCHEMA;
 
 const EXAMPLES: &str = "\
 Examples:

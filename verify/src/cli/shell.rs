@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::console::Console;
 use super::{Claims, Exit, Stopped, command};
-use crate::report::write;
+use crate::text::write;
 
 const COMPLETIONS: &str = "\
 Examples:

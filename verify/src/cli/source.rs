@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, Stopped};
-use crate::problem::{Problem, builtin};
+use crate::lab::problem::{Problem, builtin};
 
 /// One of the two.
 #[derive(Debug, clap::Args)]

@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::console::Console;
 use super::text::{columns, heading};
 use super::{Exit, Stopped, pool};
-use crate::report::number;
-use crate::sweep::{
+use crate::lab::sweep::{
     Cell, Estimate, Pending, Plan, Setting, Shard, Store, SweepError, Written, execute, finish, pending, together,
 };
+use crate::text::number;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -10,12 +10,12 @@ use super::details::details;
 use super::preset::Preset;
 use super::resume::earlier;
 use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, select};
-use crate::errata;
-use crate::evidence::{Claim, Profile};
-use crate::manifest;
+use crate::claim::evidence::{Claim, Profile};
+use crate::claim::results::{FORMAT, Provenance, Results, Status};
+use crate::claim::runner::run_claim;
+use crate::paper::errata;
+use crate::paper::manifest;
 use crate::report::{self, RESULTS, ReportError};
-use crate::results::{FORMAT, Provenance, Results, Status};
-use crate::runner::run_claim;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,7 @@
 //! Axes: from values to positions, and the ticks.
 
-use super::number;
-use crate::plot::Scale;
+use crate::claim::plot::Scale;
+use crate::text::number;
 
 /// A mark on an axis.
 #[derive(Clone, Debug, PartialEq)]

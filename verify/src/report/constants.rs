@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::sheet::{Sheet, Table, records, write_sheet};
 use super::{ReportError, number, pretty};
-use crate::constants::{Bracket, Constants, Group, Kind, RadiusFrom, layer};
-use crate::plot::{Axis, Figure, HeatMap, Plot, Scale, Series, Style};
+use crate::claim::plot::{Axis, Figure, HeatMap, Plot, Scale, Series, Style};
+use crate::lab::constants::{Bracket, Constants, Group, Kind, RadiusFrom, layer};
 
 /// Writes `constants.json`, `constants.csv`, the page `index.html` and its pictures into `dir`, and returns the page.
 /// `command` are the arguments that give the same search again.

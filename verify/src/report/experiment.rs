@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::sheet::{Sheet, Table, write_sheet};
 use super::{ReportError, number};
-use crate::experiment::{
+use crate::claim::plot::Figure;
+use crate::lab::experiment::{
     Answer, AtRate, Cell, Figure as Experiment, Plan, Seen, Table as Asked, Task, figures, write_results,
 };
-use crate::plot::Figure;
 
 /// What a page is made of.
 pub struct Shown<'a> {

@@ -6,8 +6,8 @@ use ratecheck::rates::{BIN_RATIO, Form, Model, Runs, Summary, Window, mean_over_
 
 use super::sheet::{Sheet, Table, write_sheet};
 use super::{ReportError, number, pretty};
-use crate::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, caveat, claimed, name};
-use crate::plot::{Axis, Figure, Plot, Reference, Series, Style};
+use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
+use crate::lab::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, caveat, claimed, name};
 
 /// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page. `command` fits it again.
 ///

@@ -5,8 +5,8 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{ReportError, command, controls_cell, number, profile};
-use crate::compare::Slope;
-use crate::results::{ClaimResult, Results, Status};
+use crate::claim::results::{ClaimResult, Results, Status};
+use crate::report::compare::Slope;
 
 /// The whole file. A claim that fails or whose control passed is a failure; what could not be evaluated is an error;
 /// what could not be decided is skipped.

@@ -1,6 +1,6 @@
 //! Where the labels beside a plot go: as near as can be to the ends of their curves, and never on each other.
 
-use super::number;
+use crate::text::number;
 
 /// The centres of labels whose wished centres are `wished` (in any order) and whose heights are `heights`, within
 /// `[top, bottom]`, without overlap and with the least sum of squared displacements. `None` if they do not fit.

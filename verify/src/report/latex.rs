@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{number, profile};
-use crate::compare::Slope;
-use crate::results::{ClaimResult, ControlOutcome, Results};
+use crate::claim::results::{ClaimResult, ControlOutcome, Results};
+use crate::report::compare::Slope;
 
 /// The whole file.
 pub(super) fn render(results: &Results) -> String {

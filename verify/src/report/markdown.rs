@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{command, controls_cell, number, paper, profile, summary};
-use crate::evidence::{Origin, Standing};
-use crate::results::{ClaimResult, ControlOutcome, Results, Status};
+use crate::claim::evidence::{Origin, Standing};
+use crate::claim::results::{ClaimResult, ControlOutcome, Results, Status};
+use crate::text::markdown::escape;
 
 /// The whole file.
 pub(super) fn render(results: &Results, stems: &[Vec<String>]) -> String {
@@ -139,20 +140,6 @@ fn fenced(language: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}{language}\n{text}\n{fence}")
-}
-
-/// Text that Markdown shows as it is, on one line, in or out of a table.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '#' | '$' => escaped.extend(['\\', c]),
-            '&' => escaped.push_str("&amp;"),
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

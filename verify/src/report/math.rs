@@ -22,7 +22,7 @@ pub(super) fn display(latex: &str) -> Result<String, ReportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::CLAIMS;
+    use crate::paper::claims::CLAIMS;
 
     #[test]
     fn every_claim_has_formulas_that_render() {

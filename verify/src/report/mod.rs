@@ -12,17 +12,15 @@
 //! ```
 
 mod axis;
+pub mod compare;
 mod constants;
-mod error;
 mod experiment;
 mod fit;
-mod json;
 mod junit;
 mod labels;
 mod latex;
 pub(crate) mod markdown;
 mod math;
-pub mod number;
 mod page;
 mod paper;
 mod plots;
@@ -31,19 +29,18 @@ mod story;
 mod table;
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use constants::write_constants;
-pub use error::ReportError;
 pub(crate) use experiment::{HEADER, row};
 pub use experiment::{Shown, write_experiment};
 pub use fit::write_fit;
-pub(crate) use json::pretty;
 pub use table::terminal_table;
 
-use crate::plot::Plot;
-use crate::results::{ClaimResult, ControlOutcome, FORMAT, Results, Status};
+use crate::claim::plot::Plot;
+use crate::claim::results::{ClaimResult, ControlOutcome, FORMAT, Results, Status};
+pub use crate::text::ReportError;
+use crate::text::{number, pretty, write};
 
 /// The name of the file that holds everything, as data.
 pub const RESULTS: &str = "results.json";
@@ -83,7 +80,8 @@ pub fn write_all(results: &Results, dir: &Path) -> Result<Written, ReportError> 
 /// # Errors
 /// When it cannot be written; the error names it.
 pub fn write_results(results: &Results, dir: &Path) -> Result<PathBuf, ReportError> {
-    write(dir.join(RESULTS), &json::render(results)?)
+    let text = pretty(results).map_err(|error| ReportError::render(RESULTS, error))?;
+    write(dir.join(RESULTS), &text)
 }
 
 /// Writes every report but `results.json`, from which the results may have come: the same bytes as [`write_all`] has written.
@@ -129,10 +127,10 @@ pub fn read_results(path: &Path) -> Result<Results, ReportError> {
     }
     match serde_json::from_slice::<Versioned>(&text) {
         Ok(Versioned { format: FORMAT }) => {}
-        Ok(Versioned { format }) => return Err(ReportError::version(path, format)),
-        Err(source) => return Err(ReportError::malformed(path, source)),
+        Ok(Versioned { format }) => return Err(ReportError::version(path, format, FORMAT)),
+        Err(source) => return Err(ReportError::malformed(path, FORMAT, source)),
     }
-    serde_json::from_slice(&text).map_err(|source| ReportError::malformed(path, source))
+    serde_json::from_slice(&text).map_err(|source| ReportError::malformed(path, FORMAT, source))
 }
 
 /// Every plotted number of one plot, in long format, exact.
@@ -147,27 +145,6 @@ fn csv(plot: &Plot) -> Result<Vec<u8>, ReportError> {
         }
     }
     writer.into_inner().map_err(|e| ReportError::render(&format!("the CSV of the plot `{}`", plot.id), e.into_error()))
-}
-
-/// Writes a file so that whoever reads it sees the old content or the new, never a part.
-pub(crate) fn write(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let attempt = || -> std::io::Result<()> {
-        std::fs::create_dir_all(dir)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".ratecheck-").suffix(".tmp");
-        // Temporary files are private by default; a report is for others too, as far as the umask lets it.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(dir)?;
-        file.write_all(content)?;
-        file.persist(&path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    match attempt() {
-        Ok(()) => Ok(path),
-        Err(source) => Err(ReportError::write(&path, source)),
-    }
 }
 
 /// The file names of all plots, without extension: `<claim>-<plot>`, safe for any file system and unique.

@@ -6,8 +6,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::{ReportError, command, controls_cell, math, number, paper, plots, profile, story};
-use crate::evidence::{Comparison, Standing};
-use crate::results::{ClaimResult, ControlOutcome, Results, Status};
+use crate::claim::evidence::{Comparison, Standing};
+use crate::claim::results::{ClaimResult, ControlOutcome, Results, Status};
 
 const TEMPLATE: &str = include_str!("page.html");
 pub(super) const STYLE: &str = include_str!("page.css");

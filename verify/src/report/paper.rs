@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::errata::{Entry, Reading};
-use crate::results::{ClaimResult, Results, Status};
+use crate::claim::results::{ClaimResult, Results, Status};
+use crate::paper::errata::{Entry, Reading};
 
 /// A section of the map.
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ use canvas::{Canvas, Colour, Pen};
 use super::axis::{Map, Tick, showable};
 use super::labels::{em, lines};
 use super::{ReportError, number};
-use crate::plot::{Plot, Scale, Series, Style};
+use crate::claim::plot::{Plot, Scale, Series, Style};
 use names::Name;
 use reference::{power_law, reference_line};
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::page::environment;
 use super::{ReportError, csv, number, plots, slug, write};
-use crate::plot::{Figure, HeatMap};
+use crate::claim::plot::{Figure, HeatMap};
 
 const TEMPLATE: &str = include_str!("sheet.html");
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{ReportError, plots};
-use crate::plot::{Axis, Plot, Series, Style};
-use crate::results::Results;
+use crate::claim::plot::{Axis, Plot, Series, Style};
+use crate::claim::results::Results;
 
 /// A picture with what it says, and the claims it is taken from.
 #[derive(Serialize)]

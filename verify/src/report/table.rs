@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{controls_cell, number, summary};
-use crate::evidence::Origin;
-use crate::results::{ClaimResult, Results, Status};
+use crate::claim::evidence::Origin;
+use crate::claim::results::{ClaimResult, Results, Status};
 
 /// The narrowest table that is laid out; below this lines are cut.
 const NARROWEST: usize = 40;

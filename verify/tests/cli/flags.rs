@@ -112,7 +112,7 @@ pub(super) fn every_table_is_json_too() {
     let map = json(&["list"]);
     assert!(map["chapters"][0]["statements"][0]["claims"].is_array());
     let claims = json(&["list", "--claims"]);
-    assert_eq!(claims.as_array().unwrap().len(), ratecheck_verify::claims::CLAIMS.len());
+    assert_eq!(claims.as_array().unwrap().len(), ratecheck_verify::paper::claims::CLAIMS.len());
     assert_eq!(claims[0]["id"], "definition-2.1");
     let explained = json(&["explain", "equation-8"]);
     assert!(explained["controls"][0]["breaks"].is_string() && explained["errata"][0] == "E4", "{explained}");
@@ -154,7 +154,7 @@ pub(super) fn presets_are_printed() {
     let preset = |text: &str| text.parse::<toml::Table>().unwrap();
     let quick = preset(&printed(&[]));
     assert_eq!((quick["profile"].as_str(), quick["seed"].as_integer()), (Some("quick"), Some(2019)));
-    assert_eq!(quick["claims"].as_array().unwrap().len(), ratecheck_verify::claims::CLAIMS.len());
+    assert_eq!(quick["claims"].as_array().unwrap().len(), ratecheck_verify::paper::claims::CLAIMS.len());
     assert!(quick["risk"].as_float().unwrap() < 1e-6);
     // What a profile determines differs from profile to profile.
     let rate = |profile: &str| {

@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
 use libtest_mimic::{Arguments, Trial};
+use ratecheck_verify::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated,
+};
 use ratecheck_verify::cli::main_with;
-use ratecheck_verify::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 
 /// A claim with the check and the control of your choice.
 struct Fixed {
@@ -178,11 +180,11 @@ fn list_and_explain() {
     let list = ratecheck(&["list", "--claims"], Path::new("."));
     assert_eq!(code(&list), 0);
     let list = String::from_utf8(list.stdout).unwrap();
-    assert_eq!(list.lines().count(), ratecheck_verify::claims::CLAIMS.len());
+    assert_eq!(list.lines().count(), ratecheck_verify::paper::claims::CLAIMS.len());
     let map = ratecheck(&["list"], Path::new("."));
     assert_eq!(code(&map), 0);
     let map = String::from_utf8(map.stdout).unwrap();
-    for claim in ratecheck_verify::claims::CLAIMS {
+    for claim in ratecheck_verify::paper::claims::CLAIMS {
         assert!(map.contains(claim.statement().id), "{map}");
     }
     assert!(map.contains("Theorem 2.5 (9)") && map.contains("D.2 Unified rate"), "{map}");

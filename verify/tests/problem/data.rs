@@ -1,6 +1,6 @@
 //! Data and initial parameters: tables, and what is drawn from a seed.
 
-use ratecheck_verify::problem::Problem;
+use ratecheck_verify::lab::problem::Problem;
 
 use super::{SOUND, parse};
 

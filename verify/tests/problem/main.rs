@@ -8,7 +8,7 @@ use std::process::Command;
 
 use ratecheck::loss::{Drawing, Setting};
 use ratecheck::network::{Activation, Lp, Normalisation, Objective};
-use ratecheck_verify::problem::Problem;
+use ratecheck_verify::lab::problem::Problem;
 
 /// A sound file; the line numbers of the tests below count from its first line, which is 1.
 const SOUND: &str = r#"[network]

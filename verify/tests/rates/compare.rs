@@ -35,7 +35,7 @@ fn the_committed_baseline_is_of_the_claims_of_today() {
     let value: Value = serde_json::from_slice(&fs::read(committed()).unwrap()).unwrap();
     let ids: Vec<&str> =
         value["claims"].as_array().unwrap().iter().map(|claim| claim["id"].as_str().unwrap()).collect();
-    let known: Vec<&str> = ratecheck_verify::claims::CLAIMS.iter().map(|claim| claim.statement().id).collect();
+    let known: Vec<&str> = ratecheck_verify::paper::claims::CLAIMS.iter().map(|claim| claim.statement().id).collect();
     assert_eq!(
         ids, known,
         "renew it on purpose: ratecheck compare reports/baseline.json reports/latest/results.json --update"
@@ -86,7 +86,7 @@ fn results_are_compared_too() {
     // A part of a run lacks claims, and that is all that is wrong with it.
     let (code, out, _) = compare(&committed(), &results, &[]);
     let regressions: Vec<&str> = out.lines().filter(|line| line.starts_with("REGRESSION")).collect();
-    assert_eq!((code, regressions.len()), (1, ratecheck_verify::claims::CLAIMS.len() - 1), "{out}");
+    assert_eq!((code, regressions.len()), (1, ratecheck_verify::paper::claims::CLAIMS.len() - 1), "{out}");
     assert!(regressions.iter().all(|line| line.contains("no longer there") && !line.contains("lemma-2.2 ")), "{out}");
 }
 

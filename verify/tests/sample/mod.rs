@@ -1,14 +1,14 @@
 //! Results made by hand: every status, awkward text, and curves like those of real runs.
 #![allow(unreachable_pub)]
 
-use ratecheck_verify::errata::{self, Entry, Example, Reading};
-use ratecheck_verify::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Standing, Verdict};
-use ratecheck_verify::manifest::{Chapter, Place};
-use ratecheck_verify::plot::{Axis, Plot, Reference, Series, Style};
-use ratecheck_verify::replay::NearFailures;
-use ratecheck_verify::results::{
+use ratecheck_verify::claim::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Standing, Verdict};
+use ratecheck_verify::claim::plot::{Axis, Plot, Reference, Series, Style};
+use ratecheck_verify::claim::replay::NearFailures;
+use ratecheck_verify::claim::results::{
     ClaimResult, ControlOutcome, ControlResult, FORMAT, InstanceResult, Provenance, Results,
 };
+use ratecheck_verify::paper::errata::{self, Entry, Example, Reading};
+use ratecheck_verify::paper::manifest::{Chapter, Place};
 
 pub fn results() -> Results {
     let mut scale = claim("definition-2.1", "Definition 2.1", "identity", Verdict::Holds);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use ratecheck_verify::sweep::Plan;
+use ratecheck_verify::lab::sweep::Plan;
 
 use super::{PLAN, ending, with_plan};
 

@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, Colour, Pen};
 use super::{EDGE, LINE, Map, ReportError, TEXT, TICK, WIDTH, em, lines};
-use crate::plot::HeatMap;
+use crate::claim::plot::HeatMap;
 
 /// The larger side of the cells' area.
 const SIDE: f64 = 440.0;
@@ -153,7 +153,7 @@ fn groups(names: &[String]) -> Vec<Group<'_>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::plot::Scale;
+    use crate::claim::plot::Scale;
     use crate::report::plots::tests::check_svg;
 
     fn heat(n: usize, value: impl Fn(usize, usize) -> f64) -> HeatMap {

@@ -1,7 +1,7 @@
 //! Reference slopes: where they run inside the axes.
 
 use super::Frame;
-use crate::plot::{Plot, Reference, Scale};
+use crate::claim::plot::{Plot, Reference, Scale};
 
 /// The ordinate of a reference in decades, at an abscissa in decades.
 pub(super) fn power_law(reference: &Reference, decades: f64) -> f64 {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::plot::{Axis, Reference};
+use crate::claim::plot::{Axis, Reference};
 
 fn plot(series: Vec<Series>) -> Plot {
     Plot {

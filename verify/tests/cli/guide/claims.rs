@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use ratecheck_verify::claims::CLAIMS;
-use ratecheck_verify::evidence::{Claim, Kind, Origin};
-use ratecheck_verify::manifest::MANIFEST;
+use ratecheck_verify::claim::evidence::{Claim, Kind, Origin};
+use ratecheck_verify::paper::claims::CLAIMS;
+use ratecheck_verify::paper::manifest::MANIFEST;
 
 use super::page::root;
 

@@ -1,0 +1,132 @@
+//! Running what is missing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::cell::{Cell, decode, encode};
+use super::plan::Plan;
+use super::study::AtRate;
+use super::task::{Task, Training};
+use crate::lab::sweep::outcome::{Damage, seal, unseal};
+use crate::lab::sweep::store::file_of;
+use crate::lab::sweep::{Shard, Store, SweepError};
+use crate::text::ReportError;
+
+/// What is there already, and what has to be run.
+#[derive(Clone, Debug, Default)]
+pub struct Pending<'p> {
+    /// Trainings to run, each once.
+    pub cells: Vec<&'p Cell>,
+    /// How many are there.
+    pub done: usize,
+    /// Of those to run, how many have a file that cannot be used.
+    pub damaged: usize,
+}
+
+fn kept(dir: &Path, key: &str) -> Result<Option<Training>, Damage> {
+    let Some(bytes) = file_of(dir, key)? else { return Ok(None) };
+    decode(unseal(&bytes, key)?).map(Some).ok_or(Damage::Foreign)
+}
+
+/// Looks which trainings of the part, each counted once, are in a directory. A file that is not what it should be is run again.
+pub fn pending<'p>(cells: &'p [Cell], shard: Shard, dir: &Path) -> Pending<'p> {
+    let mut found = Pending::default();
+    let mut known = BTreeSet::new();
+    for (_, cell) in cells.iter().enumerate().filter(|(place, _)| shard.holds(*place)) {
+        if !known.insert(&cell.key) {
+            continue; // the same training as an earlier one, under another name
+        }
+        match kept(dir, &cell.key) {
+            Ok(Some(_)) => found.done += 1,
+            missing => {
+                found.damaged += usize::from(missing.is_err());
+                found.cells.push(cell);
+            }
+        }
+    }
+    found
+}
+
+/// Takes over what is missing and has been run elsewhere: the directories of parts.
+///
+/// # Errors
+/// If a directory is none of an experiment, or a file cannot be written.
+pub(crate) fn take_over(cells: &[Cell], parts: &[PathBuf], store: &Store) -> Result<(), SweepError> {
+    for part in parts {
+        if !part.join("cells").is_dir() {
+            let remedy = "give a directory that `ratecheck experiment --out DIR` has filled";
+            return Err(SweepError::Part(format!("{} has no cells; {remedy}", part.display())));
+        }
+        for cell in pending(cells, Shard::WHOLE, store.dir()).cells {
+            if let (Ok(Some(_)), Ok(Some(bytes))) = (kept(part, &cell.key), file_of(part, &cell.key)) {
+                store.keep_bytes(&cell.key, &bytes)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs these trainings and keeps each as soon as it is done; `seen` hears of every epoch. Where there are as many as threads, each
+/// has a thread of its own; otherwise one after another has them all. Neither changes a bit.
+///
+/// # Errors
+/// If a file cannot be written, or no thread can be started. What was kept stays.
+pub fn execute(
+    task: &Task,
+    cells: &[&Cell],
+    threads: usize,
+    store: &Store,
+    seen: impl Fn() + Sync,
+) -> Result<(), SweepError> {
+    let [workers, threads] = if cells.len() < threads { [1, threads] } else { [threads, 1] };
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+    let work = || -> Result<(), SweepError> {
+        // A pool of its own, so that what waits inside a step does not begin another training.
+        let started = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let no_threads = |error: rayon::ThreadPoolBuildError| SweepError::Write(ReportError::render("threads", error));
+        let pool = started.map_err(no_threads)?;
+        while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let training = pool.install(|| cell.train(task, &seen));
+            // The plan has checked the network and the rates.
+            let training = training.unwrap_or_else(|error| panic!("a plan let a training through: {}", error.0));
+            store.keep_bytes(&cell.key, &seal(&cell.identity, &encode(&training)))?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                if let Err(error) = work() {
+                    // The others stop at their next training.
+                    next.store(usize::MAX / 2, Ordering::Relaxed);
+                    failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    failed.map_or(Ok(()), Err)
+}
+
+/// All trainings of the plan, from their files.
+///
+/// # Errors
+/// If one of them is missing or damaged.
+pub fn collect(plan: &Plan, cells: &[Cell], dir: &Path) -> Result<Vec<AtRate>, SweepError> {
+    let same = |a: &Cell, b: &Cell| (a.setting, a.rates, a.eta) == (b.setting, b.rates, b.eta);
+    let read = |cell: &Cell| match kept(dir, &cell.key) {
+        Ok(Some(training)) => Ok(training),
+        _ => {
+            let what = format!("the training {} is gone or damaged", cell.key);
+            Err(SweepError::Part(format!("{what}; run the experiment again, which makes it anew")))
+        }
+    };
+    debug_assert_eq!(cells.len() % plan.seeds.len(), 0);
+    let at_rate = |of_rate: &[Cell]| {
+        let Cell { setting, rates, eta, .. } = of_rate[0];
+        Ok(AtRate { setting, rates, eta, starts: of_rate.iter().map(read).collect::<Result<_, _>>()? })
+    };
+    cells.chunk_by(same).map(at_rate).collect()
+}

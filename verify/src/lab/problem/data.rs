@@ -1,0 +1,164 @@
+//! `[data]` and `[minibatches]`: what the network is evaluated on.
+
+use std::path::Path;
+
+use ratecheck::data::{Dataset, Target, teacher};
+use ratecheck::loss::Minibatches;
+use ratecheck::random::Seed;
+
+use super::csv;
+use super::document::{Entry, Section};
+use super::error::ProblemError;
+use crate::claim::instances::{ordered_digits, shuffled_digits};
+
+pub(super) const KEYS: [&str; 11] =
+    ["kind", "examples", "features", "classes", "noise", "seed", "file", "label", "inputs", "labels", "standardise"];
+
+/// More inputs than this are a typing error, or need another tool.
+const MOST_INPUTS: usize = 100_000_000;
+
+/// Whether a label fits the objective; if not, why.
+pub(super) type LabelCheck<'c> = &'c dyn Fn(f64) -> Result<(), String>;
+
+pub(super) const FIT_LABELS: &str = "change the labels, or the objective and the last width of the network";
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Digits,
+    Teacher,
+    Csv,
+    Inline,
+}
+
+const KINDS: [(&str, Kind); 4] =
+    [("digits", Kind::Digits), ("teacher", Kind::Teacher), ("csv", Kind::Csv), ("inline", Kind::Inline)];
+
+impl Kind {
+    /// The keys that mean something, beside `kind`.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Digits => &["examples", "seed", "standardise"],
+            Self::Teacher => &["examples", "features", "classes", "noise", "seed", "standardise"],
+            Self::Csv => &["file", "features", "label", "standardise"],
+            Self::Inline => &["inputs", "labels", "standardise"],
+        }
+    }
+}
+
+/// Reads the section; `directory` is that of the problem file.
+pub(super) fn read(
+    section: &Section<'_>,
+    directory: &Path,
+    check_label: LabelCheck<'_>,
+) -> Result<Dataset, ProblemError> {
+    let entry = section.required("kind", "give \"inline\", \"csv\", \"teacher\" or \"digits\"")?;
+    let kind = entry.choice(&KINDS)?;
+    let own = kind.keys();
+    for other in KEYS.iter().filter(|key| **key != "kind" && !own.contains(key)) {
+        section.refuse(other, &format!("data of this kind have {}", own.join(", ")))?;
+    }
+    let standardise = section.optional("standardise").map_or(Ok(false), |entry| entry.boolean())?;
+    let data = match kind {
+        Kind::Inline => inline(section, check_label)?,
+        Kind::Csv => csv::read(section, directory, check_label)?,
+        Kind::Teacher => known_labels(&entry, drawn(section)?, check_label)?,
+        // All digits are standardised, whichever are taken then: the same as the built-in instance.
+        Kind::Digits => return known_labels(&entry, digits(section, standardise)?, check_label),
+    };
+    Ok(if standardise { data.standardised() } else { data })
+}
+
+/// Labels that no one typed fit the objective or they do not, all of them.
+fn known_labels(entry: &Entry<'_>, data: Dataset, check_label: LabelCheck<'_>) -> Result<Dataset, ProblemError> {
+    let refused = data.labels().iter().find_map(|&label| check_label(label).err());
+    refused.map_or(Ok(data), |why| Err(entry.fault(why, FIT_LABELS)))
+}
+
+fn digits(section: &Section<'_>, standardise: bool) -> Result<Dataset, ProblemError> {
+    let all = match section.optional("seed") {
+        Some(seed) => shuffled_digits(&Seed::new(seed.seed()?), standardise),
+        None => ordered_digits(standardise).clone(),
+    };
+    let n = section.optional("examples").map_or(Ok(all.n_examples()), |entry| entry.count(1, all.n_examples()))?;
+    Ok(all.first(n))
+}
+
+fn drawn(section: &Section<'_>) -> Result<Dataset, ProblemError> {
+    let features = section.required("features", "give the number of features")?;
+    let n_features = features.count(1, MOST_INPUTS)?;
+    let target = match section.optional("classes") {
+        // With labels 0..K-1. Two classes are not the same as the labels -1 and +1 that come without the key.
+        Some(classes) => Target::Classes(classes.count(2, 1000)?),
+        None => Target::Binary,
+    };
+    let least = if let Target::Classes(k) = target { k } else { 2 };
+    let examples = section.required("examples", "give the number of examples")?;
+    let n_examples = examples.count(least, MOST_INPUTS)?;
+    if n_examples as u128 * n_features as u128 > MOST_INPUTS as u128 {
+        return Err(examples.fault(
+            format!("{n_examples} examples of {n_features} features are too many"),
+            format!("at most {MOST_INPUTS} inputs are supported"),
+        ));
+    }
+    let noise = match section.optional("noise") {
+        Some(entry) => match entry.at_least_zero()? {
+            p if p <= 1.0 => p,
+            p => return Err(entry.fault(format!("{p} is not a probability"), "give a number from 0 to 1")),
+        },
+        None => 0.0,
+    };
+    let seed = section.required("seed", "give the seed that the data are drawn from")?.seed()?;
+    Ok(teacher(n_examples, n_features, target, noise, &mut Seed::new(seed).generator("teacher")))
+}
+
+fn inline(section: &Section<'_>, check_label: LabelCheck<'_>) -> Result<Dataset, ProblemError> {
+    let shape = "give one array of features per example, as [[0.5, -1.0], [2.0, 0.25]]";
+    let entry = section.required("inputs", shape)?;
+    let rows = entry.items(shape)?;
+    let mut examples: Vec<Vec<f64>> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // The first row decides how many features there are.
+        let expected = examples.first().map(Vec::len);
+        let what = format!("the features of example {}, as many as the first has", examples.len());
+        examples.push(row.numbers(expected, &what)?);
+    }
+    let n_features = examples.first().map_or(0, Vec::len);
+    if n_features == 0 {
+        return Err(entry.fault("holds no numbers", shape));
+    }
+    let labels = section.required("labels", "give one label per example, in the order of the inputs")?;
+    let values = labels.numbers(Some(examples.len()), "one label per example")?;
+    for (label, at) in values.iter().zip(labels.items("")?) {
+        check_label(*label).map_err(|why| at.fault(why, FIT_LABELS))?;
+    }
+    let inputs = (0..n_features).flat_map(|j| examples.iter().map(move |example| example[j])).collect();
+    Dataset::new(inputs, examples.len(), n_features, values)
+        .map_err(|error| entry.fault(error.to_string(), "give finite numbers"))
+}
+
+pub(super) const BATCH_KEYS: [&str; 2] = ["kind", "batch-size"];
+
+/// Reads `[minibatches]`; without the section z is all of the data.
+pub(super) fn minibatches(section: Option<Section<'_>>, n_examples: usize) -> Result<Minibatches, ProblemError> {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Kind {
+        Full,
+        Partition,
+        Subsets,
+    }
+    const OPTIONS: [(&str, Kind); 3] =
+        [("full", Kind::Full), ("partition", Kind::Partition), ("subsets", Kind::Subsets)];
+    let Some(section) = section else { return Ok(Minibatches::full(n_examples)) };
+    let kind = section.required("kind", "give \"full\", \"partition\" or \"subsets\"")?.choice(&OPTIONS)?;
+    if kind == Kind::Full {
+        section.refuse("batch-size", "the full batch has all examples")?;
+        return Ok(Minibatches::full(n_examples));
+    }
+    let entry = section.required("batch-size", "give the number of examples of a minibatch")?;
+    let size = entry.count(1, n_examples)?;
+    let made = match kind {
+        Kind::Subsets => Minibatches::subsets(n_examples, size),
+        _ => Minibatches::partition((0..n_examples).collect(), size),
+    };
+    made.map_err(|error| entry.fault(error.to_string(), "change the batch size or the number of examples"))
+}

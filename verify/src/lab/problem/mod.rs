@@ -1,0 +1,119 @@
+//! Problem files: a network, its data and its parameters in TOML, for [`crate::lab::inspect`] and the constants. The format is
+//! described in `docs/problem-file.md`, with examples in `examples/problems/`.
+//!
+//! ```
+//! use ratecheck::loss::{Formula, Loss, Over, Setting};
+//! use ratecheck_verify::lab::problem::Problem;
+//! let text = r#"
+//!     [network]
+//!     widths = [1, 1]
+//!     normalisation = "smoothed-batch-norm"
+//!     epsilon = 0.1
+//!     objective = "logistic"
+//!
+//!     [data]
+//!     kind = "inline"
+//!     inputs = [[0.3], [-1.0], [0.8], [2.0]]
+//!     labels = [1, -1, 1, -1]
+//!
+//!     [parameters]
+//!     weights = [[[0.5]]]
+//! "#;
+//! let problem = Problem::parse(text, "one.toml".as_ref())?;
+//! assert_eq!(problem.theta, Some(vec![0.5, 1.0, 0.0])); // w, gamma, beta
+//!
+//! let error = Problem::parse("[network]\nwidth = [1, 1]\n", "two.toml".as_ref()).unwrap_err();
+//! assert_eq!(error.to_string(), "two.toml:2: network.width: unknown key; did you mean `widths`?");
+//! # Ok::<(), ratecheck_verify::lab::problem::ProblemError>(())
+//! ```
+
+mod builtin;
+mod csv;
+mod data;
+mod document;
+mod error;
+mod network;
+mod parameters;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ratecheck::curvature::{Exact, Smoothness};
+use ratecheck::loss::Loss;
+use ratecheck::network::Network;
+
+pub use builtin::{Builtin, INSTANCES, builtin};
+pub(crate) use csv::line_at;
+pub use error::{ProblemError, nearest};
+pub use network::Described;
+
+pub(crate) use document::{Document, Entry, Section, text_of};
+pub(crate) use network::{NORMALISATION_KEYS, normalisation, normalisation_in_a_word};
+
+/// The sections of a problem file.
+pub(crate) const SECTIONS: [&str; 5] = ["network", "data", "minibatches", "parameters", "domain"];
+const DOMAIN_KEYS: [&str; 1] = ["radius"];
+
+/// A loss, a point, and the domain of g: what a problem file or a built-in instance says.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// For tables: the name of the file without its extension, or of the instance.
+    pub name: String,
+    /// The loss.
+    pub loss: Arc<dyn Loss>,
+    /// The same, if it is a network of the engine.
+    pub network: Option<Arc<Network>>,
+    /// The parameters, if they are given.
+    pub theta: Option<Vec<f64>>,
+    /// K: g lies in the ball ||g|| <= K.
+    pub radius: Option<f64>,
+    /// The constants of section 2.4, where a closed form has them.
+    pub exact: Option<Smoothness<Exact>>,
+}
+
+impl Problem {
+    /// Reads a problem file. Other files that it names are looked for beside it.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or something in it is not as `docs/problem-file.md` says.
+    pub fn read(path: &Path) -> Result<Self, ProblemError> {
+        let text = text_of(path, "give a problem file in TOML, as docs/problem-file.md describes it")?;
+        Self::parse(&text, path)
+    }
+
+    /// The problem in the text of a problem file; `path` is shown in errors, and the files it names are beside it.
+    ///
+    /// # Errors
+    /// As [`Problem::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ProblemError> {
+        let document = Document { path, text };
+        let table = document.parse()?;
+        let root = Section::root(document, &table, &SECTIONS)?;
+        let name = path.file_stem().map_or_else(|| "problem".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        Self::in_section(&root, path.parent().unwrap_or_else(|| Path::new("")), name)
+    }
+
+    /// The problem whose sections are those of `root`; the files it names are looked for in `directory`.
+    pub(crate) fn in_section(root: &Section<'_>, directory: &Path, name: String) -> Result<Self, ProblemError> {
+        let architecture_of = root.section("network", &network::KEYS)?;
+        let architecture_of =
+            architecture_of.ok_or_else(|| root.missing("network", "describe the network in [network]"))?;
+        let architecture = network::read(&architecture_of)?;
+        let data_of = root.section("data", &data::KEYS)?;
+        let data_of = data_of.ok_or_else(|| root.missing("data", "say in [data] what the network is evaluated on"))?;
+        let outputs = architecture.widths[architecture.widths.len() - 1];
+        let check_label = |label: f64| architecture.objective.check_label(outputs, label);
+        let dataset = data::read(&data_of, directory, &check_label)?;
+        let z = data::minibatches(root.section("minibatches", &data::BATCH_KEYS)?, dataset.n_examples())?;
+        let network =
+            Network::new(architecture, dataset, z).map_err(|error| network::locate(&architecture_of, &error))?;
+        let parameters_of = root.section("parameters", &parameters::KEYS)?;
+        let theta = parameters_of.map(|section| parameters::read(&section, &network)).transpose()?;
+        let radius = match root.section("domain", &DOMAIN_KEYS)? {
+            Some(section) => Some(section.required("radius", "give K of ||g|| <= K")?.positive()?),
+            None => None,
+        };
+        let network = Arc::new(network);
+        Ok(Self { name, loss: network.clone(), network: Some(network), theta, radius, exact: None })
+    }
+}

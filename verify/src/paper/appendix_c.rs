@@ -1,0 +1,81 @@
+//! Networks that meet the hypotheses of appendix C: smoothed BN, a smooth activation, weight decay on g.
+
+use ratecheck::data::{Dataset, Target, teacher};
+use ratecheck::loss::Minibatches;
+use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+
+use crate::claim::evidence::{Context, Unevaluated};
+use crate::claim::instances::{Subject, at_random};
+
+/// A network with smoothed BN on a teacher's data, at random parameters.
+pub(crate) struct Plan {
+    /// Shown as the instance, and names its random numbers.
+    pub(crate) name: &'static str,
+    /// Inputs, hidden units, outputs.
+    pub(crate) widths: &'static [usize],
+    /// The activation.
+    pub(crate) activation: Activation,
+    /// The smoothing.
+    pub(crate) epsilon: f64,
+    /// lambda.
+    pub(crate) weight_decay: f64,
+    /// The number of examples, and of those in a minibatch.
+    pub(crate) examples: (usize, usize),
+}
+
+impl Plan {
+    /// The network: logistic for one output, cross-entropy for more. Equal sizes of the set and the minibatch mean the full batch.
+    ///
+    /// # Errors
+    /// If the sizes do not fit.
+    pub(crate) fn build(&self, context: &Context) -> Result<Subject, Unevaluated> {
+        let seed = context.seed.child(self.name);
+        let outputs = self.widths[self.widths.len() - 1];
+        let (target, objective) = match outputs {
+            1 => (Target::Binary, Objective::Logistic),
+            k => (Target::Classes(k), Objective::CrossEntropy),
+        };
+        let (n_examples, batch_size) = self.examples;
+        let data = teacher(n_examples, self.widths[0], target, 0.1, &mut seed.generator("data"));
+        let z = Minibatches::partition((0..n_examples).collect(), batch_size)?;
+        let network = self.network(data, objective, z)?;
+        Ok(at_random(self.name, network, &mut seed.generator("theta")))
+    }
+
+    fn network(&self, data: Dataset, objective: Objective, z: Minibatches) -> Result<Network, Unevaluated> {
+        let architecture = Architecture {
+            widths: self.widths.to_vec(),
+            normalisation: Normalisation::SmoothedBatchNorm { epsilon: self.epsilon },
+            activation: self.activation,
+            objective,
+            weight_decay: self.weight_decay,
+        };
+        Ok(Network::new(architecture, data, z)?)
+    }
+}
+
+/// One logistic neuron on x = (1, -1, 1, -1) with epsilon = 1 and the given labels and minibatches of two; theta = (w, gamma, beta)
+/// starts at (1, 0, `shift`).
+///
+/// # Errors
+/// If the labels are not -1 and +1.
+pub(crate) fn neuron(
+    name: &str,
+    labels: [f64; 4],
+    batch_size: usize,
+    weight_decay: f64,
+    shift: f64,
+) -> Result<Subject, Unevaluated> {
+    let plan = Plan {
+        name: "neuron",
+        widths: &[1, 1],
+        activation: Activation::Tanh,
+        epsilon: 1.0,
+        weight_decay,
+        examples: (4, batch_size),
+    };
+    let data = Dataset::new(vec![1.0, -1.0, 1.0, -1.0], 4, 1, labels.to_vec())?;
+    let z = Minibatches::partition((0..4).collect(), batch_size)?;
+    let network = plan.network(data, Objective::Logistic, z)?;
+    Ok(Subject { name: name.to_owned(), network, theta: vec![1.0, 0.0, shift], z: (0..4).collect() })
+}

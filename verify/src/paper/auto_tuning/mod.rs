@@ -1,0 +1,133 @@
+//! What the two claims on auto-tuning share: the three ways of descending that appendix D compares, on the same networks.
+
+pub(crate) mod decades;
+
+use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, spectral_norm};
+use ratecheck::data::{Target, teacher};
+use ratecheck::descent::{Record, StepRule, Trace};
+use ratecheck::loss::{Minibatches, Setting};
+use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+use ratecheck::random::Seed;
+
+use crate::claim::evidence::{Check, Standing, Unevaluated};
+use crate::claim::plot::{Axis, Plot, Series};
+
+/// How a network is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Plain (stochastic) gradient descent on a normalised network: the paper's process.
+    Plain,
+    /// Every step is followed by bringing each block back to its norm, so the effective rate cannot tune itself.
+    Projected,
+    /// Plain steps on the same network without its normalisation.
+    Unnormalised,
+}
+
+impl Way {
+    /// The rule of a step.
+    pub(crate) fn rule(self) -> StepRule {
+        if self == Self::Projected { StepRule::Projected } else { StepRule::Gradient }
+    }
+
+    /// Smoothed batch normalisation, or none.
+    pub(crate) fn normalisation(self, epsilon: f64) -> Normalisation {
+        match self {
+            Self::Plain | Self::Projected => Normalisation::SmoothedBatchNorm { epsilon },
+            Self::Unnormalised => Normalisation::None,
+        }
+    }
+
+    /// As plots name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "batch-normalised",
+            Self::Projected => "projected",
+            Self::Unnormalised => "not normalised",
+        }
+    }
+}
+
+/// 5-4-1 on a noisy teacher: the catalogue's network. lambda = 0.03 keeps the premise on eta_g = 0.2, with a factor 2 to spare, for all of twenty
+/// draws of the data (lambda = 0.01 and eta_g = 0.3 do not).
+pub(crate) fn teacher_network(way: Way, z: Minibatches, seed: &Seed) -> Result<Network, Unevaluated> {
+    let architecture = Architecture {
+        widths: vec![5, 4, 1],
+        normalisation: way.normalisation(0.3),
+        activation: Activation::Tanh,
+        objective: Objective::Logistic,
+        weight_decay: 3e-2,
+    };
+    let data = teacher(48, 5, Target::Binary, 0.1, &mut seed.generator("data"));
+    Ok(Network::new(architecture, data, z)?)
+}
+
+/// `count` starting points of a network.
+pub(crate) fn starts(network: &Network, count: usize, seed: &Seed) -> Vec<Vec<f64>> {
+    (0..count).map(|k| network.initialise(&mut seed.generator(&format!("start-{k}")))).collect()
+}
+
+/// Every step from 0 to T must have been made; a run that left the finite numbers lacks the rest.
+pub(crate) fn no_divergence(check: &mut Check, at: &str, trace: &Trace, n_steps: u64) -> bool {
+    let Some(divergence) = trace.divergence else { return true };
+    check.at_most(format!("{at}: {divergence}; steps not made"), (n_steps - divergence.step) as f64, 0.0, 0.0);
+    false
+}
+
+/// ||Hess_gg F_z|| at theta~, for the first minibatch z: a lower bound of L^gg.
+pub(crate) fn curvature_in_g(network: &Network, theta: &[f64], seed: &Seed) -> f64 {
+    let unit = network.parameters().theta_unit(theta);
+    let Some(z) = network.minibatches().finite().and_then(|mut batches| batches.next()) else { return f64::NAN };
+    let mut block = BlockOperator::new(network, z, &unit, Part::G, Part::G);
+    spectral_norm(&mut block, &SpectralOptions { tolerance: 1e-3, ..SpectralOptions::default() }, seed).value
+}
+
+/// Records the premise eta_g = 2(1 - c)/L^gg with c >= 1/2, that is eta_g L^gg <= 1, by a sampled L^gg. Twice the sampled
+/// value must still be admissible, since sampling underestimates.
+pub(crate) fn eta_g_is_admissible(check: &mut Check, instance: &str, eta_g: f64, sampled: f64) {
+    let standing = if 2.0 * eta_g * sampled <= 1.0 { Standing::Assumed } else { Standing::NotMet };
+    check.hypothesis(
+        format!("η_g ≤ 2(1-c)/L^gg with c = 1/2, on {instance}"),
+        standing,
+        format!(
+            "η_g = {eta_g}; the largest ‖∇²_gg F_z‖ (first z) at the starts and ends of the runs is {sampled:.3}, so 1/L^gg is \
+                 {:.2} at most",
+            1.0 / sampled
+        ),
+    );
+}
+
+/// S_t / t, the mean squared gradient over the steps before t.
+pub(crate) fn mean_square(record: &Record) -> f64 {
+    record.running.as_ref().map_or(f64::NAN, |r| (r.sum_grad_v_sq + r.sum_grad_g_sq) / record.t as f64)
+}
+
+/// (t, sqrt(S_t / t)).
+pub(crate) fn running_average(trace: &Trace) -> (Vec<f64>, Vec<f64>) {
+    trace.records.iter().filter(|r| r.t > 0).map(|r| (r.t as f64, mean_square(r).sqrt())).unzip()
+}
+
+/// The largest number; NaN if there is one.
+pub(crate) fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().fold(f64::NEG_INFINITY, |max, x| if x <= max || max.is_nan() { max } else { x })
+}
+
+/// The arithmetic mean.
+pub(crate) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len() as f64;
+    values.sum::<f64>() / n
+}
+
+/// A plot without references, on logarithmic axes.
+pub(crate) fn log_log(id: &str, title: &str, caption: &str, x: &str, y: &str, series: Vec<Series>) -> Plot {
+    Plot {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        caption: caption.to_owned(),
+        x: Axis::log(x),
+        y: Axis::log(y),
+        series,
+        references: Vec::new(),
+        window: None,
+        noise_floor: None,
+    }
+}

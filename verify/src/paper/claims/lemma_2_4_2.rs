@@ -1,0 +1,135 @@
+//! Lemma 2.4 (2): a step of (stochastic) gradient descent lengthens every scale-invariant block by its squared length.
+
+use ratecheck::descent::{Schedule, StepRule, Stepper};
+use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
+use ratecheck::network::{Activation, Network, Normalisation};
+use ratecheck::parameters::norm_sq;
+
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
+
+/// See the module's first line.
+pub(super) struct Lemma242;
+
+static STATEMENT: Statement = Statement {
+    id: "lemma-2.4.2",
+    title: "Lemma 2.4, part 2",
+    plain: "A gradient step adds the squared length of the step to the squared norm of the weights, which therefore never shrink.",
+    formula: "‖w_{t+1}‖² = ‖w_t‖² + η²‖∇_{w_t}F_{z_t}(θ_t)‖² = ‖w_t‖² + (η²/‖w_t‖²)‖∇_{v_t}F_{z_t}(θ̃_t)‖²",
+    latex: &[
+        r"\|w_{t+1}\|^2=\|w_t\|^2+\eta^2\,\|\nabla_{w_t}F_{z_t}(\theta_t)\|^2=\|w_t\|^2+\frac{\eta^2}{\|w_t\|^2}\,\|\nabla_{v_t}F_{z_t}(\tilde\theta_t)\|^2",
+    ],
+    printed_at: "section 2.5, Lemma 2.4",
+    kind: Kind::Identity,
+    origin: Origin::Paper,
+    hypotheses: &["F_z is scale invariant in w", "the step is plain (stochastic) gradient descent (4)"],
+    measured: "both equalities, block by block, along runs with learning rates 0.01, 1 and 100 on networks under eight \
+               normalisations, on two with layers of filters and pooling (full batch), and on the digits network (minibatches)",
+    tolerance: "the step's and the norms' roundings, 16u(‖w‖ + ‖step‖)² per sum of d terms up to d = 64, plus 64u for ⟨w, step⟩ \
+                (Lemma 2.4, part 1): 128u(‖w‖ + ‖step‖)²; for the second equality, the same with the gradient at θ̃ (Lemma 2.2)",
+    does_not_show: "that the growth slows down: that is what Theorems 3.1 and 4.2 need",
+};
+
+impl Claim for Lemma242 {
+    fn statement(&self) -> &'static Statement {
+        &STATEMENT
+    }
+
+    fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
+        let steps = context.pick([5, 20, 100, 1000]);
+        let mut check = Check::new();
+        for (name, normalisation) in INVARIANT {
+            let subject = small(name, normalisation, Activation::Tanh, context);
+            for eta in [0.01, 1.0, 100.0] {
+                follow(&mut check, name, &subject.network, &subject.theta, eta, steps, StepRule::Gradient, context)?;
+            }
+        }
+        for (name, normalisation, activation) in FILTERS {
+            let subject = filters(name, normalisation, activation, context);
+            for eta in [0.01, 1.0, 100.0] {
+                follow(&mut check, name, &subject.network, &subject.theta, eta, steps, StepRule::Gradient, context)?;
+            }
+        }
+        let digits = digits_subject(512, context);
+        let minibatches = Minibatches::partition((0..512).collect(), 32)?;
+        let network = digits.network.with_minibatches(minibatches);
+        for eta in [0.01, 1.0, 100.0] {
+            follow(&mut check, &digits.name, &network, &digits.theta, eta, steps, StepRule::Gradient, context)?;
+        }
+        Ok(Evidence::new(check))
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        vec![
+            Control {
+                name: "projected SGD",
+                breaks: "each block is brought back to its norm",
+                run: |c| broken(c, StepRule::Projected),
+            },
+            Control {
+                name: "sign steps",
+                breaks: "the block moves against the sign of its gradient",
+                run: |c| broken(c, StepRule::Sign),
+            },
+            Control {
+                name: "Adam",
+                breaks: "the block moves by Adam, with b_1 = 0.9 and b_2 = 0.999",
+                run: |c| broken(c, StepRule::Adam { b_1: 0.9, b_2: 0.999 }),
+            },
+            Control {
+                name: "weight decay on w",
+                breaks: "the block also decays by 1e-3·w",
+                run: |c| broken(c, StepRule::Decay { lambda: 1e-3 }),
+            },
+        ]
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // a run has that many ingredients
+fn follow(
+    check: &mut Check,
+    name: &str,
+    network: &Network,
+    theta_0: &[f64],
+    eta: f64,
+    steps: usize,
+    rule: StepRule,
+    context: &Context,
+) -> Result<(), Unevaluated> {
+    let layout = network.parameters();
+    let schedule = Schedule::constant(eta)?;
+    let generator = context.generator(&format!("{name}/{eta}"));
+    let mut stepper =
+        Stepper::new(network, theta_0, rule, schedule, Schedule::constant(0.05)?, generator).keeping_theta_before();
+    let mut permutation = Vec::new();
+    let mut draws = context.generator(&format!("{name}/{eta}/z"));
+    let mut work = Workspace::default();
+    let mut at_unit = vec![0.0; theta_0.len()];
+    for t in 0..steps {
+        let z = network.minibatches().draw(&mut draws, &mut permutation);
+        stepper.step_with(z)?;
+        let before = stepper.theta_before().ok_or_else(|| Unevaluated("theta is not kept".to_owned()))?;
+        network.sample_gradient(z, &layout.theta_unit(before), &mut at_unit, &mut work);
+        for (i, block) in layout.blocks().iter().enumerate() {
+            let range = block.range.clone();
+            let grad = &stepper.gradient()[range.clone()];
+            let n_before = layout.w_norm_sq(before, i);
+            let n_after = norm_sq(&stepper.theta()[range.clone()]);
+            let step_sq = eta * eta * norm_sq(grad);
+            let tolerance = 128.0 * U * (n_before.sqrt() + step_sq.sqrt()).powi(2);
+            let at = format!("{name} · η = {eta}, t = {t}, {}", block.name);
+            check.identity(&at, (n_after - n_before - step_sq).abs(), tolerance);
+            let intrinsic = eta * eta / n_before * norm_sq(&at_unit[range]);
+            check.identity(format!("{at} (second equality)"), (n_after - n_before - intrinsic).abs(), 4.0 * tolerance);
+        }
+    }
+    Ok(())
+}
+
+fn broken(context: &Context, rule: StepRule) -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Tanh, context);
+    debug_assert!(matches!(INVARIANT[0].1, Normalisation::SmoothedBatchNorm { .. }));
+    follow(&mut check, "smoothed BN row", &subject.network, &subject.theta, 1.0, 2, rule, context)?;
+    Ok(check)
+}

@@ -1,0 +1,222 @@
+//! Lemma B.4 with (22) and (23): the terms of Lemma B.2 on every path.
+//!
+//! The effective rate e_t = eta_{w,t}/n_t does not increase, so it can be replaced by its last value (22). That weight is random, but
+//! Lemma B.3 bounds it from below by a number that is not. The second sum is Lemma B.1's, with n_t for A_t (23).
+
+use std::f64::consts::PI;
+
+use ratecheck::bounds::{lemma_b1_sharp, lemma_b4};
+use ratecheck::loss::{Formula, Minibatches, closed::ProblemJ};
+use ratecheck::parameters::{Parameters, dot};
+use ratecheck::scalar::Scalar;
+use rayon::prelude::*;
+
+use crate::claim::closest::Closest;
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::instances::U;
+use crate::paper::slack;
+use crate::paper::stochastic::{Case, ETA_G, Losses, Mean, bounded};
+
+/// See the module's first line.
+pub(super) struct LemmaB4;
+
+static STATEMENT: Statement = Statement {
+    id: "lemma-b.4",
+    title: "Lemma B.4",
+    plain: "Along every path of stochastic gradient descent the effective learning rate never increases, and what noise can cost \
+            grows with the logarithm of the norm only.",
+    formula: "e_{t+1} ≤ e_t = η_{w,t}/‖w_t‖²;   (22) Σ_{t<T} e_t‖∇_v L_t‖² ≥ e_T Σ_{t<T}‖∇_v L_t‖²;   \
+              (23) Σ_{t<T} (η_{w,t}²/‖w_t‖²)‖∇_w F_t‖² ≤ log₂(‖w_T‖²/‖w_0‖²) + 1 + 2η_w²L_A²/‖w_0‖⁴;   \
+              Σ_{t<T} η_{g,t}‖∇_g L_t‖² ≥ η_g T^(-1/2) Σ_{t<T}‖∇_g L_t‖²",
+    latex: &[
+        r"e_{t+1}\le e_t=\frac{\eta_{w,t}}{\|w_t\|^2},\qquad\sum_{t<T}e_t\|\nabla_vL_t\|^2\ge e_T\sum_{t<T}\|\nabla_vL_t\|^2\qquad(22)",
+        r"\sum_{t<T}\frac{\eta_{w,t}^2}{\|w_t\|^2}\|\nabla_wF_t\|^2\le\log_2\frac{\|w_T\|^2}{\|w_0\|^2}+1+\frac{2\eta_w^2L_A^2}{\|w_0\|^4}\qquad(23)",
+        r"\sum_{t<T}\eta_{g,t}\|\nabla_gL_t\|^2\ge\eta_gT^{-1/2}\sum_{t<T}\|\nabla_gL_t\|^2",
+    ],
+    printed_at: "appendix B, Lemma B.4, equations (22) and (23)",
+    kind: Kind::Inequality,
+    origin: Origin::Paper,
+    hypotheses: &[
+        "η_{w,t} = η_w(t+1)^(-α), 0 ≤ α ≤ 1/2; η_{g,t} = η_g(t+1)^(-1/2)",
+        "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
+    ],
+    measured: "all four at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = 0.01, 1, 100 on problem J and on a network \
+               3-4-1, with L_A = L and L_A = πL; of each run the comparison with the least room; \
+               every inequality of the proof by itself, with its part of the gap",
+    tolerance: "a step changes ‖w‖² by up to 36u, and a sum by 3u a term: (44T + 32)u of the larger side",
+    does_not_show: "that the logarithm is attained with base 2: with the natural one and B/a_0 = η_w²L_A²/‖w_0‖⁴ alone (23) holds too \
+                    (lemma-b.1-sharp), and that form is nearly used up",
+};
+
+const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
+const ETAS: [f64; 3] = [0.01, 1.0, 100.0];
+
+/// What the sum of (23) is made of, and what bounds it.
+#[derive(Clone, Copy, PartialEq)]
+enum Reading {
+    Corrected,
+    /// eta^2/||v||^2 for eta^2/||w||^4 (E13).
+    UnitNorm,
+    /// Without 2 eta_w^2 LA^2/n_0^2.
+    WithoutFirstStep,
+    /// Nothing but e_{t+1} <= e_t.
+    RateAlone,
+}
+
+/// The largest share used of (22), of (23) and of (23) in its sharper form, and the largest ||grad_v F_z||/LA.
+#[derive(Clone, Copy, Default)]
+struct Found([f64; 4]);
+
+impl Claim for LemmaB4 {
+    fn statement(&self) -> &'static Statement {
+        &STATEMENT
+    }
+
+    fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
+        let steps = context.pick([1_000, 20_000, 200_000, 2_000_000]);
+        let losses = Losses::new(context)?;
+        let grid: Vec<(f64, f64)> = ALPHAS.iter().flat_map(|&a| ETAS.map(|e| (a, e))).collect();
+        let found: Vec<_> = grid
+            .par_iter()
+            .map(|&(alpha, eta_w)| -> Result<_, Unevaluated> {
+                let mut check = Check::new();
+                let j = follow(&mut check, &losses.problem_j(eta_w, alpha, steps), Reading::Corrected, context)?;
+                let net = follow(&mut check, &losses.network(eta_w, alpha, steps / 100), Reading::Corrected, context)?;
+                Ok((check, [j, net]))
+            })
+            .collect();
+        let mut evidence = Evidence::default();
+        let mut most = [Found::default(); 2];
+        for found in found {
+            let (check, found) = found?;
+            evidence.check.merge(check);
+            for (most, found) in most.iter_mut().zip(found) {
+                most.0.iter_mut().zip(found.0).for_each(|(a, b)| *a = a.max(b));
+            }
+        }
+        for (name, Found([weight, log, sharp, gradient])) in ["problem J", "network 3-4-1"].into_iter().zip(most) {
+            bounded(&mut evidence.check, name, gradient);
+            let note = "largest over every T, α and η_w; 1 would be sharp";
+            evidence.observe(format!("{name}: (22), smaller/larger side"), weight, note);
+            evidence.observe(format!("{name}: (23), sum/bound"), log, note);
+            evidence.observe(format!("{name}: (23) with ln and η_w²L_A²/‖w_0‖⁴, sum/bound"), sharp, note);
+        }
+        slack::stochastic::lemma_b_4(&mut evidence, context)?;
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        vec![
+            Control {
+                name: "η²/‖v‖² as printed",
+                breaks: "the sum of (23) is read with ‖v‖² = 1 for ‖w‖⁴ (E13)",
+                run: |context| broken(1.0, 10_000, Reading::UnitNorm, context),
+            },
+            Control {
+                name: "(23) without the first step's term",
+                breaks: "2η_w²L_A²/‖w_0‖⁴ is left out, with η_w = 100",
+                run: |context| broken(100.0, 100, Reading::WithoutFirstStep, context),
+            },
+            Control {
+                name: "weight decay on w",
+                breaks: "F + ‖w‖²/20: norms shrink, and the effective rate increases",
+                run: |context| {
+                    let losses = Losses::new(context)?;
+                    let case = losses.problem_j(1.0, 0.0, 100);
+                    let loss = Decayed(ProblemJ::default());
+                    let start: Vec<f64> = case.theta_0.iter().map(|x| 10.0 * x).collect();
+                    let case = Case {
+                        name: "problem J, decayed",
+                        loss: &loss,
+                        theta_0: &start,
+                        l_a: case.l_a,
+                        rule: case.rule,
+                        eta_w: case.eta_w,
+                        alpha: case.alpha,
+                        steps: case.steps,
+                    };
+                    let mut check = Check::new();
+                    follow(&mut check, &case, Reading::RateAlone, context)?;
+                    Ok(check)
+                },
+            },
+        ]
+    }
+}
+
+/// Problem J plus ||w||^2/20: no longer scale invariant.
+struct Decayed(ProblemJ);
+
+impl Formula for Decayed {
+    fn layout(&self) -> &Parameters {
+        self.0.layout()
+    }
+    fn distribution(&self) -> &Minibatches {
+        self.0.distribution()
+    }
+    fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
+        let w = &theta[self.0.layout().block(0)];
+        self.0.value(z, theta) + dot(w, w).scale(0.05)
+    }
+}
+
+fn broken(eta_w: f64, steps: u64, reading: Reading, context: &Context) -> Result<Check, Unevaluated> {
+    let (mut check, losses) = (Check::new(), Losses::new(context)?);
+    follow(&mut check, &losses.problem_j(eta_w, 0.0, steps), reading, context)?;
+    Ok(check)
+}
+
+/// Compares at every T of one run.
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
+    let &Case { name, eta_w, alpha, steps, .. } = case;
+    let n_start = case.n_start();
+    let m = n_start.len();
+    let none = || vec![Closest::NONE; m];
+    let (mut falling, mut weight, mut log, mut log_printed) = (none(), none(), none(), none());
+    let (mut g, mut weighted_g, mut sum_g) = (Closest::NONE, 0.0, 0.0);
+    let (mut weighted, mut plain, mut increments) = (vec![0.0; m], vec![0.0; m], vec![0.0; m]);
+    let mut found = Found::default();
+    let generator = || context.generator(&format!("{name}/{eta_w}/{alpha}"));
+    found.0[3] = case.follow(Mean::Looked, generator(), |moment| {
+        let t = moment.t + 1;
+        for i in 0..m {
+            let (n, next) = (moment.n[0][i], moment.n[1][i]);
+            let (rate, rate_next) = (moment.eta_w[0] / n, moment.eta_w[1] / next);
+            falling[i].keep(t, rate_next, rate);
+            weighted[i] += rate * moment.mean[i];
+            plain[i] += moment.mean[i];
+            weight[i].keep(t, rate_next * plain[i], weighted[i]);
+            let step = moment.eta_w[0] * moment.eta_w[0] * moment.grad_w_sq[i];
+            // eta^2 ||grad_v F||^2 = eta^2 n ||grad_w F||^2.
+            increments[i] += if reading == Reading::UnitNorm { step * n } else { step / n };
+            let l_a = if reading == Reading::WithoutFirstStep { 0.0 } else { case.l_a[i] };
+            log[i].keep(t, increments[i], lemma_b4(eta_w, l_a, n_start[i], next));
+            log_printed[i].keep(t, increments[i], lemma_b4(eta_w, PI * l_a, n_start[i], next));
+            let largest = (eta_w * case.l_a[i]).powi(2) / n_start[i];
+            // A_{T-1} is n_{T-1}: the norm before the last step.
+            found.0[2] = found.0[2].max(increments[i] / lemma_b1_sharp(n_start[i], largest, n));
+        }
+        weighted_g += moment.eta_g * moment.mean_g;
+        sum_g += moment.mean_g;
+        g.keep(t, ETA_G / (t as f64).sqrt() * sum_g, weighted_g);
+    })?;
+    let rounding = (44.0 * steps as f64 + 32.0) * U;
+    for (i, block) in case.loss.parameters().blocks().iter().enumerate() {
+        let run = format!("{name} · α = {alpha}, η_w = {eta_w}, {}", block.name);
+        let replay = |t| case.replay(generator(), t).map(|run| run.rates(i));
+        falling[i].replayed(check, &format!("{run}, effective rate after/before"), rounding, replay);
+        if reading == Reading::RateAlone {
+            continue;
+        }
+        let replay = |t| case.replay(generator(), t).map(|run| run.weighted(i));
+        weight[i].replayed(check, &format!("{run}, (22)"), rounding, replay);
+        log[i].record(check, &format!("{run}, (23), L_A = L"), rounding);
+        log_printed[i].record(check, &format!("{run}, (23), L_A = πL"), rounding);
+        found.0[0] = found.0[0].max(weight[i].ratio());
+        found.0[1] = found.0[1].max(log[i].ratio());
+    }
+    if reading != Reading::RateAlone {
+        g.record(check, &format!("{name}, the part of g · α = {alpha}, η_w = {eta_w}"), rounding);
+    }
+    Ok(found)
+}

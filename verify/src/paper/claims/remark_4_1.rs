@@ -1,0 +1,193 @@
+//! Remark 4.1: for alpha > 1/2 the norms stay bounded, so the effective learning rate falls as T^(-alpha), like eta_{w,T}.
+//!
+//! The lower bound holds because ||w_T||^4 <= n_0^2 + H_T(2 alpha) D (Lemma B.3), where H_T stays below zeta(2 alpha) for
+//! alpha > 1/2. It needs LA with ||grad_v F_z|| <= LA for every F_z at every point of the run: L^vv of every F_z will do (the
+//! Euler identities), pi L^vv is printed. The two losses with such an LA are in [`crate::paper::stochastic`].
+
+use std::f64::consts::PI;
+
+use ratecheck::bounds::{d_w, remark_4_1};
+use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
+use rayon::prelude::*;
+
+use crate::claim::closest::Closest;
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::instances::U;
+use crate::paper::stochastic::{Case, Losses, Mean, bounded};
+
+/// See the module's first line.
+pub(super) struct Remark41;
+
+static STATEMENT: Statement = Statement {
+    id: "remark-4.1",
+    title: "Remark 4.1",
+    plain: "If the learning rate decays faster than T^(-1/2), batch normalisation cannot make up for it: the effective learning \
+            rate decays at the same speed.",
+    formula: "α > 1/2:  η_{w,T}/√(n₀² + ζ(2α)D) ≤ η_{w,T}/‖w_T‖² ≤ η_{w,T}/n₀,  η_{w,T} = η_w(T+1)^(-α), \
+              D = 2η_w²L_A² + η_w⁴L_A⁴/n₀²",
+    latex: &[
+        r"\alpha>\tfrac12:\qquad\frac{\eta_{w,T}}{\sqrt{n_0^2+\zeta(2\alpha)\,D}}\le\frac{\eta_{w,T}}{\|w_T\|^2}\le\frac{\eta_{w,T}}{n_0}",
+        r"\eta_{w,T}=\eta_w(T+1)^{-\alpha},\qquad D=2\eta_w^2L_A^2+\frac{\eta_w^4L_A^4}{n_0^2}",
+    ],
+    printed_at: "section 4.2, Remark 4.1",
+    kind: Kind::Inequality,
+    origin: Origin::Paper,
+    hypotheses: &[
+        "α > 1/2",
+        "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
+        "η_g ≤ 1 (problem J), η_gλ ≤ 1",
+    ],
+    measured: "both bounds at every T ≥ 1 of stochastic runs with α = 0.6, 3/4 and 1 and η_w = 0.01, 1 and 100, on problem J (exact \
+               constants) and on a network 3-4-1 on a teacher (proved constants), with L_A = L and with L_A = πL; each \
+               comparison is the one with the least room over all T of a run",
+    tolerance: "rounding alone: a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), a \
+                comparison has a few roundings more: (36T + 16)u, relative",
+    does_not_show: "that a rate which falls as T^(-α) with α > 1/2 slows convergence down",
+};
+
+/// What the two sides are formed from.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// The effective rate is eta_{w,T}/n_T; the text prints 1/n_T.
+    with_eta: bool,
+    /// zeta(2 alpha), whatever alpha is.
+    zeta: f64,
+    /// D has its term of fourth order in eta_w.
+    fourth_order: bool,
+}
+
+impl Reading {
+    fn corrected(alpha: f64) -> Self {
+        Self { with_eta: true, zeta: zeta(2.0 * alpha), fourth_order: true }
+    }
+}
+
+impl Claim for Remark41 {
+    fn statement(&self) -> &'static Statement {
+        &STATEMENT
+    }
+
+    fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
+        let steps = context.pick([2_000, 50_000, 500_000, 5_000_000]);
+        let losses = Losses::new(context)?;
+        let grid: Vec<(f64, f64)> = [0.6, 0.75, 1.0].iter().flat_map(|&a| [0.01, 1.0, 100.0].map(|e| (a, e))).collect();
+        let found: Vec<_> = grid
+            .par_iter()
+            .map(|&(alpha, eta_w)| {
+                let mut check = Check::new();
+                let reading = Reading::corrected(alpha);
+                let found = follow(&mut check, &losses.problem_j(eta_w, alpha, steps), reading, context)?;
+                let network = follow(&mut check, &losses.network(eta_w, alpha, steps / 50), reading, context)?;
+                Ok((check, found, network.gradient))
+            })
+            .collect::<Result<_, Unevaluated>>()?;
+        let mut evidence = Evidence::default();
+        let window = Window::new(steps as f64 / 100.0, steps as f64);
+        let mut nearest = [0.0_f64; 2];
+        let gradient =
+            found.iter().fold([0.0_f64; 2], |[j, n], (_, found, network)| [j.max(found.gradient), n.max(*network)]);
+        bounded(&mut evidence.check, "problem J", gradient[0]);
+        bounded(&mut evidence.check, "network 3-4-1", gradient[1]);
+        for (&(alpha, eta_w), (check, found, _)) in grid.iter().zip(found) {
+            evidence.check.merge(check);
+            nearest = [nearest[0].max(found.nearest[0]), nearest[1].max(found.nearest[1])];
+            let (t, e): (Vec<f64>, Vec<f64>) = found.rates.into_iter().unzip();
+            let slope = fit_power_law(&t, &e, window)?.slope;
+            evidence.observe(
+                format!("problem J, α = {alpha}, η_w = {eta_w}: slope of the effective rate"),
+                slope,
+                format!("tends to -α = -{alpha}; fitted on [T/100, T], T = {steps}"),
+            );
+        }
+        let note = "largest over every T, α and η_w; 1 would be sharp";
+        evidence.observe("problem J: lower bound/measured with L_A = L", nearest[0], note);
+        evidence.observe("problem J: lower bound/measured with L_A = πL", nearest[1], note);
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        vec![
+            Control {
+                name: "1/G_t as printed",
+                breaks: "the effective rate is read as 1/‖w_T‖², without η_{w,T} (E21)",
+                run: |context| {
+                    let reading = Reading { with_eta: false, ..Reading::corrected(1.0) };
+                    broken(context, 1.0, 1.0, reading, 1_000)
+                },
+            },
+            Control {
+                name: "α = 1/4",
+                breaks: "a schedule out of range, α = 1/4, with ζ(3/2) as if the sum of η_{w,t}² converged",
+                run: |context| broken(context, 0.01, 0.25, Reading::corrected(0.75), 10_000),
+            },
+            Control {
+                name: "constant rate",
+                breaks: "a schedule out of range, α = 0, with ζ(3/2) as if the sum of η_{w,t}² converged",
+                run: |context| broken(context, 0.01, 0.0, Reading::corrected(0.75), 10_000),
+            },
+            Control {
+                name: "D without η⁴",
+                breaks: "D is 2η_w²L_A² alone, while the first step at η_w = 100 is 100 times as long as w",
+                run: |context| {
+                    broken(context, 100.0, 0.75, Reading { fourth_order: false, ..Reading::corrected(0.75) }, 100)
+                },
+            },
+        ]
+    }
+}
+
+fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u64) -> Result<Check, Unevaluated> {
+    let losses = Losses::new(context)?;
+    let (mut check, case) = (Check::new(), losses.problem_j(eta_w, alpha, steps));
+    let found = follow(&mut check, &case, reading, context)?;
+    bounded(&mut check, case.name, found.gradient);
+    Ok(check)
+}
+
+/// The effective rate of the first block at some horizons, and how near the lower bounds with L and pi L came to it.
+struct Found {
+    rates: Vec<(f64, f64)>,
+    nearest: [f64; 2],
+    /// The largest ||grad_v F_z||/LA.
+    gradient: f64,
+}
+
+/// Follows one run and compares at every T.
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
+    let &Case { name, loss, l_a, eta_w, alpha, steps, .. } = case;
+    let n_start = case.n_start();
+    let d: Vec<[f64; 2]> =
+        l_a.iter().zip(&n_start).map(|(&l, &n)| [l, PI * l].map(|l| d_of(eta_w, l, n, reading))).collect();
+    let mut upper = vec![Closest::NONE; n_start.len()];
+    let mut lower = vec![[Closest::NONE; 2]; n_start.len()];
+    let horizons = log_spaced(1, steps, 60);
+    let mut rates = Vec::with_capacity(horizons.len());
+    let generator = context.generator(&format!("{name}/{eta_w}/{alpha}"));
+    // At T = 0 the upper bound is the rate itself.
+    let gradient = case.follow(Mean::Unused, generator, |moment| {
+        let (t, eta) = (moment.t + 1, moment.eta_w[1]);
+        for (i, &n) in moment.n[1].iter().enumerate() {
+            let effective = if reading.with_eta { eta } else { 1.0 } / n;
+            for k in 0..2 {
+                let (low, high) = remark_4_1(eta, n_start[i], d[i][k], reading.zeta);
+                lower[i][k].keep(t, low, effective);
+                upper[i].keep(t, effective, high);
+            }
+            if i == 0 && horizons.binary_search(&t).is_ok() {
+                rates.push((t as f64, effective));
+            }
+        }
+    })?;
+    let rounding = (36.0 * steps as f64 + 16.0) * U;
+    for (i, block) in loss.parameters().blocks().iter().enumerate() {
+        let run = format!("{name}, α = {alpha} · η_w = {eta_w}, {}", block.name);
+        upper[i].record(check, &format!("{run}, upper bound"), rounding);
+        lower[i][0].record(check, &format!("{run}, lower bound, L_A = L"), rounding);
+        lower[i][1].record(check, &format!("{run}, lower bound, L_A = πL"), rounding);
+    }
+    Ok(Found { rates, nearest: lower[0].map(|closest| closest.ratio()), gradient })
+}
+
+fn d_of(eta_w: f64, l_a: f64, n_start: f64, reading: Reading) -> f64 {
+    if reading.fourth_order { d_w(eta_w, l_a, n_start) } else { 2.0 * (eta_w * l_a).powi(2) }
+}

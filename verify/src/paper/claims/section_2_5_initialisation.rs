@@ -1,0 +1,138 @@
+//! End of section 2.5: a larger start is a smaller learning rate. (C w_0, eta) and (w_0, eta/C^2) walk the same way.
+
+use ratecheck::descent::{Schedule, StepRule, Stepper};
+use ratecheck::loss::{Minibatches, Setting};
+use ratecheck::network::{Activation, Network};
+use ratecheck::parameters::norm_sq;
+
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
+
+/// See the module's first line.
+pub(super) struct Initialisation;
+
+static STATEMENT: Statement = Statement {
+    id: "section-2.5-initialisation",
+    title: "Section 2.5, initialisation",
+    plain: "Multiplying the initial weights by C has the same effect as dividing their learning rate by C².",
+    formula: "(C·w₀, η) and (w₀, η/C²) give w′_t = C·w_t and g′_t = g_t for all t",
+    latex: &[
+        r"(C\,w_0,\;\eta)\;\text{and}\;(w_0,\;\eta/C^2)\;\text{give}\;w'_t=C\,w_t\;\text{and}\;g'_t=g_t\;\text{for all } t",
+    ],
+    printed_at: "section 2.5, last paragraph",
+    kind: Kind::Identity,
+    origin: Origin::Paper,
+    hypotheses: &["F_z is scale invariant in every block", "all blocks share C and η"],
+    measured: "two whole runs of SGD on networks under eight normalisations, on two with layers of filters and pooling, and on the digits \
+               network, for C = 4 and 1/2 bit for bit, and for C = 3 one step at a time from the same direction",
+    tolerance: "C = 4, 1/2: none, multiplication by powers of two commutes with rounding; C = 3: 256u relative to ‖w′‖ and ‖g′‖, \
+                the roundings of one gradient and one step",
+    does_not_show: "anything about momentum or weight decay on w, which change the equivalence",
+};
+
+impl Claim for Initialisation {
+    fn statement(&self) -> &'static Statement {
+        &STATEMENT
+    }
+
+    fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
+        let steps = context.pick([10, 50, 200, 2000]);
+        let mut check = Check::new();
+        let digits = digits_subject(512, context);
+        let minibatches = Minibatches::partition((0..512).collect(), 32)?;
+        let mut subjects = vec![(digits.name, digits.network.with_minibatches(minibatches), digits.theta)];
+        for (name, normalisation) in INVARIANT {
+            let subject = small(name, normalisation, Activation::Softplus, context);
+            subjects.push((subject.name, subject.network, subject.theta));
+        }
+        for (name, normalisation, activation) in FILTERS {
+            let subject = filters(name, normalisation, activation, context);
+            let minibatches = Minibatches::partition((0..32).collect(), 16)?;
+            subjects.push((subject.name, subject.network.with_minibatches(minibatches), subject.theta));
+        }
+        for (name, network, theta) in &subjects {
+            for c in [4.0, 0.5, 3.0] {
+                follow(&mut check, (name, network, theta), c, c * c, steps, context)?;
+            }
+        }
+        Ok(Evidence::new(check))
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        vec![
+            Control {
+                name: "η unchanged",
+                breaks: "the learning rate is not divided",
+                run: |context| broken(context, 1.0),
+            },
+            Control {
+                name: "η/C",
+                breaks: "the learning rate is divided by C instead of C²",
+                run: |context| broken(context, 4.0),
+            },
+        ]
+    }
+}
+
+/// Runs (C w_0, eta) beside (w_0, eta / divisor), with eta = 1.
+fn follow(
+    check: &mut Check,
+    (name, network, theta_0): (&str, &Network, &[f64]),
+    c: f64,
+    divisor: f64,
+    steps: u64,
+    context: &Context,
+) -> Result<(), Unevaluated> {
+    let layout = network.parameters();
+    let scaled = |theta: &[f64]| {
+        let mut theta = theta.to_vec();
+        theta[..layout.g().start].iter_mut().for_each(|x| *x *= c);
+        theta
+    };
+    let schedule = Schedule::new;
+    let eta_g = schedule(0.05, 0.5)?;
+    let generator = || context.generator(&format!("{name}/{c}"));
+    let mut large =
+        Stepper::new(network, &scaled(theta_0), StepRule::Gradient, schedule(1.0, 0.25)?, eta_g, generator());
+    let mut small =
+        Stepper::new(network, theta_0, StepRule::Gradient, schedule(1.0 / divisor, 0.25)?, eta_g, generator());
+    let bitwise = c.log2().fract() == 0.0;
+    for t in 0..steps {
+        if !bitwise {
+            // Both from the same direction, so that the roundings of one step are all there is.
+            large.restart(&scaled(small.theta()), t);
+        }
+        large.step()?;
+        small.step()?;
+        let expected = scaled(small.theta());
+        let gap: Vec<f64> = expected.iter().zip(large.theta()).map(|(x, y)| x - y).collect();
+        let at = format!("{name} · C = {c}, t = {t}");
+        for block in layout.blocks() {
+            compare(
+                check,
+                format!("{at}, {}", block.name),
+                &gap[block.range.clone()],
+                &expected[block.range.clone()],
+                bitwise,
+            );
+        }
+        compare(check, format!("{at}, g"), &gap[layout.g()], &expected[layout.g()], bitwise);
+    }
+    Ok(())
+}
+
+fn compare(check: &mut Check, at: String, gap: &[f64], expected: &[f64], bitwise: bool) {
+    let error = norm_sq(gap).sqrt();
+    if bitwise {
+        check.exactly(at, error, 0.0);
+    } else {
+        check.identity(at, error, 256.0 * U * norm_sq(expected).sqrt());
+    }
+}
+
+fn broken(context: &Context, divisor: f64) -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Softplus, context);
+    follow(&mut check, ("smoothed BN row", &subject.network, &subject.theta), 4.0, divisor, 5, context)?;
+    Ok(check)
+}

@@ -1,0 +1,12 @@
+//! The paper: a file per statement, the map of all of them, what is misprinted, how far the statistical decisions can be trusted, and
+//! what several claims share.
+
+mod appendix_c;
+mod auto_tuning;
+pub mod calibration;
+pub mod claims;
+pub mod errata;
+pub mod manifest;
+mod paths;
+mod slack;
+mod stochastic;

@@ -1,0 +1,243 @@
+//! Stochastic runs on two losses for which ||grad_v F_z|| <= LA is known for every minibatch and every point of the run.
+//!
+//! * Problem J: LA = L^vv of every F_z, exact, on the ball of g that no run with eta_g <= 1 leaves ([`ProblemJ::radius`]).
+//! * A network 3-4-1 (tanh, logistic, smoothed BN with epsilon = 1, weight decay lambda = 1 on g), for which LA is proved here.
+//!
+//! Write a unit's outputs over the batch as sqrt(B) gamma N(q) + beta with q = (C X w/sqrt(B), sqrt(eps) w), C the centring,
+//! N(q) = q/||q|| (its first part). For ||w|| = 1, ||q|| >= sqrt(eps), and ||DN|| <= 1/||q||.
+//! * The last gradient, over the batch, has norm at most 1/sqrt(B). So |grad_gamma|, |grad_beta| <= 1 in layer 2, and with
+//!   eta_g lambda <= 1 they stay below Gamma_2 = max(|g_0|, 1/lambda) (Lemma C.2).
+//! * Backwards through layer 2 it is multiplied by at most Gamma_2/sqrt(eps) and by |tanh'| <= 1, so in layer 1 the same
+//!   argument gives Gamma_1 = max(|g_0|, Gamma_2/(sqrt(eps) lambda)).
+//! * A unit's outputs move by at most Gamma sqrt(B) M/sqrt(eps) per unit of w, M^2 = lmax(S) + eps and lmax(S) <= tr S: of the
+//!   data in layer 1, and at most the width 4 in layer 2, whose inputs lie in [-1, 1].
+//!
+//! So LA = Gamma_2 Gamma_1 sqrt(tr S + eps)/eps in layer 1, over all minibatches, and Gamma_2 sqrt(4 + eps)/sqrt(eps) in layer 2.
+
+use ratecheck::data::{Dataset, Target, teacher};
+use ratecheck::descent::{Schedule, StepRule, Stepper};
+use ratecheck::loss::{Loss, Minibatches, Workspace, closed::ProblemJ};
+use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+use ratecheck::parameters::norm_sq;
+use ratecheck::random::Generator;
+use ratecheck::scalar::{DoubleDouble, Scalar};
+
+use crate::claim::evidence::{Check, Context, Standing, Unevaluated};
+use crate::claim::replay::Recursion;
+
+/// The constant rate of g, before its schedule (t+1)^(-1/2).
+pub(crate) const ETA_G: f64 = 0.5;
+
+/// One run.
+#[derive(Clone)]
+pub(crate) struct Case<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) loss: &'a dyn Loss,
+    pub(crate) theta_0: &'a [f64],
+    /// LA per block.
+    pub(crate) l_a: &'a [f64],
+    pub(crate) rule: StepRule,
+    pub(crate) eta_w: f64,
+    pub(crate) alpha: f64,
+    pub(crate) steps: u64,
+}
+
+/// A step t of a run, from theta_t to theta_{t+1}. Slices have an entry per block.
+pub(crate) struct Moment<'a> {
+    pub(crate) t: u64,
+    /// eta_{w,t} and eta_{w,t+1}.
+    pub(crate) eta_w: [f64; 2],
+    /// eta_{g,t}.
+    pub(crate) eta_g: f64,
+    /// n_t and n_{t+1}.
+    pub(crate) n: [&'a [f64]; 2],
+    /// ||grad_{w_i} F_t||^2.
+    pub(crate) grad_w_sq: &'a [f64],
+    /// ||grad_{v_i} L_t||^2, and ||grad_g L_t||^2, where L is looked at.
+    pub(crate) mean: &'a [f64],
+    pub(crate) mean_g: f64,
+}
+
+/// Whether the gradient of L is taken at every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mean {
+    Looked,
+    Unused,
+}
+
+impl Case<'_> {
+    /// eta_{w,t}.
+    pub(crate) fn schedule(&self) -> Result<Schedule, Unevaluated> {
+        Ok(Schedule::new(self.eta_w, self.alpha)?)
+    }
+
+    /// n_0 of every block.
+    pub(crate) fn n_start(&self) -> Vec<f64> {
+        let layout = self.loss.parameters();
+        (0..layout.n_blocks()).map(|i| layout.w_norm_sq(self.theta_0, i)).collect()
+    }
+
+    /// Shows every step to `visit`; returns the largest ||grad_v F_z||/LA.
+    pub(crate) fn follow(
+        &self,
+        mean: Mean,
+        generator: Generator,
+        mut visit: impl FnMut(&Moment<'_>),
+    ) -> Result<f64, Unevaluated> {
+        let (rate_w, rate_g) = (self.schedule()?, Schedule::new(ETA_G, 0.5)?);
+        let mut stepper = Stepper::new(self.loss, self.theta_0, self.rule, rate_w, rate_g, generator);
+        let layout = self.loss.parameters();
+        let (len, m) = (layout.len(), layout.n_blocks());
+        let (mut grad, mut scratch, mut work) = (vec![0.0; len], vec![0.0; len], Workspace::default());
+        let (mut before, mut squares, mut mean_g, mut largest) = (vec![0.0; m], vec![0.0; m], 0.0, 0.0_f64);
+        for t in 0..self.steps {
+            before.copy_from_slice(stepper.w_norm_sq());
+            if mean == Mean::Looked {
+                let value = self.loss.mean_gradient(stepper.theta(), &mut grad, &mut scratch, &mut work);
+                value.ok_or_else(|| Unevaluated("the mean loss is not known".to_owned()))?;
+                for ((sq, block), n) in squares.iter_mut().zip(layout.blocks()).zip(&before) {
+                    *sq = n * norm_sq(&grad[block.range.clone()]);
+                }
+                mean_g = norm_sq(&grad[layout.g()]);
+            }
+            stepper.step()?;
+            for ((n, sq), l) in before.iter().zip(stepper.gradient_norm_sq()).zip(self.l_a) {
+                largest = largest.max((n * sq).sqrt() / l);
+            }
+            visit(&Moment {
+                t,
+                eta_w: [rate_w.at(t), rate_w.at(t + 1)],
+                eta_g: rate_g.at(t),
+                n: [&before, stepper.w_norm_sq()],
+                grad_w_sq: stepper.gradient_norm_sq(),
+                mean: &squares,
+                mean_g,
+            });
+        }
+        Ok(largest)
+    }
+}
+
+/// A run in double-double as far as some T, with what Lemma B.4 compares there. Vectors have an entry per block.
+pub(crate) struct Replayed {
+    /// eta_{w,t}/n_t at T - 1 and at T.
+    rates: [Vec<DoubleDouble>; 2],
+    /// sum_{t<T} ||grad_v L_t||^2, and with the factor eta_{w,t}/n_t.
+    sums: [Vec<DoubleDouble>; 2],
+}
+
+impl Replayed {
+    /// e_T and e_{T-1}.
+    pub(crate) fn rates(&self, i: usize) -> [DoubleDouble; 2] {
+        [self.rates[1][i], self.rates[0][i]]
+    }
+
+    /// The two sides of (22).
+    pub(crate) fn weighted(&self, i: usize) -> [DoubleDouble; 2] {
+        [self.rates[1][i] * self.sums[0][i], self.sums[1][i]]
+    }
+}
+
+impl Case<'_> {
+    /// The run of [`Case::follow`] in double-double up to T = `end`, by the recursion (4) and the same minibatches; only for that rule.
+    pub(crate) fn replay(&self, mut generator: Generator, end: u64) -> Option<Replayed> {
+        if self.rule != StepRule::Gradient {
+            return None;
+        }
+        let (rate_w, rate_g) = (self.schedule().ok()?, Schedule::new(ETA_G, 0.5).ok()?);
+        let mut run = Recursion::new(self.loss, self.theta_0)?;
+        let m = self.loss.parameters().n_blocks();
+        let zero = || vec![DoubleDouble::ZERO; m];
+        let (mut sums, mut rates, mut permutation) = ([zero(), zero()], [zero(), zero()], Vec::new());
+        for t in 0..end {
+            run.look_at_mean()?;
+            for i in 0..m {
+                let n = run.w_norm_sq(i);
+                let grad_v_sq = n * run.grad_w_sq(i);
+                rates[0][i] = DoubleDouble::from(rate_w.at(t)) / n;
+                sums[0][i] += grad_v_sq;
+                sums[1][i] += rates[0][i] * grad_v_sq;
+            }
+            run.look(self.loss.minibatches().draw(&mut generator, &mut permutation));
+            run.step(rate_w.at(t), rate_g.at(t));
+            for i in 0..m {
+                rates[1][i] = DoubleDouble::from(rate_w.at(t + 1)) / run.w_norm_sq(i);
+            }
+        }
+        Some(Replayed { rates, sums })
+    }
+}
+
+/// The hypothesis on LA, with the largest share of it that was seen.
+pub(crate) fn bounded(check: &mut Check, name: &str, largest: f64) {
+    let standing = if largest <= 1.0 { Standing::Met } else { Standing::NotMet };
+    check.hypothesis(format!("{name}: ‖∇_v F_z‖ ≤ L"), standing, format!("at most {largest:.3} of L was seen"));
+}
+
+/// Both losses with their starts and LA.
+pub(crate) struct Losses {
+    problem_j: ProblemJ,
+    start_j: Vec<f64>,
+    l_j: [f64; 1],
+    network: Network,
+    start: Vec<f64>,
+    l: Vec<f64>,
+}
+
+impl Losses {
+    pub(crate) fn new(context: &Context) -> Result<Self, Unevaluated> {
+        let (network, start, l) = proved_network(context)?;
+        let problem_j = ProblemJ::default();
+        let start_j = problem_j.theta_0();
+        let radius = problem_j.radius(start_j[start_j.len() - 1]);
+        let l_j = [problem_j.sample_constants(radius).l_vv[(0, 0)].0];
+        Ok(Self { problem_j, start_j, l_j, network, start, l })
+    }
+
+    /// A run on problem J with eta_{w,t} = eta_w (t+1)^(-alpha).
+    pub(crate) fn problem_j(&self, eta_w: f64, alpha: f64, steps: u64) -> Case<'_> {
+        let (name, rule) = ("problem J", StepRule::Gradient);
+        Case { name, loss: &self.problem_j, theta_0: &self.start_j, l_a: &self.l_j, rule, eta_w, alpha, steps }
+    }
+
+    /// A run on the network. A step of it costs as much as some 50 of problem J.
+    pub(crate) fn network(&self, eta_w: f64, alpha: f64, steps: u64) -> Case<'_> {
+        let (name, rule) = ("network 3-4-1", StepRule::Gradient);
+        Case { name, loss: &self.network, theta_0: &self.start, l_a: &self.l, rule, eta_w, alpha, steps }
+    }
+}
+
+/// The network of the module's doc comment with its start and its LA per block.
+fn proved_network(context: &Context) -> Result<(Network, Vec<f64>, Vec<f64>), Unevaluated> {
+    const EPSILON: f64 = 1.0;
+    const LAMBDA: f64 = 1.0;
+    let seed = context.seed.child("network");
+    let data = teacher(32, 3, Target::Binary, 0.1, &mut seed.generator("data"));
+    let minibatches = Minibatches::partition((0..32).collect(), 8)?;
+    let trace = minibatches.finite().into_iter().flatten().map(|z| trace_of(&data, z)).fold(0.0, f64::max);
+    let architecture = Architecture {
+        widths: vec![3, 4, 1],
+        normalisation: Normalisation::SmoothedBatchNorm { epsilon: EPSILON },
+        activation: Activation::Tanh,
+        objective: Objective::Logistic,
+        weight_decay: LAMBDA,
+    };
+    let network = Network::new(architecture, data, minibatches)?;
+    let theta_0 = network.initialise(&mut seed.generator("theta"));
+    // |g_0| <= 1: scales start at 1, shifts at 0.
+    let gamma_2 = (1.0 / LAMBDA).max(1.0);
+    let gamma_1 = (gamma_2 / (EPSILON.sqrt() * LAMBDA)).max(1.0);
+    let layer_1 = gamma_2 * gamma_1 * (trace + EPSILON).sqrt() / EPSILON;
+    let layer_2 = gamma_2 * (4.0 + EPSILON).sqrt() / EPSILON.sqrt();
+    Ok((network, theta_0, vec![layer_1, layer_1, layer_1, layer_1, layer_2]))
+}
+
+/// tr S of the inputs of one minibatch.
+fn trace_of(data: &Dataset, z: &[usize]) -> f64 {
+    let n = z.len() as f64;
+    let variance = |feature: &[f64]| {
+        let mean = z.iter().map(|&i| feature[i]).sum::<f64>() / n;
+        z.iter().map(|&i| (feature[i] - mean).powi(2)).sum::<f64>() / n
+    };
+    (0..data.n_features()).map(|j| variance(data.feature(j))).sum()
+}
