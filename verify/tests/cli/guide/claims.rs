@@ -106,7 +106,7 @@ pub(crate) fn what_is_derived_here_is_explained() {
         CLAIMS.iter().map(|claim| claim.statement()).filter(|statement| statement.origin == Origin::Derived).collect();
     for statement in &derived {
         let file = statement.id.replace(['-', '.'], "_");
-        for part in [format!("| `{}` |", statement.id), format!("](../../verify/src/claims/{file}.rs)")] {
+        for part in [format!("| `{}` |", statement.id), format!("](../../verify/src/paper/claims/{file}.rs)")] {
             assert!(page.contains(&part), "docs/guide/mathematics.md lacks {part}");
         }
     }
