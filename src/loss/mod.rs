@@ -5,6 +5,7 @@
 //! loss. A function that foreign code evaluates is one too, with [`Products`] in place of arithmetics.
 
 mod arithmetic;
+mod around;
 pub mod closed;
 mod formula;
 mod minibatches;
@@ -12,6 +13,7 @@ mod workspace;
 
 pub(crate) use arithmetic::compiled;
 pub use arithmetic::{Arithmetic, Arithmetics};
+pub use around::{Decayed, MeanLoss};
 pub use formula::Formula;
 pub use minibatches::{BatchError, Drawing, Minibatches};
 pub(crate) use workspace::Wanted;

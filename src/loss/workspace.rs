@@ -25,6 +25,8 @@ pub struct Workspace<S: Scalar = f64> {
     pub(crate) labels: Vec<f64>,
     /// Lifted parameters, for gradients by forward differentiation.
     pub(super) lifted: Vec<Dual<S>>,
+    /// A gradient of one minibatch, for a mean that is a loss by itself.
+    pub(super) scratch: Vec<S>,
     /// What of the next gradients is read; a loss may skip the rest.
     pub(crate) wanted: Wanted,
     /// For [`Wanted::Behind`], if the last evaluation was of the same minibatch at the same values for the same stage: the
@@ -34,7 +36,14 @@ pub struct Workspace<S: Scalar = f64> {
 
 impl<S: Scalar> Default for Workspace<S> {
     fn default() -> Self {
-        Self { buffers: Vec::new(), labels: Vec::new(), lifted: Vec::new(), wanted: Wanted::All, moved: Vec::new() }
+        Self {
+            buffers: Vec::new(),
+            labels: Vec::new(),
+            lifted: Vec::new(),
+            scratch: Vec::new(),
+            wanted: Wanted::All,
+            moved: Vec::new(),
+        }
     }
 }
 

@@ -169,6 +169,23 @@ impl Network {
         Self { minibatches, ..self.clone() }
     }
 
+    /// The same network under another normalisation, on the same data.
+    ///
+    /// # Errors
+    /// If it does not fit.
+    pub fn renormalised(&self, normalisation: Normalisation) -> Result<Self, NetworkError> {
+        let architecture = Architecture { normalisation, ..self.architecture.clone() };
+        Self::build(architecture, self.convolutions.clone(), Arc::clone(&self.data), self.minibatches.clone())
+    }
+
+    /// The epsilon that is added to variances as it is, whatever the weights, if there is one.
+    pub fn constant_epsilon(&self) -> Option<f64> {
+        match self.architecture.normalisation {
+            Normalisation::ConstantEpsilonBatchNorm { epsilon } => Some(epsilon),
+            _ => None,
+        }
+    }
+
     /// A start: W Glorot uniform (variance 2 / (inputs + outputs), both counted once for every tap of a filter), gamma = 1, beta = 0.
     pub fn initialise(&self, generator: &mut Generator) -> Vec<f64> {
         let mut theta = vec![0.0; self.parameters.len()];

@@ -376,6 +376,11 @@ pub enum Verdict {
         /// Why.
         reason: String,
     },
+    /// The statement says nothing of what it was to be measured on.
+    NotApplicable {
+        /// The hypothesis that is missing.
+        reason: String,
+    },
     /// A value was not finite, or the claim could not be evaluated.
     Error {
         /// What happened.

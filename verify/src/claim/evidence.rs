@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::sampled_test::SampledTest;
 pub use crate::claim::check::{Check, Comparison, Hypothesis, Soundness, Standing, Tally, Verdict};
 use crate::claim::plot::Plot;
+use crate::claim::subject::{Premise, Subject};
 
 /// What sort of statement a claim is; it decides what evidence is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +168,11 @@ pub trait Claim: Sync {
     /// The broken variants, at least one.
     fn controls(&self) -> Vec<Control>;
 
+    /// The same statement on a loss that a user brings; `None` for a statement that speaks of no loss, or of a special one.
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        None
+    }
+
     /// The decisions that the check takes from samples, with the constants it takes them by; none for most claims.
     ///
     /// # Errors
@@ -175,6 +181,32 @@ pub trait Claim: Sync {
         let _ = context;
         Ok(Vec::new())
     }
+}
+
+/// A statement that speaks of any loss, measured on one that a user brings. Nothing here is compiled for a kind of loss.
+pub trait Measure: Sync {
+    /// The hypotheses that the statement needs; where one fails, it says nothing of the subject, and the verdict is *not applicable*.
+    fn needs(&self) -> &'static [Premise];
+
+    /// Measures it on the subject. What the subject cannot do (a replay without double-double, a proof without intervals) is left
+    /// out and recorded as an [`Observation`] or as an assumed hypothesis.
+    ///
+    /// # Errors
+    /// When it could not be evaluated at all; never because it is false.
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated>;
+
+    /// The same measurement on the subject broken on purpose, at least one way that every subject allows.
+    fn controls(&self) -> Vec<SubjectControl>;
+}
+
+/// A variant of a measurement whose subject is broken on purpose.
+pub struct SubjectControl {
+    /// Short name for tables.
+    pub name: &'static str,
+    /// What is broken, in one sentence.
+    pub breaks: &'static str,
+    /// The same private function as the measurement calls; `None` if this subject cannot be broken so (no layer for an epsilon).
+    pub run: fn(&Subject, &Context) -> Option<Result<Check, Unevaluated>>,
 }
 
 /// A named figure worth showing beside the verdict.

@@ -32,9 +32,29 @@ pub struct Provenance {
     pub compiler: String,
     /// When the run started, seconds since 1970-01-01 UTC.
     pub started_unix: u64,
+    /// What was verified, if it was a user's loss and not the paper's instances.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Verified>,
     /// How long the whole run took, in seconds.
     #[serde(with = "crate::text::real")]
     pub seconds: f64,
+}
+
+/// The loss that a user brought.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Its name.
+    pub name: String,
+    /// The option that gives it again: `--problem mine.toml`.
+    pub arguments: String,
+    /// What it is, in a line.
+    pub about: String,
+    /// The number of its parameters, and of its scale-invariant blocks.
+    pub parameters: usize,
+    /// The number of its scale-invariant blocks.
+    pub blocks: usize,
+    /// The settings of the verification, in words.
+    pub settings: Vec<String>,
 }
 
 /// What one control did.
@@ -75,28 +95,38 @@ pub struct InstanceResult {
     pub worst: Comparison,
 }
 
-/// What a claim amounts to, its controls included. Derived by [`ClaimResult::status`], never stored.
+/// What a claim amounts to, its controls included. Derived by [`ClaimResult::status`], never stored. The order is that of how bad it
+/// is, the worst last; there is no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The check holds and every control was rejected; there was at least one.
     Holds,
-    /// A comparison failed.
-    Fails,
-    /// A control passed: the check would not have noticed, so its verdict is worth nothing.
-    ControlNotRejected,
-    /// A control could not be evaluated, or there was none: nothing shows that the check can fail.
-    ControlBroken,
+    /// The statement says nothing of the loss that was brought: a hypothesis of its own fails there.
+    NotApplicable,
     /// A premise is not met, nothing was compared, or sampled constants cannot decide.
     Inconclusive,
+    /// A control could not be evaluated, or there was none: nothing shows that the check can fail.
+    ControlBroken,
+    /// A control passed: the check would not have noticed, so its verdict is worth nothing.
+    ControlNotRejected,
+    /// A comparison failed.
+    Fails,
     /// The claim could not be evaluated.
     Error,
 }
 
 impl Status {
-    /// All of them, in the order in which they are counted.
-    pub const ALL: [Self; 6] =
-        [Self::Holds, Self::Fails, Self::ControlNotRejected, Self::ControlBroken, Self::Inconclusive, Self::Error];
+    /// All of them, in their order.
+    pub const ALL: [Self; 7] = [
+        Self::Holds,
+        Self::NotApplicable,
+        Self::Inconclusive,
+        Self::ControlBroken,
+        Self::ControlNotRejected,
+        Self::Fails,
+        Self::Error,
+    ];
 
     /// A few words for a reader.
     pub fn label(self) -> &'static str {
@@ -106,6 +136,7 @@ impl Status {
             Self::ControlNotRejected => "control not rejected",
             Self::ControlBroken => "control broken",
             Self::Inconclusive => "inconclusive",
+            Self::NotApplicable => "not applicable",
             Self::Error => "error",
         }
     }
@@ -169,6 +200,7 @@ impl ClaimResult {
         match self.verdict {
             Verdict::Error { .. } => Status::Error,
             Verdict::Fails { .. } => Status::Fails,
+            Verdict::NotApplicable { .. } => Status::NotApplicable,
             _ if any(ControlOutcome::NotRejected) => Status::ControlNotRejected,
             _ if any(ControlOutcome::Broken) => Status::ControlBroken,
             Verdict::Inconclusive { .. } => Status::Inconclusive,
@@ -189,9 +221,13 @@ impl ClaimResult {
                 || "no control was run: nothing shows that the check can fail".to_owned(),
                 |c| format!("the control \u{201c}{}\u{201d} could not be evaluated: {}", c.name, c.detail),
             )),
-            (_, Verdict::Fails { reason } | Verdict::Inconclusive { reason } | Verdict::Error { reason }) => {
-                Some(reason.clone())
-            }
+            (
+                _,
+                Verdict::Fails { reason }
+                | Verdict::Inconclusive { reason }
+                | Verdict::NotApplicable { reason }
+                | Verdict::Error { reason },
+            ) => Some(reason.clone()),
             (_, Verdict::Holds) => None,
         }
     }

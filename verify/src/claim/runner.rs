@@ -6,8 +6,11 @@ use std::time::Instant;
 use ratecheck::random::Seed;
 use rayon::prelude::*;
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Profile, Unevaluated, Verdict};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Profile, Statement, SubjectControl, Unevaluated, Verdict,
+};
 use crate::claim::results::{ClaimResult, ControlOutcome, ControlResult, InstanceResult};
+use crate::claim::subject::Subject;
 
 /// The context of a claim: its own node of the seed tree.
 pub fn context(claim: &dyn Claim, seed: u64, profile: Profile) -> Context {
@@ -24,14 +27,54 @@ pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult 
         || contained(|| claim.check(&context)),
         || controls.par_iter().with_max_len(1).map(|control| run_control(control, &context)).collect(),
     );
-    let (evidence, verdict) = match checked {
+    result(claim.statement(), verdict_of(checked), controls, begin)
+}
+
+/// The same of a statement on a user's loss; `None` if it speaks of no loss.
+pub fn run_on_subject(claim: &dyn Claim, subject: &Subject, seed: u64, profile: Profile) -> Option<ClaimResult> {
+    let measure = claim.on_subject()?;
+    let begin = Instant::now();
+    let context = context(claim, seed, profile);
+    let missing = contained(|| Ok(measure.needs().iter().find_map(|&premise| subject.lacks(premise))));
+    let missing = match missing {
+        Ok(None) => None,
+        Ok(Some(reason)) => Some(Verdict::NotApplicable { reason }),
+        Err(Unevaluated(reason)) => Some(Verdict::Error { reason }),
+    };
+    if let Some(verdict) = missing {
+        return Some(result(claim.statement(), (Evidence::default(), verdict), Vec::new(), begin));
+    }
+    let controls = measure.controls();
+    let (checked, controls) = rayon::join(
+        || contained(|| measure.measure(subject, &context)),
+        || {
+            let run = |control: &SubjectControl| -> Option<ControlResult> {
+                // A subject that cannot be broken in this way has no such control.
+                let checked = contained(|| (control.run)(subject, &context).transpose()).transpose()?;
+                Some(judged(control.name, control.breaks, checked))
+            };
+            controls.par_iter().with_max_len(1).map(run).collect::<Vec<_>>()
+        },
+    );
+    Some(result(claim.statement(), verdict_of(checked), controls.into_iter().flatten().collect(), begin))
+}
+
+fn verdict_of(checked: Result<Evidence, Unevaluated>) -> (Evidence, Verdict) {
+    match checked {
         Ok(evidence) => {
             let verdict = evidence.check.verdict();
             (evidence, verdict)
         }
         Err(Unevaluated(reason)) => (Evidence::default(), Verdict::Error { reason }),
-    };
-    let statement = claim.statement();
+    }
+}
+
+fn result(
+    statement: &Statement,
+    (evidence, verdict): (Evidence, Verdict),
+    controls: Vec<ControlResult>,
+    begin: Instant,
+) -> ClaimResult {
     let Evidence { check, observations, plots } = evidence;
     ClaimResult {
         id: statement.id.to_owned(),
@@ -65,16 +108,20 @@ pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult 
     }
 }
 
-/// Runs one control. Only a comparison that fails rejects it; whatever could not be compared shows nothing.
+/// Runs one control.
 pub fn run_control(control: &Control, context: &Context) -> ControlResult {
-    let (outcome, detail) = match contained(|| (control.run)(context)).map(|check: Check| check.verdict()) {
+    judged(control.name, control.breaks, contained(|| (control.run)(context)))
+}
+
+/// Only a comparison that fails rejects a control; whatever could not be compared shows nothing.
+fn judged(name: &str, breaks: &str, checked: Result<Check, Unevaluated>) -> ControlResult {
+    let (outcome, detail) = match checked.map(|check: Check| check.verdict()) {
         Ok(Verdict::Fails { reason }) => (ControlOutcome::Rejected, reason),
         Ok(Verdict::Holds) => (ControlOutcome::NotRejected, "every comparison held".to_owned()),
-        Ok(Verdict::Inconclusive { reason } | Verdict::Error { reason }) | Err(Unevaluated(reason)) => {
-            (ControlOutcome::Broken, reason)
-        }
+        Ok(Verdict::Inconclusive { reason } | Verdict::NotApplicable { reason } | Verdict::Error { reason })
+        | Err(Unevaluated(reason)) => (ControlOutcome::Broken, reason),
     };
-    ControlResult { name: control.name.to_owned(), breaks: control.breaks.to_owned(), outcome, detail }
+    ControlResult { name: name.to_owned(), breaks: breaks.to_owned(), outcome, detail }
 }
 
 /// Runs `f` and turns a panic into an error.

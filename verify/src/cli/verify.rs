@@ -179,6 +179,7 @@ fn opening(arguments: &Arguments, threads: usize) -> Result<Results, Stopped> {
             threads,
             target_cpu: target_cpu(),
             compiler: env!("RATECHECK_COMPILER").to_owned(),
+            problem: None,
             started_unix: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             seconds: 0.0,
         },

@@ -31,7 +31,7 @@ fn case(results: &Results, claim: &ClaimResult) -> TestCase {
         Status::Holds => TestCaseStatus::success(),
         Status::Fails | Status::ControlNotRejected => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Status::ControlBroken | Status::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Status::Inconclusive => TestCaseStatus::skipped(),
+        Status::Inconclusive | Status::NotApplicable => TestCaseStatus::skipped(),
     };
     outcome.set_type(status.label());
     if let Some(reason) = claim.reason() {

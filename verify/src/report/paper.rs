@@ -52,26 +52,13 @@ pub(super) fn map<'a>(results: &'a Results, anchors: &'a [String]) -> Vec<Chapte
                     name: &place.name,
                     gist: &place.gist,
                     excluded: place.excluded.as_deref(),
-                    status: worst(claims.iter().filter_map(|claim| claim.status)),
+                    status: claims.iter().filter_map(|claim| claim.status).max(),
                     claims,
                 }
             })
             .collect(),
     });
     chapters.collect()
-}
-
-/// Anything that does not hold is worse than what does; a failure is worst.
-fn worst(statuses: impl Iterator<Item = Status>) -> Option<Status> {
-    const ORDER: [Status; 6] = [
-        Status::Holds,
-        Status::Inconclusive,
-        Status::ControlBroken,
-        Status::ControlNotRejected,
-        Status::Error,
-        Status::Fails,
-    ];
-    statuses.max_by_key(|status| ORDER.iter().position(|other| other == status))
 }
 
 /// An erratum, as the page lists it.

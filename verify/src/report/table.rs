@@ -99,6 +99,7 @@ fn word(status: Status) -> &'static str {
         Status::Fails => "FAILS",
         Status::ControlNotRejected | Status::ControlBroken => "no control",
         Status::Inconclusive => "inconclusive",
+        Status::NotApplicable => "not applicable",
         Status::Error => "ERROR",
     }
 }
@@ -196,6 +197,7 @@ impl Paint {
             match status {
                 Status::Holds => "32",
                 Status::Inconclusive => "33",
+                Status::NotApplicable => "2",
                 Status::ControlNotRejected | Status::ControlBroken => "35",
                 Status::Fails | Status::Error => "1;31",
             },

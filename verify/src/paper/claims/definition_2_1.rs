@@ -2,9 +2,14 @@
 
 use ratecheck::loss::{Minibatches, Over};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+use ratecheck::scalar::Scalar;
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::{FILTERS, INVARIANT, Subject, U, digits_subject, filters, small};
+use crate::claim::precise::Evaluator;
+use crate::claim::subject::{Premise, Subject as AnySubject};
 
 /// See the module's first line.
 pub(super) struct Definition21;
@@ -50,6 +55,10 @@ impl Claim for Definition21 {
         Ok(Evidence::new(check))
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control { name: "c < 0", breaks: "the factor is -1 instead of positive", run: negative },
@@ -77,6 +86,46 @@ impl Claim for Definition21 {
             },
         ]
     }
+}
+
+impl Measure for Definition21 {
+    fn needs(&self) -> &'static [Premise] {
+        &[]
+    }
+
+    fn measure(&self, subject: &AnySubject, _: &Context) -> Result<Evidence, Unevaluated> {
+        Ok(Evidence::new(scaled(subject, &FACTORS)))
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "weight decay in the loss",
+                breaks: "F + ‖W‖²/20 instead of F",
+                run: |subject, _| Some(Ok(scaled(&subject.decayed(0.1), &[2.0]))),
+            },
+            SubjectControl {
+                name: "constant epsilon",
+                breaks: "epsilon = 0.01 is added to variances as it is",
+                run: |subject, _| Some(Ok(scaled(&subject.with_constant_epsilon(1e-2)?, &[2.0]))),
+            },
+        ]
+    }
+}
+
+/// |F(c w) - F(w)| of a user's loss, block by block and with as many digits as it has.
+fn scaled(subject: &AnySubject, factors: &[f64]) -> Check {
+    let (mut check, mut evaluator, z) = (Check::new(), Evaluator::new(&*subject.loss), subject.all());
+    let before = evaluator.at(&z, &subject.theta);
+    let tolerance = evaluator.unit * before.size();
+    for block in subject.layout().blocks() {
+        for &c in factors {
+            let theta = evaluator.scaled(&subject.theta, block.range.clone(), c);
+            let error = (evaluator.value(&z, &theta) - before.value).value().abs();
+            check.identity(format!("{} · {}, c = {c}", subject.name, block.name), error, tolerance);
+        }
+    }
+    check
 }
 
 /// Powers of two first: for them the identity holds bit for bit.

@@ -2,10 +2,15 @@
 
 use ratecheck::loss::{Over, Workspace};
 use ratecheck::network::{Activation, Normalisation};
-use ratecheck::parameters::norm_sq;
+use ratecheck::parameters::{dot, norm_sq};
+use ratecheck::scalar::{DoubleDouble, Scalar};
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::{FILTERS, INVARIANT, Subject, U, digits_subject, filters, small};
+use crate::claim::precise::{Evaluator, length};
+use crate::claim::subject::{Premise, Subject as AnySubject};
 
 /// See the module's first line.
 pub(super) struct Lemma22;
@@ -49,6 +54,10 @@ impl Claim for Lemma22 {
         Ok(Evidence::new(check))
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -65,6 +74,68 @@ impl Claim for Lemma22 {
             },
         ]
     }
+}
+
+impl Measure for Lemma22 {
+    fn needs(&self) -> &'static [Premise] {
+        &[]
+    }
+
+    fn measure(&self, subject: &AnySubject, _: &Context) -> Result<Evidence, Unevaluated> {
+        Ok(Evidence::new(at_both(subject, 1)))
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "1/‖w‖²",
+                breaks: "the gradient is divided by the squared norm",
+                run: |subject, _| Some(Ok(at_both(&off_the_sphere(subject), 2))),
+            },
+            SubjectControl {
+                name: "weight decay in the loss",
+                breaks: "F + ‖W‖²/20 instead of F",
+                run: |subject, _| Some(Ok(at_both(&off_the_sphere(subject).decayed(0.1), 1))),
+            },
+            SubjectControl {
+                name: "constant epsilon",
+                breaks: "epsilon = 0.01 is added to variances as it is",
+                run: |subject, _| Some(Ok(at_both(&off_the_sphere(subject).with_constant_epsilon(1e-2)?, 1))),
+            },
+        ]
+    }
+}
+
+/// The same start with every block twice as long: where norms are 1, a wrong power of them would not show.
+fn off_the_sphere(subject: &AnySubject) -> AnySubject {
+    let mut subject = subject.clone();
+    let weights = subject.layout().g().start;
+    subject.theta[..weights].iter_mut().for_each(|x| *x *= 2.0);
+    subject
+}
+
+/// grad_w at W and grad_v at V of a user's loss, with as many digits as it has: relative to the largest of all blocks' gradients at V.
+fn at_both(subject: &AnySubject, power: Power) -> Check {
+    let (mut check, mut evaluator, z) = (Check::new(), Evaluator::new(&*subject.loss), subject.all());
+    let layout = subject.layout();
+    let mut unit: Vec<DoubleDouble> = subject.theta.iter().map(|&x| DoubleDouble::from(x)).collect();
+    let mut norms = Vec::new();
+    for block in layout.blocks() {
+        let w = &mut unit[block.range.clone()];
+        let norm = dot(w, w).sqrt();
+        w.iter_mut().for_each(|x| *x = *x / norm);
+        norms.push(norm);
+    }
+    let (at_w, at_v) = (evaluator.at(&z, &subject.theta), evaluator.gradient(&z, &unit));
+    let tolerance = evaluator.unit * at_v.size();
+    let parts = layout.blocks().iter().map(|block| (block.name.as_str(), block.range.clone())).zip(norms);
+    for ((name, range), norm) in parts.chain([(("g", layout.g()), DoubleDouble::ONE)]) {
+        let divisor = if power == 2 { norm * norm } else { norm };
+        // Multiplied by the norm, so that both sides have the size of the gradient at V.
+        let difference: Vec<DoubleDouble> = range.map(|k| (at_w.grad[k] - at_v.grad[k] / divisor) * norm).collect();
+        check.identity(format!("{} · {name}", subject.name), length(&difference), tolerance);
+    }
+    check
 }
 
 fn gradient(subject: &Subject, theta: &[f64]) -> Vec<f64> {

@@ -66,17 +66,6 @@ impl Compared {
     }
 }
 
-/// The worse, the larger.
-fn rank(status: Status) -> u8 {
-    match status {
-        Status::Holds => 0,
-        Status::Inconclusive => 1,
-        Status::ControlBroken | Status::ControlNotRejected => 2,
-        Status::Fails => 3,
-        Status::Error => 4,
-    }
-}
-
 /// What has changed from `old` to `new`.
 pub fn compare(old: &Baseline, new: &Baseline) -> Compared {
     let mut settings = Vec::new();
@@ -122,7 +111,7 @@ impl Differences {
 
     fn claim(&mut self, old: &Entry, new: &Entry) {
         if old.status != new.status {
-            let weight = if rank(new.status) < rank(old.status) { Weight::Better } else { Weight::Regression };
+            let weight = if new.status < old.status { Weight::Better } else { Weight::Regression };
             self.add(weight, old, format!("verdict: {} -> {}", old.status.label(), new.status.label()));
         }
         if self.same_work && old.margin.map(f64::to_bits) != new.margin.map(f64::to_bits) {
@@ -167,6 +156,7 @@ fn words(status: Status) -> &'static str {
         Status::ControlNotRejected => "has a control that is not rejected",
         Status::ControlBroken => "has a broken control",
         Status::Inconclusive => "is inconclusive",
+        Status::NotApplicable => "is not applicable",
         Status::Error => "could not be evaluated",
     }
 }
