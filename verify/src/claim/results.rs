@@ -45,11 +45,13 @@ pub struct Provenance {
 pub struct Verified {
     /// Its name.
     pub name: String,
-    /// The option that gives it again: `--problem mine.toml`.
-    pub arguments: String,
+    /// The options that bring it again: `--problem`, `mine.toml`, ...
+    pub arguments: Vec<String>,
     /// What it is, in a line.
     pub about: String,
-    /// The number of its parameters, and of its scale-invariant blocks.
+    /// SHA-256 of what it is: architecture, data, minibatches, start and settings of the file.
+    pub fingerprint: String,
+    /// The number of its parameters.
     pub parameters: usize,
     /// The number of its scale-invariant blocks.
     pub blocks: usize,

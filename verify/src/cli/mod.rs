@@ -22,6 +22,7 @@ mod resume;
 mod schema;
 mod shell;
 mod source;
+mod subject;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::subject::Brought;
 use super::verify::Arguments;
 use super::{Exit, Stopped};
 use crate::claim::evidence::{Claim, Profile};
@@ -59,12 +60,22 @@ struct Sizes {
 }
 
 impl Preset {
-    pub(super) fn of(arguments: &Arguments, claims: &[&'static dyn Claim]) -> Result<Self, Stopped> {
+    pub(super) fn of(
+        arguments: &Arguments,
+        claims: &[&'static dyn Claim],
+        brought: Option<&Brought>,
+    ) -> Result<Self, Stopped> {
         let profile: Profile = arguments.profile.into();
         let claims: Vec<OfClaim> = claims
             .iter()
             .map(|claim| {
                 let statement = claim.statement();
+                let measure = claim.on_subject().filter(|_| brought.is_some());
+                if let Some(measure) = measure {
+                    let controls = measure.controls().len();
+                    let (id, kind) = (statement.id, statement.kind.name());
+                    return Ok(OfClaim { id, kind, controls, measured: statement.plain, decisions: Vec::new() });
+                }
                 let tests = claim.sampled_tests(&context(*claim, arguments.seed, profile)).map_err(|error| {
                     (Exit::Internal, format!("the decisions of {} cannot be listed: {}", statement.id, error.0))
                 })?;
@@ -84,7 +95,7 @@ impl Preset {
             seed: arguments.seed,
             jobs: arguments.jobs,
             strict: arguments.strict,
-            out: arguments.out.display().to_string(),
+            out: arguments.out(brought).display().to_string(),
             risk: decisions.map(|one| one.times as f64 * one.risk).sum(),
             claims,
         })

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use super::compare::shown;
 use super::console::Console;
 use super::report::results_in;
+use super::subject::Brought;
 use super::{Claims, Exit, Stopped, no_claim, pool, select};
+use crate::claim::evidence::Claim;
+use crate::claim::runner::{run_claim, run_on_subject};
 use crate::report::compare::{Baseline, Weight, compare, rerun};
 use crate::report::read_results;
 
@@ -57,7 +60,13 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     let ids: Vec<String> = old.claims.iter().map(|claim| claim.id.clone()).collect();
     let claims = select(&ids, claims)?;
     let pool = pool(arguments.jobs)?;
-    let new = pool.install(|| rerun(&old, &claims));
+    let brought = old.provenance.problem.as_ref().map(Brought::again).transpose()?;
+    let (seed, profile) = (old.provenance.seed, old.provenance.profile);
+    let run = |claim: &dyn Claim| match &brought {
+        None => Some(run_claim(claim, seed, profile)),
+        Some(brought) => run_on_subject(claim, &brought.subject, seed, profile),
+    };
+    let new = pool.install(|| rerun(&old, &claims, &run));
     let mut compared = compare(&Baseline::of(&old), &Baseline::of(&new));
     compared
         .note_parts(&old, &new)

@@ -25,6 +25,21 @@ pub(super) fn earlier(file: &Path, now: &Provenance) -> Result<Option<Results>, 
     }
 }
 
+/// Which problem, as it was, with which settings.
+fn of(provenance: &Provenance) -> String {
+    provenance.problem.as_ref().map_or_else(
+        || "the paper's own instances".to_owned(),
+        |problem| {
+            format!(
+                "{} ({}; {})",
+                problem.name,
+                &problem.fingerprint[..12.min(problem.fingerprint.len())],
+                problem.settings.join("; ")
+            )
+        },
+    )
+}
+
 /// The first condition that is not the same.
 fn difference(then: &Provenance, now: &Provenance) -> Option<String> {
     let pairs = [
@@ -32,6 +47,7 @@ fn difference(then: &Provenance, now: &Provenance) -> Option<String> {
         ("commit", then.commit.clone(), now.commit.clone()),
         ("seed", then.seed.to_string(), now.seed.to_string()),
         ("profile", then.profile.name().to_owned(), now.profile.name().to_owned()),
+        ("problem", of(then), of(now)),
     ];
     let (what, then, now) = pairs.into_iter().find(|(_, then, now)| then != now)?;
     Some(format!("its {what} is {then}, and this run's is {now}"))

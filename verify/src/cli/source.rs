@@ -1,6 +1,6 @@
 //! Where a problem comes from: a file, or the instances that are built in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Exit, Stopped};
 use crate::lab::problem::{Problem, builtin};
@@ -17,15 +17,21 @@ pub(super) struct Source {
     instance: Option<String>,
 }
 
+/// The problem that one of two options names.
+pub(super) fn load(problem: Option<&Path>, instance: Option<&str>) -> Result<Option<Problem>, Stopped> {
+    match (problem, instance) {
+        (Some(path), _) => Problem::read(path).map(Some).map_err(|error| (Exit::Input, error.to_string())),
+        (None, Some(name)) => builtin(name).map(Some).map_err(|message| (Exit::NothingSelected, message)),
+        (None, None) => Ok(None),
+    }
+}
+
 impl Source {
     /// Reads it.
     pub(super) fn load(&self) -> Result<Problem, Stopped> {
-        match (&self.problem, &self.instance) {
-            (Some(path), _) => Problem::read(path).map_err(|error| (Exit::Input, error.to_string())),
-            (None, Some(name)) => builtin(name).map_err(|message| (Exit::NothingSelected, message)),
-            // clap asks for one of them.
-            (None, None) => Err((Exit::Usage, "give --problem FILE or --instance NAME".to_owned())),
-        }
+        // clap asks for one of them.
+        let neither = || (Exit::Usage, "give --problem FILE or --instance NAME".to_owned());
+        load(self.problem.as_deref(), self.instance.as_deref())?.ok_or_else(neither)
     }
 
     /// In front of a message about the problem: its file or its name.

@@ -1,6 +1,6 @@
 //! `ratecheck verify`: runs claims, writes the reports, prints the table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,10 +9,11 @@ use super::console::{Console, colour};
 use super::details::details;
 use super::preset::Preset;
 use super::resume::earlier;
+use super::subject::{Brought, OnSubject};
 use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, select};
-use crate::claim::evidence::{Claim, Profile};
-use crate::claim::results::{FORMAT, Provenance, Results, Status};
-use crate::claim::runner::run_claim;
+use crate::claim::evidence::{Claim, Profile, Unevaluated};
+use crate::claim::results::{ClaimResult, FORMAT, Provenance, Results, Status};
+use crate::claim::runner::{run_claim, run_on_subject};
 use crate::paper::errata;
 use crate::paper::manifest;
 use crate::report::{self, RESULTS, ReportError};
@@ -24,7 +25,9 @@ Examples:
   ratecheck verify --profile standard --strict --quiet   for a script: one line, and the exit code
   ratecheck verify --json | jq '.claims[] | {id, verdict}'
   ratecheck verify --profile full --resume --out long    an hour; later only what is missing
-  ratecheck verify --profile full --print-config         what would be run";
+  ratecheck verify --profile full --print-config         what would be run
+  ratecheck verify --problem mine.toml                   every statement that speaks of a loss, on a network of your own
+  ratecheck verify --instance problem-j theorem-4.2-rate --eta-w 0.1,10    one of them, on a built-in problem";
 
 /// What to check, how thoroughly, and where to write.
 #[derive(Debug, clap::Args)]
@@ -32,6 +35,8 @@ Examples:
 pub(super) struct Arguments {
     /// The claims to check, by id (all if none is given; see `ratecheck list`).
     claims: Vec<String>,
+    #[command(flatten)]
+    pub(super) subject: OnSubject,
     /// How much work to do: quick about a minute, standard at most ten, full at most an hour (on two cores).
     #[arg(long, value_enum, default_value_t = Level::Quick)]
     pub(super) profile: Level,
@@ -41,9 +46,9 @@ pub(super) struct Arguments {
     /// Threads (0: one per core); the numbers do not depend on it.
     #[arg(long, default_value_t = 0)]
     pub(super) jobs: usize,
-    /// Where the reports are written.
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT, value_hint = clap::ValueHint::DirPath)]
-    pub(super) out: PathBuf,
+    /// Where the reports are written: reports/latest, or reports/NAME for a problem of that name.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    out: Option<PathBuf>,
     /// Keep the claims that a run with the same version, seed and profile has left in --out, and run the missing ones.
     #[arg(long)]
     pub(super) resume: bool,
@@ -64,15 +69,27 @@ impl Default for Arguments {
     fn default() -> Self {
         Self {
             claims: Vec::new(),
+            subject: OnSubject::default(),
             profile: Level::Quick,
             seed: DEFAULT_SEED,
             jobs: 0,
-            out: DEFAULT_OUT.into(),
+            out: None,
             resume: false,
             strict: false,
             json: false,
             print_config: false,
         }
+    }
+}
+
+impl Arguments {
+    /// Where the reports go. A user's problem does not overwrite the paper's own run.
+    pub(super) fn out(&self, brought: Option<&Brought>) -> PathBuf {
+        let beside = || match brought {
+            Some(brought) => Path::new("reports").join(&brought.verified.name),
+            None => DEFAULT_OUT.into(),
+        };
+        self.out.clone().unwrap_or_else(beside)
     }
 }
 
@@ -96,9 +113,23 @@ impl From<Level> for Profile {
 
 /// Runs the claims and reports.
 pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
-    let claims = select(&arguments.claims, claims)?;
+    let mut claims = select(&arguments.claims, claims)?;
+    let subject = arguments.subject.load()?;
+    if subject.is_some() {
+        let speaks = |claim: &&dyn Claim| claim.on_subject().is_some();
+        if let Some(id) =
+            arguments.claims.iter().find(|id| claims.iter().any(|c| c.statement().id == *id && !speaks(c)))
+        {
+            let remedy = "leave it out, or leave --problem out to check it on its own instances";
+            return Err((
+                Exit::NothingSelected,
+                format!("{id} does not speak of a loss that could be brought: {remedy}"),
+            ));
+        }
+        claims.retain(speaks);
+    }
     if arguments.print_config {
-        let preset = Preset::of(arguments, &claims)?;
+        let preset = Preset::of(arguments, &claims, subject.as_ref())?;
         if arguments.json {
             console.json(&preset)?
         } else {
@@ -107,14 +138,22 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         return Ok(Exit::Holds);
     }
     let pool = pool(arguments.jobs)?;
-    let mut results = opening(arguments, pool.current_num_threads())?;
+    let mut results = opening(arguments, subject.as_ref(), pool.current_num_threads())?;
+    let out = arguments.out(subject.as_ref());
     if arguments.resume
-        && let Some(found) = earlier(&arguments.out.join(RESULTS), &results.provenance)?
+        && let Some(found) = earlier(&out.join(RESULTS), &results.provenance)?
     {
         results.claims = found.claims;
         results.provenance.seconds = found.provenance.seconds;
     }
-    let results = pool.install(|| check_all(&claims, results, arguments, console))?;
+    let results = pool.install(|| {
+        let profile = arguments.profile.into();
+        let run = |claim: &dyn Claim| match &subject {
+            None => Some(run_claim(claim, arguments.seed, profile)),
+            Some(brought) => run_on_subject(claim, &brought.subject, arguments.seed, profile),
+        };
+        check_all(&claims, results, &out, console, &run)
+    })?;
 
     if arguments.json {
         console.json(&results)?;
@@ -122,10 +161,13 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         if console.is_verbose() {
             console.say(&details(&results))?;
         }
+        if let Some(brought) = &subject {
+            console.say(&brought.heading())?;
+        }
         let table = report::terminal_table(&results, colour(), terminal_width());
         console.say_or(&table, &format!("{}\n", report::summary(&results)))?;
     }
-    let written = report::write_all(&results, &arguments.out).map_err(unwritten)?;
+    let written = report::write_all(&results, &out).map_err(unwritten)?;
     if !arguments.json {
         console.say(&format!("\nThe page: {}\n", written.page.display()))?;
     }
@@ -137,8 +179,9 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
 fn check_all(
     claims: &[&'static dyn Claim],
     mut results: Results,
-    arguments: &Arguments,
+    out: &Path,
     console: Console,
+    run: &dyn Fn(&dyn Claim) -> Option<ClaimResult>,
 ) -> Result<Results, Stopped> {
     let (begin, before) = (Instant::now(), results.provenance.seconds);
     let order = |id: &str| claims.iter().position(|claim| claim.statement().id == id).unwrap_or(claims.len());
@@ -151,16 +194,16 @@ fn check_all(
     // A directory that cannot be written is heard of now, not in an hour.
     let ids = |claims: &[&dyn Claim]| claims.iter().map(|claim| claim.statement().id.to_owned()).collect();
     results.pending = ids(&todo);
-    report::write_results(&results, &arguments.out).map_err(unwritten)?;
+    report::write_results(&results, out).map_err(unwritten)?;
     for (i, claim) in todo.iter().enumerate() {
         bar.set_message(claim.statement().id);
         bar.tick();
-        results.claims.push(run_claim(*claim, arguments.seed, arguments.profile.into()));
+        results.claims.extend(run(*claim));
         results.claims.sort_by_key(|done| order(&done.id));
         results.pending = ids(&todo[i + 1..]);
         results.provenance.seconds = before + begin.elapsed().as_secs_f64();
         // If the disk is full by now, the rest is worth running all the same: the table is printed, and the last attempt to write complains.
-        let _ = report::write_results(&results, &arguments.out);
+        let _ = report::write_results(&results, out);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -168,7 +211,15 @@ fn check_all(
 }
 
 /// What is known before the first claim is run.
-fn opening(arguments: &Arguments, threads: usize) -> Result<Results, Stopped> {
+fn opening(arguments: &Arguments, brought: Option<&Brought>, threads: usize) -> Result<Results, Stopped> {
+    // The map and the errata are the paper's; of a user's loss they say nothing.
+    let (map, errata) = match brought {
+        Some(_) => (Vec::new(), Vec::new()),
+        None => {
+            let failed = |error: Unevaluated| (Exit::Internal, format!("an erratum's example: {}", error.0));
+            (manifest::chapters(), errata::entries().map_err(failed)?)
+        }
+    };
     Ok(Results {
         format: FORMAT,
         provenance: Provenance {
@@ -179,14 +230,14 @@ fn opening(arguments: &Arguments, threads: usize) -> Result<Results, Stopped> {
             threads,
             target_cpu: target_cpu(),
             compiler: env!("RATECHECK_COMPILER").to_owned(),
-            problem: None,
+            problem: brought.map(|brought| brought.verified.clone()),
             started_unix: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             seconds: 0.0,
         },
         claims: Vec::new(),
         pending: Vec::new(),
-        map: manifest::chapters(),
-        errata: errata::entries().map_err(|error| (Exit::Internal, format!("an erratum's example: {}", error.0)))?,
+        map,
+        errata,
     })
 }
 

@@ -206,7 +206,12 @@ pub fn summary(results: &Results) -> String {
 /// The command that repeats one claim of this run.
 fn command(results: &Results, claim: &ClaimResult) -> String {
     let provenance = &results.provenance;
-    format!("ratecheck verify {} --profile {} --seed {}", claim.id, profile(results), provenance.seed)
+    // Quoted where a shell would take a name apart.
+    let quoted = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
+    let brought =
+        provenance.problem.iter().flat_map(|problem| &problem.arguments).map(|word| format!(" {}", quoted(word)));
+    let brought: String = brought.collect();
+    format!("ratecheck verify {}{brought} --profile {} --seed {}", claim.id, profile(results), provenance.seed)
 }
 
 /// The profile as it is typed.

@@ -94,6 +94,7 @@ pub fn results() -> Results {
     Results {
         format: FORMAT,
         provenance: Provenance {
+            problem: None,
             version: "0.1.0".into(),
             commit: "4f1c2d9".into(),
             seed: 7,

@@ -11,6 +11,7 @@ use ratecheck::loss::closed::{
 
 use super::{Problem, ProblemError, nearest};
 use crate::claim::closed_forms::on_circle;
+use crate::claim::subject::Settings;
 
 /// A problem that has a name.
 #[derive(Debug)]
@@ -36,11 +37,12 @@ struct Closed {
     theta: Vec<f64>,
     radius: Option<f64>,
     constants: Smoothness<Exact>,
+    loss_min: f64,
 }
 
 impl Closed {
-    fn new(loss: impl Loss + 'static, theta: Vec<f64>, constants: Smoothness<Exact>) -> Self {
-        Self { loss: Arc::new(loss), theta, radius: None, constants }
+    fn new(loss: impl Loss + 'static, theta: Vec<f64>, constants: Smoothness<Exact>, loss_min: f64) -> Self {
+        Self { loss: Arc::new(loss), theta, radius: None, constants, loss_min }
     }
 
     fn within(self, radius: f64) -> Self {
@@ -91,9 +93,18 @@ pub fn builtin(name: &str) -> Result<Problem, String> {
     };
     match found.source {
         Source::Closed(make) => {
-            let Closed { loss, theta, radius, constants } = make();
+            let Closed { loss, theta, radius, constants, loss_min } = make();
             let name = name.to_owned();
-            Ok(Problem { name, loss, network: None, theta: Some(theta), radius, exact: Some(constants) })
+            Ok(Problem {
+                name,
+                loss,
+                network: None,
+                theta: Some(theta),
+                radius,
+                exact: Some(constants),
+                loss_min: Some(loss_min),
+                settings: Settings::default(),
+            })
         }
         Source::File(text) => {
             Problem::parse(text, format!("{name}.toml").as_ref()).map_err(|e: ProblemError| e.to_string())
@@ -103,59 +114,66 @@ pub fn builtin(name: &str) -> Result<Problem, String> {
 
 fn rayleigh() -> Closed {
     let loss = Rayleigh::equally_spaced(10);
+    let loss_min = loss.loss_min();
     let constants = loss.constants();
-    Closed::new(loss, vec![1.0; 10], constants)
+    Closed::new(loss, vec![1.0; 10], constants, loss_min)
 }
 
 fn linear() -> Closed {
     let loss = Linear::new(vec![0.3, -1.2, 0.4]);
+    let loss_min = loss.loss_min();
     let constants = loss.constants();
-    Closed::new(loss, vec![1.0, 0.5, -0.25], constants)
+    Closed::new(loss, vec![1.0, 0.5, -0.25], constants, loss_min)
 }
 
 fn bilinear() -> Closed {
     let matrix = array![[1.0, 0.5, 0.0, -0.25], [0.0, 2.0, 1.0, 0.5], [-1.0, 0.25, 0.5, 1.5]];
     let loss = Bilinear::new(matrix).unwrap_or_else(|error| panic!("a finite matrix: {error}"));
+    let loss_min = loss.loss_min();
     let constants = loss.constants();
-    Closed::new(loss, vec![0.5, 0.25, -0.5, 1.0, -0.5, 0.75, 0.5], constants)
+    Closed::new(loss, vec![0.5, 0.25, -0.5, 1.0, -0.5, 0.75, 0.5], constants, loss_min)
 }
 
 fn bn_regression() -> Closed {
     let loss = BnRegression::new(vec![0.6, 0.0, 0.8]);
+    let loss_min = loss.loss_min();
     let constants = loss.constants(1.0);
-    Closed::new(loss, vec![1.0, 0.5, -0.25, 0.5], constants).within(1.0)
+    Closed::new(loss, vec![1.0, 0.5, -0.25, 0.5], constants, loss_min).within(1.0)
 }
 
 fn circle() -> Closed {
     let loss = Circle::new(4);
+    let loss_min = loss.loss_min();
     let constants = loss.constants();
-    Closed::new(loss, on_circle(2.0), constants)
+    Closed::new(loss, on_circle(2.0), constants, loss_min)
 }
 
 fn tanh_circle() -> Closed {
     let loss = TanhCircle::new(1.0);
+    let loss_min = loss.loss_min();
     let constants = loss.constants();
-    Closed::new(loss, on_circle(1.2), constants)
+    Closed::new(loss, on_circle(1.2), constants, loss_min)
 }
 
 // The constants of the helices hold for every g; the search needs a ball, which contains where they are attained.
 fn helix() -> Closed {
     let loss = HelixValley::catalogue(0.5);
-    let (theta, constants) = (loss.theta_0(), loss.constants());
-    Closed::new(loss, theta, constants).within(4.0)
+    let (theta, constants, loss_min) = (loss.theta_0(), loss.constants(), loss.loss_min());
+    Closed::new(loss, theta, constants, loss_min).within(4.0)
 }
 
 fn indexed_helix() -> Closed {
     let loss = TIndexedHelix::for_steps(1000);
-    let (theta, constants) = (loss.theta_0(), loss.constants());
+    let (theta, constants, loss_min) = (loss.theta_0(), loss.constants(), loss.loss_min());
     // l = 4 sqrt(1000), and L^gg is attained at tanh(g/l) = 1/sqrt(3), g = 83.3.
-    Closed::new(loss, theta, constants).within(100.0)
+    Closed::new(loss, theta, constants, loss_min).within(100.0)
 }
 
 fn problem_j() -> Closed {
     let loss = ProblemJ::default();
+    let loss_min = loss.loss_min();
     let constants = loss.sample_constants(1.0);
-    Closed::new(loss, vec![0.5, 1.0, -0.5, 0.25, 0.75], constants).within(1.0)
+    Closed::new(loss, vec![0.5, 1.0, -0.5, 0.25, 0.75], constants, loss_min).within(1.0)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod document;
 mod error;
 mod network;
 mod parameters;
+mod verification;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,16 +43,19 @@ use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::loss::Loss;
 use ratecheck::network::Network;
 
+use crate::claim::subject::Settings;
+
 pub use builtin::{Builtin, INSTANCES, builtin};
 pub(crate) use csv::line_at;
 pub use error::{ProblemError, nearest};
 pub use network::Described;
+pub(crate) use verification::{MOST_RUNS, MOST_STEPS};
 
 pub(crate) use document::{Document, Entry, Section, text_of};
 pub(crate) use network::{NORMALISATION_KEYS, normalisation, normalisation_in_a_word};
 
 /// The sections of a problem file.
-pub(crate) const SECTIONS: [&str; 5] = ["network", "data", "minibatches", "parameters", "domain"];
+pub(crate) const SECTIONS: [&str; 6] = ["network", "data", "minibatches", "parameters", "domain", "verify"];
 const DOMAIN_KEYS: [&str; 1] = ["radius"];
 
 /// A loss, a point, and the domain of g: what a problem file or a built-in instance says.
@@ -69,6 +73,10 @@ pub struct Problem {
     pub radius: Option<f64>,
     /// The constants of section 2.4, where a closed form has them.
     pub exact: Option<Smoothness<Exact>>,
+    /// A lower bound of the loss, where a closed form has one; that of a network is 0.
+    pub loss_min: Option<f64>,
+    /// What a verification is run with.
+    pub settings: Settings,
 }
 
 impl Problem {
@@ -113,7 +121,17 @@ impl Problem {
             Some(section) => Some(section.required("radius", "give K of ||g|| <= K")?.positive()?),
             None => None,
         };
+        let settings = verification::read(root.section("verify", &verification::KEYS)?)?;
         let network = Arc::new(network);
-        Ok(Self { name, loss: network.clone(), network: Some(network), theta, radius, exact: None })
+        Ok(Self {
+            name,
+            loss: network.clone(),
+            network: Some(network),
+            theta,
+            radius,
+            exact: None,
+            loss_min: None,
+            settings,
+        })
     }
 }

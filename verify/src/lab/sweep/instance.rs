@@ -15,7 +15,7 @@ use crate::lab::problem::{Described, Entry, INSTANCES, Problem, ProblemError, SE
 
 /// The keys of `[instance.NAME]`: those of a problem file may stand there themselves.
 const KEYS: [&str; 8] = {
-    let [a, b, c, d, e] = SECTIONS;
+    let [a, b, c, d, e, _verify] = SECTIONS;
     ["builtin", "problem", "start", a, b, c, d, e]
 };
 

@@ -24,6 +24,9 @@ pub struct Baseline {
     pub profile: Profile,
     /// The root seed.
     pub seed: u64,
+    /// What was verified, if it was a problem and not the paper's own instances: its name and settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// The claims, in paper order.
     pub claims: Vec<Entry>,
 }
@@ -68,6 +71,7 @@ impl Baseline {
             version: provenance.version.clone(),
             profile: provenance.profile,
             seed: provenance.seed,
+            problem: provenance.problem.as_ref().map(|p| format!("{} ({})", p.name, p.settings.join("; "))),
             claims: results.claims.iter().map(Entry::of).collect(),
         }
     }

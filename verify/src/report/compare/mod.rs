@@ -77,6 +77,8 @@ pub fn compare(old: &Baseline, new: &Baseline) -> Compared {
     setting("version", old.version.clone(), new.version.clone());
     setting("profile", old.profile.name().to_owned(), new.profile.name().to_owned());
     setting("seed", old.seed.to_string(), new.seed.to_string());
+    let problem = |of: &Baseline| of.problem.clone().unwrap_or_else(|| "the paper's instances".to_owned());
+    setting("problem", problem(old), problem(new));
     let mut all = Differences { same_work: old.profile == new.profile && old.seed == new.seed, found: Vec::new() };
     let mut n_common = 0;
     for entry in &old.claims {

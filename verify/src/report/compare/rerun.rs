@@ -7,15 +7,13 @@ use serde_json::{Map, Value};
 use super::{Compared, Difference, Weight};
 use crate::claim::evidence::Claim;
 use crate::claim::results::{ClaimResult, FORMAT, Provenance, Results};
-use crate::claim::runner::run_claim;
 
-/// Runs claims with the seed and the profile of `old`. Everything that determines the numbers is the same, but for the version.
-pub fn rerun(old: &Results, claims: &[&'static dyn Claim]) -> Results {
-    let Provenance { seed, profile, .. } = old.provenance;
+/// Runs claims by `run`, with the seed and the profile of `old` and on what it was about. Everything that determines the numbers is the same, but for the version.
+pub fn rerun(old: &Results, claims: &[&'static dyn Claim], run: &dyn Fn(&dyn Claim) -> Option<ClaimResult>) -> Results {
     Results {
         format: FORMAT,
         provenance: Provenance { version: env!("CARGO_PKG_VERSION").to_owned(), ..old.provenance.clone() },
-        claims: claims.iter().map(|claim| run_claim(*claim, seed, profile)).collect(),
+        claims: claims.iter().filter_map(|claim| run(*claim)).collect(),
         pending: Vec::new(),
         map: Vec::new(),
         errata: Vec::new(),

@@ -12,7 +12,14 @@ fn entry(id: &str, status: Status) -> Entry {
 }
 
 fn run(claims: Vec<Entry>) -> Baseline {
-    Baseline { baseline: FORMAT, version: "0.1.0".to_owned(), profile: Profile::Quick, seed: 2019, claims }
+    Baseline {
+        baseline: FORMAT,
+        version: "0.1.0".to_owned(),
+        profile: Profile::Quick,
+        seed: 2019,
+        problem: None,
+        claims,
+    }
 }
 
 fn found(new: Entry) -> Vec<(Weight, String)> {
