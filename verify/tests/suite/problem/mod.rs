@@ -1,5 +1,4 @@
 //! What a problem file may not say, and what is answered: one sentence with file, line, key, what is wrong and what to do.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 mod data;
 
@@ -339,7 +338,7 @@ fn exit_codes() {
 
 #[test]
 fn the_description_is_true() {
-    let text = include_str!("../../../docs/problem-file.md");
+    let text = include_str!("../../../../docs/problem-file.md");
     let (_, rest) = text.split_once("```toml\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();
     let problem = parse(example).unwrap();
