@@ -3,7 +3,7 @@
 use rand::RngExt;
 use ratecheck::data::{Target, teacher};
 use ratecheck::loss::{Loss, Minibatches, Workspace};
-use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 use ratecheck::scalar::{Dual, Interval, Scalar};
 
@@ -12,8 +12,8 @@ const NORMALISATIONS: [Normalisation; 8] = [
     Normalisation::BatchNorm,
     Normalisation::ConstantEpsilonBatchNorm { epsilon: 0.1 },
     Normalisation::LpBatchNorm { p: Lp::Four },
-    Normalisation::LayerNorm { epsilon: 0.3 },
-    Normalisation::GroupNorm { groups: 2, epsilon: 0.3 },
+    Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.3) },
+    Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(0.3) },
     Normalisation::WeightNorm,
     Normalisation::None,
 ];

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand::RngExt;
 use ratecheck::data::Dataset;
 use ratecheck::loss::{Loss, Minibatches, Workspace};
-use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::random::{Generator, Seed};
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
 
@@ -16,8 +16,8 @@ pub(super) const NORMALISATIONS: [Normalisation; 10] = [
     Normalisation::LpBatchNorm { p: Lp::One },
     Normalisation::LpBatchNorm { p: Lp::Four },
     Normalisation::LpBatchNorm { p: Lp::Infinity },
-    Normalisation::LayerNorm { epsilon: 0.1 },
-    Normalisation::GroupNorm { groups: 2, epsilon: 0.05 },
+    Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) },
+    Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(0.05) },
     Normalisation::WeightNorm,
     Normalisation::None,
 ];
@@ -200,7 +200,7 @@ fn bad_architectures_are_refused_with_a_reason() {
     refuse(&|a| a.widths = vec![3, 4, 2], "features");
     refuse(&|a| a.weight_decay = f64::NAN, "weight decay");
     refuse(&|a| a.normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.0 }, "epsilon");
-    refuse(&|a| a.normalisation = Normalisation::GroupNorm { groups: 3, epsilon: 0.1 }, "groups");
+    refuse(&|a| a.normalisation = Normalisation::GroupNorm { groups: 3, epsilon: Epsilon::Smoothed(0.1) }, "groups");
     refuse(&|a| a.objective = Objective::Logistic, "logistic");
     refuse(&|a| a.widths = vec![2, 1], "2 outputs");
     assert!(Network::new(good.clone(), data(), Minibatches::full(3)).is_err());

@@ -58,7 +58,7 @@ pub enum Unbounded {
     Normalisation(Normalisation),
     /// There are layers of filters, for which no bound is derived.
     Filters,
-    /// The activation has no second derivative somewhere.
+    /// The activation has no second derivative somewhere, or no bound is derived for it.
     Activation(Activation),
     /// The gradient of the squared objective grows with the outputs, so that Lemma C.2 does not bound g.
     NotLipschitz,
@@ -75,6 +75,9 @@ impl fmt::Display for Unbounded {
                 write!(f, "the bound is for batch normalisation smoothed by epsilon ||w||^2, not for {other:?}")
             }
             Self::Filters => f.write_str("no bound is derived for layers of filters"),
+            Self::Activation(Activation::GeluTanh) => {
+                f.write_str("no bound is derived for the tanh approximation of GELU")
+            }
             Self::Activation(other) => write!(f, "{other:?} is not smooth: its second derivative has no bound"),
             Self::NotLipschitz => f.write_str(
                 "Lemma C.2 needs an objective that is Lipschitz in the outputs, which the squared one is not: \

@@ -1,6 +1,6 @@
 //! `[network]`: the architecture.
 
-use ratecheck::network::{Activation, Architecture, Lp, NetworkError, NetworkPart, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Epsilon, Lp, NetworkError, NetworkPart, Normalisation, Objective};
 
 use serde::Serialize;
 
@@ -92,12 +92,12 @@ pub(crate) fn normalisation(section: &Section<'_>, key: &str) -> Result<Normalis
     let found = match kind {
         Kind::Smoothed => return Ok(Normalisation::SmoothedBatchNorm { epsilon: needed()? }),
         Kind::Constant => return Ok(Normalisation::ConstantEpsilonBatchNorm { epsilon: needed()? }),
-        Kind::Layer => return Ok(Normalisation::LayerNorm { epsilon: may_be_zero()? }),
+        Kind::Layer => return Ok(Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(may_be_zero()?) }),
         Kind::Group => {
             let groups =
                 section.required("groups", "give the number of groups, which divides every width but the first")?;
             let groups = groups.count(1, MOST_PARAMETERS)?;
-            return Ok(Normalisation::GroupNorm { groups, epsilon: may_be_zero()? });
+            return Ok(Normalisation::GroupNorm { groups, epsilon: Epsilon::Smoothed(may_be_zero()?) });
         }
         Kind::Batch => Normalisation::BatchNorm,
         Kind::Lp(p) => Normalisation::LpBatchNorm { p },
@@ -113,7 +113,7 @@ pub(crate) fn normalisation_in_a_word(entry: &Entry<'_>) -> Result<Normalisation
     match entry.choice(&NORMALISATIONS)? {
         Kind::Batch => Ok(Normalisation::BatchNorm),
         Kind::Lp(p) => Ok(Normalisation::LpBatchNorm { p }),
-        Kind::Layer => Ok(Normalisation::LayerNorm { epsilon: 0.0 }),
+        Kind::Layer => Ok(Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.0) }),
         Kind::Weight => Ok(Normalisation::WeightNorm),
         Kind::None => Ok(Normalisation::None),
         Kind::Smoothed | Kind::Constant => {
@@ -224,8 +224,9 @@ impl From<&Architecture> for Described {
             Normalisation::BatchNorm => (Kind::Batch, None, None),
             Normalisation::ConstantEpsilonBatchNorm { epsilon } => (Kind::Constant, Some(epsilon), None),
             Normalisation::LpBatchNorm { p } => (Kind::Lp(p), None, None),
-            Normalisation::LayerNorm { epsilon } => (Kind::Layer, Some(epsilon), None),
-            Normalisation::GroupNorm { groups, epsilon } => (Kind::Group, Some(epsilon), Some(groups)),
+            Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(epsilon) } => (Kind::Layer, Some(epsilon), None),
+            Normalisation::GroupNorm { groups, epsilon: Epsilon::Smoothed(epsilon) } => (Kind::Group, Some(epsilon), Some(groups)),
+            Normalisation::LayerNorm { .. } | Normalisation::GroupNorm { .. } => (Kind::Layer, None, None),
             Normalisation::WeightNorm => (Kind::Weight, None, None),
             Normalisation::None => (Kind::None, None, None),
         };

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ratecheck::loss::{Drawing, Loss};
-use ratecheck::network::{Activation, Lp, Normalisation, Objective};
+use ratecheck::network::{Activation, Epsilon, Lp, Normalisation, Objective};
 use ratecheck_verify::problem::{Model, Problem};
 
 /// A sound file; the line numbers of the tests below count from its first line, which is 1.
@@ -81,8 +81,8 @@ fn every_normalisation_and_activation() {
         ("\"l1-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::One }),
         ("\"l4-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::Four }),
         ("\"linf-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::Infinity }),
-        ("\"layer-norm\"\nepsilon = 0.5", Normalisation::LayerNorm { epsilon: 0.5 }),
-        ("\"group-norm\"\ngroups = 1\nepsilon = 0.5", Normalisation::GroupNorm { groups: 1, epsilon: 0.5 }),
+        ("\"layer-norm\"\nepsilon = 0.5", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.5) }),
+        ("\"group-norm\"\ngroups = 1\nepsilon = 0.5", Normalisation::GroupNorm { groups: 1, epsilon: Epsilon::Smoothed(0.5) }),
         ("\"weight-norm\"", Normalisation::WeightNorm),
         ("\"none\"", Normalisation::None),
     ];
