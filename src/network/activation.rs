@@ -78,7 +78,7 @@ impl Activation {
                 |y: S| {
                     let square = y.square();
                     let t = (y * (S::ONE + square.scale(GELU_CUBE))).scale(GELU_FACTOR).tanh();
-                    let inner = (S::ONE + square.scale(3.0 * GELU_CUBE)).scale(GELU_FACTOR);
+                    let inner = (S::ONE + square.scale(GELU_CUBE).scale(3.0)).scale(GELU_FACTOR);
                     ((S::ONE + t).scale(0.5), ((S::ONE - t.square()) * inner).scale(0.5))
                 },
             ),

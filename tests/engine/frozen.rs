@@ -3,7 +3,8 @@
 use ratecheck::data::{Dataset, digits};
 use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{
-    Activation, Architecture, Epsilon, Convolution, Convolutions, Image, Lp, Network, Normalisation, Objective, UnitStatistics,
+    Activation, Architecture, Convolution, Convolutions, Epsilon, Image, Lp, Network, Normalisation, Objective,
+    UnitStatistics,
 };
 use ratecheck::random::Seed;
 use ratecheck::scalar::Dual;

@@ -40,6 +40,8 @@ fn kinds() -> impl Iterator<Item = (Normalisation, Activation, Objective)> {
         Normalisation::LpBatchNorm { p: Lp::Four },
         Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) },
         Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(0.1) },
+        Normalisation::LayerNorm { epsilon: Epsilon::Constant(0.1) },
+        Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Constant(0.1) },
         Normalisation::WeightNorm,
         Normalisation::None,
     ];
@@ -49,6 +51,9 @@ fn kinds() -> impl Iterator<Item = (Normalisation, Activation, Objective)> {
         Activation::Softplus,
         Activation::Relu,
         Activation::LeakyRelu { slope: 0.1 },
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Silu,
     ];
     let objectives = [Objective::Logistic, Objective::CrossEntropy, Objective::Squared];
     normalisations

@@ -20,6 +20,7 @@ mod frozen;
 mod hessian;
 mod identities;
 mod intervals;
+mod layers;
 mod linear_algebra;
 mod lockstep;
 mod network;

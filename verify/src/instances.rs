@@ -6,7 +6,8 @@ use rand::RngExt;
 use ratecheck::data::{Dataset, Target, digits, teacher};
 use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{
-    Activation, Architecture, Epsilon, Convolution, Convolutions, Image, Lp, Network, NetworkError, Normalisation, Objective,
+    Activation, Architecture, Convolution, Convolutions, Epsilon, Image, Lp, Network, NetworkError, Normalisation,
+    Objective,
 };
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::{Generator, Seed};

@@ -141,7 +141,8 @@ fn norm_not_squared(context: &Context) -> Result<Check, Unevaluated> {
 }
 
 fn row(context: &Context) -> Result<Check, Unevaluated> {
-    let subject = small("LayerNorm", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) }, Activation::Tanh, context);
+    let subject =
+        small("LayerNorm", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) }, Activation::Tanh, context);
     let mut check = Check::new();
     compare(&mut check, &subject, 0..5, &[2.0]);
     Ok(check)

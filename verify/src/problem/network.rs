@@ -171,6 +171,7 @@ pub(super) fn locate(section: &Section<'_>, error: &NetworkError) -> ProblemErro
         NetworkPart::Normalisation => ("normalisation", "change the normalisation or its epsilon"),
         NetworkPart::Objective => ("objective", OUTPUTS),
         NetworkPart::WeightDecay => ("weight-decay", "give a number >= 0"),
+        NetworkPart::Bias => ("layers", "remove the bias"),
         NetworkPart::Convolutions => ("widths", "let the first width be the number of numbers in an image"),
         NetworkPart::Minibatches => ("widths", "let the minibatches fit the data"),
     };
@@ -225,7 +226,9 @@ impl From<&Architecture> for Described {
             Normalisation::ConstantEpsilonBatchNorm { epsilon } => (Kind::Constant, Some(epsilon), None),
             Normalisation::LpBatchNorm { p } => (Kind::Lp(p), None, None),
             Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(epsilon) } => (Kind::Layer, Some(epsilon), None),
-            Normalisation::GroupNorm { groups, epsilon: Epsilon::Smoothed(epsilon) } => (Kind::Group, Some(epsilon), Some(groups)),
+            Normalisation::GroupNorm { groups, epsilon: Epsilon::Smoothed(epsilon) } => {
+                (Kind::Group, Some(epsilon), Some(groups))
+            }
             Normalisation::LayerNorm { .. } | Normalisation::GroupNorm { .. } => (Kind::Layer, None, None),
             Normalisation::WeightNorm => (Kind::Weight, None, None),
             Normalisation::None => (Kind::None, None, None),

@@ -82,7 +82,10 @@ fn every_normalisation_and_activation() {
         ("\"l4-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::Four }),
         ("\"linf-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::Infinity }),
         ("\"layer-norm\"\nepsilon = 0.5", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.5) }),
-        ("\"group-norm\"\ngroups = 1\nepsilon = 0.5", Normalisation::GroupNorm { groups: 1, epsilon: Epsilon::Smoothed(0.5) }),
+        (
+            "\"group-norm\"\ngroups = 1\nepsilon = 0.5",
+            Normalisation::GroupNorm { groups: 1, epsilon: Epsilon::Smoothed(0.5) },
+        ),
         ("\"weight-norm\"", Normalisation::WeightNorm),
         ("\"none\"", Normalisation::None),
     ];
