@@ -120,13 +120,12 @@ impl Network {
         let architecture =
             Architecture { normalisation: Normalisation::None, weight_decay: 0.0, ..self.architecture.clone() };
         architecture.validate(&data)?;
-        let layered = self.layered.clone().unwrap_or_else(|| architecture.layered(self.convolutions.as_ref()));
         let plain = |spec| LayerSpec { bias: false, normalisation: Normalisation::None, affine: true, ..spec };
-        let layers = layered.layers.into_iter().map(plain).collect();
-        let layered = Layered { layers, weight_decay: 0.0, ..layered };
+        let layers = self.layered.layers.iter().copied().map(plain).collect();
+        let layered = Layered { layers, weight_decay: 0.0, ..self.layered.clone() };
         layered.validate(&data)?;
         let minibatches = Minibatches::full(data.n_examples());
-        Ok((Self::build(architecture, layered, self.layered.is_some(), data, minibatches)?, folded))
+        Ok((Self::build(architecture, layered, self.differ, data, minibatches)?, folded))
     }
 
     /// theta with gamma = 1 in every layer.

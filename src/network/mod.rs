@@ -73,8 +73,10 @@ use layers::{Layer, Reads};
 pub struct Network {
     architecture: Architecture,
     convolutions: Option<Convolutions>,
-    /// Layer by layer, if the layers are not alike.
-    layered: Option<Layered>,
+    /// The same layer by layer.
+    layered: Layered,
+    /// Whether the layers are not alike.
+    differ: bool,
     layers: Vec<Layer>,
     /// Where the parameters of a layer and of those behind it are.
     from_layer_on: Vec<Vec<Range<usize>>>,
@@ -206,7 +208,8 @@ impl Network {
         Ok(Self {
             from_layer_on: places::from_layer_on(&layers),
             convolutions: layered.convolutions(),
-            layered: differ.then_some(layered),
+            layered,
+            differ,
             architecture,
             layers,
             parameters,
@@ -215,15 +218,20 @@ impl Network {
         })
     }
 
-    /// What the network is made of. Of layers that are not alike (see [`Network::layers`]) it has the widths of the dense ones, the
-    /// objective and the decay, and [`Normalisation::None`] for the normalisation: what holds for one of all layers is not promised.
+    /// What the network is made of. Where [`Network::layers_differ`] it has the widths of the dense layers, the objective and the decay, and
+    /// [`Normalisation::None`] for the normalisation: nothing that holds for one of all layers is promised.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
 
-    /// What each layer is made of, if they are not alike: if [`Network::architecture`] does not say it.
-    pub fn layers(&self) -> Option<&Layered> {
-        self.layered.as_ref()
+    /// What each layer is made of.
+    pub fn layers(&self) -> &Layered {
+        &self.layered
+    }
+
+    /// Whether [`Network::layers`] says more than [`Network::architecture`] and [`Network::convolutions`].
+    pub fn layers_differ(&self) -> bool {
+        self.differ
     }
 
     /// The same network under another normalisation of all its layers.
@@ -231,7 +239,7 @@ impl Network {
     /// # Errors
     /// If the normalisation does not fit the widths, or the layers are not alike.
     pub fn with_normalisation(&self, normalisation: Normalisation) -> Result<Self, NetworkError> {
-        if self.layered.is_some() {
+        if self.differ {
             let message = "the layers have normalisations of their own, which cannot be exchanged for another one";
             return Err(NetworkError::new(NetworkPart::Normalisation, message));
         }

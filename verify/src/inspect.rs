@@ -205,7 +205,7 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
         format: FORMAT,
         name: problem.name.clone(),
         network: match loss {
-            Model::Network(network) => Some(network.architecture().into()),
+            Model::Network(network) => Some(network.into()),
             Model::Closed(_) => None,
         },
         function: function(loss),

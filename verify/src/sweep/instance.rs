@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ratecheck::loss::{Drawing, Loss};
-use ratecheck::network::{Architecture, Network, NetworkError, Normalisation};
+use ratecheck::network::{NetworkError, Normalisation};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::{Seed, normals};
 use serde::Serialize;
@@ -75,7 +75,7 @@ impl Instance {
         let (closed_form, network, data, normalisation) = match loss {
             Model::Closed(_) => (Some(problem.name.clone()), None, None, "closed-form".to_owned()),
             Model::Network(network) => {
-                let described = Described::from(network.architecture());
+                let described = Described::from(network);
                 let data = digest(network.data().inputs().iter().chain(network.data().labels()).copied());
                 let normalisation = described.normalisation_in_words();
                 (None, Some(described), Some(data), normalisation)
@@ -139,9 +139,7 @@ impl Instance {
     /// The same network under another normalisation; `None` for a closed form.
     pub(super) fn normalised(&self, normalisation: Normalisation) -> Option<Result<Self, NetworkError>> {
         let Model::Network(network) = &self.problem.model else { return None };
-        let architecture = Architecture { normalisation, ..network.architecture().clone() };
-        let made = Network::new(architecture, network.data().clone(), network.minibatches().clone());
-        Some(made.map(|network| {
+        Some(network.with_normalisation(normalisation).map(|network| {
             let problem = Problem { model: Model::Network(network), ..self.problem.clone() };
             Self::new(&self.name, problem, self.start)
         }))
