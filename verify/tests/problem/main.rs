@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod data;
+mod labels;
+mod layers;
 
 use std::path::Path;
 use std::process::Command;
@@ -74,23 +76,33 @@ fn the_sound_file_is_read_as_it_is() {
 #[test]
 fn every_normalisation_and_activation() {
     let (start, _) = SOUND.split_once("[minibatches]").unwrap();
-    let cases: [(&str, Normalisation); 10] = [
+    let cases: [(&str, Normalisation); 14] = [
         ("\"batch-norm\"", Normalisation::BatchNorm),
         ("\"smoothed-batch-norm\"\nepsilon = 2", Normalisation::SmoothedBatchNorm { epsilon: 2.0 }),
         ("\"constant-epsilon-batch-norm\"\nepsilon = 2", Normalisation::ConstantEpsilonBatchNorm { epsilon: 2.0 }),
         ("\"l1-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::One }),
         ("\"l4-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::Four }),
         ("\"linf-batch-norm\"", Normalisation::LpBatchNorm { p: Lp::Infinity }),
-        ("\"layer-norm\"\nepsilon = 0.5", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.5) }),
+        ("\"layer-norm\"", Normalisation::LayerNorm { epsilon: Epsilon::None }),
+        ("\"smoothed-layer-norm\"\nepsilon = 2", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(2.0) }),
+        ("\"constant-epsilon-layer-norm\"\nepsilon = 2", Normalisation::LayerNorm { epsilon: Epsilon::Constant(2.0) }),
+        ("\"group-norm\"\ngroups = 1", Normalisation::GroupNorm { groups: 1, epsilon: Epsilon::None }),
         (
-            "\"group-norm\"\ngroups = 1\nepsilon = 0.5",
-            Normalisation::GroupNorm { groups: 1, epsilon: Epsilon::Smoothed(0.5) },
+            "\"smoothed-group-norm\"\ngroups = 1\nepsilon = 2",
+            Normalisation::GroupNorm { groups: 1, epsilon: Epsilon::Smoothed(2.0) },
+        ),
+        (
+            "\"constant-epsilon-group-norm\"\ngroups = 1\nepsilon = 2",
+            Normalisation::GroupNorm { groups: 1, epsilon: Epsilon::Constant(2.0) },
         ),
         ("\"weight-norm\"", Normalisation::WeightNorm),
         ("\"none\"", Normalisation::None),
     ];
     for (written, expected) in cases {
+        // Two units in every layer: one alone has no variance.
         let text = start.replace("\"smoothed-batch-norm\"\nepsilon = 0.1", written);
+        let text = text.replace("[2, 3, 1]", "[2, 3, 2]").replace("\"logistic\"", "\"cross-entropy\"");
+        let text = text.replace("labels = [1, -1, 1, -1]", "labels = [1, 0, 1, 0]");
         let problem = parse(&text).unwrap_or_else(|error| panic!("{error}"));
         assert!(problem.theta.is_none());
         let Model::Network(network) = problem.model else { panic!("a network") };
@@ -101,6 +113,9 @@ fn every_normalisation_and_activation() {
         ("softplus\"", Activation::Softplus),
         ("relu\"", Activation::Relu),
         ("leaky-relu\"\nslope = 0.25", Activation::LeakyRelu { slope: 0.25 }),
+        ("gelu\"", Activation::Gelu),
+        ("gelu-tanh\"", Activation::GeluTanh),
+        ("silu\"", Activation::Silu),
     ] {
         let Model::Network(network) = parse(&start.replace("tanh\"", written)).unwrap().model else {
             panic!("a network")
@@ -119,7 +134,7 @@ fn every_mistake_is_named() {
             "weight-decay",
             "q",
             "net.toml:7: network.q: unknown key; [network] has widths, normalisation, epsilon, groups, activation, slope, \
-             objective, weight-decay",
+             objective, weight-decay, layers, image",
         ),
         ("[domain]", "[domains]", "net.toml:25: domains: unknown key; did you mean `domain`?"),
         ("epsilon = 0.1\n", "", "net.toml:1: network.epsilon: is missing; give the smoothing, a number > 0"),
@@ -140,19 +155,72 @@ fn every_mistake_is_named() {
             "\"smoothed-batchnorm\"",
             "net.toml:3: network.normalisation: \"smoothed-batchnorm\" is not known; did you mean \"smoothed-batch-norm\"? \
              The choices are smoothed-batch-norm, batch-norm, constant-epsilon-batch-norm, l1-batch-norm, l4-batch-norm, \
-             linf-batch-norm, layer-norm, group-norm, weight-norm, none",
+             linf-batch-norm, smoothed-layer-norm, layer-norm, constant-epsilon-layer-norm, smoothed-group-norm, group-norm, \
+             constant-epsilon-group-norm, weight-norm, none",
         ),
         (
             "\"smoothed-batch-norm\"",
             "\"batch-norm\"",
-            "net.toml:4: network.epsilon: has no meaning here: this normalisation has none; smoothed-batch-norm is batch-norm \
-             with one; remove it",
+            "net.toml:4: network.epsilon: batch-norm has no epsilon; write constant-epsilon-batch-norm for PyTorch's, which adds \
+             epsilon to the variance, or smoothed-batch-norm for epsilon times the squared norm of the weights, which leaves them \
+             scale invariant",
         ),
         (
             "\"smoothed-batch-norm\"",
-            "\"group-norm\"\ngroups = 2",
-            "net.toml:4: network.groups: 2 groups do not divide every width of [3, 1]; choose a number that divides every \
-             width but the first, with epsilon > 0 for groups of one",
+            "\"layer-norm\"",
+            "net.toml:4: network.epsilon: layer-norm has no epsilon; write constant-epsilon-layer-norm for PyTorch's, which adds \
+             epsilon to the variance, or smoothed-layer-norm for epsilon times the squared norm of the weights, which leaves them \
+             scale invariant",
+        ),
+        (
+            "\"smoothed-batch-norm\"",
+            "\"group-norm\"\ngroups = 1",
+            "net.toml:5: network.epsilon: group-norm has no epsilon; write constant-epsilon-group-norm for PyTorch's, which adds \
+             epsilon to the variance, or smoothed-group-norm for epsilon times the squared norm of the weights, which leaves them \
+             scale invariant",
+        ),
+        (
+            "\"smoothed-batch-norm\"",
+            "\"weight-norm\"",
+            "net.toml:4: network.epsilon: weight-norm has no epsilon; remove it",
+        ),
+        (
+            "\"smoothed-batch-norm\"\nepsilon = 0.1",
+            "\"constant-epsilon-layer-norm\"",
+            "net.toml:1: network.epsilon: is missing; give the constant, as 1e-5, PyTorch's default",
+        ),
+        (
+            "\"smoothed-batch-norm\"\nepsilon = 0.1",
+            "\"layer-norm\"",
+            "net.toml:3: network.normalisation: a single unit has no variance: give more units, or an epsilon; change the \
+             normalisation, its epsilon or the widths",
+        ),
+        (
+            "\"smoothed-batch-norm\"",
+            "\"smoothed-batch-norm\"\ngroups = 2",
+            "net.toml:4: network.groups: has no meaning here: only group-norm has groups; remove it",
+        ),
+        (
+            "\"tanh\"",
+            "\"none\"",
+            "net.toml:5: network.activation: leaves nothing between the layers; give the activation between layers: tanh, sigmoid, \
+             softplus, relu, leaky-relu, gelu, gelu-tanh or silu",
+        ),
+        (
+            "weight-decay",
+            "image = [1, 1, 2]\nweight-decay",
+            "net.toml:7: network.image: has no meaning here: only filters, which are listed under layers, read images; remove it",
+        ),
+        (
+            "gammas",
+            "bias = 1\ngammas",
+            "net.toml:22: parameters.bias: has no meaning here: no layer has a bias; remove it",
+        ),
+        (
+            "\"smoothed-batch-norm\"",
+            "\"smoothed-group-norm\"\ngroups = 2",
+            "net.toml:4: network.groups: 2 groups do not divide a layer of 3 units; choose a number that divides every width but \
+             the first; groups of one unit need an epsilon",
         ),
         (
             "epsilon = 0.1",
@@ -284,7 +352,8 @@ fn every_mistake_is_named() {
         (
             "[domain]\nradius = 10",
             "domain = 10",
-            "net.toml:25: parameters.domain: unknown key; [parameters] has weights, gammas, betas, initialiser, seed, gamma, beta",
+            "net.toml:25: parameters.domain: unknown key; [parameters] has weights, gammas, betas, initialiser, seed, gamma, beta, \
+             biases, bias",
         ),
     ];
     for (from, to, message) in cases {
