@@ -1,48 +1,45 @@
-//! Networks whose layers are not alike: against PyTorch, against a plain transcription of their formulas, and what of them is
-//! scale invariant.
+//! Networks whose layers are not alike: against a plain transcription of their formulas, over every arithmetic.
 
 use crate::common::derivatives_alone_are_the_same;
 use rand::RngExt;
-use ratecheck::curvature::{HessianProduct, hessian_vector_product};
-use ratecheck::data::{Dataset, Target, teacher};
+use ratecheck::data::{Target, teacher};
 use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{
-    Activation, Architecture, Convolution, Epsilon, Image, LayerKind, LayerSpec, Layered, Network, NetworkPart,
-    Normalisation, Objective,
+    Activation, Convolution, Epsilon, Image, LayerKind, LayerSpec, Layered, Network, NetworkPart, Normalisation,
+    Objective,
 };
 use ratecheck::random::{Generator, Seed};
 use ratecheck::scalar::{DoubleDouble, Dual, Eight, Interval, Scalar};
-use serde_json::Value;
 
-const N: usize = 7;
+pub(super) const N: usize = 7;
 
-fn dense(units: usize, normalisation: Normalisation, activation: Activation) -> LayerSpec {
+pub(super) fn dense(units: usize, normalisation: Normalisation, activation: Activation) -> LayerSpec {
     let kind = LayerKind::Dense { units };
     LayerSpec { kind, bias: false, normalisation, affine: true, activation: Some(activation) }
 }
 
-fn plain(units: usize, activation: Option<Activation>) -> LayerSpec {
+pub(super) fn plain(units: usize, activation: Option<Activation>) -> LayerSpec {
     let kind = LayerKind::Dense { units };
     LayerSpec { kind, bias: true, normalisation: Normalisation::None, affine: false, activation }
 }
 
-fn layered(layers: &[LayerSpec]) -> Layered {
+pub(super) fn layered(layers: &[LayerSpec]) -> Layered {
     Layered { image: None, layers: layers.to_vec(), objective: Objective::CrossEntropy, weight_decay: 0.03 }
 }
 
-fn network(layers: &[LayerSpec]) -> Network {
+pub(super) fn network(layers: &[LayerSpec]) -> Network {
     let data = teacher(N, 3, Target::Classes(3), 0.1, &mut Seed::new(5).generator("data"));
     Network::layered(layered(layers), data, Minibatches::full(N)).unwrap()
 }
 
 /// The initialiser with every parameter moved, so that no scale is 1 and no shift 0.
-fn start(network: &Network, generator: &mut Generator) -> Vec<f64> {
+pub(super) fn start(network: &Network, generator: &mut Generator) -> Vec<f64> {
     let mut theta = network.initialise(generator);
     theta.iter_mut().for_each(|x| *x += generator.random_range(-0.3..0.3));
     theta
 }
 
-fn z() -> Vec<usize> {
+pub(super) fn z() -> Vec<usize> {
     (0..N).collect()
 }
 
@@ -281,93 +278,6 @@ fn a_constant_epsilon_breaks_scale_invariance_and_how() {
     }
 }
 
-#[test]
-fn blocks_follow_from_the_layers() {
-    let names = |layers: &[LayerSpec]| -> Vec<String> {
-        network(layers).parameters().blocks().iter().map(|block| block.name.clone()).collect()
-    };
-    let (batch, relu) = (Normalisation::BatchNorm, Activation::Relu);
-    let smoothed = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
-    // (gamma, beta) is a block where the next layer forgets scales: not before the last layer, not before epsilon, not behind tanh.
-    assert_eq!(
-        names(&[dense(1, batch, relu), dense(1, batch, relu), plain(3, None)]),
-        ["W1 row 1", "W2 row 1", "(gamma, beta) of layer 1"]
-    );
-    assert_eq!(names(&[dense(1, batch, relu), dense(1, smoothed, relu), plain(3, None)]), ["W1 row 1", "W2 row 1"]);
-    assert_eq!(
-        names(&[dense(1, smoothed, relu), dense(1, batch, Activation::Tanh), dense(1, batch, relu), plain(3, None)]),
-        ["W1 row 1", "W2 row 1", "W3 row 1", "(gamma, beta) of layer 1"]
-    );
-    // A layer without normalisation has no blocks, and what is behind it none of (gamma, beta).
-    assert_eq!(names(&[plain(2, Some(relu)), dense(1, batch, relu), plain(3, None)]), ["W2 row 1"]);
-    let bare = LayerSpec { affine: false, ..dense(1, batch, relu) };
-    assert_eq!(names(&[bare, dense(1, batch, Activation::Tanh), plain(3, None)]), ["W1 row 1", "W2 row 1"]);
-    let layer = Normalisation::LayerNorm { epsilon: Epsilon::Constant(0.1) };
-    let biased = LayerSpec { bias: true, ..dense(2, layer, relu) };
-    let group = Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::None };
-    assert_eq!(
-        names(&[biased, dense(2, layer, relu), dense(4, group, relu), plain(3, None)]),
-        ["W1 and b1", "W2", "W3 group 1", "W3 group 2"]
-    );
-
-    // The places: blocks, then the last matrix, then scales and shifts in the order of the layers.
-    let network = network(&[dense(2, batch, relu), LayerSpec { bias: true, ..dense(2, batch, relu) }, plain(3, None)]);
-    let places = network.places();
-    assert_eq!((places[0].weights.clone(), places[1].weights.clone()), (0..6, 6..10));
-    assert_eq!((places[0].gamma.clone(), places[0].beta.clone()), (Some(10..12), Some(12..14)));
-    assert_eq!((places[2].weights.clone(), network.parameters().g()), (14..20, 14..29));
-    assert_eq!((places[1].bias.clone(), places[1].gamma.clone()), (Some(20..22), Some(22..24)));
-    assert_eq!((places[2].bias.clone(), places[2].gamma.clone(), places[2].beta.clone()), (None, None, Some(26..29)));
-    assert_eq!(network.n_weights(), 16);
-}
-
-/// Section 2.1: every block of normalisations without epsilon is invariant, (gamma, beta) among them, and nothing of g is.
-#[test]
-fn blocks_are_invariant_and_the_rest_is_not() {
-    let (batch, relu) = (Normalisation::BatchNorm, Activation::Relu);
-    let layer = Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.2) };
-    let biased = LayerSpec { bias: true, ..dense(4, layer, Activation::Gelu) };
-    let network = network(&[biased, dense(4, batch, relu), dense(4, batch, relu), plain(3, None)]);
-    let theta = start(&network, &mut Seed::new(11).generator("invariance"));
-    let before: f64 = network.sample_loss(&z(), &theta);
-    let after = |range: std::ops::Range<usize>| -> f64 {
-        let mut scaled = theta.clone();
-        scaled[range].iter_mut().for_each(|x| *x *= 2.0);
-        network.sample_loss(&z(), &scaled)
-    };
-    for block in network.parameters().blocks() {
-        assert_eq!(after(block.range.clone()), before, "{}", block.name);
-    }
-    assert!(network.parameters().blocks().iter().any(|block| block.name == "(gamma, beta) of layer 2"));
-    let last = network.places()[3].clone();
-    for range in [last.weights, last.beta.unwrap()] {
-        assert!((after(range) - before).abs() > 1e-3);
-    }
-}
-
-#[test]
-fn layers_that_are_alike_are_an_architecture() {
-    let smoothed = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
-    let last = LayerSpec { activation: None, ..dense(3, smoothed, Activation::Tanh) };
-    let network = network(&[dense(4, smoothed, Activation::Tanh), last]);
-    let expected = Architecture {
-        widths: vec![3, 4, 3],
-        normalisation: smoothed,
-        activation: Activation::Tanh,
-        objective: Objective::CrossEntropy,
-        weight_decay: 0.03,
-    };
-    assert_eq!((network.layers_differ(), network.architecture()), (false, &expected));
-    let short = Network::new(expected, network.data().clone(), Minibatches::full(N)).unwrap();
-    assert_eq!(short.parameters(), network.parameters());
-    let other = network.with_normalisation(Normalisation::WeightNorm).unwrap();
-    assert_eq!(other.architecture().normalisation, Normalisation::WeightNorm);
-    // Of layers that differ nothing is claimed that holds for one normalisation, and they cannot be exchanged.
-    let mixed = self::network(&[dense(4, smoothed, Activation::Tanh), plain(3, None)]);
-    assert_eq!(mixed.architecture().normalisation, Normalisation::None);
-    assert!(mixed.with_normalisation(smoothed).unwrap_err().to_string().contains("of their own"));
-}
-
 /// With fixed statistics: the bias in front of batch normalisation goes into beta.
 #[test]
 fn a_frozen_mixture_is_the_network_on_its_own_minibatch() {
@@ -461,93 +371,4 @@ fn what_makes_no_sense_is_refused_with_its_layer() {
     let twice = of_images(&[filters(true), filters(true), plain(3, None)]);
     refuse(twice, NetworkPart::Convolutions, Some(1), "layer 2 cannot be pooled");
     refuse(of_images(&[filters(false)]), NetworkPart::Widths, None, "at least one layer");
-}
-
-/// A number, or an array of arrays of them.
-fn numbers(value: &Value) -> Vec<f64> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        Value::Null => Vec::new(),
-        number => vec![number.as_f64().unwrap()],
-    }
-}
-
-fn spec_of(layer: &Value) -> LayerSpec {
-    let count = |key: &str| layer[key].as_u64().map(|n| n as usize);
-    let epsilon = || Epsilon::Constant(layer["epsilon"].as_f64().unwrap());
-    LayerSpec {
-        kind: match count("filters") {
-            Some(filters) => LayerKind::Filters(Convolution { filters, pooled: layer["pooled"].as_bool().unwrap() }),
-            None => LayerKind::Dense { units: count("units").unwrap() },
-        },
-        bias: layer["bias"].as_bool().unwrap(),
-        normalisation: match layer["normalisation"].as_str() {
-            Some("layer") => Normalisation::LayerNorm { epsilon: epsilon() },
-            Some("group") => Normalisation::GroupNorm { groups: count("groups").unwrap(), epsilon: epsilon() },
-            Some(_) => Normalisation::ConstantEpsilonBatchNorm { epsilon: layer["epsilon"].as_f64().unwrap() },
-            None => Normalisation::None,
-        },
-        affine: layer["affine"].as_bool().unwrap_or(false),
-        activation: layer["activation"].as_str().map(|name| match name {
-            "gelu" => Activation::Gelu,
-            "gelu-tanh" => Activation::GeluTanh,
-            "silu" => Activation::Silu,
-            "tanh" => Activation::Tanh,
-            "softplus" => Activation::Softplus,
-            other => panic!("{other}"),
-        }),
-    }
-}
-
-/// Numbers of every layer, as PyTorch keeps them, in the flat order of theta.
-fn flat(network: &Network, of_layers: &Value) -> Vec<f64> {
-    let mut theta = vec![f64::NAN; network.parameters().len()];
-    for (place, layer) in network.places().iter().zip(of_layers.as_array().unwrap()) {
-        let [weights, bias, gamma, beta] = [0, 1, 2, 3].map(|k| numbers(&layer[k]));
-        theta[place.weights.clone()].copy_from_slice(&weights);
-        // Without normalisation the bias is beta.
-        let (bias, beta) = if place.bias.is_none() && beta.is_empty() { (beta, bias) } else { (bias, beta) };
-        for (range, numbers) in [(&place.bias, bias), (&place.gamma, gamma), (&place.beta, beta)] {
-            theta[range.clone().unwrap_or(0..0)].copy_from_slice(&numbers);
-        }
-    }
-    theta
-}
-
-/// `tests/reference/layers.json`: the loss, the gradient and a Hessian-vector product that PyTorch found in `f64`.
-#[test]
-fn networks_are_those_of_pytorch() {
-    let json: Value = serde_json::from_str(include_str!("../reference/layers.json")).unwrap();
-    for case in json["cases"].as_array().unwrap() {
-        let examples: Vec<Vec<f64>> = case["inputs"].as_array().unwrap().iter().map(numbers).collect();
-        let (n, features) = (examples.len(), examples[0].len());
-        let inputs = (0..features * n).map(|i| examples[i % n][i / n]).collect();
-        let data = Dataset::new(inputs, n, features, numbers(&case["labels"])).unwrap();
-        let image = numbers(&case["image"]);
-        let count = |k: usize| image[k] as usize;
-        let layered = Layered {
-            image: (!image.is_empty()).then(|| Image { channels: count(0), height: count(1), width: count(2) }),
-            layers: case["layers"].as_array().unwrap().iter().map(spec_of).collect(),
-            objective: Objective::CrossEntropy,
-            weight_decay: 0.0,
-        };
-        let network = Network::layered(layered, data, Minibatches::full(n)).unwrap();
-        let z: Vec<usize> = (0..n).collect();
-        let [theta, gradient, direction, product] =
-            ["parameters", "gradient", "direction", "hessian_times_direction"].map(|key| flat(&network, &case[key]));
-        let name = case["name"].as_str().unwrap();
-        // Both sides round: some thousand roundings of u = 1e-16 each, amplified by 1/s and twice by differentiation.
-        let close = |found: &[f64], expected: &[f64], what: &str| {
-            let scale = expected.iter().fold(1.0_f64, |m, x| m.max(x.abs()));
-            for (i, (x, y)) in found.iter().zip(expected).enumerate() {
-                assert!((x - y).abs() <= 1e-12 * scale, "{name}: {what}[{i}] is {x}, not {y}");
-            }
-        };
-        let mut found = vec![0.0; theta.len()];
-        let value = network.sample_gradient(&z, &theta, &mut found, &mut Workspace::default());
-        close(&[value], &numbers(&case["loss"]), "loss");
-        close(&found, &gradient, "gradient");
-        hessian_vector_product(&network, &z, &theta, &direction, &mut found, &mut HessianProduct::new(theta.len()));
-        close(&found, &product, "H d");
-    }
 }
