@@ -247,6 +247,19 @@ impl Network {
         Self::alike(architecture, self.convolutions.clone(), self.data.clone(), self.minibatches.clone())
     }
 
+    /// The same network with every normalisation exchanged for what `of` makes of it, layers that differ included.
+    ///
+    /// # Errors
+    /// If one does not fit.
+    pub fn with_normalisations(&self, of: impl Fn(Normalisation) -> Normalisation) -> Result<Self, NetworkError> {
+        if !self.differ {
+            return self.with_normalisation(of(self.architecture.normalisation));
+        }
+        let mut layered = self.layered.clone();
+        layered.layers.iter_mut().for_each(|layer| layer.normalisation = of(layer.normalisation));
+        Self::layered(layered, self.data.clone(), self.minibatches.clone())
+    }
+
     /// The layers of filters, if there are any.
     pub fn convolutions(&self) -> Option<&Convolutions> {
         self.convolutions.as_ref()

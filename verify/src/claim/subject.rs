@@ -6,7 +6,9 @@ use ratecheck::curvature::{
     Exact, Sampled, Sampling, Smoothness, block_norms, g_bounds, proved_constants, sampled_constants,
 };
 use ratecheck::loss::{Decayed, Drawing, Loss, MeanLoss, Setting};
-use ratecheck::network::{Activation, Convolution, LayerKind, LayerPlaces, LayerSpec, Lp, Network, Normalisation};
+use ratecheck::network::{
+    Activation, Convolution, Epsilon, LayerKind, LayerPlaces, LayerSpec, Lp, Network, Normalisation,
+};
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Scalar;
@@ -141,20 +143,32 @@ impl Subject {
         self.with_loss(Arc::new(Decayed::new(self.loss.clone(), lambda)))
     }
 
-    /// The control "constant epsilon": the same network with epsilon = `share` of a unit's variance, added as frameworks do. `None`
-    /// if there is no batch normalisation to put it in.
+    /// The control "constant epsilon": the same network with this epsilon added to variances as frameworks do, in every layer of
+    /// batch, layer or group normalisation. `None` if there is none, or the blocks become others.
     pub fn with_constant_epsilon(&self, epsilon: f64) -> Option<Self> {
-        self.renormalised(Normalisation::ConstantEpsilonBatchNorm { epsilon })
+        let constant = |normalisation| match normalisation {
+            Normalisation::BatchNorm
+            | Normalisation::SmoothedBatchNorm { .. }
+            | Normalisation::ConstantEpsilonBatchNorm { .. } => Normalisation::ConstantEpsilonBatchNorm { epsilon },
+            Normalisation::LayerNorm { .. } => Normalisation::LayerNorm { epsilon: Epsilon::Constant(epsilon) },
+            Normalisation::GroupNorm { groups, .. } => {
+                Normalisation::GroupNorm { groups, epsilon: Epsilon::Constant(epsilon) }
+            }
+            other => other,
+        };
+        let network = self.network.as_ref()?;
+        let changes = network.layers().layers.iter().any(|layer| constant(layer.normalisation) != layer.normalisation);
+        changes.then(|| self.renormalised(constant)).flatten()
     }
 
-    /// The control "normalisation removed".
+    /// The control "normalisation removed". `None` where the blocks become others.
     pub fn un_normalised(&self) -> Option<Self> {
-        self.renormalised(Normalisation::None)
+        self.renormalised(|_| Normalisation::None)
     }
 
-    /// The same network under another normalisation, if its blocks are the same rows.
-    fn renormalised(&self, normalisation: Normalisation) -> Option<Self> {
-        let network = self.network.as_ref()?.with_normalisation(normalisation).ok()?;
+    /// The same network under other normalisations, if its blocks are the same.
+    fn renormalised(&self, of: impl Fn(Normalisation) -> Normalisation) -> Option<Self> {
+        let network = self.network.as_ref()?.with_normalisations(of).ok()?;
         (network.parameters() == self.layout()).then(|| {
             let network = Arc::new(network);
             Self { network: Some(network.clone()), ..self.with_loss(network) }
