@@ -60,6 +60,14 @@ pub(super) fn contents<T>(buffer: &mut [T]) -> &mut [T] {
     &mut buffer[start..start + len]
 }
 
+/// Borrows disjoint buffers together, each under the name that stands beside its index: two names cannot change places unseen.
+macro_rules! borrow {
+    ($buffers:expr => $($name:ident: $which:expr),+ $(,)?) => {
+        let [$($name),+] = $crate::network::buffers::pick($buffers, [$($which),+]);
+    };
+}
+pub(super) use borrow;
+
 /// Disjoint buffers, borrowed together.
 pub(super) fn pick<T, const N: usize>(buffers: &mut [Vec<T>], which: [usize; N]) -> [&mut [T]; N] {
     // The indices are distinct by construction.

@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use super::Network;
 use super::buffers::{
-    D, FILTERS, GRAD, INPUT, READ, RESULTS, SCRATCH, THETA, contents, inverse, mean, output, pick, pooled, slope, xhat,
+    D, FILTERS, GRAD, INPUT, READ, RESULTS, SCRATCH, THETA, borrow, contents, inverse, mean, output, pooled, slope,
+    xhat,
 };
 use super::image::{Image, Rows};
 use super::layers::{Layer, Reads};
@@ -34,7 +35,7 @@ impl Network {
         let batch = z.len() / S::RUNS;
         self.prepare(batch, work);
         if work.moved.is_empty() {
-            let [planes, inputs] = pick(&mut work.buffers, [THETA, INPUT]);
+            borrow!(&mut work.buffers => planes: THETA, inputs: INPUT);
             vectorised_for::<S, _>(
                 #[inline(always)]
                 || rows::to_planes(theta, planes),
@@ -57,7 +58,7 @@ impl Network {
         for l in first + 1..self.layers.len() {
             self.layer_forward(l, 0..self.layers[l].n_out, batch, work);
         }
-        let [d, scratch, out] = pick(&mut work.buffers, [D[0], SCRATCH, output(self.layers.len() - 1)]);
+        borrow!(&mut work.buffers => d: D[0], scratch: SCRATCH, out: output(self.layers.len() - 1));
         let n_out = self.layers[self.layers.len() - 1].n_out;
         self.architecture.objective.forward(out, &mut d[..n_out * S::PLANES * batch], scratch, &work.labels)
     }
@@ -130,9 +131,10 @@ impl Network {
         let layer = self.layers[l];
         let (row, tasks) = (S::PLANES * layer.positions * batch, layer.tasks::<S>(batch));
         let wanted = work.wanted;
-        let which =
-            [THETA, self.source(l), READ, RESULTS, xhat(l), slope(l), output(l), inverse(l), mean(l), pooled(l)];
-        let [theta, source, read, results, xhat, slope, output, inverse, mean, pooled] = pick(&mut work.buffers, which);
+        borrow!(&mut work.buffers =>
+            theta: THETA, source: self.source(l), read: READ, results: RESULTS,
+            xhat: xhat(l), slope: slope(l), output: output(l), inverse: inverse(l), mean: mean(l), pooled: pooled(l),
+        );
         let theta = &*theta;
         let of_units = |len: usize| units.start * len..units.end * len;
         let xhat = &mut xhat[of_units(row)];
@@ -209,23 +211,12 @@ impl Network {
             // What was pooled goes to the larger image first.
             d.swap(0, 1);
         }
-        let which = [
-            xhat(l),
-            slope(l),
-            output(l),
-            inverse(l),
-            THETA,
-            GRAD,
-            self.source(l),
-            READ,
-            RESULTS,
-            FILTERS,
-            d[0],
-            d[1],
-            SCRATCH,
-        ];
-        let [xhat, slope, output, inverse, theta, grad, source, read, results, filters, d_here, d_before, sums] =
-            pick(&mut work.buffers, which);
+        borrow!(&mut work.buffers =>
+            xhat: xhat(l), slope: slope(l), output: output(l), inverse: inverse(l),
+            theta: THETA, grad: GRAD, source: self.source(l),
+            read: READ, results: RESULTS, filters: FILTERS, sums: SCRATCH,
+            d_here: d[0], d_before: d[1],
+        );
         let d_here = &mut d_here[..layer.n_out * row];
         let group_size = layer.group_size();
         let [sum, sum_xhat, coefficients] = {
