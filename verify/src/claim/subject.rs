@@ -7,7 +7,7 @@ use ratecheck::curvature::{
 };
 use ratecheck::loss::{Decayed, Drawing, Loss, MeanLoss, Setting};
 use ratecheck::network::{Activation, Lp, Network, Normalisation};
-use ratecheck::parameters::{Parameters, norm_sq};
+use ratecheck::parameters::{Block, Parameters, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Scalar;
 
@@ -50,6 +50,8 @@ pub enum Premise {
     Stochastic,
     /// A lower bound of the loss is known.
     BoundedBelow,
+    /// The scales and shifts of a layer are a block of their own: section 2.1.
+    ScaledLayers,
 }
 
 /// The constants of section 2.4 on ||w_i|| = 1, ||g|| <= radius, for L and every F_z.
@@ -252,7 +254,12 @@ impl Subject {
     /// # Errors
     /// If one that was found is not finite.
     pub fn constants(&self) -> Result<&Known, Unevaluated> {
-        self.known.get_or_init(|| self.find_constants()).as_ref().map_err(|reason| Unevaluated(reason.clone()))
+        // Outside of the lock: a thread that waits for others inside may take up work that asks for the same constants.
+        let find = || {
+            let found = self.find_constants();
+            self.known.get_or_init(|| found)
+        };
+        self.known.get().unwrap_or_else(find).as_ref().map_err(|reason| Unevaluated(reason.clone()))
     }
 
     fn find_constants(&self) -> Result<Known, String> {
@@ -321,6 +328,26 @@ impl Subject {
         worst
     }
 
+    /// The blocks that are (gamma, beta) of a layer.
+    pub fn scaled_layers(&self) -> Vec<Block> {
+        let weights = self.network.as_ref().map_or(usize::MAX, |network| network.n_weights());
+        self.layout().blocks().iter().filter(|block| block.range.start >= weights).cloned().collect()
+    }
+
+    /// Why there are none.
+    fn no_scaled_layer(&self) -> String {
+        let Some(network) = &self.network else {
+            return "the loss is no network of the engine, so that no layers are known".to_owned();
+        };
+        if network.n_layers() == 1 {
+            return "the scales and shifts of the last layer are not scale invariant, and there is no other".to_owned();
+        }
+        match network.architecture().activation {
+            Activation::Relu | Activation::LeakyRelu { .. } => "the next normalisation has an epsilon".to_owned(),
+            other => format!("{other:?} is not positively homogeneous: scales and shifts are not scale invariant"),
+        }
+    }
+
     /// What is missing of a premise, in a few words; `None` if it is met or cannot be known to fail.
     pub fn lacks(&self, premise: Premise) -> Option<String> {
         match premise {
@@ -339,6 +366,7 @@ impl Subject {
             }
             Premise::Stochastic => (self.n_minibatches() == Some(1))
                 .then(|| "z is always the whole data set: nothing is random".to_owned()),
+            Premise::ScaledLayers => self.scaled_layers().is_empty().then(|| self.no_scaled_layer()),
             Premise::BoundedBelow => self.loss_min.is_none().then(|| "no lower bound of the loss is known".to_owned()),
         }
     }

@@ -27,6 +27,7 @@ use ratecheck::scalar::{DoubleDouble, Scalar};
 use super::{Form, TOLERANCE};
 use crate::claim::evidence::{Check, Context, Unevaluated};
 use crate::claim::replay::{Recursion, UNITS};
+use crate::paper::visits::{on_spheres, to_sphere};
 
 /// k in `f64`.
 const PER_STEP: f64 = 4.0 * TOLERANCE;
@@ -67,8 +68,7 @@ struct Adaptive<'a, S: Arithmetic> {
 impl<'a, S: Arithmetic> Adaptive<'a, S> {
     fn new(loss: &'a dyn Loss, theta_0: &[f64], form: Form) -> Option<Self> {
         let loss = loss.over::<S>()?;
-        let mut theta: Vec<S> = theta_0.iter().map(|&x| S::from_f64(x)).collect();
-        let g = (0..loss.parameters().n_blocks()).map(|i| to_sphere(&mut theta[loss.parameters().block(i)])).collect();
+        let (theta, g) = on_spheres(loss.parameters(), theta_0);
         let grad = vec![S::ZERO; theta.len()];
         Some(Self { loss, form, theta, g, grad, work: Workspace::default() })
     }
@@ -112,14 +112,6 @@ impl<'a, S: Arithmetic> Adaptive<'a, S> {
         }
         sum.sqrt()
     }
-}
-
-/// Divides by the norm, and returns its square.
-fn to_sphere<S: Scalar>(w: &mut [S]) -> S {
-    let n = dot(w, w);
-    let norm = n.sqrt();
-    w.iter_mut().for_each(|x| *x = *x / norm);
-    n
 }
 
 /// Follows both in `f64` and in double-double, and compares in every step.

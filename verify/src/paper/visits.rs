@@ -1,0 +1,122 @@
+//! Points along runs of a user's loss, at which an identity is measured one step at a time.
+//!
+//! A run is followed in `f64`. The points at which it is looked at are exact as they are: whatever is said of one step is then evaluated
+//! there with as many digits as the loss has, and what rounding did to the run before does not matter.
+
+use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
+use ratecheck::loss::{Loss, Workspace};
+use ratecheck::parameters::{Parameters, dot, norm_sq};
+use ratecheck::scalar::Scalar;
+use rayon::prelude::*;
+
+use crate::claim::evidence::{Context, Evidence, Unevaluated};
+use crate::claim::subject::Subject;
+
+/// theta_t and z_t.
+pub(crate) struct Visit {
+    pub(crate) t: u64,
+    pub(crate) theta: Vec<f64>,
+    pub(crate) z: Vec<usize>,
+}
+
+/// A run of (stochastic) gradient descent (4), and where it was looked at.
+pub(crate) struct Visited {
+    pub(crate) eta_w: f64,
+    pub(crate) eta_g: f64,
+    /// Steps made.
+    pub(crate) steps: u64,
+    /// At t = 0, 1, 2, 4, 8, .. and at the last step.
+    pub(crate) list: Vec<Visit>,
+    /// Where the run ended early.
+    pub(crate) diverged: Option<Divergence>,
+}
+
+/// eta_g of a subject, in words too; 0.05 where no constant is to be had, since identities ask for none.
+pub(crate) fn rate_of_g(subject: &Subject) -> (f64, &'static str) {
+    subject.eta_g().unwrap_or((0.05, "no constant is known"))
+}
+
+/// The subject with its eta_g written down, so that what is made of it keeps the rate.
+pub(crate) fn with_rate_of_g(subject: &Subject) -> Subject {
+    let eta_g = rate_of_g(subject).0;
+    let mut subject = subject.clone();
+    subject.settings.eta_g = Some(eta_g);
+    subject
+}
+
+/// The same with every block of norm 2: what a wrong power of a norm changes shows, and no gradient is large beside its block. The subject of controls.
+pub(crate) fn of_norm_two(subject: &Subject) -> Subject {
+    let mut subject = with_rate_of_g(subject);
+    let weights = subject.layout().g().start;
+    let mut theta = subject.layout().theta_unit(&subject.theta);
+    theta[..weights].iter_mut().for_each(|x| *x *= 2.0);
+    subject.theta = theta;
+    subject
+}
+
+/// A run of `steps` steps for every eta_w of the settings; in parallel, in their order.
+pub(crate) fn visited(subject: &Subject, steps: u64, context: &Context) -> Result<Vec<Visited>, Unevaluated> {
+    let eta_g = rate_of_g(subject).0;
+    subject.settings.eta_w.par_iter().map(|&eta_w| run(subject, (eta_w, eta_g), steps, context)).collect()
+}
+
+fn run(subject: &Subject, rates: (f64, f64), steps: u64, context: &Context) -> Result<Visited, Unevaluated> {
+    let ((eta_w, eta_g), loss) = (rates, &*subject.loss);
+    let (by_w, by_g) = (Schedule::constant(eta_w)?, Schedule::constant(eta_g)?);
+    let seed = context.seed.child(&format!("run/{eta_w}"));
+    let (mut draws, mut permutation) = (seed.generator("z"), Vec::new());
+    let mut stepper = Stepper::new(loss, &subject.theta, StepRule::Gradient, by_w, by_g, seed.generator("unused"));
+    let mut visited = Visited { eta_w, eta_g, steps, list: Vec::new(), diverged: None };
+    for t in 0..steps {
+        let z = loss.minibatches().draw(&mut draws, &mut permutation);
+        if t == 0 || t.is_power_of_two() || t + 1 == steps {
+            visited.list.push(Visit { t, theta: stepper.theta().to_vec(), z: z.to_vec() });
+        }
+        if let Err(divergence) = stepper.step_with(z) {
+            (visited.steps, visited.diverged) = (t, Some(divergence));
+            break;
+        }
+    }
+    Ok(visited)
+}
+
+/// Records what was run.
+pub(crate) fn observe(evidence: &mut Evidence, subject: &Subject, visited: &[Visited]) {
+    let how = if subject.has_g() { format!(", {}", rate_of_g(subject).1) } else { String::new() };
+    for run in visited {
+        let end = run.diverged.map_or_else(String::new, |divergence| format!("; {divergence}"));
+        let rate = if subject.has_g() { format!("η_g = {:.3e}{how}; ", run.eta_g) } else { String::new() };
+        let note = format!("{rate}looked at {} of them, t = 0, 1, 2, 4, 8, .. and the last{end}", run.list.len());
+        evidence.observe(format!("steps at η = {}", run.eta_w), run.steps as f64, note);
+    }
+}
+
+/// The size of the terms of identities about gradients at theta~ = (V; g), of which a few digits are needed: max(1, |F|) + ||theta~|| ||grad F||, as
+/// in [`crate::claim::precise::Seen::size`].
+pub(crate) fn size_at_unit(loss: &dyn Loss, z: &[usize], theta: &[f64]) -> f64 {
+    let (unit, mut grad) = (loss.parameters().theta_unit(theta), vec![0.0; theta.len()]);
+    let value = loss.sample_gradient(z, &unit, &mut grad, &mut Workspace::default());
+    value.abs().max(1.0) + (norm_sq(&unit) * norm_sq(&grad)).sqrt()
+}
+
+/// Divides by the norm, and returns its square.
+pub(crate) fn to_sphere<S: Scalar>(w: &mut [S]) -> S {
+    let n = dot(w, w);
+    let norm = n.sqrt();
+    w.iter_mut().for_each(|x| *x = *x / norm);
+    n
+}
+
+/// theta~ = (V; g), and ||w_i||^2 of every block.
+pub(crate) fn on_spheres<S: Scalar>(layout: &Parameters, theta: &[f64]) -> (Vec<S>, Vec<S>) {
+    let mut theta: Vec<S> = theta.iter().map(|&x| S::from_f64(x)).collect();
+    let n = (0..layout.n_blocks()).map(|i| to_sphere(&mut theta[layout.block(i)])).collect();
+    (theta, n)
+}
+
+/// At most so many steps, whatever the settings ask for: runs in double-double cost some fifty times as much as in `f64`.
+pub(crate) fn within(subject: &Subject, seconds: f64, context: &Context) -> u64 {
+    let mut by_size = subject.clone();
+    by_size.settings.steps = None;
+    subject.steps(seconds, context.profile).min(by_size.steps(seconds, context.profile))
+}
