@@ -3,6 +3,7 @@
 //! A run is followed in `f64`. The points at which it is looked at are exact as they are: whatever is said of one step is then evaluated
 //! there with as many digits as the loss has, and what rounding did to the run before does not matter.
 
+use ratecheck::curvature::Part;
 use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
 use ratecheck::loss::{Loss, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
@@ -112,6 +113,25 @@ pub(crate) fn on_spheres<S: Scalar>(layout: &Parameters, theta: &[f64]) -> (Vec<
     let mut theta: Vec<S> = theta.iter().map(|&x| S::from_f64(x)).collect();
     let n = (0..layout.n_blocks()).map(|i| to_sphere(&mut theta[layout.block(i)])).collect();
     (theta, n)
+}
+
+/// Every block, and g.
+pub(crate) fn parts(layout: &Parameters) -> impl Iterator<Item = Part> {
+    (0..layout.n_blocks()).map(Part::Block).chain([Part::G])
+}
+
+/// What a reader calls a part.
+pub(crate) fn part_name(layout: &Parameters, part: Part) -> &str {
+    match part {
+        Part::Block(i) => layout.blocks()[i].name.as_str(),
+        Part::G => "g",
+    }
+}
+
+/// Up to `most` of 0..n, evenly spread, the first and the last among them.
+pub(crate) fn some_of(n: usize, most: usize) -> Vec<usize> {
+    let count = n.min(most);
+    (0..count).map(|k| if count == 1 { 0 } else { k * (n - 1) / (count - 1) }).collect()
 }
 
 /// At most so many steps, whatever the settings ask for: runs in double-double cost some fifty times as much as in `f64`.
