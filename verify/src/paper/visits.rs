@@ -134,9 +134,13 @@ pub(crate) fn some_of(n: usize, most: usize) -> Vec<usize> {
     (0..count).map(|k| if count == 1 { 0 } else { k * (n - 1) / (count - 1) }).collect()
 }
 
-/// At most so many steps, whatever the settings ask for: runs in double-double cost some fifty times as much as in `f64`.
-pub(crate) fn within(subject: &Subject, seconds: f64, context: &Context) -> u64 {
+/// Steps of each of some twenty runs in double-double, which cost some fifty times as much as in `f64`, within a second or two; at most what the settings
+/// ask for. Depends on sizes alone.
+pub(crate) fn precise_steps(subject: &Subject, context: &Context) -> u64 {
     let mut by_size = subject.clone();
     by_size.settings.steps = None;
-    subject.steps(seconds, context.profile).min(by_size.steps(seconds, context.profile))
+    let by_size = by_size.steps(1e-3, context.profile) as f64;
+    let work = (subject.layout().len() * subject.loss.minibatches().batch_size()) as f64;
+    let most = (by_size * (2e4 / work).min(1.0)).max(10.0) as u64;
+    subject.settings.steps.map_or(most, |steps| steps.min(most))
 }
