@@ -82,9 +82,7 @@ impl Measure for AppendixAIdentities {
             SubjectControl {
                 name: "printed factor",
                 breaks: "the mixed block is divided by ‖w‖² (E3)",
-                run: |subject, context| {
-                    subject.has_g().then(|| Ok(of_subject(&of_norm_two(subject), 4, 2, context)))
-                },
+                run: |subject, context| subject.has_g().then(|| Ok(of_subject(&of_norm_two(subject), 4, 2, context))),
             },
             SubjectControl {
                 name: "weight decay in the loss",
@@ -129,7 +127,8 @@ fn of_subject(subject: &AnySubject, n: usize, mixed_power: i32, context: &Contex
     let mut check = Check::new();
     for (column, size, rows) in found {
         for (row, error, divisor) in rows {
-            let at = format!("{} · rows {}, columns {}", subject.name, part_name(layout, row), part_name(layout, column));
+            let at =
+                format!("{} · rows {}, columns {}", subject.name, part_name(layout, row), part_name(layout, column));
             check.identity(format!("{at}, relative"), error * divisor / (size + floor), evaluator.unit);
         }
     }
@@ -188,7 +187,8 @@ fn compare(check: &mut Check, subject: &Subject, mixed_power: i32, context: &Con
     let unit = layout.theta_unit(theta);
     for (column, size, rows) in products(network, &subject.z, [theta, &unit], &along, (&norm, mixed_power)) {
         for (row, error, divisor) in rows {
-            let at = format!("{} · rows {}, columns {}", subject.name, part_name(layout, row), part_name(layout, column));
+            let at =
+                format!("{} · rows {}, columns {}", subject.name, part_name(layout, row), part_name(layout, column));
             check.identity(at, error, 1024.0 * U * size / divisor);
         }
     }

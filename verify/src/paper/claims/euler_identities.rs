@@ -4,8 +4,8 @@
 //! and the right side -grad_{w_i} F; for i != j the right side does not depend on c. The same for grad_g.
 
 use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
-use ratecheck::loss::{Arithmetic, Loss, Workspace};
 use ratecheck::loss::closed::{Bilinear, BnRegression, HelixValley, Rayleigh};
+use ratecheck::loss::{Arithmetic, Loss, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Generator;
@@ -112,9 +112,7 @@ impl Measure for EulerIdentities {
             SubjectControl {
                 name: "constant epsilon",
                 breaks: "epsilon = 0.01 is added to variances as it is",
-                run: |subject, context| {
-                    Some(Ok(of_subject(&subject.with_constant_epsilon(1e-2)?, 4, -1.0, context)))
-                },
+                run: |subject, context| Some(Ok(of_subject(&subject.with_constant_epsilon(1e-2)?, 4, -1.0, context))),
             },
         ]
     }
@@ -170,12 +168,7 @@ fn along_random(loss: &dyn Loss, theta: &[f64], j: usize, generator: &mut Genera
 type Column = (usize, Vec<f64>, f64);
 
 /// The columns with these random directions, in parallel.
-fn columns_of<S: Scalar>(
-    loss: &dyn Loss,
-    theta: &[f64],
-    directions: &[(usize, Vec<f64>)],
-    factor: f64,
-) -> Vec<Column>
+fn columns_of<S: Scalar>(loss: &dyn Loss, theta: &[f64], directions: &[(usize, Vec<f64>)], factor: f64) -> Vec<Column>
 where
     S: Arithmetic,
     Dual<S>: Arithmetic,

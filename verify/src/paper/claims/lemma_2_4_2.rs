@@ -8,9 +8,7 @@ use ratecheck::network::{Activation, Network, Normalisation};
 use ratecheck::parameters::norm_sq;
 use ratecheck::scalar::Scalar;
 
-use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated,
-};
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
 
 /// See the module's first line.
@@ -142,7 +140,8 @@ fn follow(
         for block in layout.blocks() {
             let range = block.range.clone();
             let grad = &stepper.gradient()[range.clone()];
-            let grown = Grown::seen(&before[range.clone()], &stepper.theta()[range.clone()], [grad, &at_unit[range]], eta);
+            let grown =
+                Grown::seen(&before[range.clone()], &stepper.theta()[range.clone()], [grad, &at_unit[range]], eta);
             let tolerance = 128.0 * U * (grown.n_before.sqrt() + grown.step_sq.sqrt()).powi(2);
             let at = format!("{name} · η = {eta}, t = {t}, {}", block.name);
             check.identity(&at, grown.off[0].abs(), tolerance);

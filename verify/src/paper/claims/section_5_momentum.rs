@@ -255,7 +255,8 @@ type Found = (Check, Least);
 fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec<Found>, Unevaluated> {
     let rates =
         [Rates::Constant(0.01), Rates::Constant(1.0), Rates::Constant(100.0), Rates::Decaying(100.0), Rates::Drawn];
-    let work: Vec<_> = decays.iter().flat_map(|&b| forms(b)).flat_map(|mover| rates.map(|rates| (mover, rates))).collect();
+    let work: Vec<_> =
+        decays.iter().flat_map(|&b| forms(b)).flat_map(|mover| rates.map(|rates| (mover, rates))).collect();
     work.par_iter().map(|&(mover, rates)| follow(case, mover, rates, None, Compared::Both, context)).collect()
 }
 
@@ -276,7 +277,8 @@ fn evidence_of(found: Vec<Found>) -> Evidence {
 
 /// Every form of momentum.
 fn forms(b: f64) -> [Mover; 4] {
-    let [ball, ema, nesterov] = [StepRule::HeavyBall { b }, StepRule::Ema { b }, StepRule::Nesterov { b }].map(Mover::Rule);
+    let [ball, ema, nesterov] =
+        [StepRule::HeavyBall { b }, StepRule::Ema { b }, StepRule::Nesterov { b }].map(Mover::Rule);
     [ball, ema, nesterov, Mover::LookingAhead { b }]
 }
 

@@ -32,9 +32,8 @@ impl Measure for Momentum {
         let start = Start::new(subject, steps);
         let work: Vec<(Mover, Rates)> =
             forms(0.9).into_iter().flat_map(|mover| rates.iter().map(move |&rates| (mover, rates))).collect();
-        let found = work.par_iter().map(|&(mover, rates)| {
-            start.follow(subject, mover, rates, None, Compared::Both, context)
-        });
+        let found =
+            work.par_iter().map(|&(mover, rates)| start.follow(subject, mover, rates, None, Compared::Both, context));
         let found: Vec<(Found, u64)> = found.collect::<Result<_, _>>()?;
         let shortest = found.iter().map(|(_, made)| *made).min().unwrap_or(0);
         let mut evidence = evidence_of(found.into_iter().map(|(found, _)| found).collect());
@@ -149,14 +148,8 @@ impl Start {
         let How { mover, rates, push, compared, unit } = how;
         let (name, loss): (_, &dyn Loss) = (&subject.name, &*subject.loss);
         let seed = context.seed.child(&how.to_string());
-        let run = Precise::<S>::new(
-            (loss, &subject.theta),
-            mover,
-            (rates, self.eta_g),
-            &self.curvature,
-            (push, unit),
-            &seed,
-        );
+        let run =
+            Precise::<S>::new((loss, &subject.theta), mover, (rates, self.eta_g), &self.curvature, (push, unit), &seed);
         let mut run = run.ok_or_else(|| Unevaluated("the loss has no such arithmetic".to_owned()))?;
         let (mut check, mut least, mut made) = (Check::new(), Least::NONE, 0);
         for t in 0..self.steps {

@@ -83,8 +83,7 @@ impl<'a, S: Arithmetic> Precise<'a, S> {
         }
         self.run.look(loss.minibatches().draw(&mut self.draws, &mut self.permutation));
         let n = self.run.norms();
-        let whole_sq: S =
-            (0..n.len()).fold(self.run.grad_g_sq(), |sum, i| sum + n[i] * self.run.grad_w_sq(i));
+        let whole_sq: S = (0..n.len()).fold(self.run.grad_g_sq(), |sum, i| sum + n[i] * self.run.grad_w_sq(i));
         let grad = &self.run.grad;
         let mut direction = grad.clone();
         for k in 0..weights {
