@@ -45,13 +45,19 @@ pub(crate) fn with_rate_of_g(subject: &Subject) -> Subject {
     subject
 }
 
-/// The same with every block of norm 2: what a wrong power of a norm changes shows, and no gradient is large beside its block. The subject of controls.
+/// The same with every block of norm 2, where what a wrong power of a norm changes shows, and with the one eta_w, a power of 2, for which the first step is
+/// about as long as W: what is wrong by the square of a short step would be lost in rounding. The subject of controls.
 pub(crate) fn of_norm_two(subject: &Subject) -> Subject {
     let mut subject = with_rate_of_g(subject);
-    let weights = subject.layout().g().start;
-    let mut theta = subject.layout().theta_unit(&subject.theta);
-    theta[..weights].iter_mut().for_each(|x| *x *= 2.0);
+    let layout = subject.layout();
+    let mut theta = layout.theta_unit(&subject.theta);
+    theta[..layout.g().start].iter_mut().for_each(|x| *x *= 2.0);
+    let mut grad = vec![0.0; theta.len()];
+    subject.loss.sample_gradient(&subject.all(), &theta, &mut grad, &mut Workspace::default());
+    let [w, d] = [&theta, &grad].map(|x| norm_sq(&x[..layout.g().start]).sqrt());
+    let eta_w = libm::exp2(libm::log2(w / d).round());
     subject.theta = theta;
+    subject.settings.eta_w = vec![if eta_w > 0.0 && eta_w.is_finite() { eta_w } else { 1.0 }];
     subject
 }
 
@@ -132,6 +138,12 @@ pub(crate) fn part_name(layout: &Parameters, part: Part) -> &str {
 pub(crate) fn some_of(n: usize, most: usize) -> Vec<usize> {
     let count = n.min(most);
     (0..count).map(|k| if count == 1 { 0 } else { k * (n - 1) / (count - 1) }).collect()
+}
+
+/// Columns of a Hessian in double-double, each of two products that cost a hundred times as much as in `f64`, within a second. Depends on sizes alone.
+pub(crate) fn hessian_columns(subject: &Subject) -> usize {
+    let work = subject.layout().len() * subject.loss.minibatches().n_examples();
+    (5_000_000 / work.max(1)).clamp(8, 64)
 }
 
 /// Steps of each of some twenty runs in double-double, which cost some fifty times as much as in `f64`, within a second or two; at most what the settings

@@ -14,7 +14,7 @@ use crate::claim::evidence::{
 use crate::claim::instances::{INVARIANT, Subject, U, digits_subject, direction, small};
 use crate::claim::precise::Evaluator;
 use crate::claim::subject::{Premise, Subject as AnySubject};
-use crate::paper::visits::{of_norm_two, on_spheres, part_name, parts, some_of};
+use crate::paper::visits::{hessian_columns, of_norm_two, on_spheres, part_name, parts, some_of};
 
 /// See the module's first line.
 pub(super) struct AppendixAIdentities;
@@ -70,9 +70,10 @@ impl Measure for AppendixAIdentities {
     }
 
     fn measure(&self, subject: &AnySubject, context: &Context) -> Result<Evidence, Unevaluated> {
-        let mut evidence = Evidence::new(of_subject(subject, COLUMNS, 1, context));
-        let columns = some_of(subject.layout().n_blocks(), COLUMNS).len() + usize::from(subject.has_g());
-        let note = format!("g and up to {COLUMNS} of {} blocks, evenly spread", subject.layout().n_blocks());
+        let mut evidence = Evidence::new(of_subject(subject, hessian_columns(subject), 1, context));
+        let columns =
+            some_of(subject.layout().n_blocks(), hessian_columns(subject)).len() + usize::from(subject.has_g());
+        let note = format!("of {} blocks, evenly spread, and g", subject.layout().n_blocks());
         evidence.observe("columns of the Hessian that were looked at", columns as f64, note);
         Ok(evidence)
     }
@@ -100,9 +101,6 @@ impl Measure for AppendixAIdentities {
         ]
     }
 }
-
-/// A product in double-double costs a hundred times what it costs in `f64`.
-const COLUMNS: usize = 32;
 
 /// The columns of g and of up to `n` blocks of a user's loss, with as many digits as it has, relative to the product at V and to the size of identities there: what is
 /// linear has no products to measure with.

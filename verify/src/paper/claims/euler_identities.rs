@@ -9,7 +9,7 @@ use ratecheck::loss::{Arithmetic, Loss, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Generator;
-use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
+use ratecheck::scalar::{DoubleDouble, Dual};
 use rayon::prelude::*;
 
 use crate::claim::evidence::{
@@ -18,7 +18,7 @@ use crate::claim::evidence::{
 use crate::claim::instances::{INVARIANT, U, digits_subject, direction, small};
 use crate::claim::precise::Evaluator;
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::visits::{part_name, parts, some_of};
+use crate::paper::visits::{hessian_columns, part_name, parts, some_of};
 
 /// See the module's first line.
 pub(super) struct EulerIdentities;
@@ -90,8 +90,8 @@ impl Measure for EulerIdentities {
     }
 
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
-        let mut evidence = Evidence::new(of_subject(subject, COLUMNS, -1.0, context));
-        let columns = some_of(subject.layout().n_blocks(), COLUMNS);
+        let mut evidence = Evidence::new(of_subject(subject, hessian_columns(subject), -1.0, context));
+        let columns = some_of(subject.layout().n_blocks(), hessian_columns(subject));
         let note = format!("of {} blocks, evenly spread", subject.layout().n_blocks());
         evidence.observe("columns of the Hessian that were looked at", columns.len() as f64, note);
         Ok(evidence)
@@ -117,9 +117,6 @@ impl Measure for EulerIdentities {
         ]
     }
 }
-
-/// A product in double-double costs a hundred times what it costs in `f64`.
-const COLUMNS: usize = 32;
 
 /// The columns of up to `n` blocks of a user's loss, with as many digits as it has.
 fn of_subject(subject: &Subject, n: usize, factor: f64, context: &Context) -> Check {
@@ -168,7 +165,7 @@ fn along_random(loss: &dyn Loss, theta: &[f64], j: usize, generator: &mut Genera
 type Column = (usize, Vec<f64>, f64);
 
 /// The columns with these random directions, in parallel.
-fn columns_of<S: Scalar>(loss: &dyn Loss, theta: &[f64], directions: &[(usize, Vec<f64>)], factor: f64) -> Vec<Column>
+fn columns_of<S>(loss: &dyn Loss, theta: &[f64], directions: &[(usize, Vec<f64>)], factor: f64) -> Vec<Column>
 where
     S: Arithmetic,
     Dual<S>: Arithmetic,

@@ -144,12 +144,13 @@ fn along(subject: &Subject, run: &Visited, divisor: fn(f64) -> f64) -> Check {
         for c in [4.0, 0.5, 3.0] {
             let large = evaluator.scaled(&visit.theta, 0..layout.g().start, c);
             let at_large = evaluator.gradient(&visit.z, &large);
-            let (factor, rate) = (DoubleDouble::from(c), run.eta_w / divisor(c));
+            // In double-double: eta/9 is no number of f64.
+            let (factor, rate) = (DoubleDouble::from(c), DoubleDouble::from(run.eta_w) / divisor(c).into());
             let at = format!("{} · C = {c}, η = {}, t = {}", subject.name, run.eta_w, visit.t);
             for block in layout.blocks() {
                 let (mut gap, mut expected) = (Vec::new(), Vec::new());
                 for k in block.range.clone() {
-                    let next = factor * (small[k] - at_small.grad[k].scale(rate));
+                    let next = factor * (small[k] - rate * at_small.grad[k]);
                     gap.push(large[k] - at_large.grad[k].scale(run.eta_w) - next);
                     expected.push(next);
                 }

@@ -74,6 +74,17 @@ fn identities_hold_on_closed_forms_and_on_networks() {
 }
 
 #[test]
+fn controls_have_power_whatever_the_rates() {
+    let mut subject = network(Normalisation::SmoothedBatchNorm { epsilon: 0.1 }, Activation::Tanh);
+    subject.settings.eta_w = vec![1e-8];
+    IDENTITIES.iter().for_each(|id| holds(id, &subject));
+    subject.settings.eta_w = vec![1e10];
+    // g is thrown out of the numbers, which no identity forbids.
+    subject.settings.eta_g = Some(1e3);
+    IDENTITIES.iter().for_each(|id| holds(id, &subject));
+}
+
+#[test]
 fn identities_hold_under_minibatches_drawn_at_random() {
     let mut subject = network(Normalisation::SmoothedBatchNorm { epsilon: 0.1 }, Activation::Sigmoid);
     let network = subject.network.as_ref().expect("a network");

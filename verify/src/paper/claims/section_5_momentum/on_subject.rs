@@ -17,7 +17,7 @@ use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, 
 use crate::claim::precise::Evaluator;
 use crate::claim::replay::Sides;
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::visits::{of_norm_two, precise_steps, rate_of_g, with_rate_of_g};
+use crate::paper::visits::{of_norm_two, precise_steps, rate_of_g};
 
 impl Measure for Momentum {
     fn needs(&self) -> &'static [Premise] {
@@ -60,7 +60,7 @@ impl Measure for Momentum {
                 name: "b = -1/2",
                 breaks: "the momentum points backwards, while the rates fall",
                 run: |subject, context| {
-                    let (ball, rates) = (StepRule::HeavyBall { b: -0.5 }, Rates::Given(&[1.0, 0.05]));
+                    let (ball, rates) = (StepRule::HeavyBall { b: -0.5 }, Rates::Given(&[0.1, 0.005]));
                     Some(broken(&of_norm_two(subject), ball, rates, None, Compared::Norms, context))
                 },
             },
@@ -68,7 +68,7 @@ impl Measure for Momentum {
                 name: "weight decay in the loss",
                 breaks: "F + ‖W‖²/20 instead of F",
                 run: |subject, context| {
-                    let decayed = of_norm_two(&with_rate_of_g(subject)).decayed(0.1);
+                    let decayed = of_norm_two(subject).decayed(0.1);
                     let (ball, rates) = (StepRule::HeavyBall { b: 0.9 }, Rates::Constant(1e-3));
                     Some(broken(&decayed, ball, rates, None, Compared::Norms, context))
                 },
@@ -77,9 +77,9 @@ impl Measure for Momentum {
                 name: "no memory in the increment",
                 breaks: "the increment is said to be ‖w_{t+1} - w_t‖² alone, as without momentum",
                 run: |subject, context| {
-                    let (ball, rates) = (StepRule::HeavyBall { b: 0.9 }, Rates::Constant(0.1));
-                    let compared = Compared::IncrementOfTheStepAlone;
-                    Some(broken(&of_norm_two(subject), ball, rates, None, compared, context))
+                    let start = of_norm_two(subject);
+                    let (ball, rates) = (StepRule::HeavyBall { b: 0.9 }, Rates::Constant(start.settings.eta_w[0]));
+                    Some(broken(&start, ball, rates, None, Compared::IncrementOfTheStepAlone, context))
                 },
             },
         ]
