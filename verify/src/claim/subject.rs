@@ -6,13 +6,16 @@ use ratecheck::curvature::{
     Exact, Sampled, Sampling, Smoothness, block_norms, g_bounds, proved_constants, sampled_constants,
 };
 use ratecheck::loss::{Decayed, Drawing, Loss, MeanLoss, Setting};
-use ratecheck::network::{Activation, Lp, Network, Normalisation};
+use ratecheck::network::{
+    Activation, Convolution, Epsilon, LayerKind, LayerPlaces, LayerSpec, Lp, Network, Normalisation,
+};
 use ratecheck::parameters::{Block, Parameters, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Scalar;
 
 use super::evidence::{Profile, Unevaluated};
 use super::precise::Evaluator;
+use super::scaled_layers;
 
 /// What a verification of a user's loss is run with: `[verify]` of a problem file, or flags.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,20 +146,32 @@ impl Subject {
         self.with_loss(Arc::new(Decayed::new(self.loss.clone(), lambda)))
     }
 
-    /// The control "constant epsilon": the same network with epsilon = `share` of a unit's variance, added as frameworks do. `None`
-    /// if there is no batch normalisation to put it in.
+    /// The control "constant epsilon": the same network with this epsilon added to variances as frameworks do, in every layer of
+    /// batch, layer or group normalisation. `None` if there is none, or the blocks become others.
     pub fn with_constant_epsilon(&self, epsilon: f64) -> Option<Self> {
-        self.renormalised(Normalisation::ConstantEpsilonBatchNorm { epsilon })
+        let constant = |normalisation| match normalisation {
+            Normalisation::BatchNorm
+            | Normalisation::SmoothedBatchNorm { .. }
+            | Normalisation::ConstantEpsilonBatchNorm { .. } => Normalisation::ConstantEpsilonBatchNorm { epsilon },
+            Normalisation::LayerNorm { .. } => Normalisation::LayerNorm { epsilon: Epsilon::Constant(epsilon) },
+            Normalisation::GroupNorm { groups, .. } => {
+                Normalisation::GroupNorm { groups, epsilon: Epsilon::Constant(epsilon) }
+            }
+            other => other,
+        };
+        let network = self.network.as_ref()?;
+        let changes = network.layers().layers.iter().any(|layer| constant(layer.normalisation) != layer.normalisation);
+        changes.then(|| self.renormalised(constant)).flatten()
     }
 
-    /// The control "normalisation removed".
+    /// The control "normalisation removed". `None` where the blocks become others.
     pub fn un_normalised(&self) -> Option<Self> {
-        self.renormalised(Normalisation::None)
+        self.renormalised(|_| Normalisation::None)
     }
 
-    /// The same network under another normalisation, if its blocks are the same rows.
-    fn renormalised(&self, normalisation: Normalisation) -> Option<Self> {
-        let network = self.network.as_ref()?.renormalised(normalisation).ok()?;
+    /// The same network under other normalisations, if its blocks are the same.
+    fn renormalised(&self, of: impl Fn(Normalisation) -> Normalisation) -> Option<Self> {
+        let network = self.network.as_ref()?.with_normalisations(of).ok()?;
         (network.parameters() == self.layout()).then(|| {
             let network = Arc::new(network);
             Self { network: Some(network.clone()), ..self.with_loss(network) }
@@ -330,22 +345,7 @@ impl Subject {
 
     /// The blocks that are (gamma, beta) of a layer.
     pub fn scaled_layers(&self) -> Vec<Block> {
-        let weights = self.network.as_ref().map_or(usize::MAX, |network| network.n_weights());
-        self.layout().blocks().iter().filter(|block| block.range.start >= weights).cloned().collect()
-    }
-
-    /// Why there are none.
-    fn no_scaled_layer(&self) -> String {
-        let Some(network) = &self.network else {
-            return "the loss is no network of the engine, so that no layers are known".to_owned();
-        };
-        if network.n_layers() == 1 {
-            return "the scales and shifts of the last layer are not scale invariant, and there is no other".to_owned();
-        }
-        match network.architecture().activation {
-            Activation::Relu | Activation::LeakyRelu { .. } => "the next normalisation has an epsilon".to_owned(),
-            other => format!("{other:?} is not positively homogeneous: scales and shifts are not scale invariant"),
-        }
+        self.network.as_ref().map_or_else(Vec::new, |network| scaled_layers::of(network))
     }
 
     /// What is missing of a premise, in a few words; `None` if it is met or cannot be known to fail.
@@ -366,7 +366,7 @@ impl Subject {
             }
             Premise::Stochastic => (self.n_minibatches() == Some(1))
                 .then(|| "z is always the whole data set: nothing is random".to_owned()),
-            Premise::ScaledLayers => self.scaled_layers().is_empty().then(|| self.no_scaled_layer()),
+            Premise::ScaledLayers => scaled_layers::lacking(self.network.as_deref()),
             Premise::BoundedBelow => self.loss_min.is_none().then(|| "no lower bound of the loss is known".to_owned()),
         }
     }
@@ -376,23 +376,19 @@ const SAMPLED: &str = "z is a random subset: L is only known by sampling";
 
 /// Why a network has no second derivatives everywhere.
 fn no_hessian(network: &Network) -> Option<String> {
-    let architecture = network.architecture();
-    let activation = match architecture.activation {
-        _ if network.n_layers() == 1 => None,
-        Activation::Relu => Some("ReLU"),
-        Activation::LeakyRelu { .. } => Some("leaky ReLU"),
+    let kink = |layer: &LayerSpec| match (layer.activation, layer.normalisation, &layer.kind) {
+        (Some(Activation::Relu), ..) => Some("ReLU"),
+        (Some(Activation::LeakyRelu { .. }), ..) => Some("leaky ReLU"),
+        (_, Normalisation::LpBatchNorm { p: Lp::One }, _) => Some("the l1 norm of a unit"),
+        (_, Normalisation::LpBatchNorm { p: Lp::Infinity }, _) => Some("the largest deviation of a unit"),
+        (.., LayerKind::Filters(Convolution { pooled: true, .. })) => Some("pooling"),
         _ => None,
     };
-    let kink = match architecture.normalisation {
-        Normalisation::LpBatchNorm { p: Lp::One } => Some("the l1 norm of a unit"),
-        Normalisation::LpBatchNorm { p: Lp::Infinity } => Some("the largest deviation of a unit"),
-        _ => None,
-    };
-    let pooled = network.convolutions().is_some_and(|c| c.layers.iter().any(|layer| layer.pooled)).then_some("pooling");
-    activation.or(kink).or(pooled).map(|what| format!("{what}: no Hessian"))
+    network.layers().layers.iter().find_map(kink).map(|what| format!("{what}: no Hessian"))
 }
 
 /// The largest scale or shift at the start, whether it is in g or in a block of its own.
 fn largest_scale(network: &Network, theta: &[f64]) -> f64 {
-    theta[network.n_weights()..].iter().fold(0.0, |m: f64, x| m.max(x.abs()))
+    let of_layer = |place: LayerPlaces| place.gamma.into_iter().chain(place.beta).flatten();
+    network.places().into_iter().flat_map(of_layer).fold(0.0, |m: f64, k| m.max(theta[k].abs()))
 }

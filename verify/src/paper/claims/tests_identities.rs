@@ -115,7 +115,10 @@ fn scales_and_shifts_ask_for_layers_that_have_them() {
         other => panic!("{other:?}"),
     };
     lacks(&network(Normalisation::BatchNorm, Activation::Tanh), "Tanh is not positively homogeneous");
-    lacks(&network(Normalisation::SmoothedBatchNorm { epsilon: 0.1 }, Activation::Relu), "has an epsilon");
+    lacks(
+        &network(Normalisation::SmoothedBatchNorm { epsilon: 0.1 }, Activation::Relu),
+        "no batch normalisation without epsilon",
+    );
     lacks(&closed()[0], "no network of the engine");
 }
 
