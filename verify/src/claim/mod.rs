@@ -15,4 +15,5 @@ pub mod replay;
 pub mod results;
 pub mod runner;
 pub mod sampled_test;
+mod scaled_layers;
 pub mod subject;

@@ -9,12 +9,13 @@ use ratecheck::loss::{Decayed, Drawing, Loss, MeanLoss, Setting};
 use ratecheck::network::{
     Activation, Convolution, Epsilon, LayerKind, LayerPlaces, LayerSpec, Lp, Network, Normalisation,
 };
-use ratecheck::parameters::{Parameters, norm_sq};
+use ratecheck::parameters::{Block, Parameters, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Scalar;
 
 use super::evidence::{Profile, Unevaluated};
 use super::precise::Evaluator;
+use super::scaled_layers;
 
 /// What a verification of a user's loss is run with: `[verify]` of a problem file, or flags.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,8 @@ pub enum Premise {
     Stochastic,
     /// A lower bound of the loss is known.
     BoundedBelow,
+    /// The scales and shifts of a layer are a block of their own: section 2.1.
+    ScaledLayers,
 }
 
 /// The constants of section 2.4 on ||w_i|| = 1, ||g|| <= radius, for L and every F_z.
@@ -266,7 +269,12 @@ impl Subject {
     /// # Errors
     /// If one that was found is not finite.
     pub fn constants(&self) -> Result<&Known, Unevaluated> {
-        self.known.get_or_init(|| self.find_constants()).as_ref().map_err(|reason| Unevaluated(reason.clone()))
+        // Outside of the lock: a thread that waits for others inside may take up work that asks for the same constants.
+        let find = || {
+            let found = self.find_constants();
+            self.known.get_or_init(|| found)
+        };
+        self.known.get().unwrap_or_else(find).as_ref().map_err(|reason| Unevaluated(reason.clone()))
     }
 
     fn find_constants(&self) -> Result<Known, String> {
@@ -335,6 +343,11 @@ impl Subject {
         worst
     }
 
+    /// The blocks that are (gamma, beta) of a layer.
+    pub fn scaled_layers(&self) -> Vec<Block> {
+        self.network.as_ref().map_or_else(Vec::new, |network| scaled_layers::of(network))
+    }
+
     /// What is missing of a premise, in a few words; `None` if it is met or cannot be known to fail.
     pub fn lacks(&self, premise: Premise) -> Option<String> {
         match premise {
@@ -353,6 +366,7 @@ impl Subject {
             }
             Premise::Stochastic => (self.n_minibatches() == Some(1))
                 .then(|| "z is always the whole data set: nothing is random".to_owned()),
+            Premise::ScaledLayers => scaled_layers::lacking(self.network.as_deref()),
             Premise::BoundedBelow => self.loss_min.is_none().then(|| "no lower bound of the loss is known".to_owned()),
         }
     }

@@ -10,3 +10,4 @@ pub mod manifest;
 mod paths;
 mod slack;
 mod stochastic;
+mod visits;

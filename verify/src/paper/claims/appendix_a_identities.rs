@@ -1,11 +1,20 @@
 //! Appendix A, first display and (15)-(17): how the Hessian at W follows from the Hessian at V = W/||W||.
 
 use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
+use ratecheck::loss::{Arithmetic, Loss};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
+use ratecheck::random::Generator;
+use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
+use rayon::prelude::*;
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::{INVARIANT, Subject, U, digits_subject, direction, small};
+use crate::claim::precise::Evaluator;
+use crate::claim::subject::{Premise, Subject as AnySubject};
+use crate::paper::visits::{hessian_columns, of_norm_two, on_spheres, part_name, parts, some_of};
 
 /// See the module's first line.
 pub(super) struct AppendixAIdentities;
@@ -43,6 +52,10 @@ impl Claim for AppendixAIdentities {
         Ok(Evidence::new(check))
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control { name: "printed factor", breaks: "the mixed block is divided by ‖w‖² (E3)", run: printed },
@@ -51,35 +64,130 @@ impl Claim for AppendixAIdentities {
     }
 }
 
-/// `mixed_power`: the power of ||w|| in the mixed derivatives, 1 in truth.
+impl Measure for AppendixAIdentities {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::Smooth]
+    }
+
+    fn measure(&self, subject: &AnySubject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let mut evidence = Evidence::new(of_subject(subject, hessian_columns(subject), 1, context));
+        let columns =
+            some_of(subject.layout().n_blocks(), hessian_columns(subject)).len() + usize::from(subject.has_g());
+        let note = format!("of {} blocks, evenly spread, and g", subject.layout().n_blocks());
+        evidence.observe("columns of the Hessian that were looked at", columns as f64, note);
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "printed factor",
+                breaks: "the mixed block is divided by ‖w‖² (E3)",
+                run: |subject, context| subject.has_g().then(|| Ok(of_subject(&of_norm_two(subject), 4, 2, context))),
+            },
+            SubjectControl {
+                name: "weight decay in the loss",
+                breaks: "F + ‖W‖²/20 instead of F",
+                run: |subject, context| Some(Ok(of_subject(&of_norm_two(subject).decayed(0.1), 4, 1, context))),
+            },
+            SubjectControl {
+                name: "constant epsilon",
+                breaks: "epsilon = 0.01 is added to variances as it is",
+                run: |subject, context| {
+                    let broken = of_norm_two(subject).with_constant_epsilon(1e-2)?;
+                    Some(Ok(of_subject(&broken, 4, 1, context)))
+                },
+            },
+        ]
+    }
+}
+
+/// The columns of g and of up to `n` blocks of a user's loss, with as many digits as it has, relative to the product at V and to the size of identities there: what is
+/// linear has no products to measure with.
+fn of_subject(subject: &AnySubject, n: usize, mixed_power: i32, context: &Context) -> Check {
+    let mut evaluator = Evaluator::new(&*subject.loss);
+    let (loss, layout, z) = (&*subject.loss, subject.layout(), subject.all());
+    let (unit, norms_sq) = on_spheres::<DoubleDouble>(layout, &subject.theta);
+    let floor = evaluator.gradient(&z, &unit).size();
+    let mut generator = context.generator("directions");
+    let along = columns(loss, &some_of(layout.n_blocks(), n), &mut generator);
+    let at_w: Vec<DoubleDouble> = subject.theta.iter().map(|&x| x.into()).collect();
+    let norm = |part: Part| match part {
+        Part::Block(i) => norms_sq[i].sqrt(),
+        Part::G => DoubleDouble::ONE,
+    };
+    let found = if evaluator.is_precise() {
+        products(loss, &z, [&at_w, &unit], &along, (&norm, mixed_power))
+    } else {
+        let plain = |x: &[DoubleDouble]| x.iter().map(|x| x.value()).collect::<Vec<f64>>();
+        products::<f64>(loss, &z, [&plain(&at_w), &plain(&unit)], &along, (&|part| norm(part).value(), mixed_power))
+    };
+    let mut check = Check::new();
+    for (column, size, rows) in found {
+        for (row, error, divisor) in rows {
+            let at =
+                format!("{} · rows {}, columns {}", subject.name, part_name(layout, row), part_name(layout, column));
+            check.identity(format!("{at}, relative"), error * divisor / (size + floor), evaluator.unit);
+        }
+    }
+    check
+}
+
+/// A random direction of norm 1 in each of these blocks and in g.
+fn columns(loss: &dyn Loss, blocks: &[usize], generator: &mut Generator) -> Vec<(Part, Vec<f64>)> {
+    let layout = loss.parameters();
+    let g = (!layout.g().is_empty()).then_some(Part::G);
+    let columns = blocks.iter().map(|&i| Part::Block(i)).chain(g);
+    columns.map(|part| (part, direction(layout.len(), part.range(layout), 1.0, generator))).collect()
+}
+
+/// A column, the norm of its product at V, and of every part of it how far it is off and what it was divided by.
+type Column = (Part, f64, Vec<(Part, f64, f64)>);
+
+/// Products with directions at W and at V. `mixed_power`: the power of ||w|| in the mixed derivatives, 1 in truth.
+fn products<S: Scalar>(
+    loss: &dyn Loss,
+    z: &[usize],
+    [theta, unit]: [&[S]; 2],
+    along: &[(Part, Vec<f64>)],
+    (norm, mixed_power): (&(dyn Fn(Part) -> S + Sync), i32),
+) -> Vec<Column>
+where
+    Dual<S>: Arithmetic,
+{
+    let (layout, n) = (loss.parameters(), theta.len());
+    let one = |(work, at_w, at_v): &mut (HessianProduct<S>, Vec<S>, Vec<S>), (column, along): &(Part, Vec<f64>)| {
+        let along: Vec<S> = along.iter().map(|&x| S::from_f64(x)).collect();
+        hessian_vector_product(loss, z, theta, &along, at_w, work);
+        hessian_vector_product(loss, z, unit, &along, at_v, work);
+        let row = |row: Part| {
+            let mixed = (row == Part::G) != (*column == Part::G);
+            let product = norm(row) * norm(*column);
+            let divisor = if mixed && mixed_power == 2 { product * product } else { product };
+            let gap: Vec<S> = row.range(layout).map(|k| at_w[k] - at_v[k] / divisor).collect();
+            (row, norm_sq(&gap).sqrt().value(), divisor.value())
+        };
+        (*column, norm_sq(at_v).sqrt().value(), parts(layout).map(row).collect())
+    };
+    let work = || (HessianProduct::new(n), vec![S::ZERO; n], vec![S::ZERO; n]);
+    along.par_iter().map_init(work, one).collect()
+}
+
 fn compare(check: &mut Check, subject: &Subject, mixed_power: i32, context: &Context) {
     let layout = subject.layout();
-    let (network, z, theta) = (&subject.network, &subject.z, &subject.theta);
-    let unit = layout.theta_unit(theta);
-    let n = theta.len();
+    let (network, theta) = (&subject.network, &subject.theta);
     let norm = |part: Part| match part {
         Part::Block(i) => layout.w_norm_sq(theta, i).sqrt(),
         Part::G => 1.0,
     };
-    let name = |part: Part| match part {
-        Part::Block(i) => layout.blocks()[i].name.as_str(),
-        Part::G => "g",
-    };
-    let parts: Vec<Part> = (0..layout.n_blocks()).map(Part::Block).chain([Part::G]).collect();
-    let mut work = HessianProduct::new(n);
-    let (mut at_w, mut at_v) = (vec![0.0; n], vec![0.0; n]);
     let mut generator = context.generator(&format!("{}/directions", subject.name));
-    for &column in &parts {
-        let along = direction(n, column.range(layout), 1.0, &mut generator);
-        hessian_vector_product(network, z, theta, &along, &mut at_w, &mut work);
-        hessian_vector_product(network, z, &unit, &along, &mut at_v, &mut work);
-        let size = norm_sq(&at_v).sqrt();
-        for &row in &parts {
-            let mixed = (row == Part::G) != (column == Part::G);
-            let divisor = (norm(row) * norm(column)).powi(if mixed { mixed_power } else { 1 });
-            let gap: Vec<f64> = row.range(layout).map(|k| at_w[k] - at_v[k] / divisor).collect();
-            let at = format!("{} · rows {}, columns {}", subject.name, name(row), name(column));
-            check.identity(at, norm_sq(&gap).sqrt(), 1024.0 * U * size / divisor);
+    let along = columns(network, &some_of(layout.n_blocks(), usize::MAX), &mut generator);
+    let unit = layout.theta_unit(theta);
+    for (column, size, rows) in products(network, &subject.z, [theta, &unit], &along, (&norm, mixed_power)) {
+        for (row, error, divisor) in rows {
+            let at =
+                format!("{} · rows {}, columns {}", subject.name, part_name(layout, row), part_name(layout, column));
+            check.identity(at, error, 1024.0 * U * size / divisor);
         }
     }
 }

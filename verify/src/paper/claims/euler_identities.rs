@@ -4,14 +4,21 @@
 //! and the right side -grad_{w_i} F; for i != j the right side does not depend on c. The same for grad_g.
 
 use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
-use ratecheck::loss::Loss;
-use ratecheck::loss::Workspace;
 use ratecheck::loss::closed::{Bilinear, BnRegression, HelixValley, Rayleigh};
+use ratecheck::loss::{Arithmetic, Loss, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::norm_sq;
+use ratecheck::random::Generator;
+use ratecheck::scalar::{DoubleDouble, Dual};
+use rayon::prelude::*;
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::{INVARIANT, U, digits_subject, direction, small};
+use crate::claim::precise::Evaluator;
+use crate::claim::subject::{Premise, Subject};
+use crate::paper::visits::{hessian_columns, part_name, parts, some_of};
 
 /// See the module's first line.
 pub(super) struct EulerIdentities;
@@ -60,6 +67,10 @@ impl Claim for EulerIdentities {
         Ok(Evidence::new(check))
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -73,33 +84,117 @@ impl Claim for EulerIdentities {
     }
 }
 
+impl Measure for EulerIdentities {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::Smooth]
+    }
+
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let mut evidence = Evidence::new(of_subject(subject, hessian_columns(subject), -1.0, context));
+        let columns = some_of(subject.layout().n_blocks(), hessian_columns(subject));
+        let note = format!("of {} blocks, evenly spread", subject.layout().n_blocks());
+        evidence.observe("columns of the Hessian that were looked at", columns.len() as f64, note);
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "wrong sign",
+                breaks: "Hess_ii w is compared with +∇F",
+                run: |subject, context| Some(Ok(of_subject(subject, 4, 1.0, context))),
+            },
+            SubjectControl {
+                name: "weight decay in the loss",
+                breaks: "F + ‖W‖²/20 instead of F",
+                run: |subject, context| Some(Ok(of_subject(&subject.decayed(0.1), 4, -1.0, context))),
+            },
+            SubjectControl {
+                name: "constant epsilon",
+                breaks: "epsilon = 0.01 is added to variances as it is",
+                run: |subject, context| Some(Ok(of_subject(&subject.with_constant_epsilon(1e-2)?, 4, -1.0, context))),
+            },
+        ]
+    }
+}
+
+/// The columns of up to `n` blocks of a user's loss, with as many digits as it has.
+fn of_subject(subject: &Subject, n: usize, factor: f64, context: &Context) -> Check {
+    let evaluator = Evaluator::new(&*subject.loss);
+    let (name, loss, theta, unit) = (&subject.name, &*subject.loss, &subject.theta, evaluator.unit);
+    let columns = some_of(loss.parameters().n_blocks(), n);
+    let mut generator = context.generator("directions");
+    let directions: Vec<_> = columns.into_iter().map(|j| (j, along_random(loss, theta, j, &mut generator))).collect();
+    let found = if evaluator.is_precise() {
+        columns_of::<DoubleDouble>(loss, theta, &directions, factor)
+    } else {
+        columns_of::<f64>(loss, theta, &directions, factor)
+    };
+    let mut check = Check::new();
+    for (j, off, size) in &found {
+        let column = &loss.parameters().blocks()[*j].name;
+        for (part, error) in parts(loss.parameters()).zip(off) {
+            let rows = part_name(loss.parameters(), part);
+            check.identity(format!("{name} · column {column}, rows {rows}, relative"), error / size, unit);
+        }
+    }
+    check
+}
+
 /// Hess w_j against `factor`·grad in block j and against 0 elsewhere, on the whole data set.
 fn compare(check: &mut Check, name: &str, loss: &dyn Loss, theta: &[f64], factor: f64, context: &Context) {
+    let mut generator = context.generator(&format!("{name}/directions"));
+    let all = 0..loss.parameters().n_blocks();
+    let directions: Vec<_> = all.map(|j| (j, along_random(loss, theta, j, &mut generator))).collect();
+    let layout = loss.parameters();
+    for (j, off, size) in columns_of::<f64>(loss, theta, &directions, factor) {
+        for (part, error) in parts(layout).zip(off) {
+            let at = format!("{name} · column {}, rows {:?}", layout.blocks()[j].name, part.range(layout));
+            check.identity(at, error, 512.0 * U * size);
+        }
+    }
+}
+
+/// A random direction inside block j, as long as the block.
+fn along_random(loss: &dyn Loss, theta: &[f64], j: usize, generator: &mut Generator) -> Vec<f64> {
+    let layout = loss.parameters();
+    direction(theta.len(), layout.block(j), layout.w_norm_sq(theta, j).sqrt(), generator)
+}
+
+/// Of one column: j, how far every part is off, and the size of the column's terms.
+type Column = (usize, Vec<f64>, f64);
+
+/// The columns with these random directions, in parallel.
+fn columns_of<S>(loss: &dyn Loss, theta: &[f64], directions: &[(usize, Vec<f64>)], factor: f64) -> Vec<Column>
+where
+    S: Arithmetic,
+    Dual<S>: Arithmetic,
+{
     let layout = loss.parameters();
     let z: Vec<usize> = (0..loss.minibatches().n_examples()).collect();
     let n = theta.len();
-    let mut grad = vec![0.0; n];
-    loss.sample_gradient(&z, theta, &mut grad, &mut Workspace::default());
-    let mut work = HessianProduct::new(n);
-    let mut product = vec![0.0; n];
-    let mut generator = context.generator(&format!("{name}/directions"));
-    for j in 0..layout.n_blocks() {
-        let block = layout.block(j);
-        let length = layout.w_norm_sq(theta, j).sqrt();
-        let random = direction(n, block.clone(), length, &mut generator);
-        hessian_vector_product(loss, &z, theta, &random, &mut product, &mut work);
-        let size = norm_sq(&product).sqrt() + norm_sq(&grad).sqrt();
-        let mut along = vec![0.0; n];
-        along[block.clone()].copy_from_slice(&theta[block]);
-        hessian_vector_product(loss, &z, theta, &along, &mut product, &mut work);
-        for part in (0..layout.n_blocks()).map(Part::Block).chain([Part::G]) {
-            let range = part.range(layout);
-            let expected = if part == Part::Block(j) { factor } else { 0.0 };
-            let gap: Vec<f64> = range.clone().map(|k| product[k] - expected * grad[k]).collect();
-            let at = format!("{name} · column {}, rows {range:?}", layout.blocks()[j].name);
-            check.identity(at, norm_sq(&gap).sqrt(), 512.0 * U * size);
-        }
-    }
+    let lift = |x: &[f64]| x.iter().map(|&x| S::from_f64(x)).collect::<Vec<S>>();
+    let at = lift(theta);
+    let mut grad = vec![S::ZERO; n];
+    let over = loss.over::<S>().unwrap_or_else(|| panic!("asked for an arithmetic that the loss lacks"));
+    over.sample_gradient(&z, &at, &mut grad, &mut Workspace::default());
+    let column = |work: &mut (HessianProduct<S>, Vec<S>), (j, random): &(usize, Vec<f64>)| {
+        let (work, product) = work;
+        let block = layout.block(*j);
+        hessian_vector_product(loss, &z, &at, &lift(random), product, work);
+        let size = norm_sq(product).sqrt() + norm_sq(&grad).sqrt();
+        let mut along = vec![S::ZERO; n];
+        along[block.clone()].copy_from_slice(&at[block]);
+        hessian_vector_product(loss, &z, &at, &along, product, work);
+        let off = |part: Part| {
+            let expected = S::from_f64(if part == Part::Block(*j) { factor } else { 0.0 });
+            let gap: Vec<S> = part.range(layout).map(|k| product[k] - expected * grad[k]).collect();
+            norm_sq(&gap).sqrt().value()
+        };
+        (*j, parts(layout).map(off).collect(), size.value())
+    };
+    let work = || (HessianProduct::new(n), vec![S::ZERO; n]);
+    directions.par_iter().map_init(work, column).collect()
 }
 
 fn broken(context: &Context, normalisation: Normalisation, factor: f64) -> Check {

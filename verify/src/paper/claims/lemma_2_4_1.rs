@@ -3,9 +3,14 @@
 use ratecheck::loss::{Over, Workspace};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::{dot, norm_sq};
+use ratecheck::scalar::{DoubleDouble, Scalar};
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::{FILTERS, INVARIANT, Subject, U, digits_subject, filters, small};
+use crate::claim::precise::{Evaluator, length};
+use crate::claim::subject::{Premise, Subject as AnySubject};
 
 /// See the module's first line.
 pub(super) struct Lemma241;
@@ -44,6 +49,10 @@ impl Claim for Lemma241 {
         Ok(Evidence::new(check))
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -60,6 +69,66 @@ impl Claim for Lemma241 {
             },
         ]
     }
+}
+
+impl Measure for Lemma241 {
+    fn needs(&self) -> &'static [Premise] {
+        &[]
+    }
+
+    fn measure(&self, subject: &AnySubject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let (check, least, at) = perpendicular(subject, BATCHES, context);
+        let mut evidence = Evidence::new(check);
+        evidence.observe("largest |cosine| of a block and its gradient", least, at);
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "weight decay in the loss",
+                breaks: "F + ‖W‖²/20 instead of F",
+                run: |subject, context| Some(Ok(perpendicular(&subject.decayed(0.1), 1, context).0)),
+            },
+            SubjectControl {
+                name: "constant epsilon",
+                breaks: "epsilon = 0.01 is added to variances as it is",
+                run: |subject, context| Some(Ok(perpendicular(&subject.with_constant_epsilon(1e-2)?, 1, context).0)),
+            },
+        ]
+    }
+}
+
+/// Minibatches of a user's loss.
+const BATCHES: usize = 8;
+
+/// |<w, grad_w F_z>| of a user's loss for all examples and up to `n` minibatches, relative to the size of its terms, with as many digits as the
+/// loss has; and the largest cosine, with its place.
+fn perpendicular(subject: &AnySubject, n: usize, context: &Context) -> (Check, f64, String) {
+    let (mut check, mut evaluator, layout) = (Check::new(), Evaluator::new(&*subject.loss), subject.layout());
+    let (mut largest, mut place) = (0.0_f64, "no block".to_owned());
+    let all = subject.all();
+    let mut batches = subject.batches(n, &context.seed);
+    batches.retain(|z| *z != all);
+    for (k, z) in std::iter::once(all).chain(batches).enumerate() {
+        let seen = evaluator.at(&z, &subject.theta);
+        let which = if k == 0 { "all examples".to_owned() } else { format!("minibatch {k} of {}", z.len()) };
+        for block in layout.blocks() {
+            let w: Vec<DoubleDouble> = subject.theta[block.range.clone()].iter().map(|&x| x.into()).collect();
+            let grad = &seen.grad[block.range.clone()];
+            let product = dot(&w, grad).value().abs();
+            check.identity(
+                format!("{} · {}, {which}, relative", subject.name, block.name),
+                product / seen.size(),
+                evaluator.unit,
+            );
+            let cosine = product / (length(&w) * length(grad));
+            if cosine > largest {
+                (largest, place) = (cosine, format!("{}, {which}", block.name));
+            }
+        }
+    }
+    (check, largest, place)
 }
 
 /// The full batch and up to eight minibatches of 8; `decay`·w is added to every block's gradient.

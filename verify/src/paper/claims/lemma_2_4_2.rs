@@ -1,11 +1,14 @@
 //! Lemma 2.4 (2): a step of (stochastic) gradient descent lengthens every scale-invariant block by its squared length.
 
+mod on_subject;
+
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Network, Normalisation};
 use ratecheck::parameters::norm_sq;
+use ratecheck::scalar::Scalar;
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
 
 /// See the module's first line.
@@ -59,6 +62,10 @@ impl Claim for Lemma242 {
         Ok(Evidence::new(check))
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -82,6 +89,26 @@ impl Claim for Lemma242 {
                 run: |c| broken(c, StepRule::Decay { lambda: 1e-3 }),
             },
         ]
+    }
+}
+
+/// What a step did to ||w||^2.
+struct Grown<S> {
+    n_before: S,
+    /// eta^2 ||grad_w||^2.
+    step_sq: S,
+    /// ||w_{t+1}||^2 less the right-hand side, of both equalities.
+    off: [S; 2],
+}
+
+impl<S: Scalar> Grown<S> {
+    /// From w_t to w_{t+1}, with the gradients at theta_t and at theta~_t.
+    fn seen(before: &[S], after: &[S], [grad, at_unit]: [&[S]; 2], eta: f64) -> Self {
+        let (n_before, n_after) = (norm_sq(before), norm_sq(after));
+        let eta_sq = S::from_f64(eta) * S::from_f64(eta);
+        let step_sq = eta_sq * norm_sq(grad);
+        let intrinsic = eta_sq / n_before * norm_sq(at_unit);
+        Self { n_before, step_sq, off: [n_after - n_before - step_sq, n_after - n_before - intrinsic] }
     }
 }
 
@@ -110,17 +137,15 @@ fn follow(
         stepper.step_with(z)?;
         let before = stepper.theta_before().ok_or_else(|| Unevaluated("theta is not kept".to_owned()))?;
         network.sample_gradient(z, &layout.theta_unit(before), &mut at_unit, &mut work);
-        for (i, block) in layout.blocks().iter().enumerate() {
+        for block in layout.blocks() {
             let range = block.range.clone();
             let grad = &stepper.gradient()[range.clone()];
-            let n_before = layout.w_norm_sq(before, i);
-            let n_after = norm_sq(&stepper.theta()[range.clone()]);
-            let step_sq = eta * eta * norm_sq(grad);
-            let tolerance = 128.0 * U * (n_before.sqrt() + step_sq.sqrt()).powi(2);
+            let grown =
+                Grown::seen(&before[range.clone()], &stepper.theta()[range.clone()], [grad, &at_unit[range]], eta);
+            let tolerance = 128.0 * U * (grown.n_before.sqrt() + grown.step_sq.sqrt()).powi(2);
             let at = format!("{name} · η = {eta}, t = {t}, {}", block.name);
-            check.identity(&at, (n_after - n_before - step_sq).abs(), tolerance);
-            let intrinsic = eta * eta / n_before * norm_sq(&at_unit[range]);
-            check.identity(format!("{at} (second equality)"), (n_after - n_before - intrinsic).abs(), 4.0 * tolerance);
+            check.identity(&at, grown.off[0].abs(), tolerance);
+            check.identity(format!("{at} (second equality)"), grown.off[1].abs(), 4.0 * tolerance);
         }
     }
     Ok(())

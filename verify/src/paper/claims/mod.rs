@@ -32,6 +32,8 @@ mod section_2_4_smoothness;
 mod section_2_5_initialisation;
 mod section_5_momentum;
 mod tanh_pi_half;
+#[cfg(test)]
+mod tests_identities;
 mod theorem_2_5;
 mod theorem_3_1;
 mod theorem_3_1_rate;

@@ -1,9 +1,15 @@
 //! Section 2.1: behind ReLU or leaky ReLU, the scales and shifts (gamma, beta) of a whole inner BN layer are scale invariant.
 
+use rand::RngExt;
 use ratecheck::network::{Activation, Normalisation};
+use ratecheck::scalar::{DoubleDouble, Scalar};
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::{Subject, U, filters, small};
+use crate::claim::precise::Evaluator;
+use crate::claim::subject::{Premise, Subject as AnySubject};
 
 /// See the module's first line.
 pub(super) struct GammaBeta;
@@ -52,6 +58,10 @@ impl Claim for GammaBeta {
         Ok(Evidence::new(check))
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control { name: "one neuron's pair", breaks: "only one unit's (γ, β) is scaled", run: one_pair },
@@ -67,6 +77,93 @@ impl Claim for GammaBeta {
             Control { name: "smoothed BN", breaks: "the next layer's BN is smoothed (E18)", run: smoothed },
         ]
     }
+}
+
+impl Measure for GammaBeta {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::ScaledLayers]
+    }
+
+    fn measure(&self, subject: &AnySubject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let mut check = scaled(subject, "the start", &FACTORS, whole);
+        check.merge(scaled(&shifted(subject, context), "other shifts", &FACTORS, whole));
+        Ok(Evidence::new(check))
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "γ alone",
+                breaks: "β is left as it was",
+                run: |subject, context| {
+                    let gamma = |n: usize| vec![(0..n / 2).collect()];
+                    Some(Ok(scaled(&shifted(subject, context), "γ alone", &[2.0], gamma)))
+                },
+            },
+            SubjectControl {
+                name: "one unit's pair",
+                breaks: "only one unit's (γ, β) is scaled, one unit after the other",
+                run: |subject, context| {
+                    subject.scaled_layers().iter().find(|block| block.range.len() > 2)?;
+                    let pairs = |n: usize| (0..n / 2).map(|k| vec![k, n / 2 + k]).collect();
+                    Some(Ok(scaled(&shifted(subject, context), "one pair", &[2.0], pairs)))
+                },
+            },
+            SubjectControl {
+                name: "weight decay in the loss",
+                breaks: "F + ‖W‖²/20 instead of F, where W includes (γ, β)",
+                run: |subject, _| Some(Ok(of_blocks(subject, &subject.decayed(0.1), "decayed", &[2.0], whole))),
+            },
+        ]
+    }
+}
+
+/// All of a block.
+fn whole(n: usize) -> Vec<Vec<usize>> {
+    vec![(0..n).collect()]
+}
+
+/// The same start with every β of these layers moved by up to 0.3: where β = 0, as networks start, γ alone is invariant, too.
+fn shifted(subject: &AnySubject, context: &Context) -> AnySubject {
+    let (mut subject, mut generator) = (subject.clone(), context.generator("shifts"));
+    for block in subject.scaled_layers() {
+        let middle = block.range.start + block.range.len() / 2;
+        for shift in &mut subject.theta[middle..block.range.end] {
+            *shift += generator.random_range(-0.3..0.3);
+        }
+    }
+    subject
+}
+
+/// |F(c (γ, β)) - F(γ, β)| of a user's network, relative to the size of its terms and with as many digits as it has. `parts` lists what is scaled together of
+/// a layer of n numbers, all γ first.
+fn scaled(subject: &AnySubject, at: &str, factors: &[f64], parts: fn(usize) -> Vec<Vec<usize>>) -> Check {
+    of_blocks(subject, subject, at, factors, parts)
+}
+
+/// The same with the loss of `broken`, and the layers of `subject`.
+fn of_blocks(
+    subject: &AnySubject,
+    broken: &AnySubject,
+    at: &str,
+    factors: &[f64],
+    parts: fn(usize) -> Vec<Vec<usize>>,
+) -> Check {
+    let (mut check, mut evaluator, z) = (Check::new(), Evaluator::new(&*broken.loss), broken.all());
+    let before = evaluator.at(&z, &broken.theta);
+    let start: Vec<DoubleDouble> = broken.theta.iter().map(|&x| x.into()).collect();
+    for block in subject.scaled_layers() {
+        for part in parts(block.range.len()) {
+            for &c in factors {
+                let mut theta = start.clone();
+                part.iter().for_each(|&i| theta[block.range.start + i] *= c.into());
+                let error = (evaluator.value(&z, &theta) - before.value).value().abs();
+                let at = format!("{} · {}, {at}, c = {c}, relative", broken.name, block.name);
+                check.identity(at, error / before.size(), evaluator.unit);
+            }
+        }
+    }
+    check
 }
 
 const FACTORS: [f64; 5] = [0.25, 2.0, 64.0, 3.0, 0.7];

@@ -4,9 +4,16 @@ use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Setting};
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
+use ratecheck::scalar::{DoubleDouble, Scalar};
+use rayon::prelude::*;
 
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
+use crate::claim::precise::{Evaluator, length};
+use crate::claim::subject::{Premise, Subject};
+use crate::paper::visits::{Visited, observe, of_norm_two, size_at_unit, visited, with_rate_of_g};
 
 /// See the module's first line.
 pub(super) struct Initialisation;
@@ -58,6 +65,10 @@ impl Claim for Initialisation {
         Ok(Evidence::new(check))
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -72,6 +83,88 @@ impl Claim for Initialisation {
             },
         ]
     }
+}
+
+impl Measure for Initialisation {
+    fn needs(&self) -> &'static [Premise] {
+        &[]
+    }
+
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let runs = visited(subject, subject.steps(0.1, context.profile), context)?;
+        let mut evidence = Evidence::new(at_all(subject, &runs, |c| c * c));
+        observe(&mut evidence, subject, &runs);
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "η unchanged",
+                breaks: "the learning rate is not divided",
+                run: |subject, context| Some(first_steps(&of_norm_two(subject), |_| 1.0, context)),
+            },
+            SubjectControl {
+                name: "η/C",
+                breaks: "the learning rate is divided by C instead of C²",
+                run: |subject, context| Some(first_steps(&of_norm_two(subject), |c| c, context)),
+            },
+            SubjectControl {
+                name: "weight decay in the loss",
+                breaks: "F + ‖W‖²/20 instead of F",
+                run: |subject, context| {
+                    let decayed = with_rate_of_g(subject).decayed(0.1);
+                    Some(first_steps(&decayed, |c| c * c, context))
+                },
+            },
+        ]
+    }
+}
+
+fn first_steps(subject: &Subject, divisor: fn(f64) -> f64, context: &Context) -> Result<Check, Unevaluated> {
+    Ok(at_all(subject, &visited(subject, 3, context)?, divisor))
+}
+
+fn at_all(subject: &Subject, runs: &[Visited], divisor: fn(f64) -> f64) -> Check {
+    let mut all = Check::new();
+    let checks: Vec<Check> = runs.par_iter().map(|run| along(subject, run, divisor)).collect();
+    checks.into_iter().for_each(|check| all.merge(check));
+    all
+}
+
+/// A step of (C w_t, eta) beside one of (w_t, eta / divisor(C)) from the points along a user's run, with as many digits as the loss has. Rounding moves a gradient at W by the unit
+/// times s/||w_i||, where s is the size of identities at theta~ (Lemma 2.2): with eta and both steps that is 2 eta s/(C ||w_i||) of w'_i, and as a part of its length what
+/// the gap is compared with; the step itself adds a few roundings. For g it is 2 eta_g s.
+fn along(subject: &Subject, run: &Visited, divisor: fn(f64) -> f64) -> Check {
+    let (mut check, mut evaluator, layout) = (Check::new(), Evaluator::new(&*subject.loss), subject.layout());
+    for visit in &run.list {
+        let small: Vec<DoubleDouble> = visit.theta.iter().map(|&x| x.into()).collect();
+        let at_small = evaluator.gradient(&visit.z, &small);
+        let size = size_at_unit(&*subject.loss, &visit.z, &visit.theta);
+        for c in [4.0, 0.5, 3.0] {
+            let large = evaluator.scaled(&visit.theta, 0..layout.g().start, c);
+            let at_large = evaluator.gradient(&visit.z, &large);
+            // In double-double: eta/9 is no number of f64.
+            let (factor, rate) = (DoubleDouble::from(c), DoubleDouble::from(run.eta_w) / divisor(c).into());
+            let at = format!("{} · C = {c}, η = {}, t = {}", subject.name, run.eta_w, visit.t);
+            for block in layout.blocks() {
+                let (mut gap, mut expected) = (Vec::new(), Vec::new());
+                for k in block.range.clone() {
+                    let next = factor * (small[k] - rate * at_small.grad[k]);
+                    gap.push(large[k] - at_large.grad[k].scale(run.eta_w) - next);
+                    expected.push(next);
+                }
+                let reach = 2.0 * run.eta_w * size / length(&large[block.range.clone()]);
+                let error = length(&gap) / (length(&expected) + reach);
+                check.identity(format!("{at}, {}, relative", block.name), error, 4.0 * evaluator.unit);
+            }
+            let gap: Vec<DoubleDouble> =
+                layout.g().map(|k| (at_small.grad[k] - at_large.grad[k]).scale(run.eta_g)).collect();
+            let reach = length(&small[layout.g()]) + 2.0 * run.eta_g * size;
+            check.identity(format!("{at}, g, relative"), length(&gap) / reach, 4.0 * evaluator.unit);
+        }
+    }
+    check
 }
 
 /// Runs (C w_0, eta) beside (w_0, eta / divisor), with eta = 1.

@@ -23,6 +23,7 @@
 //!
 //! Rounding is carried along each run: see [`path`].
 
+mod on_subject;
 mod path;
 mod precise;
 
@@ -30,12 +31,13 @@ use ratecheck::descent::StepRule;
 use ratecheck::loss::closed::{ProblemJ, Rayleigh, TanhCircle};
 use ratecheck::loss::{Loss, Minibatches, Setting};
 use ratecheck::network::{Activation, Network, Normalisation};
+use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
 use self::path::{Mover, Path, Rates, Seen};
 use self::precise::Precise;
 use crate::claim::closed_forms::{on_circle, ordinary};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::{INVARIANT, digits_subject, small};
 
 /// See the module's first line.
@@ -104,6 +106,15 @@ struct Least {
 impl Least {
     const NONE: Self = Self { relative: f64::INFINITY, of_step: f64::INFINITY };
 
+    /// Takes one step of one block into account.
+    fn look<S: Scalar>(&mut self, mover: Mover, seen: &Seen<S>) {
+        let (grown, n) = ((seen.n_next - seen.n).value(), seen.n.value());
+        self.relative = self.relative.min(grown / n);
+        if matches!(mover, Mover::Rule(_)) && grown > 1e6 * seen.rounding {
+            self.of_step = self.of_step.min(grown / seen.step_sq.value());
+        }
+    }
+
     fn and(self, other: Self) -> Self {
         Self { relative: self.relative.min(other.relative), of_step: self.of_step.min(other.of_step) }
     }
@@ -138,17 +149,11 @@ impl Claim for Momentum {
         let steps = context.pick([4, 30, 300, 2_000]);
         found.extend(on_network(&digits.name, &network, &digits.theta, steps, context)?);
 
-        let mut evidence = Evidence::default();
-        let mut least = Least::NONE;
-        for (check, one) in found {
-            evidence.check.merge(check);
-            least = least.and(one);
-        }
-        let note = "never below 0 by more than rounding";
-        evidence.observe("smallest relative increment (‖w_{t+1}‖² - ‖w_t‖²)/‖w_t‖²", least.relative, note);
-        let note = "1 at the first step, where m_0 = 0; never less, up to the part in a million that rounding may take";
-        evidence.observe("smallest increment over ‖w_{t+1} - w_t‖², gradients at w_t", least.of_step, note);
-        Ok(evidence)
+        Ok(evidence_of(found))
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -250,12 +255,31 @@ type Found = (Check, Least);
 fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec<Found>, Unevaluated> {
     let rates =
         [Rates::Constant(0.01), Rates::Constant(1.0), Rates::Constant(100.0), Rates::Decaying(100.0), Rates::Drawn];
-    let movers = decays.iter().flat_map(|&b| {
-        let rules = [StepRule::HeavyBall { b }, StepRule::Ema { b }, StepRule::Nesterov { b }];
-        rules.map(Mover::Rule).into_iter().chain([Mover::LookingAhead { b }])
-    });
-    let work: Vec<_> = movers.flat_map(|mover| rates.map(|rates| (mover, rates))).collect();
+    let work: Vec<_> =
+        decays.iter().flat_map(|&b| forms(b)).flat_map(|mover| rates.map(|rates| (mover, rates))).collect();
     work.par_iter().map(|&(mover, rates)| follow(case, mover, rates, None, Compared::Both, context)).collect()
+}
+
+/// All runs together.
+fn evidence_of(found: Vec<Found>) -> Evidence {
+    let mut evidence = Evidence::default();
+    let mut least = Least::NONE;
+    for (check, one) in found {
+        evidence.check.merge(check);
+        least = least.and(one);
+    }
+    let note = "never below 0 by more than rounding";
+    evidence.observe("smallest relative increment (‖w_{t+1}‖² - ‖w_t‖²)/‖w_t‖²", least.relative, note);
+    let note = "1 at the first step, where m_0 = 0; never less, up to the part in a million that rounding may take";
+    evidence.observe("smallest increment over ‖w_{t+1} - w_t‖², gradients at w_t", least.of_step, note);
+    evidence
+}
+
+/// Every form of momentum.
+fn forms(b: f64) -> [Mover; 4] {
+    let [ball, ema, nesterov] =
+        [StepRule::HeavyBall { b }, StepRule::Ema { b }, StepRule::Nesterov { b }].map(Mover::Rule);
+    [ball, ema, nesterov, Mover::LookingAhead { b }]
 }
 
 fn network_case<'a>(name: &'a str, network: &'a Network, theta_0: &'a [f64], steps: u64) -> Case<'a> {
@@ -287,7 +311,8 @@ fn follow(
     let seed = context.seed.child(&format!("{name}/{mover}/{rates}"));
     let (mut draws, mut rate_draws, mut permutation) = (seed.generator("z"), seed.generator("rates"), Vec::new());
     let mut path = Path::new(loss, theta_0, mover, push, seed.generator("unused"))?;
-    let mut precise = Precise::new((loss, theta_0), mover, (rates, eta_g), &case.curvature, &seed);
+    let mut precise =
+        Precise::new((loss, theta_0), mover, (rates, eta_g), &case.curvature, (None, DoubleDouble::UNIT), &seed);
     let (mut check, mut least, mut eta) = (Check::new(), Least::NONE, f64::INFINITY);
     for t in 0..steps {
         eta = rates.at(t, eta * mover.growth(rates), &mut rate_draws);
@@ -305,10 +330,7 @@ fn follow(
                 let expected = if compared == Compared::Both { seen.increment } else { seen.step_sq };
                 check.identity(format!("{at} (increment)"), (n_next - n - expected).abs(), seen.rounding);
             }
-            least.relative = least.relative.min((n_next - n) / n);
-            if matches!(mover, Mover::Rule(_)) && n_next - n > 1e6 * seen.rounding {
-                least.of_step = least.of_step.min((n_next - n) / seen.step_sq);
-            }
+            least.look(mover, &seen);
         }
     }
     Ok((check, least))

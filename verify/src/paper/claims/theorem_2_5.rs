@@ -1,5 +1,6 @@
 //! Theorem 2.5: gradient descent on W is an adaptive method on the unit spheres, with rate eta/G and G growing.
 
+mod on_subject;
 mod trajectory;
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 use self::trajectory::Followed;
 use crate::claim::closed_forms::{Instance, ordinary};
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{FILTERS, INVARIANT, digits_subject, filters, small};
 
@@ -86,6 +87,10 @@ impl Claim for Theorem25 {
         check.hypothesis("rounding in double-double stays below 2^-53 over a whole trajectory", standing, detail);
         evidence.check = check;
         Ok(evidence)
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {

@@ -19,7 +19,7 @@
 //! double-double as long as the bound is below it: the trajectory is followed until the bound reaches 2^-53, what `f64` could not tell.
 
 use ndarray::Array2;
-use ratecheck::curvature::dense_hessian;
+use ratecheck::curvature::{Part, dense_hessian};
 use ratecheck::loss::{Arithmetic, Loss, Over, Workspace};
 use ratecheck::parameters::dot;
 use ratecheck::scalar::{DoubleDouble, Scalar};
@@ -27,11 +27,12 @@ use ratecheck::scalar::{DoubleDouble, Scalar};
 use super::{Form, TOLERANCE};
 use crate::claim::evidence::{Check, Context, Unevaluated};
 use crate::claim::replay::{Recursion, UNITS};
+use crate::paper::visits::{on_spheres, parts, to_sphere};
 
 /// k in `f64`.
 const PER_STEP: f64 = 4.0 * TOLERANCE;
 /// Where the first order no longer suffices.
-const LINEAR: f64 = 1.0 / (1 << 20) as f64;
+pub(super) const LINEAR: f64 = 1.0 / (1 << 20) as f64;
 
 /// How a trajectory went.
 pub(super) struct Followed {
@@ -55,7 +56,7 @@ impl Followed {
 }
 
 /// (9) with v_i on the unit sphere and G_i, or what is broken of it.
-struct Adaptive<'a, S: Arithmetic> {
+pub(super) struct Adaptive<'a, S: Arithmetic> {
     loss: &'a dyn Over<S>,
     form: Form,
     theta: Vec<S>,
@@ -65,15 +66,16 @@ struct Adaptive<'a, S: Arithmetic> {
 }
 
 impl<'a, S: Arithmetic> Adaptive<'a, S> {
-    fn new(loss: &'a dyn Loss, theta_0: &[f64], form: Form) -> Option<Self> {
+    /// At theta~_0, with G_0; nothing if the loss has no such arithmetic.
+    pub(super) fn new(loss: &'a dyn Loss, theta_0: &[f64], form: Form) -> Option<Self> {
         let loss = loss.over::<S>()?;
-        let mut theta: Vec<S> = theta_0.iter().map(|&x| S::from_f64(x)).collect();
-        let g = (0..loss.parameters().n_blocks()).map(|i| to_sphere(&mut theta[loss.parameters().block(i)])).collect();
+        let (theta, g) = on_spheres(loss.parameters(), theta_0);
         let grad = vec![S::ZERO; theta.len()];
         Some(Self { loss, form, theta, g, grad, work: Workspace::default() })
     }
 
-    fn step(&mut self, z: &[usize], eta_w: f64, eta_g: f64) {
+    /// One step of (9).
+    pub(super) fn step(&mut self, z: &[usize], eta_w: f64, eta_g: f64) {
         self.loss.sample_gradient(z, &self.theta, &mut self.grad, &mut self.work);
         let layout = self.loss.parameters();
         for (block, g) in layout.blocks().iter().zip(&mut self.g) {
@@ -98,28 +100,34 @@ impl<'a, S: Arithmetic> Adaptive<'a, S> {
     }
 
     /// ||S^-1 (theta - (W; g))||, the deviation from (4) relative to `scales`.
-    fn apart(&self, plain: &[S], scales: &[f64]) -> f64 {
-        let layout = self.loss.parameters();
-        let mut sum = 0.0;
-        for ((block, &g), scale) in layout.blocks().iter().zip(&self.g).zip(scales) {
-            let root = g.sqrt();
-            for k in block.range.clone() {
-                sum += ((root * self.theta[k] - plain[k]).value() / scale).powi(2);
-            }
-        }
-        for k in layout.g() {
-            sum += ((self.theta[k] - plain[k]).value() / scales[layout.n_blocks()]).powi(2);
-        }
+    pub(super) fn apart(&self, plain: &[S], scales: &[f64]) -> f64 {
+        let sum = parts(self.loss.parameters())
+            .zip(scales)
+            .fold(0.0, |sum, (part, &scale)| self.squares(sum, part, plain, scale));
         sum.sqrt()
+    }
+
+    /// How far a part of (W; g) is from (4).
+    pub(super) fn part_apart(&self, part: Part, plain: &[S]) -> f64 {
+        self.squares(0.0, part, plain, 1.0).sqrt()
+    }
+
+    fn squares(&self, mut sum: f64, part: Part, plain: &[S], scale: f64) -> f64 {
+        let root = match part {
+            Part::Block(i) => Some(self.g[i].sqrt()),
+            Part::G => None,
+        };
+        for k in part.range(self.loss.parameters()) {
+            let theta = root.map_or(self.theta[k], |root| root * self.theta[k]);
+            sum += ((theta - plain[k]).value() / scale).powi(2);
+        }
+        sum
     }
 }
 
-/// Divides by the norm, and returns its square.
-fn to_sphere<S: Scalar>(w: &mut [S]) -> S {
-    let n = dot(w, w);
-    let norm = n.sqrt();
-    w.iter_mut().for_each(|x| *x = *x / norm);
-    n
+/// Twice k sqrt(B T trace), of `parts` parts in step t = T - 1.
+pub(super) fn reach(per_step: f64, parts: usize, t: usize, trace: f64) -> f64 {
+    2.0 * per_step * ((parts * (t + 1)) as f64 * trace).sqrt()
 }
 
 /// Follows both in `f64` and in double-double, and compares in every step.
@@ -169,7 +177,7 @@ pub(super) fn follow(
         }
         let trace: f64 = parts.iter().enumerate().map(|(k, &part)| spread[(k, k)] / scales[part].powi(2)).sum();
         let count = m + usize::from(!layout.g().is_empty());
-        let bound = 2.0 * PER_STEP * ((count * (t + 1)) as f64 * trace).sqrt();
+        let bound = reach(PER_STEP, count, t, trace);
         let precise = UNITS * bound;
         if !(precise <= f64::EPSILON / 2.0) {
             break;
