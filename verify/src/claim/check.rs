@@ -347,8 +347,8 @@ impl Check {
         if let Some(unmet) = self.hypotheses.iter().find(|h| h.standing == Standing::NotMet) {
             return Verdict::Inconclusive { reason: format!("premise not met: {} ({})", unmet.name, unmet.detail) };
         }
-        if let Some(tally) = self.instances.values().find(|tally| tally.failures > 0) {
-            return Verdict::Fails { reason: tally.worst.failure() };
+        if let Some(worst) = self.worst().filter(|worst| worst.fails()) {
+            return Verdict::Fails { reason: worst.failure() };
         }
         if let Some(reason) = &self.undecided {
             return Verdict::Inconclusive { reason: reason.clone() };

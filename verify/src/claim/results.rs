@@ -84,6 +84,13 @@ pub struct ControlResult {
     pub detail: String,
 }
 
+impl ControlResult {
+    /// Whether it was caught, as it must be.
+    pub fn is_rejected(&self) -> bool {
+        self.outcome == ControlOutcome::Rejected
+    }
+}
+
 /// One instance of a check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceResult {

@@ -1,11 +1,12 @@
 //! `ratecheck inspect`: one loss at one point.
 
 use super::console::Console;
+use super::judged::{Judged, judge};
 use super::source::Source;
 use super::text::{columns, heading};
-use super::{Exit, Stopped};
+use super::{Claims, Exit, Stopped};
 use crate::lab::inspect::{AtPoint, Inspection, inspect};
-use crate::lab::problem::Described;
+use crate::lab::problem::{Described, DescribedLayer};
 use crate::text::number;
 
 /// Blocks shown in the table; --verbose and JSON have them all.
@@ -29,29 +30,38 @@ pub(super) struct Arguments {
     /// Form the dense Hessian for up to this many parameters; beyond, its blocks are not reported.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     dense_up_to: usize,
+    /// Show the effective learning rates eta_w/||w_i||^2 that this learning rate of W gives.
+    #[arg(long, value_name = "RATE")]
+    eta_w: Option<f64>,
 }
 
-/// Evaluates and prints.
-pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
+/// Evaluates, judges and prints.
+pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let problem = arguments.source.load()?;
     let found = inspect(&problem, arguments.dense_up_to)
         .map_err(|error| (Exit::Input, format!("{}: {error}", arguments.source.shown())))?;
+    if let Some(rate) = arguments.eta_w.filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
+        return Err((Exit::Usage, format!("--eta-w {rate}: give a finite number above 0")));
+    }
+    let judged = judge(&problem, found, arguments.eta_w, claims);
     if arguments.json {
-        console.json(&found)?;
+        console.json(&judged)?;
     } else {
         let rows = if console.is_verbose() { usize::MAX } else { ROWS };
-        console.say_or(&shown(&found, rows), &last_line(&found))?;
+        let all = shown(&judged.inspection, rows) + &judged.shown(rows);
+        console.say_or(&all, &last_line(&judged))?;
     }
-    Ok(Exit::Holds)
+    Ok(judged.exit())
+}
+
+/// The one line that is left of it under --quiet.
+fn last_line(judged: &Judged) -> String {
+    let found = &judged.inspection;
+    let [loss, norm] = [found.at_w.loss, found.at_w.grad_norm_squared].map(number::exact);
+    format!("{}: loss {loss}, ||grad||^2 {norm}; {}\n", found.name, judged.in_a_word())
 }
 
 /// The tables for a reader.
-/// The one line that is left of it under --quiet.
-fn last_line(found: &Inspection) -> String {
-    let [loss, norm] = [found.at_w.loss, found.at_w.grad_norm_squared].map(number::exact);
-    format!("{}: loss {loss}, ||grad||^2 {norm}\n", found.name)
-}
-
 fn shown(found: &Inspection, rows: usize) -> String {
     let mut text = format!("{}\n", heading(&found.name));
     if let Some(network) = &found.network {
@@ -89,7 +99,8 @@ fn described(network: &Described) -> String {
     if network.weight_decay > 0.0 {
         parts.push(format!("weight decay {}", network.weight_decay));
     }
-    parts.join(", ")
+    let layer = |(l, layer): (usize, &DescribedLayer)| format!("\n  layer {}: {}", l + 1, layer.in_words());
+    parts.join(", ") + &network.layers.iter().enumerate().map(layer).collect::<String>()
 }
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {

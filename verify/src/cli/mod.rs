@@ -13,6 +13,7 @@ mod experiment;
 mod explain;
 mod fit;
 mod inspect;
+mod judged;
 mod list;
 mod merge;
 mod preset;
@@ -179,7 +180,7 @@ fn run(command: Option<Command>, console: Console, claims: Claims<'_>) -> Result
         Command::Calibrate(arguments) => calibrate::run(&arguments, console, claims),
         Command::Fit(arguments) => fit::run(&arguments, console),
         Command::Errata(arguments) => errata::run(&arguments, console),
-        Command::Inspect(arguments) => inspect::run(&arguments, console),
+        Command::Inspect(arguments) => inspect::run(&arguments, console, claims),
         Command::Constants(arguments) => constants::run(&arguments, console),
         Command::Sweep(arguments) => sweep::run(&arguments, console),
         Command::Experiment(arguments) => experiment::run(&arguments, console),

@@ -245,17 +245,17 @@ fn unwritten(error: ReportError) -> Stopped {
     (Exit::Output, error.to_string())
 }
 
-/// The worst of all claims decides: a failure before a control without power, before something inconclusive.
 fn verdict(results: &Results, strict: bool) -> Exit {
-    let any = |wanted: &[Status]| results.claims.iter().any(|claim| wanted.contains(&claim.status()));
-    if any(&[Status::Fails, Status::Error]) {
-        Exit::Failed
-    } else if any(&[Status::ControlNotRejected, Status::ControlBroken]) {
-        Exit::Control
-    } else if strict && any(&[Status::Inconclusive]) {
-        Exit::Inconclusive
-    } else {
-        Exit::Holds
+    exit_of(results.claims.iter().map(ClaimResult::status), strict)
+}
+
+/// The worst of all verdicts decides.
+pub(super) fn exit_of(all: impl Iterator<Item = Status>, strict: bool) -> Exit {
+    match all.max() {
+        Some(Status::Fails | Status::Error) => Exit::Failed,
+        Some(Status::ControlNotRejected | Status::ControlBroken) => Exit::Control,
+        Some(Status::Inconclusive) if strict => Exit::Inconclusive,
+        _ => Exit::Holds,
     }
 }
 
