@@ -6,6 +6,7 @@ mod auto_tuning;
 pub mod calibration;
 pub mod claims;
 pub mod errata;
+mod gradient_descent;
 pub mod manifest;
 mod paths;
 mod slack;

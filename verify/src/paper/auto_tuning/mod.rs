@@ -1,6 +1,7 @@
 //! What the two claims on auto-tuning share: the three ways of descending that appendix D compares, on the same networks.
 
 pub(crate) mod decades;
+pub(crate) mod settling;
 
 use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, spectral_norm};
 use ratecheck::data::{Target, teacher};

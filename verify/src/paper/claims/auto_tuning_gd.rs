@@ -14,7 +14,8 @@ use ratecheck::rates::{Bootstrap, Summary, Window, bootstrap_slope, fit_power_la
 use rayon::prelude::*;
 
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Soundness, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Profile, Soundness, Standing, Statement,
+    Unevaluated,
 };
 use crate::claim::instances::digits_network;
 use crate::claim::plot::{Reference, Series, Style};
@@ -22,6 +23,8 @@ use crate::paper::auto_tuning::{
     Way, curvature_in_g, eta_g_is_admissible, largest, log_log, mean, mean_square, no_divergence, running_average,
     starts, teacher_network,
 };
+
+pub(super) mod on_subject;
 
 /// See the module's first line.
 pub(super) struct AutoTuningGd;
@@ -99,6 +102,10 @@ impl Claim for AutoTuningGd {
             }
         }
         Ok(evidence)
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {

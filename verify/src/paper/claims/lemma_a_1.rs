@@ -5,8 +5,11 @@
 
 use std::f64::consts::PI;
 
-use super::lemma_a_1_sharp::{measure, quadratic, tanh_circle};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use super::lemma_a_1_sharp::{controls_on_subject, measure, measure_on_subject, quadratic, tanh_circle};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
+use crate::claim::subject::{Premise, Subject};
 
 /// See the module's first line.
 pub(super) struct LemmaA1;
@@ -40,6 +43,10 @@ impl Claim for LemmaA1 {
         measure(PI, context)
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -57,5 +64,19 @@ impl Claim for LemmaA1 {
                 run: |context| Ok(quadratic(PI, context)),
             },
         ]
+    }
+}
+
+impl Measure for LemmaA1 {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::ScaleInvariant, Premise::Smooth]
+    }
+
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
+        measure_on_subject(subject, PI, context)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        controls_on_subject()
     }
 }

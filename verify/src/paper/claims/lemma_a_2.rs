@@ -8,16 +8,20 @@ use std::f64::consts::{FRAC_PI_2, PI};
 use ratecheck::bounds;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::TanhCircle;
+use ratecheck::parameters::norm_sq;
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, on_circle, ordinary};
 use crate::claim::closest::Closest;
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
 use crate::claim::plot::{Plot, Series, Style};
+use crate::paper::gradient_descent::{Bracket, Terms};
 use crate::paper::slack;
+
+mod on_subject;
 
 /// See the module's first line.
 pub(super) struct LemmaA2;
@@ -70,6 +74,8 @@ struct Found {
     total: f64,
     /// (left - Delta)/sum K: the smallest multiple of the K_i that passes; 0 if the gap alone suffices.
     multiple_of_k: f64,
+    /// The largest ||g_t||.
+    g: f64,
 }
 
 impl Claim for LemmaA2 {
@@ -89,8 +95,9 @@ impl Claim for LemmaA2 {
         let work: Vec<(&Instance, f64)> = instances.iter().flat_map(|i| ETA_W.map(|eta_w| (i, eta_w))).collect();
         let one = |&(instance, eta_w): &(&Instance, f64)| -> Result<_, Unevaluated> {
             let mut check = Check::new();
-            let sharp = follow(&mut check, instance, eta_w, steps, SHARP, context)?;
-            follow(&mut check, instance, eta_w, steps, PRINTED, context)?;
+            let terms = Terms::from(instance);
+            let sharp = follow(&mut check, &terms, eta_w, steps, SHARP, context)?;
+            follow(&mut check, &terms, eta_w, steps, PRINTED, context)?;
             Ok((check, sharp))
         };
         let found: Vec<_> = work.par_iter().map(one).collect();
@@ -117,6 +124,10 @@ impl Claim for LemmaA2 {
         evidence.plots.push(plot(curves));
         slack::descent::lemma_a_2(&mut evidence, context)?;
         Ok(evidence)
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -149,58 +160,64 @@ fn steepest() -> Instance {
 
 fn broken(eta_w: f64, reading: Reading, context: &Context) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    follow(&mut check, &steepest(), eta_w, 100, reading, context)?;
+    follow(&mut check, &Terms::from(&steepest()), eta_w, 100, reading, context)?;
     Ok(check)
 }
 
 /// Compares at every T of one run.
 fn follow(
     check: &mut Check,
-    instance: &Instance,
+    terms: &Terms,
     eta_w: f64,
     steps: u64,
     reading: Reading,
     context: &Context,
 ) -> Result<Found, Unevaluated> {
-    let eta_g = instance.eta_g();
-    let (rate_w, rate_g) = (Schedule::constant(eta_w)?, Schedule::constant(eta_g)?);
+    let Terms { loss, theta_0, n_start, gap, eta_g, .. } = terms;
+    let (rate_w, rate_g) = (Schedule::constant(eta_w)?, Schedule::constant(*eta_g)?);
     let generator = context.generator("z");
-    let mut stepper = Stepper::new(&*instance.loss, &instance.theta_0, StepRule::Gradient, rate_w, rate_g, generator);
-    let (n_start, c_w) = (instance.n_start(), instance.c_w());
-    let l_a: Vec<f64> = instance.constants.l_vv.diag().iter().map(|l| reading.l_a * l).collect();
-    let k: Vec<f64> = (0..c_w.len()).map(|i| bounds::k_w(c_w[i], l_a[i], eta_w, n_start[i])).collect();
-    let limit: Vec<f64> = (0..c_w.len()).map(|i| bounds::lemma_a2_norm_sq(c_w[i], l_a[i], eta_w, n_start[i])).collect();
-    let gap = instance.gap();
-    let rhs = if reading.with_k { bounds::lemma_a2(gap, &k) } else { gap };
+    let mut stepper = Stepper::new(&**loss, theta_0, StepRule::Gradient, rate_w, rate_g, generator);
+    // (19) holds with any C_i: they say when the first phase ends, and L_A is what has to be large enough.
+    let c_w = &terms.least.c_w;
+    let limit =
+        |i: usize| terms.bracket(|of| bounds::lemma_a2_norm_sq(c_w[i], reading.l_a * of.l_vv[i], eta_w, n_start[i]));
+    let limit: Vec<Bracket> = (0..c_w.len()).map(limit).collect();
+    let rhs = terms.a(eta_w, reading.l_a).map(|a| if reading.with_k { a } else { *gap });
 
     // n one step after the first phase, for t_i = -1.
     let mut after = n_start.clone();
     let mut n = n_start.clone();
     let mut sum_g = 0.0;
+    let layout = loss.parameters();
+    let mut g_sq = norm_sq(&theta_0[layout.g()]);
     let (mut norms, mut total) = (vec![Closest::NONE; c_w.len()], Closest::NONE);
     let mut growth = 0.0_f64;
     for t in 1..=steps {
         sum_g += stepper.step()?.grad_g_sq;
+        g_sq = g_sq.max(norm_sq(&stepper.theta()[layout.g()]));
         for i in 0..c_w.len() {
             let next = stepper.w_norm_sq()[i];
             if n[i] <= 2.0 * c_w[i] * eta_w {
                 after[i] = next;
             }
-            norms[i].keep(t, after[i], limit[i]);
-            growth = growth.max((after[i] - n_start[i]) / (limit[i] - n_start[i]));
+            norms[i].keep(t, after[i], limit[i].least);
+            growth = growth.max((after[i] - n_start[i]) / (limit[i].least - n_start[i]));
             n[i] = next;
         }
-        total.keep(t, bounds::lemma_a2_left(eta_w, &n_start, &n, C_G, eta_g, sum_g), rhs);
+        total.keep(t, bounds::lemma_a2_left(eta_w, n_start, &n, C_G, *eta_g, sum_g), rhs.least);
     }
     let rounding = (36.0 * steps as f64 + 16.0) * U;
-    let name = format!("{} · η_w = {eta_w:e}, L_A = {:.2} L", instance.name, reading.l_a);
+    let name = format!("{} · η_w = {eta_w:e}, L_A = {:.2} L", terms.name, reading.l_a);
     for (i, closest) in norms.iter().enumerate() {
-        closest.record(check, &format!("{name}, (19), block {i}"), rounding);
+        let Closest { t, lhs, rhs, .. } = *closest;
+        let room = rounding * lhs.abs().max(rhs.abs());
+        limit[i].at_least(check, format!("{name}, (19), block {i}, T = {t}"), lhs, room);
     }
     let spread = rounding * n.iter().sum::<f64>() / (2.0 * eta_w) + steps as f64 * U * total.lhs;
-    check.at_most(format!("{name}, (20), T = {}", total.t), total.lhs, total.rhs, spread);
-    let multiple_of_k = ((total.lhs - gap) / k.iter().sum::<f64>()).max(0.0);
-    Ok(Found { growth, total: total.ratio(), multiple_of_k })
+    rhs.at_least(check, format!("{name}, (20), T = {}", total.t), total.lhs, spread);
+    let k: f64 = terms.k(&terms.least, eta_w, reading.l_a).iter().sum();
+    let multiple_of_k = ((total.lhs - gap) / k).max(0.0);
+    Ok(Found { growth, total: total.ratio(), multiple_of_k, g: g_sq.sqrt() })
 }
 
 fn plot([growth, total, multiple]: [Vec<[f64; 2]>; 3]) -> Plot {

@@ -15,11 +15,13 @@ use ratecheck::parameters::dot;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Observation, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Observation, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{Subject as NetworkAt, U, small, tiny};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::{Sides, UNITS};
+
+mod on_subject;
 
 /// See the module's first line.
 pub(super) struct Smooth;
@@ -106,13 +108,8 @@ impl Subject<'_> {
                     Bound::Times(factor) => factor * proved,
                     Bound::Sampled => low,
                 };
+                self.compare(check, [rows, columns], low, ascent, upper);
                 let place = format!("{} · {}", self.name, self.describe(rows, columns));
-                // What the norms of two algorithms may differ by, and what an ascent may miss, is no rounding of one comparison.
-                check.at_most(format!("{place}, sampled"), (1.0 - NORMS) * low, value, 0.0);
-                let rounding = NORMS * upper.max(1.0);
-                check.replayed(format!("{place}, ascended"), [value, upper, rounding, value.max(upper)], || {
-                    self.method.is_none().then(|| self.replay(ascent, [rows, columns], upper)).flatten()
-                });
                 if self.method.is_none() && bound == Bound::Proved {
                     check.at_most(format!("{place}, reached"), (1.0 - MISSED) * upper, value, 0.0);
                 }
@@ -133,6 +130,17 @@ impl Subject<'_> {
         }
         let found = nearest.ok_or_else(|| Unevaluated(format!("{}: every block is 0", self.name)))?;
         Ok(Found { farthest, ..found })
+    }
+
+    /// Random points <= ascent <= bound, at one block.
+    fn compare(&self, check: &mut Check, [rows, columns]: [Part; 2], low: f64, ascent: &Ascent, upper: f64) {
+        let (place, value) = (format!("{} · {}", self.name, self.describe(rows, columns)), ascent.value.value());
+        // What the norms of two algorithms may differ by, and what an ascent may miss, is no rounding of one comparison.
+        check.at_most(format!("{place}, sampled"), (1.0 - NORMS) * low, value, 0.0);
+        let rounding = NORMS * upper.max(1.0);
+        check.replayed(format!("{place}, ascended"), [value, upper, rounding, value.max(upper)], || {
+            self.method.is_none().then(|| self.replay(ascent, [rows, columns], upper)).flatten()
+        });
     }
 
     /// The norm of a block where an ascent ended, in double-double, and the constant of a closed form, which is an `f64` off by up to four
@@ -263,6 +271,10 @@ impl Claim for Smooth {
         }
         evidence.plots = vec![brackets(&found), convergence(&found)];
         Ok(evidence)
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {

@@ -12,11 +12,14 @@ use rayon::prelude::*;
 
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, Quadratic, on_circle, ordinary};
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
 use crate::claim::plot::{Axis, Plot, Reference, Series, Style};
+use crate::paper::gradient_descent::{Bracket, Terms};
 use crate::paper::slack;
+
+mod on_subject;
 
 /// See the module's first line.
 pub(super) struct Theorem31;
@@ -92,7 +95,7 @@ impl Claim for Theorem31 {
         let runs: Vec<_> = work
             .par_iter()
             .map(|(instance, eta_w)| {
-                follow(instance, *eta_w, instance.eta_g(), steps, StepRule::Gradient, Constants::True, context)
+                follow(&Terms::from(*instance), *eta_w, steps, StepRule::Gradient, Constants::True, context)
             })
             .collect();
         let mut outcomes = Vec::new();
@@ -112,6 +115,10 @@ impl Claim for Theorem31 {
         evidence.plots.push(plot(&outcomes));
         slack::descent::theorem_3_1(&mut evidence, context)?;
         Ok(evidence)
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -167,66 +174,65 @@ fn broken(
     constants: Constants,
     context: &Context,
 ) -> Result<Check, Unevaluated> {
-    Ok(follow(&instance, eta_w, eta_g.unwrap_or(instance.eta_g()), steps, rule, constants, context)?.0)
+    let mut terms = Terms::from(&instance);
+    terms.eta_g = eta_g.unwrap_or(terms.eta_g);
+    Ok(follow(&terms, eta_w, steps, rule, constants, context)?.0)
 }
 
 /// One run, compared at every horizon with every form of the bound.
 fn follow(
-    instance: &Instance,
+    terms: &Terms,
     eta_w: f64,
-    eta_g: f64,
     steps: u64,
     rule: StepRule,
     constants: Constants,
     context: &Context,
 ) -> Result<(Check, Outcome), Unevaluated> {
+    let Terms { name, loss, theta_0, n_start, gap, loss_min, eta_g, has_g, .. } = terms;
     let horizons = log_spaced(1, steps, context.pick([8, 16, 24, 24]));
-    let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(eta_g)?, steps, horizons);
-    let trace = run(&*instance.loss, &instance.theta_0, &plan, context.generator("z"));
+    let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(*eta_g)?, steps, horizons);
+    let trace = run(&**loss, theta_0, &plan, context.generator("z"));
     trace.divergence.map_or(Ok(()), Err)?;
-    let a = |factor: f64| match constants {
-        Constants::True => instance.a(eta_w, factor),
-        Constants::WithoutK => instance.gap(),
-    };
-    let (mut check, n_start) = (Check::new(), instance.n_start());
+    let a = |factor: f64| terms.a(eta_w, factor).map(|a| if constants == Constants::True { a } else { *gap });
+    let sum_v = |a: f64| bounds::theorem_3_1_sum_v(a, eta_w, n_start);
+    let tight_v = |a: f64| bounds::theorem_3_1_sum_v_tight(a, eta_w, n_start);
+    let sum_g = |a: f64| bounds::theorem_3_1_sum_g(a, C_G, *eta_g);
+    let mut check = Check::new();
     for (lemma_a_1, a) in [("πL", a(std::f64::consts::PI)), ("L", a(1.0))] {
-        let printed = bounds::theorem_3_1_sum_v(a, eta_w, &n_start);
-        let tight = bounds::theorem_3_1_sum_v_tight(a, eta_w, &n_start);
-        let bound_g = instance.has_g().then(|| bounds::theorem_3_1_sum_g(a, C_G, eta_g));
         for record in &trace.records {
-            let sums = running(record)?;
-            let slack = U * (instance.theta_0.len() as f64 + record.t as f64);
-            let mut compare = |what: &str, lhs: f64, rhs: f64| {
-                let at = format!("{} · η_w = {eta_w:e}, T = {}, L_A = {lemma_a_1}: {what}", instance.name, record.t);
-                check.at_most(at, lhs, rhs, slack * lhs);
+            let (sums, t) = (running(record)?, record.t);
+            let slack = U * (theta_0.len() as f64 + t as f64);
+            let mut compare = |what: &str, lhs: f64, rhs: Bracket| {
+                let at = format!("{name} · η_w = {eta_w:e}, T = {t}, L_A = {lemma_a_1}: {what}");
+                rhs.at_least(&mut check, at, lhs, slack * lhs);
             };
-            compare("sum over V as printed", sums.sum_grad_v_sq, printed);
-            compare("sum over V, tighter form", sums.sum_grad_v_sq, tight);
-            let min = match bound_g {
-                Some(bound) => {
-                    compare("sum over g", sums.sum_grad_g_sq, bound);
-                    bounds::theorem_3_1_min(record.t, a, eta_w, &n_start, C_G, eta_g)
-                }
-                None => printed / record.t as f64,
+            compare("sum over V as printed", sums.sum_grad_v_sq, a.map(sum_v));
+            compare("sum over V, tighter form", sums.sum_grad_v_sq, a.map(tight_v));
+            let min = if *has_g {
+                compare("sum over g", sums.sum_grad_g_sq, a.map(sum_g));
+                a.map(|a| bounds::theorem_3_1_min(t, a, eta_w, n_start, C_G, *eta_g))
+            } else {
+                a.map(|a| sum_v(a) / t as f64)
             };
             compare("minimum", sums.min_grad_sq, min);
-            if instance.has_g() && constants == Constants::True {
-                let decrease = instance.gap() + instance.loss_min - record.loss;
-                let sketch = bounds::sketch_sum_g(decrease, C_G, eta_g, &instance.c_w(), &n_start, &record.w_norm_sq);
+            if *has_g && constants == Constants::True {
+                let decrease = gap + loss_min - record.loss;
+                let sketch = terms
+                    .bracket(|of| bounds::sketch_sum_g(decrease, C_G, *eta_g, &of.c_w, n_start, &record.w_norm_sq));
                 compare("sum over g, the sketch's form", sums.sum_grad_g_sq, sketch);
             }
         }
     }
     let last = trace.records.last().ok_or_else(|| Unevaluated("no record".to_owned()))?;
     let sums = running(last)?;
-    let (sharp, printed) = (a(1.0), a(std::f64::consts::PI));
+    let (sharp, printed) = (a(1.0).least, a(std::f64::consts::PI).least);
     let outcome = Outcome {
-        instance: instance.name.clone(),
+        instance: name.clone(),
         eta_w,
         sum_v: sums.sum_grad_v_sq,
-        bound_v: bounds::theorem_3_1_sum_v_tight(sharp, eta_w, &n_start),
-        printed_v: bounds::theorem_3_1_sum_v(printed, eta_w, &n_start),
-        ratio_g: instance.has_g().then(|| sums.sum_grad_g_sq / bounds::theorem_3_1_sum_g(sharp, C_G, eta_g)),
+        bound_v: tight_v(sharp),
+        printed_v: sum_v(printed),
+        ratio_g: has_g.then(|| sums.sum_grad_g_sq / sum_g(sharp)),
     };
     Ok((check, outcome))
 }

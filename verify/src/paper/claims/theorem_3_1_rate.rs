@@ -9,9 +9,11 @@ use ratecheck::rates::{Fit, Window, fit_power_law, log_spaced};
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::{Instance, Quadratic, on_circle};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::plot::{Axis, Plot, Reference, Series, Style};
+
+mod on_subject;
 
 /// See the module's first line.
 pub(super) struct Theorem31Rate;
@@ -115,6 +117,10 @@ impl Claim for Theorem31Rate {
         evidence.plots.push(decay_plot("helix-valley", "helix valley", valleys));
         evidence.plots.push(projected_plot(&projected, context)?);
         Ok(evidence)
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {

@@ -1,0 +1,170 @@
+//! Auto-tuning of gradient descent on a user's loss.
+//!
+//! A run for every decade of η_w between the smallest and the largest of the settings. As for the built-in networks, the slope of √(S_T/T) over
+//! the last decade of T must be nearer to the -1/2 of a bounded sum than to the 0 of a plateau: at most -1/4. Whether a run that is above has
+//! failed, or is too short, its own figures say: see `paper/auto_tuning/settling.rs`. The mean over the last decade decides, for the smallest
+//! gradient of a run with fixed norms may be small by accident.
+
+use ratecheck::descent::{Plan, Schedule, StepRule, Trace, run};
+use ratecheck::random::Seed;
+use ratecheck::rates::log_spaced;
+use rayon::prelude::*;
+
+use super::{AutoTuningGd, LIMIT, PER_DECADE, late_slope};
+use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated, Verdict};
+use crate::claim::plot::{Series, Style};
+use crate::claim::subject::{Premise, Subject};
+use crate::paper::auto_tuning::settling::LastDecade;
+use crate::paper::auto_tuning::{log_log, mean, no_divergence, running_average};
+use crate::paper::gradient_descent::{Terms, premise_on_eta_g, steps};
+
+impl Measure for AutoTuningGd {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::ScaleInvariant, Premise::Smooth, Premise::FiniteMinibatches, Premise::BoundedBelow]
+    }
+
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let (terms, n_steps) = (Terms::of(subject)?, n_steps(subject, 0.3, context));
+        let rates = decades(&subject.settings.eta_w);
+        let mut evidence = Evidence::default();
+        let runs = judged(&mut evidence, &terms, &rates, |_| StepRule::Gradient, n_steps)?;
+        let farthest: Vec<_> = rates.par_iter().map(|&eta_w| terms.largest_g(eta_w, n_steps)).collect();
+        let farthest: Result<Vec<f64>, _> = farthest.into_iter().collect();
+        premise_on_eta_g(&mut evidence.check, subject, farthest?.into_iter().fold(0.0, f64::max))?;
+        evidence.plots = vec![
+            plot(
+                &rates,
+                &runs,
+                "effective-rate",
+                "Effective learning rates tune themselves",
+                "η_w/‖w_i‖², mean over i",
+                |trace| {
+                    trace.records.iter().map(|r| [r.t as f64 + 1.0, mean(r.effective_lr.iter().copied())]).collect()
+                },
+            ),
+            plot(&rates, &runs, "average", "The running average of the gradient", "√(Σ‖∇L‖²/T)", |trace| {
+                let (t, y) = running_average(trace);
+                t.into_iter().zip(y).map(|(t, y)| [t, y]).collect()
+            }),
+        ];
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "projected descent",
+                breaks: "every block is brought back to its norm after each step, at 10 to 1000 times 1/L^vv",
+                run: |subject, context| Some(broken(subject, |_| StepRule::Projected, context)),
+            },
+            SubjectControl {
+                name: "weight decay on w",
+                breaks: "w also shrinks by half in every step, so that norms settle and effective rates do not fall",
+                run: |subject, context| Some(broken(subject, |eta_w| StepRule::Decay { lambda: 0.5 / eta_w }, context)),
+            },
+            SubjectControl {
+                name: "normalisation removed",
+                breaks: "the same network without its normalisation, at the same η_w; left out where it settles nevertheless",
+                run: |subject, context| un_normalised(subject, context).transpose(),
+            },
+        ]
+    }
+}
+
+/// Every power of ten times the smallest rate up to the largest one.
+fn decades(eta_w: &[f64]) -> Vec<f64> {
+    let smallest = eta_w.iter().copied().fold(f64::INFINITY, f64::min);
+    let largest = eta_w.iter().copied().fold(0.0, f64::max);
+    // A power of ten up to a rounding.
+    let mut rates: Vec<f64> =
+        (0..).map(|k| smallest * 10.0_f64.powi(k)).take_while(|eta| *eta < largest * 0.999).collect();
+    rates.push(largest);
+    rates
+}
+
+/// T of every run; the last decade has to have some steps in it.
+pub(in super::super) fn n_steps(subject: &Subject, seconds: f64, context: &Context) -> u64 {
+    steps(subject, seconds, context.profile).max(100)
+}
+
+/// Learning rates that are far too large for the norms of the start.
+pub(in super::super) fn unstable(terms: &Terms) -> [f64; 3] {
+    let largest = |of: &[f64]| of.iter().fold(0.0_f64, |max, x| max.max(*x));
+    let scale = largest(&terms.n_start) / largest(&terms.least.l_vv);
+    [1e1, 1e2, 1e3].map(|times| times * scale)
+}
+
+/// One run for every rate.
+pub(in super::super) fn descend(
+    terms: &Terms,
+    rates: &[f64],
+    rule: impl Fn(f64) -> StepRule + Sync,
+    n_steps: u64,
+    horizons: &[u64],
+) -> Result<Vec<Trace>, Unevaluated> {
+    let one = |&eta_w: &f64| -> Result<Trace, Unevaluated> {
+        let (eta_w, eta_g) = (Schedule::constant(eta_w)?, Schedule::constant(terms.eta_g)?);
+        let plan = Plan::new(rule(eta_w.eta()), eta_w, eta_g, n_steps, horizons.iter().copied());
+        Ok(run(&*terms.loss, &terms.theta_0, &plan, Seed::new(0).generator("full batch")))
+    };
+    rates.par_iter().map(one).collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Runs and judges every rate.
+fn judged(
+    evidence: &mut Evidence,
+    terms: &Terms,
+    rates: &[f64],
+    rule: impl Fn(f64) -> StepRule + Sync,
+    n_steps: u64,
+) -> Result<Vec<Trace>, Unevaluated> {
+    let early = log_spaced(1, n_steps / 10, 40);
+    let horizons: Vec<u64> =
+        [0].into_iter().chain(early).chain(log_spaced(n_steps / 10, n_steps, PER_DECADE)).collect();
+    let runs = descend(terms, rates, rule, n_steps, &horizons)?;
+    for (eta_w, trace) in rates.iter().zip(&runs) {
+        let at = format!("{} · η_w = {eta_w:e}", terms.name);
+        if !no_divergence(&mut evidence.check, &at, trace, n_steps) {
+            continue;
+        }
+        let (slope, late) = (late_slope(trace, n_steps)?, LastDecade::of(trace, terms, *eta_w)?);
+        late.judge(&mut evidence.check, &format!("{at}, slope of √(S_T/T) at T = {n_steps}"), slope, [LIMIT, 0.0, 0.5]);
+        let note = "over the last decade of T. Theorem 3.1: -1/2 once the sum stops growing; a plateau: 0";
+        evidence.observe(format!("η_w = {eta_w:e}: slope of √(S_T/T)"), slope, note);
+        let note = format!("root mean square over the last decade up to T = {n_steps}; η_g = {:.3e}", terms.eta_g);
+        evidence.observe(format!("η_w = {eta_w:e}: ‖∇L(V; g)‖ at the end"), late.rms, note);
+        let start = terms.n_start.iter().map(|n| eta_w / n).fold(0.0, f64::max);
+        let note = format!("the largest over the blocks; at the start {start:.2e}");
+        evidence.observe(format!("η_w = {eta_w:e}: η_w/‖w_i‖² at T"), late.effective_rate, note);
+    }
+    Ok(runs)
+}
+
+fn broken(subject: &Subject, rule: impl Fn(f64) -> StepRule + Sync, context: &Context) -> Result<Check, Unevaluated> {
+    let terms = Terms::of(subject)?;
+    let mut evidence = Evidence::default();
+    judged(&mut evidence, &terms, &unstable(&terms), rule, n_steps(subject, 0.06, context))?;
+    Ok(evidence.check)
+}
+
+/// Nothing without a network, or where it settles at every rate, or T is too short to say.
+fn un_normalised(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
+    let Some(other) = subject.un_normalised() else { return Ok(None) };
+    let terms = Terms { loss: other.mean()?, most: None, ..Terms::of(subject)? };
+    let (mut evidence, rates) = (Evidence::default(), decades(&subject.settings.eta_w));
+    judged(&mut evidence, &terms, &rates, |_| StepRule::Gradient, n_steps(subject, 0.06, context))?;
+    Ok(matches!(evidence.check.verdict(), Verdict::Fails { .. }).then_some(evidence.check))
+}
+
+fn plot(
+    rates: &[f64],
+    runs: &[Trace],
+    id: &str,
+    title: &str,
+    y: &str,
+    points: fn(&Trace) -> Vec<[f64; 2]>,
+) -> crate::claim::plot::Plot {
+    let one = |(eta_w, trace)| Series::new(format!("η_w = {eta_w:e}"), Style::Line, points(trace));
+    let caption = "Gradient descent on all minibatches, a run for every decade of the learning rate of w.";
+    log_log(id, title, caption, "step t", y, rates.iter().zip(runs).map(one).collect())
+}
