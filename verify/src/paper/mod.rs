@@ -8,5 +8,6 @@ pub mod claims;
 pub mod errata;
 pub mod manifest;
 mod paths;
+mod sgd;
 mod slack;
 mod stochastic;
