@@ -1,13 +1,20 @@
 //! What the statements about expectations need of a user's loss whose minibatches are finitely many: exact means over z at a point,
 //! and over all paths to it.
+//!
+//! Bounds rise with L^vv and L^vg, and with L^gg in U, but they fall with L^gg in C_i. Where only a bracket of the constants is known they are
+//! formed from the ends that make them smallest, and from those that make them largest. Where nothing is known from above, L^gg in C_i is
+//! the largest that eta_g admits, 2(1-c)/eta_g, and nothing that exceeds the smallest bound is decided.
 
+use ratecheck::bounds;
+use ratecheck::curvature::Smoothness;
 use ratecheck::descent::Schedule;
 use ratecheck::loss::{Loss, Workspace};
 use ratecheck::parameters::norm_sq;
 
 use super::Tree;
-use crate::claim::evidence::{Profile, Unevaluated};
-use crate::claim::subject::Subject;
+use crate::claim::evidence::{Check, Profile, Standing, Unevaluated};
+use crate::claim::subject::{Known, Subject};
+use crate::paper::sgd::on_subject::eta_g_is_admissible;
 
 /// L at a point, its gradient, and how far the minibatches' gradients are from it; vectors have an entry per block.
 pub(crate) struct Look<'a> {
@@ -171,4 +178,72 @@ pub(crate) fn gradients(subject: &Subject, seconds: f64, profile: Profile) -> u6
     let mut free = subject.clone();
     free.settings.steps = None;
     free.steps(seconds, profile)
+}
+
+/// c_g.
+pub(crate) const C_G: f64 = 0.5;
+
+/// One end of what is known of the constants.
+#[derive(Clone)]
+pub(crate) struct End {
+    /// C_i.
+    pub(crate) c_w: Vec<f64>,
+    l_gg: f64,
+}
+
+/// Both ends; the upper one is missing where nothing is known from above.
+pub(crate) struct Constants {
+    pub(crate) least: End,
+    pub(crate) most: Option<End>,
+}
+
+impl End {
+    /// L^gg in the denominator of C_i is `below`, and all other constants are those of `above`.
+    fn new(above: &Smoothness<f64>, below: f64) -> Self {
+        let rows = above.l_vv.rows().into_iter().zip(&above.l_vg);
+        let c_w = rows.map(|(row, &l_vg)| bounds::c_w(&row.to_vec(), l_vg, below, C_G)).collect();
+        Self { c_w, l_gg: above.l_gg }
+    }
+
+    /// U with the variance of grad_g that was seen.
+    pub(crate) fn u(&self, seen: &Expectations) -> f64 {
+        bounds::u_noise(self.l_gg, C_G, seen.noise_g_sq.sqrt())
+    }
+}
+
+impl Constants {
+    /// Those of a subject that descends with this eta_g.
+    pub(crate) fn new(subject: &Subject, eta_g: f64) -> Result<Self, Unevaluated> {
+        let Known { least, most, .. } = subject.constants()?;
+        Ok(match most {
+            Some(most) => Self { least: End::new(least, most.l_gg), most: Some(End::new(most, least.l_gg)) },
+            None => {
+                let admitted = bounds::eta_g_printed(eta_g, C_G).max(least.l_gg);
+                Self { least: End::new(least, admitted), most: None }
+            }
+        })
+    }
+
+    /// The lower end as if it were exact: what a control claims.
+    pub(crate) fn claimed(self) -> Self {
+        Self { most: Some(self.least.clone()), least: self.least }
+    }
+}
+
+/// The hypotheses that the subject itself decides, where ||g|| was at most `g_max`.
+pub(crate) fn hypotheses(check: &mut Check, subject: &Subject, eta_g: f64, g_max: f64) -> Result<(), Unevaluated> {
+    let known = subject.constants()?;
+    let (name, most) = (&subject.name, known.most.is_some());
+    if subject.has_g() {
+        let standing = match most {
+            true if g_max <= known.radius => Standing::Met,
+            true => Standing::NotMet,
+            false => Standing::Assumed,
+        };
+        let detail = format!("K = {:.4}; largest ‖g‖ seen: {g_max:.4}", known.radius);
+        check.hypothesis(format!("{name}: ‖g‖ ≤ K"), standing, detail);
+    }
+    let standing = if most { Standing::Met } else { Standing::Assumed };
+    check.hypothesis(format!("{name}: the constants bound the Hessian"), standing, known.how.clone());
+    eta_g_is_admissible(check, subject, eta_g)
 }

@@ -4,23 +4,18 @@
 //! variance of grad_g on them, which the proof needs there and nowhere else: L_A and G_g. Longer paths are sampled by runs; the upper end of
 //! Student's interval over them stands for the expectation, which is an approximation and recorded as one (a bound that holds for few
 //! runs whatever they are distributed like needs a bound of what a path can give, and a user's loss has none).
-//!
-//! Br rises with L^vv and L^vg, and with L^gg in U, but it falls with L^gg in C_i. Where only a bracket of the constants is known, Br is
-//! formed from the ends that make it smallest and from those that make it largest. Where nothing is known from above, L^gg in C_i is the
-//! largest that eta_g admits, 2(1-c)/eta_g, and nothing that exceeds the smallest Br is decided.
+//! Br is formed from both ends of what is known of the constants: see [`crate::paper::paths::expectations`].
 
-use ratecheck::bounds;
-use ratecheck::curvature::Smoothness;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::rates::{Interval, mean_over_runs};
 use rayon::prelude::*;
 
-use super::{C, Terms, Theorem42, left};
+use super::{Terms, Theorem42, left};
 use crate::claim::decide::below;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
-use crate::claim::subject::{Known, Premise, Subject};
-use crate::paper::paths::expectations::{Expectations, Look, depth, gradients, samples};
+use crate::claim::subject::{Premise, Subject};
+use crate::paper::paths::expectations::{Constants, End, Expectations, Look, depth, gradients, hypotheses, samples};
 
 /// What following all paths may take, and what runs may.
 const SECONDS: [f64; 2] = [0.4, 0.6];
@@ -65,7 +60,7 @@ impl Measure for Theorem42 {
                 runs.add(found);
             }
         }
-        describe(&mut evidence.check, subject, subject.constants()?, eta_g, exact.g_max.max(runs.g_max));
+        hypotheses(&mut evidence.check, subject, eta_g, exact.g_max.max(runs.g_max))?;
         let note = "left-hand side/Br, the largest: the smallest multiple of Br that passes";
         evidence.observe(format!("every path, T ≤ {all}"), exact.ratio, note);
         if sampled {
@@ -114,7 +109,7 @@ fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     let all = depth(subject, gradients(subject, SECONDS[0] / 9.0, context.profile), DEEPEST);
     let mut bounded = first(subject)?;
     // What the control claims to be the constants.
-    bounded.most = Some(bounded.least.clone());
+    bounded.constants = bounded.constants.claimed();
     let ratio = bounded.enumerate(all, 1.0)?.ratio;
     Ok(bounded.enumerate(all, 0.99 * ratio)?.check)
 }
@@ -122,9 +117,9 @@ fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
 /// For T = 1 the left-hand side is at least psi lambda^2 n_0^2, the square of the radial gradient: a hundred Br, if it can be.
 fn decayed(subject: &Subject) -> Result<Check, Unevaluated> {
     let mut bounded = first(subject)?;
-    bounded.most = Some(bounded.least.clone());
+    bounded.constants = bounded.constants.claimed();
     let seen = bounded.look(1)?;
-    let terms = bounded.terms(&bounded.least, &bounded.least, &seen);
+    let terms = bounded.terms(&bounded.constants.least, &seen);
     let (bound, n) = (terms.bound(1)?, terms.n_start[0]);
     let lambda = 10.0 * (bound.br / bound.psi[0]).sqrt() / n;
     let broken = subject.decayed(lambda);
@@ -141,8 +136,7 @@ struct Bounded<'a> {
     eta_w: f64,
     alpha: f64,
     eta_g: f64,
-    least: Smoothness<f64>,
-    most: Option<Smoothness<f64>>,
+    constants: Constants,
 }
 
 /// What was found: the comparisons, the largest measured/bound, and the largest ||g||.
@@ -163,8 +157,7 @@ impl Found {
 
 impl<'a> Bounded<'a> {
     fn new(subject: &'a Subject, [eta_w, alpha]: [f64; 2], eta_g: f64) -> Result<Self, Unevaluated> {
-        let Known { least, most, .. } = subject.constants()?.clone();
-        Ok(Self { subject, eta_w, alpha, eta_g, least, most })
+        Ok(Self { subject, eta_w, alpha, eta_g, constants: Constants::new(subject, eta_g)? })
     }
 
     fn rates(&self) -> Result<[Schedule; 2], Unevaluated> {
@@ -176,15 +169,14 @@ impl<'a> Bounded<'a> {
         Expectations::over_all_paths(&*self.subject.loss, &self.subject.theta, self.rates()?, depth - 1)
     }
 
-    /// Br's terms where L^gg in the denominator of C_i is that of `below`, and all other constants are those of `above`.
-    fn terms(&self, above: &Smoothness<f64>, below: &Smoothness<f64>, seen: &Expectations) -> Terms {
-        let rows = above.l_vv.rows().into_iter().zip(&above.l_vg);
+    /// Br's terms at one end of the constants.
+    fn terms(&self, end: &End, seen: &Expectations) -> Terms {
         Terms {
             gap: seen.levels[0].loss - self.subject.loss_min.unwrap_or(f64::NAN),
-            c_w: rows.map(|(row, &l_vg)| bounds::c_w(&row.to_vec(), l_vg, below.l_gg, C)).collect(),
+            c_w: end.c_w.clone(),
             l_a: seen.l_a.clone(),
             n_start: self.subject.n_start(),
-            u: bounds::u_noise(above.l_gg, C, seen.noise_g_sq.sqrt()),
+            u: end.u(seen),
             eta_w: self.eta_w,
             alpha: self.alpha,
             eta_g: self.eta_g,
@@ -192,16 +184,10 @@ impl<'a> Bounded<'a> {
         }
     }
 
-    /// The terms that make Br smallest, and those that make it largest if there is an end.
+    /// Those that make Br smallest, and those that make it largest if there is an end.
     fn both(&self, seen: &Expectations) -> (Terms, Option<Terms>) {
-        match &self.most {
-            Some(most) => (self.terms(&self.least, most, seen), Some(self.terms(most, &self.least, seen))),
-            None => {
-                let l_gg = bounds::eta_g_printed(self.eta_g, C).max(self.least.l_gg);
-                let admitted = Smoothness { l_gg, ..self.least.clone() };
-                (self.terms(&self.least, &admitted, seen), None)
-            }
-        }
+        let Constants { least, most } = &self.constants;
+        (self.terms(least, seen), most.as_ref().map(|most| self.terms(most, seen)))
     }
 
     fn at(&self, how: &str, n_steps: u64) -> String {
@@ -292,28 +278,4 @@ fn judge(check: &mut Check, at: String, interval: Interval, [least, most]: [f64;
         let Interval { low, high, .. } = interval;
         check.undecided(format!("{at}: [{low:.3e}, {high:.3e}] against a bound between {least:.3e} and {most:.3e}"));
     }
-}
-
-/// The hypotheses that the subject itself decides.
-fn describe(check: &mut Check, subject: &Subject, known: &Known, eta_g: f64, g_max: f64) {
-    let standing = |met: bool| if met { Standing::Met } else { Standing::NotMet };
-    let name = &subject.name;
-    if subject.has_g() {
-        let within = match &known.most {
-            Some(_) => standing(g_max <= known.radius),
-            None => Standing::Assumed,
-        };
-        let detail = format!("K = {:.4}; largest ‖g‖ seen: {g_max:.4}", known.radius);
-        check.hypothesis(format!("{name}: ‖g‖ ≤ K"), within, detail);
-        let limits = [&known.least, known.best()].map(|constants| bounds::eta_g_printed(constants.l_gg, C));
-        let admitted = match &known.most {
-            Some(_) if eta_g <= limits[1] => Standing::Met,
-            _ if eta_g <= limits[0] => Standing::Assumed,
-            _ => Standing::NotMet,
-        };
-        let detail = format!("η_g = {eta_g:.4e}; the limit is between {:.4e} and {:.4e}", limits[1], limits[0]);
-        check.hypothesis(format!("{name}: η_g ≤ 2(1-c)/L^gg with c = 1/2"), admitted, detail);
-    }
-    let constants = if known.most.is_some() { Standing::Met } else { Standing::Assumed };
-    check.hypothesis(format!("{name}: the constants bound the Hessian"), constants, known.how.clone());
 }
