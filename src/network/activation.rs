@@ -19,12 +19,22 @@ pub enum Activation {
         /// The slope for y <= 0.
         slope: f64,
     },
+    /// y Phi(y), the Gaussian error linear unit, with the normal distribution function Phi.
+    Gelu,
+    /// y (1 + tanh(sqrt(2/pi) (y + 0.044715 y^3))) / 2, which is close to it.
+    GeluTanh,
+    /// y / (1 + e^-y), also known as swish.
+    Silu,
 }
+
+/// sqrt(2/pi) as every program has it who uses the approximation.
+const GELU_FACTOR: f64 = 0.797_884_560_802_865_4;
+const GELU_CUBE: f64 = 0.044_715;
 
 impl Activation {
     /// Whether s'(y) is kept by the forward pass; of the others it is found from s(y), and long rows less travel through the caches.
     pub(super) fn keeps_slope(self) -> bool {
-        matches!(self, Self::Softplus | Self::LeakyRelu { .. })
+        !matches!(self, Self::Tanh | Self::Sigmoid | Self::Relu)
     }
 
     /// Replaces y by a = s(y) and writes s'(y) if it is to be kept, for rows in planes of which each has the length of `row`.
@@ -35,6 +45,10 @@ impl Activation {
             return y.chunks_exact_mut(row).for_each(|y| self.row::<S>(y));
         }
         for (y, slope) in y.chunks_exact_mut(row).zip(slope.chunks_exact_mut(row)) {
+            if matches!(self, Self::Gelu | Self::GeluTanh | Self::Silu) {
+                self.gated::<S>(y, slope);
+                continue;
+            }
             slope.copy_from_slice(y);
             match self {
                 Self::LeakyRelu { slope: leak } => map(
@@ -45,6 +59,38 @@ impl Activation {
                 _ => map(slope, S::sigmoid),
             }
             self.row::<S>(y);
+        }
+    }
+
+    /// The products y p(y) with a gate p that rises from 0 to 1: the slope p + y p' shares its work with the value.
+    fn gated<S: Scalar>(self, y: &mut [S::Base], slope: &mut [S::Base]) {
+        match self {
+            Self::Gelu => gate(
+                y,
+                slope,
+                #[inline(always)]
+                |y: S| (y.normal_cdf(), y.normal_density()),
+            ),
+            Self::GeluTanh => gate(
+                y,
+                slope,
+                #[inline(always)]
+                |y: S| {
+                    let square = y.square();
+                    let t = (y * (S::ONE + square.scale(GELU_CUBE))).scale(GELU_FACTOR).tanh();
+                    let inner = (S::ONE + square.scale(GELU_CUBE).scale(3.0)).scale(GELU_FACTOR);
+                    ((S::ONE + t).scale(0.5), ((S::ONE - t.square()) * inner).scale(0.5))
+                },
+            ),
+            _ => gate(
+                y,
+                slope,
+                #[inline(always)]
+                |y: S| {
+                    let p = y.sigmoid();
+                    (p, p * (S::ONE - p))
+                },
+            ),
         }
     }
 
@@ -59,6 +105,8 @@ impl Activation {
                 #[inline(always)]
                 |y: S| y.scale(leak) + y.relu().scale(1.0 - leak),
             ),
+            // Values and slopes together.
+            Self::Gelu | Self::GeluTanh | Self::Silu => {}
         }
     }
 
@@ -88,7 +136,7 @@ impl Activation {
                 |s: S| s * (S::ONE - s),
             ),
             Self::Relu => through(d, xhat, outputs, S::step),
-            Self::Softplus | Self::LeakyRelu { .. } => through(
+            Self::Softplus | Self::LeakyRelu { .. } | Self::Gelu | Self::GeluTanh | Self::Silu => through(
                 d,
                 xhat,
                 slopes,
@@ -105,6 +153,22 @@ fn map<S: Scalar>(y: &mut [S::Base], f: impl Fn(S) -> S) {
         #[inline(always)]
         || {
             sweep!(S: batch::<S>(y), K, b => { Lanes::<S, K>::load(y, b).map(&f).store(y, b); });
+        },
+    );
+}
+
+/// Replaces y by y p and writes p + y p', where `f` gives (p, p').
+#[inline(always)]
+fn gate<S: Scalar>(y: &mut [S::Base], slope: &mut [S::Base], f: impl Fn(S) -> (S, S)) {
+    vectorised_for::<S, _>(
+        #[inline(always)]
+        || {
+            for b in 0..batch::<S>(y) {
+                let at = S::load(y, b);
+                let (p, dp) = f(at);
+                (at * p).store(y, b);
+                at.mul_add(dp, p).store(slope, b);
+            }
         },
     );
 }

@@ -3,7 +3,7 @@
 //! that several threads share, and six for every layer. None depends on how long a run is.
 
 use super::Network;
-use super::architecture::{Layer, Reads};
+use super::layers::{Layer, Reads};
 use super::products;
 use super::threads::tasks;
 use crate::loss::Workspace;
@@ -119,11 +119,10 @@ impl Network {
         for (l, layer) in self.layers.iter().enumerate() {
             let row = S::PLANES * layer.positions * batch;
             fit(xhat(l), layer.n_out * row);
-            let keeps_slope = self.architecture.activation.keeps_slope();
-            fit(slope(l), if keeps_slope { layer.n_out * row } else { 0 });
+            fit(slope(l), if layer.keeps_slope() { layer.n_out * row } else { 0 });
             fit(output(l), layer.n_out * row);
-            match self.architecture.normalisation.group_size(layer.n_out) {
-                Some(size) => fit(inverse(l), layer.n_out / size * row),
+            match layer.group_size() {
+                Some(size) => fit(inverse(l), layer.n_out / size * S::PLANES * batch),
                 None => fit(inverse(l), layer.n_out * S::PLANES),
             }
             fit(mean(l), layer.n_out * S::PLANES);

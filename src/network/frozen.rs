@@ -4,10 +4,11 @@
 //! averaged over minibatches. A unit with fixed statistics is linear, gamma (z - mean)/s + beta, and so is one without
 //! normalisation: the frozen network is of that kind, with gamma/s for gamma and beta - gamma mean/s for beta.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::buffers::{contents, inverse, mean, output};
-use super::{Network, NetworkError, Normalisation, rows};
+use super::{Architecture, LayerSpec, Layered, Network, NetworkError, Normalisation, rows};
 use crate::data::Dataset;
 use crate::loss::{Minibatches, Workspace};
 use crate::scalar::Scalar;
@@ -44,7 +45,7 @@ impl Network {
     pub fn unit_statistics<S: Scalar>(&self, work: &mut Workspace<S>) -> Option<UnitStatistics> {
         let mut found = UnitStatistics { mean: Vec::new(), spread_sq: Vec::new() };
         for (l, layer) in self.layers.iter().enumerate() {
-            if self.architecture.normalisation.group_size(layer.n_out).is_some() {
+            if layer.group_size().is_some() {
                 return None;
             }
             let means = contents(&mut work.buffers[mean(l)]);
@@ -97,28 +98,40 @@ impl Network {
         data: impl Into<Arc<Dataset>>,
     ) -> Result<(Self, Vec<f64>), NetworkError> {
         assert_eq!(theta.len(), self.parameters.len(), "theta has the length of the layout");
-        let mut theta = theta.to_vec();
         let mut units = statistics.mean.iter().zip(&statistics.spread_sq);
-        for layer in &self.layers {
-            let scales = &mut theta[layer.bn_scale..layer.bn_scale + 2 * layer.n_out];
-            let (gammas, betas) = scales.split_at_mut(layer.n_out);
-            for (gamma, beta) in gammas.iter_mut().zip(betas) {
+        let mut scales = Vec::new();
+        let mut folded = Vec::new();
+        for layer in self.places() {
+            folded.extend_from_slice(&theta[layer.weights]);
+            let vector = |place: Option<Range<usize>>, absent: f64| {
+                place.map_or_else(|| vec![absent; layer.units], |place| theta[place].to_vec())
+            };
+            let (mut gammas, mut betas) = (vector(layer.gamma, 1.0), vector(layer.beta, 0.0));
+            let biases = layer.bias.map(|place| &theta[place]);
+            for (k, (gamma, beta)) in gammas.iter_mut().zip(&mut betas).enumerate() {
                 let (mean, spread_sq) = units.next().expect("statistics of every unit");
                 *gamma /= spread_sq.sqrt();
-                *beta -= *gamma * mean;
+                *beta -= *gamma * biases.map_or(*mean, |bias| mean - bias[k]);
             }
+            scales.extend([gammas, betas].concat());
         }
+        folded.extend(scales);
         let data = data.into();
         let architecture =
-            super::Architecture { normalisation: Normalisation::None, weight_decay: 0.0, ..self.architecture.clone() };
+            Architecture { normalisation: Normalisation::None, weight_decay: 0.0, ..self.architecture.clone() };
+        architecture.validate(&data)?;
+        let plain = |spec| LayerSpec { bias: false, normalisation: Normalisation::None, affine: true, ..spec };
+        let layers = self.layered.layers.iter().copied().map(plain).collect();
+        let layered = Layered { layers, weight_decay: 0.0, ..self.layered.clone() };
+        layered.validate(&data)?;
         let minibatches = Minibatches::full(data.n_examples());
-        Ok((Self::build(architecture, self.convolutions.clone(), data, minibatches)?, theta))
+        Ok((Self::build(architecture, layered, self.differ, data, minibatches)?, folded))
     }
 
     /// theta with gamma = 1 in every layer.
     pub fn with_unit_scales(&self, theta: &[f64]) -> Vec<f64> {
         let mut theta = theta.to_vec();
-        self.layers.iter().for_each(|layer| theta[layer.bn_scale..layer.bn_scale + layer.n_out].fill(1.0));
+        self.places().into_iter().filter_map(|layer| layer.gamma).for_each(|gamma| theta[gamma].fill(1.0));
         theta
     }
 

@@ -74,7 +74,8 @@ impl Rows {
                 let (ahead, behind) = (down * line + right * batch, line + batch);
                 // Above the image and below it a tap reads outside of the row.
                 let first = behind.saturating_sub(ahead).clamp(start, end);
-                let last = (plane + behind - ahead).clamp(first, end);
+                // Of an image of one line nothing is left below it.
+                let last = (plane + behind).saturating_sub(ahead).clamp(first, end);
                 for (source, row) in source.chunks_exact(plane).zip(&mut rows) {
                     row[..first - start].fill(T::default());
                     if first < last {
@@ -215,6 +216,29 @@ mod tests {
                     let expected =
                         if inside { source[((channel * 2 + p) * 24 + from_y * 6 + from_x) * BATCH + b] } else { 0.0 };
                     assert_eq!(patch, expected, "channel {channel}, tap {tap}, component {p}, ({y}, {x}), example {b}");
+                }
+            }
+        }
+    }
+
+    /// Images of one line or one column, and of one position: the filter reads zeros above and below, and beside them.
+    #[test]
+    fn patches_of_thin_images() {
+        for (height, width) in [(1, 4), (4, 1), (1, 1)] {
+            let image = Image { channels: 1, height, width };
+            let rows = Rows { image, batch: BATCH, planes: 1, row_step: image.positions() * BATCH };
+            let source = numbers(image.positions() * BATCH, 5);
+            for columns in [0..source.len(), 1..source.len() - 1] {
+                let n = columns.len();
+                let mut patches = vec![f64::NAN; TAPS * n];
+                rows.unfold(&source, 0..1, &columns, &mut patches);
+                for (i, &patch) in patches.iter().enumerate() {
+                    let (tap, column) = (i / n, columns.start + i % n);
+                    let (b, x, y) = (column % BATCH, column / BATCH % width, column / BATCH / width);
+                    let (from_y, from_x) = ((y + tap / 3).wrapping_sub(1), (x + tap % 3).wrapping_sub(1));
+                    let inside = from_y < height && from_x < width;
+                    let expected = if inside { source[(from_y * width + from_x) * BATCH + b] } else { 0.0 };
+                    assert_eq!(patch, expected, "{height} x {width}, tap {tap}, ({y}, {x}), example {b}");
                 }
             }
         }

@@ -9,11 +9,14 @@ mod architecture;
 mod buffers;
 mod frozen;
 mod image;
+mod layers;
 mod normalisation;
 mod objective;
 mod pass;
+mod places;
 mod products;
 mod rows;
+mod shares;
 mod threads;
 mod units;
 mod vgg;
@@ -22,9 +25,13 @@ pub use activation::Activation;
 pub use architecture::{Architecture, Convolution, Convolutions, NetworkError, NetworkPart};
 pub use frozen::UnitStatistics;
 pub use image::Image;
-pub use normalisation::{Lp, Normalisation};
+pub use layers::{LayerKind, LayerSpec, Layered};
+pub use normalisation::{Epsilon, Lp, Normalisation};
 pub use objective::Objective;
+pub use places::LayerPlaces;
+pub use shares::EpsilonShare;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rand::RngExt;
@@ -34,12 +41,13 @@ use crate::loss::{Arithmetics, Further, Loss, Minibatches, Over, Setting, Worksp
 use crate::parameters::Parameters;
 use crate::random::Generator;
 use crate::scalar::{DoubleDouble, Dual, Eight, Interval, Scalar, Tangents};
-use architecture::{Layer, Reads};
 use image::TAPS;
+use layers::{Layer, Reads};
 
 /// A network on a data set: F_z(theta) = mean over the minibatch z of f_y(network(x)) + (lambda/2) ||g||^2.
 ///
-/// The flat order of theta is W_1 row-major, ..., W_L, then gamma_1, beta_1, ..., gamma_L, beta_L.
+/// The flat order of theta is W_1 row-major, ..., W_L, then gamma_1, beta_1, ..., gamma_L, beta_L; that of layers that are not alike is
+/// described at [`Layered`].
 ///
 /// ```
 /// use ratecheck::data::Dataset;
@@ -65,7 +73,13 @@ use image::TAPS;
 pub struct Network {
     architecture: Architecture,
     convolutions: Option<Convolutions>,
+    /// The same layer by layer.
+    layered: Layered,
+    /// Whether the layers are not alike.
+    differ: bool,
     layers: Vec<Layer>,
+    /// Where the parameters of a layer and of those behind it are.
+    from_layer_on: Vec<Vec<Range<usize>>>,
     parameters: Parameters,
     data: Arc<Dataset>,
     minibatches: Minibatches,
@@ -81,7 +95,7 @@ impl Network {
         data: impl Into<Arc<Dataset>>,
         minibatches: Minibatches,
     ) -> Result<Self, NetworkError> {
-        Self::build(architecture, None, data.into(), minibatches)
+        Self::alike(architecture, None, data.into(), minibatches)
     }
 
     /// The same behind layers of filters.
@@ -116,16 +130,71 @@ impl Network {
         data: impl Into<Arc<Dataset>>,
         minibatches: Minibatches,
     ) -> Result<Self, NetworkError> {
-        Self::build(architecture, Some(convolutions), data.into(), minibatches)
+        Self::alike(architecture, Some(convolutions), data.into(), minibatches)
     }
 
-    fn build(
+    /// A network whose layers need not be alike. Where they are, and normalised, it is that of [`Network::new`] or
+    /// [`Network::convolutional`].
+    ///
+    /// ```
+    /// use ratecheck::data::Dataset;
+    /// use ratecheck::loss::{Loss, Minibatches};
+    /// use ratecheck::network::{Activation, Epsilon, LayerKind, LayerSpec, Layered, Network, Normalisation, Objective};
+    ///
+    /// let data = Dataset::new(vec![0.3, -1.0, 0.8, 2.0], 4, 1, vec![0.0, 1.0, 0.0, 1.0])?;
+    /// let hidden = LayerSpec {
+    ///     kind: LayerKind::Dense { units: 3 },
+    ///     bias: false,
+    ///     normalisation: Normalisation::LayerNorm { epsilon: Epsilon::Constant(1e-5) },
+    ///     affine: true,
+    ///     activation: Some(Activation::Gelu),
+    /// };
+    /// let last = LayerSpec {
+    ///     kind: LayerKind::Dense { units: 2 },
+    ///     bias: true,
+    ///     normalisation: Normalisation::None,
+    ///     affine: false,
+    ///     activation: None,
+    /// };
+    /// let layered = Layered { image: None, layers: vec![hidden, last], objective: Objective::CrossEntropy, weight_decay: 0.0 };
+    /// let network = Network::layered(layered, data, Minibatches::full(4))?;
+    /// // The matrix of the first layer is a block; the other one belongs to g, with gamma_1, beta_1 and the last bias.
+    /// assert_eq!((network.parameters().n_blocks(), network.parameters().g()), (1, 3..3 + 6 + 3 + 3 + 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Network::convolutional`], and if a layer has a bias that means nothing there.
+    pub fn layered(
+        layered: Layered,
+        data: impl Into<Arc<Dataset>>,
+        minibatches: Minibatches,
+    ) -> Result<Self, NetworkError> {
+        let data = data.into();
+        layered.validate(&data)?;
+        let (architecture, alike) = layered.common(data.n_features());
+        Self::build(architecture, layered, !alike, data, minibatches)
+    }
+
+    fn alike(
         architecture: Architecture,
         convolutions: Option<Convolutions>,
         data: Arc<Dataset>,
         minibatches: Minibatches,
     ) -> Result<Self, NetworkError> {
-        architecture.validate(convolutions.as_ref(), &data)?;
+        architecture.validate(&data)?;
+        let layered = architecture.layered(convolutions.as_ref());
+        layered.validate(&data)?;
+        Self::build(architecture, layered, false, data, minibatches)
+    }
+
+    fn build(
+        architecture: Architecture,
+        layered: Layered,
+        differ: bool,
+        data: Arc<Dataset>,
+        minibatches: Minibatches,
+    ) -> Result<Self, NetworkError> {
         if minibatches.n_examples() > data.n_examples() {
             let message = format!(
                 "minibatches over {} examples, but the data have {}",
@@ -134,13 +203,48 @@ impl Network {
             );
             return Err(NetworkError::new(NetworkPart::Minibatches, message));
         }
-        let layers = architecture.layers(convolutions.as_ref());
-        Ok(Self { parameters: architecture.parameters(&layers), layers, convolutions, architecture, data, minibatches })
+        let mut layers = layered.shapes(data.n_features());
+        let parameters = places::place(&mut layers, !differ);
+        Ok(Self {
+            from_layer_on: places::from_layer_on(&layers),
+            convolutions: layered.convolutions(),
+            layered,
+            differ,
+            architecture,
+            layers,
+            parameters,
+            data,
+            minibatches,
+        })
     }
 
-    /// What the network is made of.
+    /// What the network is made of. Where [`Network::layers_differ`] it has the widths of the dense layers, the objective and the decay, and
+    /// [`Normalisation::None`] for the normalisation: nothing that holds for one of all layers is promised.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
+    }
+
+    /// What each layer is made of.
+    pub fn layers(&self) -> &Layered {
+        &self.layered
+    }
+
+    /// Whether [`Network::layers`] says more than [`Network::architecture`] and [`Network::convolutions`].
+    pub fn layers_differ(&self) -> bool {
+        self.differ
+    }
+
+    /// The same network under another normalisation of all its layers.
+    ///
+    /// # Errors
+    /// If the normalisation does not fit the widths, or the layers are not alike.
+    pub fn with_normalisation(&self, normalisation: Normalisation) -> Result<Self, NetworkError> {
+        if self.differ {
+            let message = "the layers have normalisations of their own, which cannot be exchanged for another one";
+            return Err(NetworkError::new(NetworkPart::Normalisation, message));
+        }
+        let architecture = Architecture { normalisation, ..self.architecture.clone() };
+        Self::alike(architecture, self.convolutions.clone(), self.data.clone(), self.minibatches.clone())
     }
 
     /// The layers of filters, if there are any.
@@ -158,9 +262,10 @@ impl Network {
         self.layers.len()
     }
 
-    /// The number of entries of W_1..W_L together; they come first in theta.
+    /// The number of entries of W_1..W_L together. They come first in theta, if the layers are alike; otherwise see
+    /// [`Network::places`].
     pub fn n_weights(&self) -> usize {
-        self.layers[0].bn_scale
+        self.layers.iter().map(|layer| layer.n_in * layer.n_out).sum()
     }
 
     /// The same network and data under another distribution of z.
@@ -169,24 +274,13 @@ impl Network {
         Self { minibatches, ..self.clone() }
     }
 
-    /// The same network under another normalisation, on the same data.
-    ///
-    /// # Errors
-    /// If it does not fit.
-    pub fn renormalised(&self, normalisation: Normalisation) -> Result<Self, NetworkError> {
-        let architecture = Architecture { normalisation, ..self.architecture.clone() };
-        Self::build(architecture, self.convolutions.clone(), Arc::clone(&self.data), self.minibatches.clone())
-    }
-
-    /// The epsilon that is added to variances as it is, whatever the weights, if there is one.
+    /// The epsilon that is added to variances as it is, whatever the weights, in the first layer that has one.
     pub fn constant_epsilon(&self) -> Option<f64> {
-        match self.architecture.normalisation {
-            Normalisation::ConstantEpsilonBatchNorm { epsilon } => Some(epsilon),
-            _ => None,
-        }
+        self.layers.iter().find_map(|layer| layer.normalisation.constant())
     }
 
-    /// A start: W Glorot uniform (variance 2 / (inputs + outputs), both counted once for every tap of a filter), gamma = 1, beta = 0.
+    /// A start: W Glorot uniform (variance 2 / (inputs + outputs), both counted once for every tap of a filter), gamma = 1, beta and every
+    /// bias 0.
     pub fn initialise(&self, generator: &mut Generator) -> Vec<f64> {
         let mut theta = vec![0.0; self.parameters.len()];
         for layer in &self.layers {
@@ -195,7 +289,9 @@ impl Network {
             for w in &mut theta[layer.weights..layer.weights + layer.n_in * layer.n_out] {
                 *w = generator.random_range(-limit..limit);
             }
-            theta[layer.bn_scale..layer.bn_scale + layer.n_out].fill(1.0);
+            if let Some(scale) = layer.scale {
+                theta[scale..scale + layer.n_out].fill(1.0);
+            }
         }
         theta
     }
@@ -253,8 +349,8 @@ impl Arithmetics for Network {
     /// All but l_inf batch normalisation, which divides by the entry that is largest in the middle of the box, and pooling, which
     /// keeps the one that is.
     fn encloses(&self) -> bool {
-        self.architecture.normalisation != Normalisation::LpBatchNorm { p: Lp::Infinity }
-            && self.layers.iter().all(|layer| layer.pooled.is_none())
+        let largest = Normalisation::LpBatchNorm { p: Lp::Infinity };
+        self.layers.iter().all(|layer| layer.normalisation != largest && layer.pooled.is_none())
     }
 }
 
@@ -265,11 +361,7 @@ impl Loss for Network {
 
     /// The layer, from 0.
     fn stage(&self, parameter: usize) -> usize {
-        let of_layer = |layer: &Layer| {
-            (layer.weights..layer.weights + layer.n_in * layer.n_out).contains(&parameter)
-                || (layer.bn_scale..layer.bn_scale + 2 * layer.n_out).contains(&parameter)
-        };
-        self.layers.iter().position(of_layer).unwrap_or(0)
+        self.layers.iter().position(|layer| layer.unit_of(parameter).is_some()).unwrap_or(0)
     }
 
     /// All but l_inf batch normalisation and pooling, where a value chooses what is computed.

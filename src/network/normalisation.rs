@@ -14,7 +14,19 @@ pub enum Lp {
     Infinity,
 }
 
-/// What stands after a linear map z = W x. Every one is followed by a scale gamma and a shift beta per unit.
+/// What is added to the variance over the units of an example, in layer and group normalisation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Epsilon {
+    /// Nothing: s^2 = var.
+    None,
+    /// s^2 = var + epsilon ||W||_F^2 / units, with the weights of the units that var is over: scale invariant, as (8) is.
+    Smoothed(f64),
+    /// s^2 = var + epsilon, as PyTorch, Keras and JAX have it: not scale invariant.
+    Constant(f64),
+}
+
+/// What stands after a linear map z = W x. In an [`Architecture`](super::Architecture) every one is followed by a scale gamma and a
+/// shift beta per unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Normalisation {
     /// (8): (z - mean) / sqrt(var + epsilon ||w||^2), statistics over the minibatch (biased variance).
@@ -34,17 +46,17 @@ pub enum Normalisation {
         /// Which p.
         p: Lp,
     },
-    /// Over the units of a layer, for each example: (z - mean) / sqrt(var + epsilon ||W||_F^2 / units).
+    /// Over the units of a layer, for each example: (z - mean) / sqrt(var + what [`Epsilon`] says), with the biased variance.
     LayerNorm {
-        /// The smoothing, >= 0.
-        epsilon: f64,
+        /// What is added to the variance.
+        epsilon: Epsilon,
     },
-    /// As layer normalisation, over each of `groups` equal groups of units; with smoothing by the group's own weights.
+    /// As layer normalisation, over each of `groups` equal groups of neighbouring units.
     GroupNorm {
-        /// The number of groups; it divides every width.
+        /// The number of groups; it divides the number of units.
         groups: usize,
-        /// The smoothing, >= 0.
-        epsilon: f64,
+        /// What is added to the variance.
+        epsilon: Epsilon,
     },
     /// z / ||w||: the direction of weight normalisation.
     WeightNorm,
@@ -53,31 +65,26 @@ pub enum Normalisation {
 }
 
 impl Normalisation {
-    pub(super) fn validate(self, widths: &[usize]) -> Result<(), String> {
-        let finite = |epsilon: f64, strict: bool| {
-            if epsilon.is_finite() && (epsilon > 0.0 || (!strict && epsilon == 0.0)) {
-                Ok(())
-            } else {
-                Err(format!("epsilon {epsilon}: give a finite number {}", if strict { "> 0" } else { ">= 0" }))
-            }
+    /// What is refused for a layer of so many units, dense or not.
+    pub(super) fn validate(self, units: usize, dense: bool) -> Result<(), String> {
+        let positive = |epsilon: f64| match epsilon > 0.0 && epsilon.is_finite() {
+            true => Ok(()),
+            false => Err(format!("epsilon {epsilon}: give a finite number > 0")),
         };
+        if let Self::GroupNorm { groups, .. } = self
+            && (groups == 0 || !units.is_multiple_of(groups))
+        {
+            return Err(format!("{groups} groups do not divide a layer of {units} units"));
+        }
         match self {
-            Self::SmoothedBatchNorm { epsilon } | Self::ConstantEpsilonBatchNorm { epsilon } => finite(epsilon, true),
-            Self::LayerNorm { epsilon } => {
-                if epsilon == 0.0 && widths.contains(&1) {
-                    return Err("layer normalisation of a single unit needs epsilon > 0: its variance is 0".to_owned());
+            Self::SmoothedBatchNorm { epsilon } | Self::ConstantEpsilonBatchNorm { epsilon } => positive(epsilon),
+            Self::LayerNorm { epsilon } | Self::GroupNorm { epsilon, .. } => match epsilon {
+                Epsilon::None if dense && self.group_size(units) == Some(1) => {
+                    Err("a single unit has no variance: give more units, or an epsilon".to_owned())
                 }
-                finite(epsilon, false)
-            }
-            Self::GroupNorm { groups, epsilon } => {
-                if groups == 0 || widths.iter().any(|w| !w.is_multiple_of(groups)) {
-                    return Err(format!("{groups} groups do not divide every width of {widths:?}"));
-                }
-                if epsilon == 0.0 && widths.contains(&groups) {
-                    return Err("groups of a single unit need epsilon > 0: their variance is 0".to_owned());
-                }
-                finite(epsilon, false)
-            }
+                Epsilon::None => Ok(()),
+                Epsilon::Smoothed(epsilon) | Epsilon::Constant(epsilon) => positive(epsilon),
+            },
             Self::BatchNorm | Self::LpBatchNorm { .. } | Self::WeightNorm | Self::None => Ok(()),
         }
     }
@@ -94,12 +101,29 @@ impl Normalisation {
     /// tau in s^2 = spread^2 + tau ||w||^2.
     fn weight_share(self) -> f64 {
         match self {
-            Self::SmoothedBatchNorm { epsilon } | Self::LayerNorm { epsilon } | Self::GroupNorm { epsilon, .. } => {
-                epsilon
-            }
+            Self::SmoothedBatchNorm { epsilon }
+            | Self::LayerNorm { epsilon: Epsilon::Smoothed(epsilon) }
+            | Self::GroupNorm { epsilon: Epsilon::Smoothed(epsilon), .. } => epsilon,
             Self::WeightNorm => 1.0,
             _ => 0.0,
         }
+    }
+
+    /// The part of s^2 that is neither variance nor made of weights.
+    pub(super) fn constant(self) -> Option<f64> {
+        match self {
+            Self::ConstantEpsilonBatchNorm { epsilon }
+            | Self::LayerNorm { epsilon: Epsilon::Constant(epsilon) }
+            | Self::GroupNorm { epsilon: Epsilon::Constant(epsilon), .. } => Some(epsilon),
+            _ => None,
+        }
+    }
+
+    /// What epsilon adds to the variance of `units` units whose weights have the squared norm `w_norm_sq`; nothing, if there is none.
+    pub(super) fn added(self, w_norm_sq: f64, units: usize) -> Option<f64> {
+        let smoothing = || Some(self.weight_share() * w_norm_sq / units as f64);
+        self.constant()
+            .or_else(|| if self == Self::WeightNorm || self.weight_share() == 0.0 { None } else { smoothing() })
     }
 
     /// Subtracts its mean from the row z of one unit, if the normalisation does, and returns the mean and s^2: xhat = (z - mean)/s.
@@ -162,64 +186,88 @@ impl Normalisation {
         if tau == 0.0 { S::ZERO } else { -(factor * inverse * sum_xhat).scale(tau) }
     }
 
-    /// Layer and group normalisation: replaces the rows z of one group by xhat; `inverse` receives 1/s for every example.
-    pub(super) fn group_forward<S: Scalar>(self, z: &mut [S::Base], inverse: &mut [S::Base], w_norm_sq: S) {
+    /// Layer and group normalisation: replaces the rows z of one group by xhat; `inverse` receives 1/s for every example. Values of
+    /// an example stand `batch` numbers apart: one per unit, or as many as an image has positions.
+    pub(super) fn group_forward<S: Scalar>(
+        self,
+        z: &mut [S::Base],
+        inverse: &mut [S::Base],
+        w_norm_sq: S,
+        positions: usize,
+    ) {
         vectorised_for::<S, _>(
             #[inline(always)]
             || {
-                let row = inverse.len();
-                let batch = rows::batch::<S>(inverse);
+                let (batch, row) = (rows::batch::<S>(inverse), positions * inverse.len());
                 let units = z.len() / row;
-                let smoothing = w_norm_sq.scale(self.weight_share()).over(units);
+                let count = units * positions;
+                let added = match self.constant() {
+                    Some(epsilon) => S::from_f64(epsilon),
+                    None => w_norm_sq.scale(self.weight_share()).over(units),
+                };
                 for b in 0..batch {
+                    let places = || (0..positions).map(|p| p * batch + b);
                     let mut sum = S::ZERO;
                     for z in z.chunks_exact(row) {
-                        sum += S::load(z, b);
+                        for at in places() {
+                            sum += S::load(z, at);
+                        }
                     }
-                    let mean = sum.over(units);
+                    let mean = sum.over(count);
                     let mut sum_sq = S::ZERO;
                     for z in z.chunks_exact_mut(row) {
-                        let centred = S::load(z, b) - mean;
-                        centred.store(z, b);
-                        sum_sq += centred.square();
+                        for at in places() {
+                            let centred = S::load(z, at) - mean;
+                            centred.store(z, at);
+                            sum_sq += centred.square();
+                        }
                     }
-                    let inverse_b = (sum_sq.over(units) + smoothing).sqrt().recip();
+                    let inverse_b = (sum_sq.over(count) + added).sqrt().recip();
                     inverse_b.store(inverse, b);
                     for z in z.chunks_exact_mut(row) {
-                        (S::load(z, b) * inverse_b).store(z, b);
+                        for at in places() {
+                            (S::load(z, at) * inverse_b).store(z, at);
+                        }
                     }
                 }
             },
         );
     }
 
-    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scales` holds the group's gammas.
+    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scale` gives the group's gammas.
     /// Returns c in dL/dW_group += c W_group.
     pub(super) fn group_backward<S: Scalar>(
         self,
         d: &mut [S::Base],
         xhat: &[S::Base],
         inverse: &[S::Base],
+        positions: usize,
         bn_scale: impl Fn(usize) -> S,
     ) -> S {
-        let row = inverse.len();
-        let batch = rows::batch::<S>(inverse);
+        let (batch, row) = (rows::batch::<S>(inverse), positions * inverse.len());
         let units = xhat.len() / row;
+        let count = units * positions;
         let mut coefficient = S::ZERO;
         for b in 0..batch {
+            let places = || (0..positions).map(|p| p * batch + b);
             let (mut sum, mut sum_xhat) = (S::ZERO, S::ZERO);
             for (k, (d, xhat)) in d.chunks_exact_mut(row).zip(xhat.chunks_exact(row)).enumerate() {
-                let scaled = bn_scale(k) * S::load(d, b);
-                scaled.store(d, b);
-                sum += scaled;
-                sum_xhat += scaled * S::load(xhat, b);
+                for at in places() {
+                    let scaled = bn_scale(k) * S::load(d, at);
+                    scaled.store(d, at);
+                    sum += scaled;
+                    sum_xhat += scaled * S::load(xhat, at);
+                }
             }
-            let (mean, mean_xhat) = (sum.over(units), sum_xhat.over(units));
+            let (mean, mean_xhat) = (sum.over(count), sum_xhat.over(count));
             let inverse_b = S::load(inverse, b);
             for (d, xhat) in d.chunks_exact_mut(row).zip(xhat.chunks_exact(row)) {
-                (inverse_b * (S::load(d, b) - mean - S::load(xhat, b) * mean_xhat)).store(d, b);
+                for at in places() {
+                    (inverse_b * (S::load(d, at) - mean - S::load(xhat, at) * mean_xhat)).store(d, at);
+                }
             }
-            coefficient -= mean_xhat * inverse_b.square();
+            // Of one position this is the mean over units: smoothing is shared by the units, not by positions.
+            coefficient -= sum_xhat.over(units) * inverse_b.square();
         }
         coefficient.scale(self.weight_share())
     }

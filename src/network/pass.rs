@@ -8,11 +8,11 @@
 use std::ops::Range;
 
 use super::Network;
-use super::architecture::{Layer, Reads};
 use super::buffers::{
     D, FILTERS, GRAD, INPUT, READ, RESULTS, SCRATCH, THETA, contents, inverse, mean, output, pick, pooled, slope, xhat,
 };
 use super::image::{Image, Rows};
+use super::layers::{Layer, Reads};
 use super::rows::{self, Lanes, splat, sweep};
 use super::threads::Cut;
 use super::{products, units};
@@ -67,15 +67,9 @@ impl Network {
     /// stages.
     fn moved_units(&self, l: usize, moved: &[usize]) -> Range<usize> {
         let layer = self.layers[l];
-        let unit = |&p: &usize| match (p.checked_sub(layer.weights), p.checked_sub(layer.bn_scale)) {
-            (Some(weight), _) if weight < layer.n_in * layer.n_out => Some(weight / layer.n_in),
-            (_, Some(scale_or_shift)) if scale_or_shift < 2 * layer.n_out => Some(scale_or_shift % layer.n_out),
-            _ => None,
-        };
+        let unit = |&p: &usize| layer.unit_of(p);
         match (moved.iter().filter_map(unit).min(), moved.iter().filter_map(unit).max()) {
-            (Some(least), Some(most)) if self.architecture.normalisation.group_size(layer.n_out).is_none() => {
-                least..most + 1
-            }
+            (Some(least), Some(most)) if layer.group_size().is_none() => least..most + 1,
             _ => 0..layer.n_out,
         }
     }
@@ -153,20 +147,22 @@ impl Network {
                 products::multiply::<S>(weights, inputs, xhat, tasks);
             }
         }
-        let normalisation = self.architecture.normalisation;
-        let statistics = match normalisation.group_size(layer.n_out) {
+        if let Some(bias) = layer.bias {
+            units::add_bias::<S>(xhat, row, theta, bias + units.start);
+        }
+        let statistics = match layer.group_size() {
             Some(size) => {
-                let groups = xhat.chunks_exact_mut(size * row).zip(inverse.chunks_exact_mut(row));
+                let groups = xhat.chunks_exact_mut(size * row).zip(inverse.chunks_exact_mut(S::PLANES * batch));
                 for (group, (z, inverse)) in groups.enumerate() {
                     let len = size * layer.n_in;
                     let w_norm_sq = units::norm_sq::<S>(theta, layer.weights + group * len, len);
-                    normalisation.group_forward::<S>(z, inverse, w_norm_sq);
+                    layer.normalisation.group_forward::<S>(z, inverse, w_norm_sq, layer.positions);
                 }
                 [&mut [][..], &mut []]
             }
             None => [&mut mean[of_units(S::PLANES)], &mut inverse[of_units(S::PLANES)]],
         };
-        let slope = if self.architecture.activation.keeps_slope() { &mut slope[of_units(row)] } else { &mut [] };
+        let slope = if layer.keeps_slope() { &mut slope[of_units(row)] } else { &mut [] };
         let pooled = if layer.pooled.is_some() { &mut pooled[of_units(row / 4)] } else { &mut [] };
         let [mean, inverse] = statistics;
         let arrays = [xhat, &mut output[of_units(row)], slope, pooled, mean, inverse];
@@ -183,14 +179,13 @@ impl Network {
         for l in (first_layer(work.wanted)..self.layers.len()).rev() {
             d = self.layer_backward(l, batch, d, work);
         }
-        // The weights of all these layers stand side by side, and so do their scales and shifts.
-        let first = self.layers[first_layer(work.wanted)];
+        let places = &self.from_layer_on[first_layer(work.wanted)];
         let planes = &*contents(&mut work.buffers[GRAD]);
         vectorised_for::<S, _>(
             #[inline(always)]
             || {
-                for part in [first.weights..self.layers[0].bn_scale, first.bn_scale..self.parameters.len()] {
-                    rows::from_planes(planes, part.start, &mut grad[part]);
+                for part in places {
+                    rows::from_planes(planes, part.start, &mut grad[part.clone()]);
                 }
             },
         );
@@ -232,8 +227,7 @@ impl Network {
         let [xhat, slope, output, inverse, theta, grad, source, read, results, filters, d_here, d_before, sums] =
             pick(&mut work.buffers, which);
         let d_here = &mut d_here[..layer.n_out * row];
-        let normalisation = self.architecture.normalisation;
-        let group_size = normalisation.group_size(layer.n_out);
+        let group_size = layer.group_size();
         let [sum, sum_xhat, coefficients] = {
             let (sum, rest) = sums.split_at_mut(S::PLANES * layer.n_out);
             let (sum_xhat, rest) = rest.split_at_mut(S::PLANES * layer.n_out);
@@ -246,16 +240,22 @@ impl Network {
             let rows = units::Backward { d, sums: [sum, sum_xhat, coefficients] };
             self.units_backward::<S>(&layer, units, batch, &kept, rows);
         });
-        rows::place_singles::<S>(sum_xhat, grad, layer.bn_scale);
-        rows::place_singles::<S>(sum, grad, layer.bn_scale + layer.n_out);
+        for (sums, place) in [(sum_xhat, layer.scale), (sum, layer.shift)] {
+            if let Some(place) = place {
+                rows::place_singles::<S>(sums, grad, place);
+            }
+        }
         if let Some(size) = group_size {
             let groups = d_here.chunks_exact_mut(size * row).zip(xhat.chunks_exact(size * row));
             for (group, (d, xhat)) in groups.enumerate() {
-                let bn_scale = |k: usize| S::load(theta, layer.bn_scale + group * size + k);
-                let inverse = &inverse[group * row..][..row];
-                let coefficient = normalisation.group_backward::<S>(d, xhat, inverse, bn_scale);
+                let bn_scale = |k: usize| layer.scale.map_or(S::ONE, |scale| S::load(theta, scale + group * size + k));
+                let inverse = &inverse[group * S::PLANES * batch..][..S::PLANES * batch];
+                let coefficient = layer.normalisation.group_backward::<S>(d, xhat, inverse, layer.positions, bn_scale);
                 rows::store_single(coefficient, coefficients, group);
             }
+        }
+        if let Some(bias) = layer.bias {
+            units::bias_backward::<S>(d_here, row, grad, bias);
         }
         let d_matrix = Matrix {
             data: d_here,

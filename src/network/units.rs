@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::Network;
-use super::architecture::Layer;
 use super::image::Rows;
+use super::layers::Layer;
 use super::rows::{self, Lanes, Sum, splat, sweep};
 use crate::scalar::{Scalar, vectorised_for};
 
@@ -53,8 +53,8 @@ impl Network {
         let Forward { xhat: all_xhat, out: all_out, slope, pooled, statistics: [mean, inverse] } = rows;
         let columns = layer.positions * batch;
         let row = S::PLANES * columns;
-        let normalisation = self.architecture.normalisation;
-        let single = normalisation.group_size(layer.n_out).is_none();
+        let normalisation = layer.normalisation;
+        let single = layer.group_size().is_none();
         vectorised_for::<S, _>(
             #[inline(always)]
             || {
@@ -81,8 +81,8 @@ impl Network {
                     let rows = xhat.chunks_exact_mut(row).zip(out.chunks_exact_mut(row));
                     for (((xhat, out), k), at) in rows.zip(of_theta..).zip(first..) {
                         let factor = if single { rows::single(inverse, at) } else { S::ONE };
-                        let bn_scale = S::load(theta, layer.bn_scale + k);
-                        let shift = S::load(theta, layer.bn_scale + layer.n_out + k);
+                        let bn_scale = layer.scale.map_or(S::ONE, |scale| S::load(theta, scale + k));
+                        let shift = layer.shift.map_or(S::ZERO, |shift| S::load(theta, shift + k));
                         sweep!(S: columns, K, b => {
                             let mut x = Lanes::<S, K>::load(xhat, b);
                             if single {
@@ -95,8 +95,8 @@ impl Network {
                 }
             },
         );
-        if !layer.last {
-            self.architecture.activation.forward::<S>(all_out, slope, row);
+        if let Some(activation) = layer.activation {
+            activation.forward::<S>(all_out, slope, row);
         }
         if let Some(image) = layer.pooled {
             let rows = Rows { image, batch, planes: S::PLANES, row_step: row };
@@ -125,8 +125,8 @@ impl Network {
         let Backward { d, sums: [sum, sum_xhat, coefficients] } = rows;
         let Kept { theta, xhat, out, slope, inverse, d_pooled } = *kept;
         let row = S::PLANES * layer.positions * batch;
-        let (normalisation, activation) = (self.architecture.normalisation, self.architecture.activation);
-        let single = normalisation.group_size(layer.n_out).is_none();
+        let normalisation = layer.normalisation;
+        let single = layer.group_size().is_none();
         vectorised_for::<S, _>(
             #[inline(always)]
             || {
@@ -144,11 +144,12 @@ impl Network {
                             let small = row / 4;
                             rows.unpool::<S>(&out[of_unit.clone()], &d_pooled[k * small..][..small], d);
                         }
-                        let sums = if layer.last {
-                            rows::sums::<S>(d, xhat)
-                        } else {
-                            let slopes = slope.get(of_unit.clone()).unwrap_or(&[]);
-                            activation.backward::<S>(d, xhat, &out[of_unit], slopes)
+                        let sums = match layer.activation {
+                            None => rows::sums::<S>(d, xhat),
+                            Some(activation) => {
+                                let slopes = slope.get(of_unit.clone()).unwrap_or(&[]);
+                                activation.backward::<S>(d, xhat, &out[of_unit], slopes)
+                            }
                         };
                         rows::store_single(sums[0], sum, at);
                         rows::store_single(sums[1], sum_xhat, at);
@@ -160,7 +161,7 @@ impl Network {
                         let k = units.start + at;
                         let (d, xhat) = (&mut d[at * row..][..row], &xhat[k * row..][..row]);
                         let sums = [rows::single(sum, at), rows::single(sum_xhat, at)];
-                        let bn_scale = S::load(theta, layer.bn_scale + k);
+                        let bn_scale = layer.scale.map_or(S::ONE, |scale| S::load(theta, scale + k));
                         let coefficient =
                             normalisation.unit_backward::<S>(d, xhat, bn_scale, rows::single(inverse, k), sums);
                         rows::store_single(coefficient, coefficients, at);
@@ -168,6 +169,33 @@ impl Network {
                 }
             },
         );
+    }
+}
+
+/// Adds a number to each of some rows: `bias` is where in theta that of the first one is.
+pub(super) fn add_bias<S: Scalar>(z: &mut [S::Base], row: usize, theta: &[S::Base], bias: usize) {
+    for (k, z) in z.chunks_exact_mut(row).enumerate() {
+        let of_unit = S::load(theta, bias + k);
+        vectorised_for::<S, _>(
+            #[inline(always)]
+            || {
+                sweep!(S: rows::batch::<S>(z), K, b => { (Lanes::<S, K>::load(z, b) + splat(of_unit)).store(z, b); });
+            },
+        );
+    }
+}
+
+/// Its derivatives, from the rows dL/dz.
+pub(super) fn bias_backward<S: Scalar>(d: &[S::Base], row: usize, grad: &mut [S::Base], bias: usize) {
+    for (k, d) in d.chunks_exact(row).enumerate() {
+        let mut sum = Sum::<S>::new();
+        vectorised_for::<S, _>(
+            #[inline(always)]
+            || {
+                sweep!(S: rows::batch::<S>(d), K, C, b => { sum.add::<C, K>(Lanes::load(d, b)); });
+            },
+        );
+        sum.total().store(grad, bias + k);
     }
 }
 

@@ -16,6 +16,7 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use super::{
     Matrix, MatrixMut, Planes, Scalar, Store, double_double_elementary as elementary, double_double_kernel as kernel,
+    normal,
 };
 
 /// hi + lo, with |lo| at most half a unit in the last place of hi.
@@ -246,6 +247,14 @@ impl Scalar for DoubleDouble {
     }
     fn softplus(self) -> Self {
         elementary::softplus(self)
+    }
+    /// For x < -6 within (1 + x^2) UNIT.
+    fn normal_cdf(self) -> Self {
+        normal::cdf_of(self)
+    }
+    /// For |x| > 6 within (1 + x^2) UNIT.
+    fn normal_density(self) -> Self {
+        normal::density_of(self)
     }
     #[inline(always)]
     fn abs(self) -> Self {

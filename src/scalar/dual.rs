@@ -174,6 +174,15 @@ impl<S: Scalar, D: Tangent<S>> Scalar for Dual<S, D> {
         self.chain(self.re.softplus(), self.re.sigmoid())
     }
     #[inline(always)]
+    fn normal_cdf(self) -> Self {
+        self.chain(self.re.normal_cdf(), self.re.normal_density())
+    }
+    #[inline(always)]
+    fn normal_density(self) -> Self {
+        let density = self.re.normal_density();
+        self.chain(density, -self.re * density)
+    }
+    #[inline(always)]
     fn abs(self) -> Self {
         self.chain(self.re.abs(), self.re.sign())
     }

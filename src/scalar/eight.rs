@@ -165,6 +165,14 @@ impl Scalar for Eight {
         self.each(Scalar::softplus)
     }
     #[inline(always)]
+    fn normal_cdf(self) -> Self {
+        self.each(Scalar::normal_cdf)
+    }
+    #[inline(always)]
+    fn normal_density(self) -> Self {
+        self.each(Scalar::normal_density)
+    }
+    #[inline(always)]
     fn abs(self) -> Self {
         self.each(f64::abs)
     }

@@ -6,6 +6,7 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use super::interval_logistic::{sigmoid_down, sigmoid_up, softplus_down, softplus_up};
 use super::{Dual, Matrix, MatrixMut, Planes, Scalar, Store, interval_kernel};
 
 /// The closed interval [lo, hi]; the whole line is [-infinity, infinity].
@@ -30,13 +31,13 @@ pub struct Interval {
 
 /// The largest number below (the value of) x that x may be rounded from; infinity stays.
 #[inline(always)]
-fn down(x: f64) -> f64 {
+pub(super) fn down(x: f64) -> f64 {
     x.next_down()
 }
 
 /// The same above.
 #[inline(always)]
-fn up(x: f64) -> f64 {
+pub(super) fn up(x: f64) -> f64 {
     x.next_up()
 }
 
@@ -209,7 +210,7 @@ impl MulAssign for Interval {
 }
 
 /// pi lies between these neighbours.
-const PI: Interval = Interval { lo: std::f64::consts::PI, hi: 3.141_592_653_589_793_6 };
+pub(super) const PI: Interval = Interval { lo: std::f64::consts::PI, hi: 3.141_592_653_589_793_6 };
 
 impl Interval {
     /// The range of a function that rises and falls between -1 at (2k + 1 + phase) pi and 1 at (2k + phase) pi and is given
@@ -233,28 +234,6 @@ impl Interval {
     fn atan(self) -> Self {
         self.increasing(core_math::atan)
     }
-}
-
-/// 1 / (1 + e^-x), a bound from below.
-fn sigmoid_down(x: f64) -> f64 {
-    down(1.0 / up(1.0 + up(core_math::exp(-x)))).max(0.0)
-}
-
-/// 1 / (1 + e^-x), a bound from above.
-fn sigmoid_up(x: f64) -> f64 {
-    up(1.0 / down(1.0 + down(core_math::exp(-x)).max(0.0))).min(1.0)
-}
-
-/// ln(1 + e^x), a bound from below.
-fn softplus_down(x: f64) -> f64 {
-    let rest = down(core_math::log1p(down(core_math::exp(-x.abs())).max(0.0)));
-    if x > 0.0 { down(x + rest.max(0.0)) } else { rest.max(0.0) }
-}
-
-/// ln(1 + e^x), a bound from above.
-fn softplus_up(x: f64) -> f64 {
-    let rest = up(core_math::log1p(up(core_math::exp(-x.abs()))));
-    if x > 0.0 { up(x + rest) } else { rest }
 }
 
 impl Scalar for Interval {
@@ -336,6 +315,12 @@ impl Scalar for Interval {
     }
     fn softplus(self) -> Self {
         Self::new(softplus_down(self.lo), softplus_up(self.hi))
+    }
+    fn normal_cdf(self) -> Self {
+        self.normal_cdf_bounds()
+    }
+    fn normal_density(self) -> Self {
+        self.normal_density_bounds()
     }
     #[inline(always)]
     fn abs(self) -> Self {

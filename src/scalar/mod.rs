@@ -24,8 +24,10 @@ mod element;
 pub mod elementary;
 mod interval;
 mod interval_kernel;
+mod interval_logistic;
 mod kernel;
 mod matrix;
+mod normal;
 mod planes;
 mod real;
 mod single;
@@ -96,6 +98,10 @@ pub trait Scalar:
     fn sigmoid(self) -> Self;
     /// ln(1 + e^x).
     fn softplus(self) -> Self;
+    /// Phi(x) = (1 + erf(x / sqrt(2))) / 2, the distribution function of the normal distribution.
+    fn normal_cdf(self) -> Self;
+    /// Phi'(x) = e^(-x^2 / 2) / sqrt(2 pi), its density.
+    fn normal_density(self) -> Self;
     /// |x|, with derivative [`Scalar::sign`].
     fn abs(self) -> Self;
     /// 1 for x >= 0, otherwise -1; of an interval around 0, both and all between. A constant to derivatives.

@@ -1,7 +1,7 @@
 //! `f64` as a [`Scalar`].
 
 use super::element::{plain_number, plain_planes};
-use super::{Matrix, MatrixMut, Planes, Scalar, Store, elementary};
+use super::{Matrix, MatrixMut, Planes, Scalar, Store, elementary, normal};
 
 impl Scalar for f64 {
     plain_number!(f64);
@@ -54,6 +54,14 @@ impl Scalar for f64 {
     #[inline(always)]
     fn softplus(self) -> Self {
         elementary::softplus(self)
+    }
+    #[inline(always)]
+    fn normal_cdf(self) -> Self {
+        normal::cdf(self)
+    }
+    #[inline(always)]
+    fn normal_density(self) -> Self {
+        normal::density(self)
     }
     #[inline(always)]
     fn powf(self, p: f64) -> Self {

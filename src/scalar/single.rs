@@ -1,7 +1,7 @@
 //! `f32` as a [`Scalar`]: single precision.
 
 use super::element::{plain_number, plain_planes};
-use super::{Matrix, MatrixMut, Planes, Scalar, Store, elementary};
+use super::{Matrix, MatrixMut, Planes, Scalar, Store, elementary, normal};
 
 /// Twice as many numbers in a register and in a cache as of `f64`, for training where seven digits are enough.
 ///
@@ -73,6 +73,14 @@ impl Scalar for f32 {
         elementary::softplus(self.value()) as f32
     }
     #[inline(always)]
+    fn normal_cdf(self) -> Self {
+        normal::cdf(self.value()) as f32
+    }
+    #[inline(always)]
+    fn normal_density(self) -> Self {
+        normal::density(self.value()) as f32
+    }
+    #[inline(always)]
     fn powf(self, p: f64) -> Self {
         libm::pow(self.value(), p) as f32
     }
@@ -109,7 +117,7 @@ mod tests {
         assert_eq!((f32::from_f64(1e-46), f32::base(-1e300)), (0.0, f32::NEG_INFINITY));
         assert!(!Scalar::is_finite(Scalar::exp(89.0_f32)) && Scalar::is_finite(Scalar::exp(88.0_f32)));
         assert_eq!((Scalar::exp(-200.0_f32), Scalar::tanh(-50.0_f32)), (0.0, -1.0));
-        let functions: [fn(f32) -> f32; 8] = [
+        let functions: [fn(f32) -> f32; 10] = [
             Scalar::exp,
             Scalar::tanh,
             Scalar::sigmoid,
@@ -118,6 +126,8 @@ mod tests {
             Scalar::sin,
             Scalar::relu,
             Scalar::sqrt,
+            Scalar::normal_cdf,
+            Scalar::normal_density,
         ];
         assert!(functions.iter().all(|f| f(f32::NAN).is_nan()));
     }

@@ -284,7 +284,6 @@ fn bad_filters_are_refused_with_a_reason() {
     refuse(&[48, 2], norm, IMAGE, &[], "at least one layer of filters");
     refuse(&[48, 2], norm, IMAGE, &[(2, false), (0, false)], "none without a filter");
     refuse(&[48, 2], norm, IMAGE, &[(2, true), (3, true)], "layer 2 cannot be pooled: 2 x 3");
-    refuse(&[48, 2], Normalisation::LayerNorm { epsilon: 0.1 }, IMAGE, &[(2, false)], "single units");
 }
 
 #[test]

@@ -4,26 +4,31 @@ use crate::common::encloses;
 use rand::RngExt;
 use ratecheck::data::{Target, teacher};
 use ratecheck::loss::{Minibatches, Over, Workspace};
-use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 use ratecheck::scalar::{Dual, Interval, Scalar};
 
-const NORMALISATIONS: [Normalisation; 8] = [
+const NORMALISATIONS: [Normalisation; 10] = [
     Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
     Normalisation::BatchNorm,
     Normalisation::ConstantEpsilonBatchNorm { epsilon: 0.1 },
     Normalisation::LpBatchNorm { p: Lp::Four },
-    Normalisation::LayerNorm { epsilon: 0.3 },
-    Normalisation::GroupNorm { groups: 2, epsilon: 0.3 },
+    Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.3) },
+    Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(0.3) },
+    Normalisation::LayerNorm { epsilon: Epsilon::Constant(0.3) },
+    Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Constant(0.3) },
     Normalisation::WeightNorm,
     Normalisation::None,
 ];
-const ACTIVATIONS: [Activation; 5] = [
+const ACTIVATIONS: [Activation; 8] = [
     Activation::Tanh,
     Activation::Sigmoid,
     Activation::Softplus,
     Activation::Relu,
     Activation::LeakyRelu { slope: 0.2 },
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
 ];
 
 fn network(normalisation: Normalisation, activation: Activation, objective: Objective) -> Network {

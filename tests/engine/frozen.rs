@@ -3,7 +3,8 @@
 use ratecheck::data::{Dataset, digits};
 use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{
-    Activation, Architecture, Convolution, Convolutions, Image, Lp, Network, Normalisation, Objective, UnitStatistics,
+    Activation, Architecture, Convolution, Convolutions, Epsilon, Image, Lp, Network, Normalisation, Objective,
+    UnitStatistics,
 };
 use ratecheck::random::Seed;
 use ratecheck::scalar::Dual;
@@ -124,7 +125,7 @@ fn unit_scales_are_the_gammas_alone() {
 
 #[test]
 fn layer_normalisation_has_no_statistics_to_freeze() {
-    let (network, theta) = network(Normalisation::LayerNorm { epsilon: 0.1 }, false);
+    let (network, theta) = network(Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) }, false);
     let mut work = Workspace::default();
     network.count_right(&[0, 1], &theta, &mut work);
     assert_eq!(network.unit_statistics(&mut work), None);

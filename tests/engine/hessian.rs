@@ -12,7 +12,7 @@ use ratecheck::data::{Target as Labels, teacher};
 use ratecheck::linalg::pure;
 use ratecheck::loss::closed::{BnRegression, HelixValley, ProblemJ, Rayleigh, TIndexedHelix};
 use ratecheck::loss::{Arithmetics, Formula, Further, Loss, Minibatches, Over, Setting, Workspace};
-use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::{Dual, Scalar};
@@ -204,8 +204,8 @@ fn dense_hessians_are_their_products_with_unit_vectors() {
         Normalisation::BatchNorm,
         Normalisation::LpBatchNorm { p: Lp::Four },
         Normalisation::LpBatchNorm { p: Lp::Infinity },
-        Normalisation::LayerNorm { epsilon: 0.1 },
-        Normalisation::GroupNorm { groups: 3, epsilon: 0.1 },
+        Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) },
+        Normalisation::GroupNorm { groups: 3, epsilon: Epsilon::Smoothed(0.1) },
         Normalisation::WeightNorm,
         Normalisation::None,
     ]

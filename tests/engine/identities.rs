@@ -6,7 +6,7 @@ use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
-use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::random::Seed;
 
@@ -24,8 +24,8 @@ fn normalisation() -> impl Strategy<Value = Normalisation> {
     prop_oneof![
         (0.01_f64..2.0).prop_map(|epsilon| Normalisation::SmoothedBatchNorm { epsilon }),
         Just(Normalisation::LpBatchNorm { p: Lp::Four }),
-        (0.01_f64..2.0).prop_map(|epsilon| Normalisation::LayerNorm { epsilon }),
-        (0.01_f64..2.0).prop_map(|epsilon| Normalisation::GroupNorm { groups: 2, epsilon }),
+        (0.01_f64..2.0).prop_map(|epsilon| Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(epsilon) }),
+        (0.01_f64..2.0).prop_map(|epsilon| Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(epsilon) }),
         Just(Normalisation::WeightNorm),
     ]
 }

@@ -3,7 +3,7 @@
 use ratecheck::data::Dataset;
 use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, run, run_in_lockstep};
 use ratecheck::loss::{Loss, Minibatches, Over, Workspace};
-use ratecheck::network::{Activation, Architecture, Lp, Network, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::random::{Generator, Seed, normals};
 use ratecheck::scalar::{Eight, Scalar};
 
@@ -38,8 +38,10 @@ fn kinds() -> impl Iterator<Item = (Normalisation, Activation, Objective)> {
         Normalisation::ConstantEpsilonBatchNorm { epsilon: 0.1 },
         Normalisation::LpBatchNorm { p: Lp::One },
         Normalisation::LpBatchNorm { p: Lp::Four },
-        Normalisation::LayerNorm { epsilon: 0.1 },
-        Normalisation::GroupNorm { groups: 2, epsilon: 0.1 },
+        Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) },
+        Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(0.1) },
+        Normalisation::LayerNorm { epsilon: Epsilon::Constant(0.1) },
+        Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Constant(0.1) },
         Normalisation::WeightNorm,
         Normalisation::None,
     ];
@@ -49,6 +51,9 @@ fn kinds() -> impl Iterator<Item = (Normalisation, Activation, Objective)> {
         Activation::Softplus,
         Activation::Relu,
         Activation::LeakyRelu { slope: 0.1 },
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Silu,
     ];
     let objectives = [Objective::Logistic, Objective::CrossEntropy, Objective::Squared];
     normalisations

@@ -1,7 +1,7 @@
 //! Renders a report from results made by hand, to be looked at: `cargo run -p ratecheck-verify --example sample_report DIR`.
 #![allow(clippy::print_stdout)]
 
-#[path = "../tests/sample/mod.rs"]
+#[path = "../tests/suite/report/sample/mod.rs"]
 mod sample;
 
 use ratecheck_verify::report;

@@ -58,7 +58,9 @@ pub enum Unbounded {
     Normalisation(Normalisation),
     /// There are layers of filters, for which no bound is derived.
     Filters,
-    /// The activation has no second derivative somewhere.
+    /// The layers are not alike, for which no bound is derived.
+    Layers,
+    /// The activation has no second derivative somewhere, or no bound is derived for it.
     Activation(Activation),
     /// The gradient of the squared objective grows with the outputs, so that Lemma C.2 does not bound g.
     NotLipschitz,
@@ -75,6 +77,10 @@ impl fmt::Display for Unbounded {
                 write!(f, "the bound is for batch normalisation smoothed by epsilon ||w||^2, not for {other:?}")
             }
             Self::Filters => f.write_str("no bound is derived for layers of filters"),
+            Self::Layers => f.write_str("no bound is derived for layers that are not alike"),
+            Self::Activation(Activation::GeluTanh) => {
+                f.write_str("no bound is derived for the tanh approximation of GELU")
+            }
             Self::Activation(other) => write!(f, "{other:?} is not smooth: its second derivative has no bound"),
             Self::NotLipschitz => f.write_str(
                 "Lemma C.2 needs an objective that is Lipschitz in the outputs, which the squared one is not: \
@@ -153,6 +159,7 @@ pub fn compositional_bound(network: &Network, radius: f64) -> Result<Smoothness<
 fn smoothing(network: &Network) -> Result<f64, Unbounded> {
     match network.architecture().normalisation {
         _ if network.convolutions().is_some() => Err(Unbounded::Filters),
+        _ if network.layers_differ() => Err(Unbounded::Layers),
         Normalisation::SmoothedBatchNorm { epsilon } => Ok(epsilon),
         other => Err(Unbounded::Normalisation(other)),
     }

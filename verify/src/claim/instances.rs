@@ -6,7 +6,8 @@ use rand::RngExt;
 use ratecheck::data::{Dataset, Target, digits, teacher};
 use ratecheck::loss::{Minibatches, Over, Setting};
 use ratecheck::network::{
-    Activation, Architecture, Convolution, Convolutions, Image, Lp, Network, NetworkError, Normalisation, Objective,
+    Activation, Architecture, Convolution, Convolutions, Epsilon, Image, Lp, Network, NetworkError, Normalisation,
+    Objective,
 };
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::{Generator, Seed};
@@ -47,8 +48,8 @@ pub const INVARIANT: [(&str, Normalisation); 8] = [
     ("l1-BN row", Normalisation::LpBatchNorm { p: Lp::One }),
     ("l4-BN row", Normalisation::LpBatchNorm { p: Lp::Four }),
     ("linf-BN row", Normalisation::LpBatchNorm { p: Lp::Infinity }),
-    ("LayerNorm matrix", Normalisation::LayerNorm { epsilon: 0.1 }),
-    ("GroupNorm group", Normalisation::GroupNorm { groups: 2, epsilon: 0.1 }),
+    ("LayerNorm matrix", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) }),
+    ("GroupNorm group", Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(0.1) }),
     ("weight norm row", Normalisation::WeightNorm),
 ];
 

@@ -6,7 +6,7 @@ use ratecheck::curvature::{
     Exact, Sampled, Sampling, Smoothness, block_norms, g_bounds, proved_constants, sampled_constants,
 };
 use ratecheck::loss::{Decayed, Drawing, Loss, MeanLoss, Setting};
-use ratecheck::network::{Activation, Lp, Network, Normalisation};
+use ratecheck::network::{Activation, Convolution, LayerKind, LayerPlaces, LayerSpec, Lp, Network, Normalisation};
 use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Scalar;
@@ -154,7 +154,7 @@ impl Subject {
 
     /// The same network under another normalisation, if its blocks are the same rows.
     fn renormalised(&self, normalisation: Normalisation) -> Option<Self> {
-        let network = self.network.as_ref()?.renormalised(normalisation).ok()?;
+        let network = self.network.as_ref()?.with_normalisation(normalisation).ok()?;
         (network.parameters() == self.layout()).then(|| {
             let network = Arc::new(network);
             Self { network: Some(network.clone()), ..self.with_loss(network) }
@@ -348,23 +348,19 @@ const SAMPLED: &str = "z is a random subset: L is only known by sampling";
 
 /// Why a network has no second derivatives everywhere.
 fn no_hessian(network: &Network) -> Option<String> {
-    let architecture = network.architecture();
-    let activation = match architecture.activation {
-        _ if network.n_layers() == 1 => None,
-        Activation::Relu => Some("ReLU"),
-        Activation::LeakyRelu { .. } => Some("leaky ReLU"),
+    let kink = |layer: &LayerSpec| match (layer.activation, layer.normalisation, &layer.kind) {
+        (Some(Activation::Relu), ..) => Some("ReLU"),
+        (Some(Activation::LeakyRelu { .. }), ..) => Some("leaky ReLU"),
+        (_, Normalisation::LpBatchNorm { p: Lp::One }, _) => Some("the l1 norm of a unit"),
+        (_, Normalisation::LpBatchNorm { p: Lp::Infinity }, _) => Some("the largest deviation of a unit"),
+        (.., LayerKind::Filters(Convolution { pooled: true, .. })) => Some("pooling"),
         _ => None,
     };
-    let kink = match architecture.normalisation {
-        Normalisation::LpBatchNorm { p: Lp::One } => Some("the l1 norm of a unit"),
-        Normalisation::LpBatchNorm { p: Lp::Infinity } => Some("the largest deviation of a unit"),
-        _ => None,
-    };
-    let pooled = network.convolutions().is_some_and(|c| c.layers.iter().any(|layer| layer.pooled)).then_some("pooling");
-    activation.or(kink).or(pooled).map(|what| format!("{what}: no Hessian"))
+    network.layers().layers.iter().find_map(kink).map(|what| format!("{what}: no Hessian"))
 }
 
 /// The largest scale or shift at the start, whether it is in g or in a block of its own.
 fn largest_scale(network: &Network, theta: &[f64]) -> f64 {
-    theta[network.n_weights()..].iter().fold(0.0, |m: f64, x| m.max(x.abs()))
+    let of_layer = |place: LayerPlaces| place.gamma.into_iter().chain(place.beta).flatten();
+    network.places().into_iter().flat_map(of_layer).fold(0.0, |m: f64, k| m.max(theta[k].abs()))
 }

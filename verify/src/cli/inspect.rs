@@ -5,7 +5,7 @@ use super::source::Source;
 use super::text::{columns, heading};
 use super::{Exit, Stopped};
 use crate::lab::inspect::{AtPoint, Inspection, inspect};
-use crate::lab::problem::Described;
+use crate::lab::problem::{Described, DescribedLayer};
 use crate::text::number;
 
 /// Blocks shown in the table; --verbose and JSON have them all.
@@ -89,7 +89,8 @@ fn described(network: &Described) -> String {
     if network.weight_decay > 0.0 {
         parts.push(format!("weight decay {}", network.weight_decay));
     }
-    parts.join(", ")
+    let layer = |(l, layer): (usize, &DescribedLayer)| format!("\n  layer {}: {}", l + 1, layer.in_words());
+    parts.join(", ") + &network.layers.iter().enumerate().map(layer).collect::<String>()
 }
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {

@@ -204,7 +204,7 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
     Ok(Inspection {
         format: FORMAT,
         name: problem.name.clone(),
-        network: problem.network.as_ref().map(|network| network.architecture().into()),
+        network: problem.network.as_ref().map(|network| (&**network).into()),
         function: function(loss),
         blocks: layout
             .blocks()

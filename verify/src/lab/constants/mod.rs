@@ -205,7 +205,7 @@ pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomai
     Ok(Constants {
         format: FORMAT,
         name: problem.name.clone(),
-        network: problem.network.as_ref().map(|network| network.architecture().into()),
+        network: problem.network.as_ref().map(|network| (&**network).into()),
         radius,
         radius_from,
         g_start: layout.g().start,
@@ -305,8 +305,7 @@ fn radius(problem: &Problem) -> Result<(f64, RadiusFrom), NoDomain> {
         return Err(NoDomain("or give the parameters, so that Lemma C.2 can bound g".to_owned()));
     };
     // The scales and shifts of all layers, whether they are g or blocks of their own.
-    let n_weights: usize = network.architecture().widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
-    let largest = theta[n_weights..].iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    let largest = theta[network.n_weights()..].iter().fold(0.0_f64, |m, x| m.max(x.abs()));
     match g_bounds(network, largest) {
         Ok(bounds) => Ok((bounds.radius, RadiusFrom::LemmaC2)),
         Err(reason) => Err(NoDomain(reason.to_string())),

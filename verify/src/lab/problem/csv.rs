@@ -5,16 +5,12 @@ use std::path::Path;
 use csv::{ReaderBuilder, StringRecord, Trim};
 use ratecheck::data::Dataset;
 
-use super::data::{FIT_LABELS, LabelCheck};
 use super::document::{Entry, Section};
 use super::error::{ProblemError, nearest};
+use super::labels::{self, FIT_LABELS, Labels};
 
 /// Reads the file that the section names.
-pub(super) fn read(
-    section: &Section<'_>,
-    directory: &Path,
-    check_label: LabelCheck<'_>,
-) -> Result<Dataset, ProblemError> {
+pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> Result<Dataset, ProblemError> {
     let file = section.required("file", "give the path of the table, relative to this file")?;
     let path = directory.join(file.text()?);
     let bytes = std::fs::read(&path).map_err(|error| {
@@ -24,16 +20,25 @@ pub(super) fn read(
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     // Rows of another length are found here, where the message can say more.
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(bytes);
-    let header = reader.headers().map_err(|e| malformed(&path, &e))?.clone();
+    let mut header = reader.headers().map_err(|e| malformed(&path, &e))?.clone();
+    // A comma at the end of the first line names no column.
+    if header.len() > 1 && header.iter().next_back() == Some("") {
+        header.truncate(header.len() - 1);
+    }
     let table = Table { path: &path, bytes, header };
     let label = section.required("label", "name the column of the labels")?;
     let label_column = table.find(&label)?;
     let features = features(section, &table, label_column)?;
 
     let mut columns = vec![Vec::new(); features.len()];
-    let mut labels = Vec::new();
+    let (mut names, mut lines) = (Vec::new(), Vec::new());
     for record in reader.records() {
         let record = record.map_err(|error| malformed(&path, &error))?;
+        let mut record = record;
+        // Nor is there one behind a comma at the end of every line.
+        if record.len() == table.header.len() + 1 && record.iter().next_back() == Some("") {
+            record.truncate(table.header.len());
+        }
         if record.len() != table.header.len() {
             let (found, names) = (record.len(), table.header.len());
             let what = format!("a row with {found} fields, but {names} columns are named in the first line");
@@ -42,15 +47,18 @@ pub(super) fn read(
         for (values, &column) in columns.iter_mut().zip(&features) {
             values.push(table.number(&record, column)?);
         }
-        let value = table.number(&record, label_column)?;
-        check_label(value).map_err(|why| table.fault(table.line(&record), Some(label_column), why, FIT_LABELS))?;
-        labels.push(value);
+        lines.push(table.line(&record));
+        names.push(record[label_column].to_owned());
     }
-    if labels.is_empty() {
+    if names.is_empty() {
         return Err(table.fault(1, None, "holds no examples", "give at least one row below the column names"));
     }
-    let n_examples = labels.len();
-    Dataset::new(columns.concat(), n_examples, features.len(), labels)
+    let n_examples = names.len();
+    let numbered = match section.optional("classes") {
+        Some(entry) => table.in_classes(&entry, label_column, &names, &lines, labels)?,
+        None => table.numbered(label_column, &names, &lines, labels)?,
+    };
+    Dataset::new(columns.concat(), n_examples, features.len(), numbered)
         .map_err(|error| file.fault(error.to_string(), "give a table of finite numbers"))
 }
 
@@ -110,6 +118,80 @@ impl Table<'_> {
         }
     }
 
+    /// Labels that are numbers, as they are; labels that are text, in their sorted order.
+    fn numbered(
+        &self,
+        column: usize,
+        names: &[String],
+        lines: &[usize],
+        labels: Labels,
+    ) -> Result<Vec<f64>, ProblemError> {
+        let fault = |line: usize, what: String, remedy: &str| self.fault(line, Some(column), what, remedy);
+        if let Some((name, &line)) = names.iter().zip(lines).find(|(name, _)| labels::is_missing(name)) {
+            let what = if name.is_empty() { "is empty".to_owned() } else { format!("`{name}` is no label") };
+            return Err(fault(line, what, "give every example a label"));
+        }
+        let sorted = labels::sorted(names);
+        let text = names.iter().zip(lines).find(|(name, _)| labels::number(name).is_none());
+        let Some((first, &line)) = text else {
+            let values = names.iter().filter_map(|name| labels::number(name)).collect::<Vec<f64>>();
+            for (&value, &line) in values.iter().zip(lines) {
+                labels.check(value).map_err(|why| {
+                    // As many numbers as there are classes are probably their names.
+                    if labels.classes() == Some(sorted.len()) {
+                        let as_classes = labels::as_classes(&sorted);
+                        fault(line, why, &format!("write {as_classes} in [data] to have them numbered in this order"))
+                    } else {
+                        fault(line, why, FIT_LABELS)
+                    }
+                })?;
+            }
+            return Ok(values);
+        };
+        match labels.classes() {
+            None => Err(fault(line, format!("`{first}` is not a finite number"), "one output takes numbers as labels")),
+            Some(n) if n != sorted.len() => {
+                let shown = sorted.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+                let more = if sorted.len() > 5 { ", ..." } else { "" };
+                let what = format!(
+                    "{} different labels ({shown}{more}), but the network tells {n} classes apart",
+                    sorted.len()
+                );
+                let remedy = "change the outputs of the network, or list all classes under data.classes";
+                Err(fault(line, what, remedy))
+            }
+            Some(_) => Ok(numbers_of(names, &sorted, labels)),
+        }
+    }
+
+    /// Labels in the order that `classes` gives.
+    fn in_classes(
+        &self,
+        entry: &Entry<'_>,
+        column: usize,
+        names: &[String],
+        lines: &[usize],
+        labels: Labels,
+    ) -> Result<Vec<f64>, ProblemError> {
+        let items = entry.items("name the classes, as [\"setosa\", \"virginica\"]")?;
+        let classes = items.iter().map(|item| item.text().map(str::trim)).collect::<Result<Vec<_>, _>>()?;
+        if labels.classes() != Some(classes.len()) {
+            let wanted = labels.classes().map_or("numbers, not classes".to_owned(), |n| format!("{n} classes"));
+            let what = format!("names {} classes, but the objective takes {wanted}", classes.len());
+            return Err(entry.fault(what, "name as many classes as the network has outputs; two, if it has one"));
+        }
+        if let Some((k, item)) = items.iter().enumerate().find(|(k, _)| classes[..*k].contains(&classes[*k])) {
+            return Err(item.fault(format!("\"{}\" is named twice", classes[k]), "name every class once"));
+        }
+        for (name, &line) in names.iter().zip(lines) {
+            if !classes.contains(&name.as_str()) {
+                let remedy = "name every label of the table there";
+                return Err(self.fault(line, Some(column), format!("`{name}` is not among data.classes"), remedy));
+            }
+        }
+        Ok(numbers_of(names, &classes, labels))
+    }
+
     fn number(&self, record: &StringRecord, column: usize) -> Result<f64, ProblemError> {
         let field = &record[column];
         field.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| {
@@ -130,6 +212,12 @@ impl Table<'_> {
         let (what, remedy) = (what.into(), remedy.to_owned());
         ProblemError { file: self.path.to_owned(), line: Some(line), key, what, remedy }
     }
+}
+
+/// The label of every name by its place among the classes, which all of them are in.
+fn numbers_of(names: &[String], classes: &[&str], labels: Labels) -> Vec<f64> {
+    let class = |name: &String| classes.iter().position(|known| known == name).unwrap_or(0);
+    names.iter().map(|name| labels.of_class(class(name))).collect()
 }
 
 /// The line, counted from 1, of the first text at or after a byte.

@@ -9,6 +9,7 @@ use ratecheck::random::Seed;
 use super::csv;
 use super::document::{Entry, Section};
 use super::error::ProblemError;
+use super::labels::{FIT_LABELS, Labels};
 use crate::claim::instances::{ordered_digits, shuffled_digits};
 
 pub(super) const KEYS: [&str; 11] =
@@ -16,11 +17,6 @@ pub(super) const KEYS: [&str; 11] =
 
 /// More inputs than this are a typing error, or need another tool.
 const MOST_INPUTS: usize = 100_000_000;
-
-/// Whether a label fits the objective; if not, why.
-pub(super) type LabelCheck<'c> = &'c dyn Fn(f64) -> Result<(), String>;
-
-pub(super) const FIT_LABELS: &str = "change the labels, or the objective and the last width of the network";
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -39,18 +35,14 @@ impl Kind {
         match self {
             Self::Digits => &["examples", "seed", "standardise"],
             Self::Teacher => &["examples", "features", "classes", "noise", "seed", "standardise"],
-            Self::Csv => &["file", "features", "label", "standardise"],
+            Self::Csv => &["file", "features", "label", "classes", "standardise"],
             Self::Inline => &["inputs", "labels", "standardise"],
         }
     }
 }
 
 /// Reads the section; `directory` is that of the problem file.
-pub(super) fn read(
-    section: &Section<'_>,
-    directory: &Path,
-    check_label: LabelCheck<'_>,
-) -> Result<Dataset, ProblemError> {
+pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> Result<Dataset, ProblemError> {
     let entry = section.required("kind", "give \"inline\", \"csv\", \"teacher\" or \"digits\"")?;
     let kind = entry.choice(&KINDS)?;
     let own = kind.keys();
@@ -59,18 +51,18 @@ pub(super) fn read(
     }
     let standardise = section.optional("standardise").map_or(Ok(false), |entry| entry.boolean())?;
     let data = match kind {
-        Kind::Inline => inline(section, check_label)?,
-        Kind::Csv => csv::read(section, directory, check_label)?,
-        Kind::Teacher => known_labels(&entry, drawn(section)?, check_label)?,
+        Kind::Inline => inline(section, labels)?,
+        Kind::Csv => csv::read(section, directory, labels)?,
+        Kind::Teacher => known_labels(&entry, drawn(section)?, labels)?,
         // All digits are standardised, whichever are taken then: the same as the built-in instance.
-        Kind::Digits => return known_labels(&entry, digits(section, standardise)?, check_label),
+        Kind::Digits => return known_labels(&entry, digits(section, standardise)?, labels),
     };
     Ok(if standardise { data.standardised() } else { data })
 }
 
 /// Labels that no one typed fit the objective or they do not, all of them.
-fn known_labels(entry: &Entry<'_>, data: Dataset, check_label: LabelCheck<'_>) -> Result<Dataset, ProblemError> {
-    let refused = data.labels().iter().find_map(|&label| check_label(label).err());
+fn known_labels(entry: &Entry<'_>, data: Dataset, labels: Labels) -> Result<Dataset, ProblemError> {
+    let refused = data.labels().iter().find_map(|&label| labels.check(label).err());
     refused.map_or(Ok(data), |why| Err(entry.fault(why, FIT_LABELS)))
 }
 
@@ -111,7 +103,7 @@ fn drawn(section: &Section<'_>) -> Result<Dataset, ProblemError> {
     Ok(teacher(n_examples, n_features, target, noise, &mut Seed::new(seed).generator("teacher")))
 }
 
-fn inline(section: &Section<'_>, check_label: LabelCheck<'_>) -> Result<Dataset, ProblemError> {
+fn inline(section: &Section<'_>, labels: Labels) -> Result<Dataset, ProblemError> {
     let shape = "give one array of features per example, as [[0.5, -1.0], [2.0, 0.25]]";
     let entry = section.required("inputs", shape)?;
     let rows = entry.items(shape)?;
@@ -126,10 +118,10 @@ fn inline(section: &Section<'_>, check_label: LabelCheck<'_>) -> Result<Dataset,
     if n_features == 0 {
         return Err(entry.fault("holds no numbers", shape));
     }
-    let labels = section.required("labels", "give one label per example, in the order of the inputs")?;
-    let values = labels.numbers(Some(examples.len()), "one label per example")?;
-    for (label, at) in values.iter().zip(labels.items("")?) {
-        check_label(*label).map_err(|why| at.fault(why, FIT_LABELS))?;
+    let entries = section.required("labels", "give one label per example, in the order of the inputs")?;
+    let values = entries.numbers(Some(examples.len()), "one label per example")?;
+    for (label, at) in values.iter().zip(entries.items("")?) {
+        labels.check(*label).map_err(|why| at.fault(why, FIT_LABELS))?;
     }
     let inputs = (0..n_features).flat_map(|j| examples.iter().map(move |example| example[j])).collect();
     Dataset::new(inputs, examples.len(), n_features, values)

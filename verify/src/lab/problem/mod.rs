@@ -27,12 +27,16 @@
 //! # Ok::<(), ratecheck_verify::lab::problem::ProblemError>(())
 //! ```
 
+mod activation;
 mod builtin;
 mod csv;
 mod data;
+mod described;
 mod document;
 mod error;
+mod labels;
 mod network;
+mod normalisation;
 mod parameters;
 mod verification;
 
@@ -47,12 +51,13 @@ use crate::claim::subject::Settings;
 
 pub use builtin::{Builtin, INSTANCES, builtin};
 pub(crate) use csv::line_at;
+pub use described::{Described, DescribedLayer};
 pub use error::{ProblemError, nearest};
-pub use network::Described;
+use labels::Labels;
 pub(crate) use verification::{MOST_RUNS, MOST_STEPS};
 
 pub(crate) use document::{Document, Entry, Section, text_of};
-pub(crate) use network::{NORMALISATION_KEYS, normalisation, normalisation_in_a_word};
+pub(crate) use normalisation::{NORMALISATION_KEYS, normalisation, normalisation_in_a_word};
 
 /// The sections of a problem file.
 pub(crate) const SECTIONS: [&str; 6] = ["network", "data", "minibatches", "parameters", "domain", "verify"];
@@ -103,18 +108,15 @@ impl Problem {
 
     /// The problem whose sections are those of `root`; the files it names are looked for in `directory`.
     pub(crate) fn in_section(root: &Section<'_>, directory: &Path, name: String) -> Result<Self, ProblemError> {
-        let architecture_of = root.section("network", &network::KEYS)?;
-        let architecture_of =
-            architecture_of.ok_or_else(|| root.missing("network", "describe the network in [network]"))?;
-        let architecture = network::read(&architecture_of)?;
+        let network_of = root.section("network", &network::KEYS)?;
+        let network_of = network_of.ok_or_else(|| root.missing("network", "describe the network in [network]"))?;
+        let written = network::read(&network_of)?;
         let data_of = root.section("data", &data::KEYS)?;
         let data_of = data_of.ok_or_else(|| root.missing("data", "say in [data] what the network is evaluated on"))?;
-        let outputs = architecture.widths[architecture.widths.len() - 1];
-        let check_label = |label: f64| architecture.objective.check_label(outputs, label);
-        let dataset = data::read(&data_of, directory, &check_label)?;
+        let (objective, outputs) = written.objective();
+        let dataset = data::read(&data_of, directory, Labels { objective, outputs })?;
         let z = data::minibatches(root.section("minibatches", &data::BATCH_KEYS)?, dataset.n_examples())?;
-        let network =
-            Network::new(architecture, dataset, z).map_err(|error| network::locate(&architecture_of, &error))?;
+        let network = written.on(&network_of, dataset, z)?;
         let parameters_of = root.section("parameters", &parameters::KEYS)?;
         let theta = parameters_of.map(|section| parameters::read(&section, &network)).transpose()?;
         let radius = match root.section("domain", &DOMAIN_KEYS)? {

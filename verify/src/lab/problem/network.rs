@@ -1,64 +1,119 @@
-//! `[network]`: the architecture.
+//! `[network]`: widths with one normalisation and one activation, or layer by layer.
 
-use ratecheck::network::{Activation, Architecture, Lp, NetworkError, NetworkPart, Normalisation, Objective};
+use ratecheck::data::Dataset;
+use ratecheck::loss::Minibatches;
+use ratecheck::network::{
+    Activation, Architecture, Convolution, Image, LayerKind, LayerSpec, Layered, Network, NetworkError, NetworkPart,
+    Normalisation, Objective,
+};
 
-use serde::Serialize;
-
-use super::document::{Entry, Section};
+use super::activation::activation;
+use super::document::Section;
 use super::error::ProblemError;
+use super::normalisation::normalisation;
 
-pub(super) const KEYS: [&str; 8] =
-    ["widths", "normalisation", "epsilon", "groups", "activation", "slope", "objective", "weight-decay"];
-
-/// More parameters than this are a typing error, or need another tool.
-const MOST_PARAMETERS: usize = 10_000_000;
-
-/// A normalisation without its numbers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Smoothed,
-    Batch,
-    Constant,
-    Lp(Lp),
-    Layer,
-    Group,
-    Weight,
-    None,
-}
-
-const NORMALISATIONS: [(&str, Kind); 10] = [
-    ("smoothed-batch-norm", Kind::Smoothed),
-    ("batch-norm", Kind::Batch),
-    ("constant-epsilon-batch-norm", Kind::Constant),
-    ("l1-batch-norm", Kind::Lp(Lp::One)),
-    ("l4-batch-norm", Kind::Lp(Lp::Four)),
-    ("linf-batch-norm", Kind::Lp(Lp::Infinity)),
-    ("layer-norm", Kind::Layer),
-    ("group-norm", Kind::Group),
-    ("weight-norm", Kind::Weight),
-    ("none", Kind::None),
+pub(super) const KEYS: [&str; 10] = [
+    "widths",
+    "normalisation",
+    "epsilon",
+    "groups",
+    "activation",
+    "slope",
+    "objective",
+    "weight-decay",
+    "layers",
+    "image",
 ];
 
-const OBJECTIVES: [(&str, Objective); 3] =
+/// The keys of one of the layers.
+const LAYER_KEYS: [&str; 11] = [
+    "kind",
+    "units",
+    "filters",
+    "pooled",
+    "bias",
+    "normalisation",
+    "epsilon",
+    "groups",
+    "affine",
+    "activation",
+    "slope",
+];
+
+/// More parameters than this are a typing error, or need another tool.
+pub(super) const MOST_PARAMETERS: usize = 10_000_000;
+
+pub(super) const OBJECTIVES: [(&str, Objective); 3] =
     [("logistic", Objective::Logistic), ("cross-entropy", Objective::CrossEntropy), ("squared", Objective::Squared)];
 
 const OUTPUTS: &str = "the last width is the number of outputs: change one or the other";
+const LAST_UNITS: &str = "the units of the last layer are the outputs: change one or the other";
+const ACTIVATION: &str =
+    "give the activation between layers: tanh, sigmoid, softplus, relu, leaky-relu, gelu, gelu-tanh or silu";
+
+/// What the section says, before the data are known.
+pub(super) enum Written {
+    /// Widths, and what all layers have in common.
+    Alike(Architecture),
+    /// `layers`.
+    Layers(Layered),
+}
 
 /// Reads the section.
-pub(super) fn read(section: &Section<'_>) -> Result<Architecture, ProblemError> {
-    let widths = widths(section)?;
+pub(super) fn read(section: &Section<'_>) -> Result<Written, ProblemError> {
+    let listed = section.optional("layers").is_some();
+    let layers = if listed { layers(section)? } else { Vec::new() };
+    let widths = if listed { Vec::new() } else { widths(section)? };
     let entry = section.required("objective", "give \"logistic\", \"cross-entropy\" or \"squared\"")?;
     let objective = entry.choice(&OBJECTIVES)?;
     // Before the labels are looked at, which would be refused for the same reason less clearly.
-    objective.check_outputs(widths[widths.len() - 1]).map_err(|why| entry.fault(why, OUTPUTS))?;
+    let (outputs, remedy) = match layers.last() {
+        Some(last) => (units(last), LAST_UNITS),
+        None => (widths[widths.len() - 1], OUTPUTS),
+    };
+    objective.check_outputs(outputs).map_err(|why| entry.fault(why, remedy))?;
     let weight_decay = section.optional("weight-decay").map_or(Ok(0.0), |entry| entry.at_least_zero())?;
-    Ok(Architecture {
+    if listed {
+        return Ok(Written::Layers(Layered { image: image(section)?, layers, objective, weight_decay }));
+    }
+    section.refuse("image", "only filters, which are listed under layers, read images")?;
+    Ok(Written::Alike(Architecture {
         normalisation: normalisation(section, "normalisation")?,
-        activation: activation(section, widths.len() > 2)?,
+        activation: common_activation(section, widths.len() > 2)?,
         objective,
         weight_decay,
         widths,
-    })
+    }))
+}
+
+impl Written {
+    /// The objective, and how many outputs it has.
+    pub(super) fn objective(&self) -> (Objective, usize) {
+        match self {
+            Self::Alike(architecture) => (architecture.objective, architecture.widths[architecture.n_layers()]),
+            Self::Layers(layered) => (layered.objective, layered.layers.last().map_or(0, units)),
+        }
+    }
+
+    /// The network on its data.
+    pub(super) fn on(self, section: &Section<'_>, data: Dataset, z: Minibatches) -> Result<Network, ProblemError> {
+        match self {
+            Self::Alike(architecture) => Network::new(architecture, data, z).map_err(|error| locate(section, &error)),
+            Self::Layers(layered) => {
+                check_size(section, &layered, data.n_features())?;
+                Network::layered(layered, data, z).map_err(|error| locate_in_layers(section, &error))
+            }
+        }
+    }
+}
+
+/// The activation of all layers but the last; a network of a single layer has none, and need not name one.
+fn common_activation(section: &Section<'_>, hidden: bool) -> Result<Activation, ProblemError> {
+    match activation(section, hidden.then_some(ACTIVATION))? {
+        Some(activation) => Ok(activation),
+        None if hidden => Err(section.fault("activation", "leaves nothing between the layers", ACTIVATION)),
+        None => Ok(Activation::Tanh),
+    }
 }
 
 fn widths(section: &Section<'_>) -> Result<Vec<usize>, ProblemError> {
@@ -77,177 +132,143 @@ fn widths(section: &Section<'_>) -> Result<Vec<usize>, ProblemError> {
     Ok(widths)
 }
 
-/// The keys of a table that is nothing but a normalisation.
-pub(crate) const NORMALISATION_KEYS: [&str; 3] = ["kind", "epsilon", "groups"];
-
-/// The normalisation in a section, whose word stands under `key`.
-pub(crate) fn normalisation(section: &Section<'_>, key: &str) -> Result<Normalisation, ProblemError> {
-    let names: Vec<&str> = NORMALISATIONS.iter().map(|(name, _)| *name).collect();
-    let kind = section.required(key, &format!("give one of {}", names.join(", ")))?.choice(&NORMALISATIONS)?;
-    if kind != Kind::Group {
-        section.refuse("groups", "only group-norm has groups")?;
+/// `layers`, one after another.
+fn layers(section: &Section<'_>) -> Result<Vec<LayerSpec>, ProblemError> {
+    for key in ["widths", "normalisation", "epsilon", "groups", "activation", "slope"] {
+        section.refuse(key, "the layers say it, each for itself")?;
     }
-    let needed = || section.required("epsilon", "give the smoothing, a number > 0")?.positive();
-    let may_be_zero = || section.optional("epsilon").map_or(Ok(0.0), |entry| entry.at_least_zero());
-    let found = match kind {
-        Kind::Smoothed => return Ok(Normalisation::SmoothedBatchNorm { epsilon: needed()? }),
-        Kind::Constant => return Ok(Normalisation::ConstantEpsilonBatchNorm { epsilon: needed()? }),
-        Kind::Layer => return Ok(Normalisation::LayerNorm { epsilon: may_be_zero()? }),
-        Kind::Group => {
-            let groups =
-                section.required("groups", "give the number of groups, which divides every width but the first")?;
-            let groups = groups.count(1, MOST_PARAMETERS)?;
-            return Ok(Normalisation::GroupNorm { groups, epsilon: may_be_zero()? });
+    let shape = "write a table [[network.layers]] for every layer";
+    let entry = section.required("layers", shape)?;
+    let items = entry.items(shape)?;
+    if items.is_empty() {
+        return Err(entry.fault("has no layers", shape));
+    }
+    let last = items.len() - 1;
+    let read = |(l, item): (usize, &super::document::Entry<'_>)| layer(&item.table(&LAYER_KEYS)?, l == last);
+    items.iter().enumerate().map(read).collect()
+}
+
+fn layer(section: &Section<'_>, last: bool) -> Result<LayerSpec, ProblemError> {
+    let kind = section.required("kind", "give \"dense\" or \"filters\"")?;
+    let count = |key: &str| section.required(key, "give how many there are")?.count(1, MOST_PARAMETERS);
+    let flag = |key: &str, default: bool| section.optional(key).map_or(Ok(default), |entry| entry.boolean());
+    let kind = if kind.choice(&[("dense", false), ("filters", true)])? {
+        section.refuse("units", "a layer of filters has filters")?;
+        if last {
+            return Err(
+                kind.fault("the last layer is one of filters", "end with a dense layer, whose units are the outputs")
+            );
         }
-        Kind::Batch => Normalisation::BatchNorm,
-        Kind::Lp(p) => Normalisation::LpBatchNorm { p },
-        Kind::Weight => Normalisation::WeightNorm,
-        Kind::None => Normalisation::None,
+        LayerKind::Filters(Convolution { filters: count("filters")?, pooled: flag("pooled", false)? })
+    } else {
+        section.refuse("filters", "a dense layer has units")?;
+        section.refuse("pooled", "only filters are pooled")?;
+        LayerKind::Dense { units: count("units")? }
     };
-    section.refuse("epsilon", "this normalisation has none; smoothed-batch-norm is batch-norm with one")?;
-    Ok(found)
-}
-
-/// A normalisation that is nothing but a word.
-pub(crate) fn normalisation_in_a_word(entry: &Entry<'_>) -> Result<Normalisation, ProblemError> {
-    match entry.choice(&NORMALISATIONS)? {
-        Kind::Batch => Ok(Normalisation::BatchNorm),
-        Kind::Lp(p) => Ok(Normalisation::LpBatchNorm { p }),
-        Kind::Layer => Ok(Normalisation::LayerNorm { epsilon: 0.0 }),
-        Kind::Weight => Ok(Normalisation::WeightNorm),
-        Kind::None => Ok(Normalisation::None),
-        Kind::Smoothed | Kind::Constant => {
-            let remedy = format!("write {{ kind = \"{}\", epsilon = 0.1 }}", entry.text()?);
-            Err(entry.fault("needs epsilon", remedy))
-        }
-        Kind::Group => Err(entry.fault("needs groups", "write { kind = \"group-norm\", groups = 2 }")),
+    let normalisation = normalisation(section, "normalisation")?;
+    let plain = normalisation == Normalisation::None;
+    if plain {
+        section.refuse(
+            "affine",
+            "without normalisation there is no gamma; bias = true or false says whether there is a bias",
+        )?;
     }
-}
-
-/// An activation without its numbers.
-#[derive(Clone, Copy, PartialEq)]
-enum Shape {
-    Plain(Activation),
-    Leaky,
-}
-
-const ACTIVATIONS: [(&str, Shape); 5] = [
-    ("tanh", Shape::Plain(Activation::Tanh)),
-    ("sigmoid", Shape::Plain(Activation::Sigmoid)),
-    ("softplus", Shape::Plain(Activation::Softplus)),
-    ("relu", Shape::Plain(Activation::Relu)),
-    ("leaky-relu", Shape::Leaky),
-];
-
-/// The activation; a network of a single layer has none, and need not name one.
-fn activation(section: &Section<'_>, hidden: bool) -> Result<Activation, ProblemError> {
-    let kind = match section.optional("activation") {
-        Some(entry) => entry.choice(&ACTIVATIONS)?,
-        None if hidden => {
-            let remedy = "give the activation between layers: tanh, sigmoid, softplus, relu or leaky-relu";
-            return Err(section.missing("activation", remedy));
+    let activation = match section.optional("activation") {
+        Some(entry) if last && entry.text()? != "none" => {
+            return Err(
+                entry.fault("stands on the last layer, whose outputs the objective takes as they are", "remove it")
+            );
         }
-        None => Shape::Plain(Activation::Tanh),
+        _ => activation(section, (!last).then_some("give the activation of this layer, or \"none\""))?,
     };
-    match kind {
-        Shape::Leaky => {
-            let slope = section.required("slope", "give the slope for negative inputs, for example 0.01")?;
-            Ok(Activation::LeakyRelu { slope: slope.number()? })
-        }
-        Shape::Plain(activation) => {
-            section.refuse("slope", "only leaky-relu has a slope")?;
-            Ok(activation)
-        }
+    Ok(LayerSpec {
+        kind,
+        bias: flag("bias", plain)?,
+        normalisation,
+        affine: !plain && flag("affine", true)?,
+        activation,
+    })
+}
+
+fn image(section: &Section<'_>) -> Result<Option<Image>, ProblemError> {
+    let Some(entry) = section.optional("image") else { return Ok(None) };
+    let shape = "give [channels, height, width], for example [1, 8, 8]";
+    let numbers: Vec<usize> =
+        entry.items(shape)?.iter().map(|n| n.count(1, MOST_PARAMETERS)).collect::<Result<_, _>>()?;
+    let [channels, height, width] = numbers[..] else {
+        return Err(entry.fault(format!("has {} numbers", numbers.len()), shape));
+    };
+    Ok(Some(Image { channels, height, width }))
+}
+
+fn units(layer: &LayerSpec) -> usize {
+    match layer.kind {
+        LayerKind::Dense { units } | LayerKind::Filters(Convolution { filters: units, .. }) => units,
     }
+}
+
+/// Before anything of that size is made.
+fn check_size(section: &Section<'_>, layered: &Layered, features: usize) -> Result<(), ProblemError> {
+    let (mut parameters, mut inputs) = (0_u128, features as u128);
+    let mut positions = layered.image.map_or(1, |image| image.height as u128 * image.width as u128);
+    let mut channels = layered.image.map_or(1, |image| image.channels as u128);
+    for layer in &layered.layers {
+        let (units, taps) = (units(layer) as u128, 9);
+        let row = match layer.kind {
+            LayerKind::Filters(filters) => {
+                let row = taps * channels;
+                positions /= if filters.pooled { 4 } else { 1 };
+                (channels, inputs) = (units, units * positions.max(1));
+                row
+            }
+            LayerKind::Dense { .. } => std::mem::replace(&mut inputs, units),
+        };
+        parameters += units * (row + 3);
+    }
+    if parameters <= MOST_PARAMETERS as u128 {
+        return Ok(());
+    }
+    let remedy = format!("at most {MOST_PARAMETERS} are supported");
+    Err(section.fault("layers", format!("make {parameters} parameters"), remedy))
 }
 
 /// Where in the section something stands that the engine refused.
-pub(super) fn locate(section: &Section<'_>, error: &NetworkError) -> ProblemError {
+fn locate(section: &Section<'_>, error: &NetworkError) -> ProblemError {
     let (key, remedy) = match error.part() {
         NetworkPart::Widths => ("widths", "the first width is the number of features of the data"),
         NetworkPart::Normalisation if section.optional("groups").is_some() => {
-            ("groups", "choose a number that divides every width but the first, with epsilon > 0 for groups of one")
+            ("groups", "choose a number that divides every width but the first; groups of one unit need an epsilon")
         }
-        NetworkPart::Normalisation => ("normalisation", "change the normalisation or its epsilon"),
+        NetworkPart::Normalisation => ("normalisation", "change the normalisation, its epsilon or the widths"),
         NetworkPart::Objective => ("objective", OUTPUTS),
         NetworkPart::WeightDecay => ("weight-decay", "give a number >= 0"),
-        NetworkPart::Convolutions => ("widths", "let the first width be the number of numbers in an image"),
+        NetworkPart::Convolutions | NetworkPart::Bias => ("layers", "describe the layers one by one"),
         NetworkPart::Minibatches => ("widths", "let the minibatches fit the data"),
     };
     section.fault(key, error.to_string(), remedy)
 }
 
-/// An architecture in the words of a problem file, for reports.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Described {
-    /// Inputs, hidden units, outputs.
-    pub widths: Vec<usize>,
-    /// As in the file.
-    pub normalisation: &'static str,
-    /// Of the normalisations that have one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub epsilon: Option<f64>,
-    /// Of group normalisation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub groups: Option<usize>,
-    /// As in the file; nothing without hidden layers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub activation: Option<&'static str>,
-    /// Of the leaky ReLU.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slope: Option<f64>,
-    /// As in the file.
-    pub objective: &'static str,
-    /// lambda.
-    pub weight_decay: f64,
-}
-
-impl Described {
-    /// The normalisation with its numbers, as `smoothed-batch-norm(epsilon=0.1)`.
-    pub fn normalisation_in_words(&self) -> String {
-        let groups = self.groups.map(|groups| format!("groups={groups}"));
-        let epsilon = self.epsilon.map(|epsilon| format!("epsilon={epsilon}"));
-        let numbers: Vec<String> = groups.into_iter().chain(epsilon).collect();
-        if numbers.is_empty() {
-            self.normalisation.to_owned()
-        } else {
-            format!("{}({})", self.normalisation, numbers.join(" "))
+/// The same for `layers`.
+fn locate_in_layers(section: &Section<'_>, error: &NetworkError) -> ProblemError {
+    let (key, remedy) = match error.part() {
+        NetworkPart::Normalisation => ("normalisation", "change the normalisation, its groups or the units"),
+        NetworkPart::Bias => ("bias", "remove it"),
+        NetworkPart::Convolutions if error.layer().is_some() => {
+            ("kind", "put filters first, say in network.image what they read, and pool even heights and widths alone")
         }
-    }
-}
-
-impl From<&Architecture> for Described {
-    fn from(architecture: &Architecture) -> Self {
-        let (kind, epsilon, groups) = match architecture.normalisation {
-            Normalisation::SmoothedBatchNorm { epsilon } => (Kind::Smoothed, Some(epsilon), None),
-            Normalisation::BatchNorm => (Kind::Batch, None, None),
-            Normalisation::ConstantEpsilonBatchNorm { epsilon } => (Kind::Constant, Some(epsilon), None),
-            Normalisation::LpBatchNorm { p } => (Kind::Lp(p), None, None),
-            Normalisation::LayerNorm { epsilon } => (Kind::Layer, Some(epsilon), None),
-            Normalisation::GroupNorm { groups, epsilon } => (Kind::Group, Some(epsilon), Some(groups)),
-            Normalisation::WeightNorm => (Kind::Weight, None, None),
-            Normalisation::None => (Kind::None, None, None),
-        };
-        let (shape, slope) = match architecture.activation {
-            Activation::LeakyRelu { slope } => (Shape::Leaky, Some(slope)),
-            plain => (Shape::Plain(plain), None),
-        };
-        let hidden = architecture.n_layers() > 1;
-        Self {
-            widths: architecture.widths.clone(),
-            normalisation: name_of(&NORMALISATIONS, &kind),
-            epsilon,
-            groups,
-            activation: hidden.then(|| name_of(&ACTIVATIONS, &shape)),
-            slope: slope.filter(|_| hidden),
-            objective: name_of(&OBJECTIVES, &architecture.objective),
-            weight_decay: architecture.weight_decay,
+        NetworkPart::Convolutions => {
+            let remedy = "let channels times height times width be the number of features, and filters read the image";
+            return section.fault("image", error.to_string(), remedy);
         }
-    }
-}
-
-/// The word for a value.
-fn name_of<T: PartialEq>(options: &[(&'static str, T)], value: &T) -> &'static str {
-    options.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
+        NetworkPart::Objective => return section.fault("objective", error.to_string(), LAST_UNITS),
+        NetworkPart::WeightDecay => return section.fault("weight-decay", error.to_string(), "give a number >= 0"),
+        NetworkPart::Widths | NetworkPart::Minibatches => {
+            return section.fault("layers", error.to_string(), "let the layers and minibatches fit the data");
+        }
+    };
+    let layer = || section.optional("layers")?.items("").ok()?.get(error.layer()?)?.table(&LAYER_KEYS).ok();
+    layer().map_or_else(
+        || section.fault("layers", error.to_string(), remedy),
+        |layer| layer.fault(key, error.to_string(), remedy),
+    )
 }

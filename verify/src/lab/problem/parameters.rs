@@ -1,53 +1,27 @@
 //! `[parameters]`: the point at which the network is looked at.
 
-use std::ops::Range;
-
 use ratecheck::loss::Setting;
-use ratecheck::network::Network;
+use ratecheck::network::{LayerPlaces, Network};
 use ratecheck::random::Seed;
 
+use super::described::bias_and_beta;
 use super::document::{Entry, Section};
 use super::error::ProblemError;
 
-pub(super) const KEYS: [&str; 7] = ["weights", "gammas", "betas", "initialiser", "seed", "gamma", "beta"];
+pub(super) const KEYS: [&str; 9] =
+    ["weights", "gammas", "betas", "initialiser", "seed", "gamma", "beta", "biases", "bias"];
 
 /// Which of a layer's vectors.
 #[derive(Clone, Copy)]
 enum Vector {
     Gamma,
     Beta,
-}
-
-/// Where the parameters of a layer lie in the flat vector: W_1 row-major, ..., W_L, then gamma_1, beta_1, ..., gamma_L, beta_L.
-struct Layer {
-    inputs: usize,
-    units: usize,
-    weights: Range<usize>,
-    gamma: Range<usize>,
-    beta: Range<usize>,
-}
-
-fn layers(widths: &[usize]) -> Vec<Layer> {
-    let (mut w, mut g) = (0, widths.windows(2).map(|pair| pair[0] * pair[1]).sum::<usize>());
-    let layer = |pair: &[usize]| {
-        let (inputs, units) = (pair[0], pair[1]);
-        let layer = Layer {
-            inputs,
-            units,
-            weights: w..w + inputs * units,
-            gamma: g..g + units,
-            beta: g + units..g + 2 * units,
-        };
-        w += inputs * units;
-        g += 2 * units;
-        layer
-    };
-    widths.windows(2).map(layer).collect()
+    Bias,
 }
 
 /// Reads the section into the flat vector theta, the numbers as they are.
 pub(super) fn read(section: &Section<'_>, network: &Network) -> Result<Vec<f64>, ProblemError> {
-    let layers = layers(&network.architecture().widths);
+    let layers = network.places();
     let mut theta = vec![0.0; network.parameters().len()];
     match (section.optional("weights"), section.optional("initialiser")) {
         (Some(_), Some(initialiser)) => {
@@ -68,12 +42,13 @@ pub(super) fn read(section: &Section<'_>, network: &Network) -> Result<Vec<f64>,
     }
     read_vectors(section, "gammas", "gamma", 1.0, Vector::Gamma, &layers, &mut theta)?;
     read_vectors(section, "betas", "beta", 0.0, Vector::Beta, &layers, &mut theta)?;
+    read_vectors(section, "biases", "bias", 0.0, Vector::Bias, &layers, &mut theta)?;
     directions(section, network, &theta)?;
     Ok(theta)
 }
 
 /// An array with one entry per layer.
-fn per_layer<'a>(entry: &Entry<'a>, layers: &[Layer], what: &str) -> Result<Vec<Entry<'a>>, ProblemError> {
+fn per_layer<'a>(entry: &Entry<'a>, layers: &[LayerPlaces], what: &str) -> Result<Vec<Entry<'a>>, ProblemError> {
     let remedy = format!("give {} {what}, one per layer", layers.len());
     let items = entry.items(&remedy)?;
     if items.len() != layers.len() {
@@ -82,7 +57,7 @@ fn per_layer<'a>(entry: &Entry<'a>, layers: &[Layer], what: &str) -> Result<Vec<
     Ok(items)
 }
 
-fn read_weights(entry: &Entry<'_>, layers: &[Layer], theta: &mut [f64]) -> Result<(), ProblemError> {
+fn read_weights(entry: &Entry<'_>, layers: &[LayerPlaces], theta: &mut [f64]) -> Result<(), ProblemError> {
     for ((l, matrix), layer) in per_layer(entry, layers, "matrices")?.iter().enumerate().zip(layers) {
         let (units, inputs) = (layer.units, layer.inputs);
         let shape = format!("W{} is {units} x {inputs}: {units} rows (units) of {inputs} numbers (inputs)", l + 1);
@@ -105,22 +80,31 @@ fn read_vectors(
     one: &str,
     default: f64,
     which: Vector,
-    layers: &[Layer],
+    layers: &[LayerPlaces],
     theta: &mut [f64],
 ) -> Result<(), ProblemError> {
-    let place = |layer: &Layer| match which {
+    let place = |layer: &LayerPlaces| match which {
         Vector::Gamma => layer.gamma.clone(),
-        Vector::Beta => layer.beta.clone(),
+        Vector::Beta => bias_and_beta(layer).1,
+        Vector::Bias => bias_and_beta(layer).0,
     };
+    if layers.iter().all(|layer| place(layer).is_none()) {
+        let why = format!("no layer has a {one}");
+        return section.refuse(many, &why).and_then(|()| section.refuse(one, &why));
+    }
     let Some(entry) = section.optional(many) else {
         let value = section.optional(one).map_or(Ok(default), |entry| entry.number())?;
-        layers.iter().for_each(|layer| theta[place(layer)].fill(value));
+        layers.iter().filter_map(place).for_each(|range| theta[range].fill(value));
         return Ok(());
     };
     section.refuse(one, &format!("{many} are given"))?;
     for ((l, vector), layer) in per_layer(&entry, layers, "arrays")?.iter().enumerate().zip(layers) {
-        let what = format!("{one} of layer {}, one number per unit", l + 1);
-        theta[place(layer)].copy_from_slice(&vector.numbers(Some(layer.units), &what)?);
+        let what = match place(layer) {
+            Some(_) => format!("{one} of layer {}, one number per unit", l + 1),
+            None => format!("layer {} has no {one}", l + 1),
+        };
+        let range = place(layer).unwrap_or(0..0);
+        theta[range.clone()].copy_from_slice(&vector.numbers(Some(range.len()), &what)?);
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(crate) const MOST_RUNS: usize = 100_000;
 impl Problem {
     /// A network in a line.
     pub(crate) fn in_words(&self, network: &Network) -> String {
-        let described = Described::from(network.architecture());
+        let described = Described::from(network);
         let widths: Vec<String> = described.widths.iter().map(usize::to_string).collect();
         let activation = described.activation.map_or_else(String::new, |name| format!(", {name}"));
         format!("{}, {}{activation}, {}", widths.join("-"), described.normalisation_in_words(), described.objective)
@@ -63,7 +63,7 @@ impl Problem {
     /// SHA-256 of all that determines what is measured at theta, the flags apart.
     pub(crate) fn fingerprint(&self, theta: &[f64]) -> String {
         let z = self.loss.minibatches();
-        let described = self.network.as_ref().map(|network| format!("{:?}", network.architecture()));
+        let described = self.network.as_ref().map(|network| format!("{:?}", network.layers()));
         let mut bytes = format!("{}{described:?}{z:?}{:?}{:?}", self.name, self.radius, self.settings).into_bytes();
         let data =
             self.network.iter().flat_map(|network| network.data().inputs().iter().chain(network.data().labels()));

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ratecheck::loss::{Drawing, Loss, Setting};
-use ratecheck::network::{Architecture, Network, NetworkError, Normalisation};
+use ratecheck::loss::{Drawing, Loss};
+use ratecheck::network::{Network, NetworkError, Normalisation};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::{Seed, normals};
 use serde::Serialize;
@@ -76,7 +76,7 @@ impl Instance {
         let (closed_form, network, data, normalisation) = match &problem.network {
             None => (Some(problem.name.clone()), None, None, "closed-form".to_owned()),
             Some(network) => {
-                let described = Described::from(network.architecture());
+                let described = Described::from(&**network);
                 let data = digest(network.data().inputs().iter().chain(network.data().labels()).copied());
                 let normalisation = described.normalisation_in_words();
                 (None, Some(described), Some(data), normalisation)
@@ -140,9 +140,7 @@ impl Instance {
     /// The same network under another normalisation; `None` for a closed form.
     pub(super) fn normalised(&self, normalisation: Normalisation) -> Option<Result<Self, NetworkError>> {
         let network = self.network()?;
-        let architecture = Architecture { normalisation, ..network.architecture().clone() };
-        let made = Network::new(architecture, network.data().clone(), network.minibatches().clone());
-        Some(made.map(|network| {
+        Some(network.with_normalisation(normalisation).map(|network| {
             let network = Arc::new(network);
             let problem = Problem { loss: network.clone(), network: Some(network), ..self.problem.clone() };
             Self::new(&self.name, problem, self.start)

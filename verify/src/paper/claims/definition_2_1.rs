@@ -1,7 +1,7 @@
 //! Definition 2.1: F(c w, .) = F(w, .) for every c > 0, on every block that a normalisation makes scale invariant.
 
 use ratecheck::loss::{Minibatches, Over};
-use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
+use ratecheck::network::{Activation, Architecture, Epsilon, Network, Normalisation, Objective};
 use ratecheck::scalar::Scalar;
 
 use crate::claim::evidence::{
@@ -190,7 +190,8 @@ fn norm_not_squared(context: &Context) -> Result<Check, Unevaluated> {
 }
 
 fn row(context: &Context) -> Result<Check, Unevaluated> {
-    let subject = small("LayerNorm", Normalisation::LayerNorm { epsilon: 0.1 }, Activation::Tanh, context);
+    let subject =
+        small("LayerNorm", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) }, Activation::Tanh, context);
     let mut check = Check::new();
     compare(&mut check, &subject, 0..5, &[2.0]);
     Ok(check)

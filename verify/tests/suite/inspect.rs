@@ -1,5 +1,4 @@
 //! `ratecheck inspect` as a black box: against 60-digit reference values, on every example file, and on every instance.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -59,7 +58,7 @@ fn as_problem(case: &Value) -> String {
 #[test]
 fn the_reference_values() {
     let directory = tempfile::tempdir().unwrap();
-    let text = include_str!("../../tests/reference/networks.json");
+    let text = include_str!("../../../tests/reference/networks.json");
     let reference: Value = serde_json::from_str(text).unwrap();
     let cases = reference["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 2);

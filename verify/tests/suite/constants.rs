@@ -1,5 +1,4 @@
 //! `ratecheck constants` as a black box, and what its numbers promise.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -5,7 +5,7 @@ use ratecheck_verify::lab::problem::Problem;
 use super::{SOUND, parse};
 
 /// The sound file on a table; `table` is written beside it.
-fn on_table(table: &str, section: &str) -> Result<Problem, String> {
+pub(crate) fn on_table(table: &str, section: &str) -> Result<Problem, String> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("tables")).unwrap();
     std::fs::write(directory.path().join("tables/points.csv"), table).unwrap();

@@ -1,5 +1,4 @@
 //! `ratecheck sweep` and `ratecheck merge` as black boxes: nothing is lost, nothing is run twice, and the bits are always the same.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 mod broken;
 mod killing;

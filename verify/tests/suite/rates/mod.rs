@@ -1,5 +1,4 @@
 //! `ratecheck fit` and `ratecheck compare` as black boxes: every exit code, what is written, and what is said.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 mod compare;
 mod fit;
