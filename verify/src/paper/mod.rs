@@ -9,6 +9,7 @@ pub mod errata;
 mod gradient_descent;
 pub mod manifest;
 mod paths;
+mod sgd;
 mod slack;
 mod stochastic;
 mod visits;

@@ -1,5 +1,7 @@
 //! All paths that finitely many minibatches make: expectations as exact sums.
 
+pub(crate) mod expectations;
+
 use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
 use ratecheck::loss::Loss;
 use ratecheck::random::Seed;

@@ -14,6 +14,8 @@
 //!
 //! So LA = Gamma_2 Gamma_1 sqrt(tr S + eps)/eps in layer 1, over all minibatches, and Gamma_2 sqrt(4 + eps)/sqrt(eps) in layer 2.
 
+pub(crate) mod on_subject;
+
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Loss, Minibatches, Workspace, closed::ProblemJ};
@@ -39,7 +41,13 @@ pub(crate) struct Case<'a> {
     pub(crate) rule: StepRule,
     pub(crate) eta_w: f64,
     pub(crate) alpha: f64,
+    /// The constant rate of g, before its schedule (t+1)^(-1/2).
+    pub(crate) eta_g: f64,
     pub(crate) steps: u64,
+    /// What LA is, in a few letters.
+    pub(crate) bound: &'static str,
+    /// Comparisons beyond this step are not replayed.
+    pub(crate) replays: u64,
 }
 
 /// A step t of a run, from theta_t to theta_{t+1}. Slices have an entry per block.
@@ -71,6 +79,21 @@ impl Case<'_> {
         Ok(Schedule::new(self.eta_w, self.alpha)?)
     }
 
+    /// eta_{w,t} and eta_{g,t}.
+    fn rates(&self) -> Result<(Schedule, Schedule), Unevaluated> {
+        Ok((self.schedule()?, Schedule::new(self.eta_g, 0.5)?))
+    }
+
+    /// Draws z. The same for every reading of one run.
+    pub(crate) fn generator(&self, context: &Context) -> Generator {
+        context.generator(&format!("{}/{}/{}", self.name, self.eta_w, self.alpha))
+    }
+
+    /// Whether L and its gradient are known exactly.
+    pub(crate) fn mean_is_known(&self) -> bool {
+        self.loss.minibatches().finite().is_some()
+    }
+
     /// n_0 of every block.
     pub(crate) fn n_start(&self) -> Vec<f64> {
         let layout = self.loss.parameters();
@@ -84,7 +107,7 @@ impl Case<'_> {
         generator: Generator,
         mut visit: impl FnMut(&Moment<'_>),
     ) -> Result<f64, Unevaluated> {
-        let (rate_w, rate_g) = (self.schedule()?, Schedule::new(ETA_G, 0.5)?);
+        let (rate_w, rate_g) = self.rates()?;
         let mut stepper = Stepper::new(self.loss, self.theta_0, self.rule, rate_w, rate_g, generator);
         let layout = self.loss.parameters();
         let (len, m) = (layout.len(), layout.n_blocks());
@@ -141,10 +164,10 @@ impl Replayed {
 impl Case<'_> {
     /// The run of [`Case::follow`] in double-double up to T = `end`, by the recursion (4) and the same minibatches; only for that rule.
     pub(crate) fn replay(&self, mut generator: Generator, end: u64) -> Option<Replayed> {
-        if self.rule != StepRule::Gradient {
+        if self.rule != StepRule::Gradient || end > self.replays {
             return None;
         }
-        let (rate_w, rate_g) = (self.schedule().ok()?, Schedule::new(ETA_G, 0.5).ok()?);
+        let (rate_w, rate_g) = self.rates().ok()?;
         let mut run = Recursion::new(self.loss, self.theta_0)?;
         let m = self.loss.parameters().n_blocks();
         let zero = || vec![DoubleDouble::ZERO; m];
@@ -196,15 +219,25 @@ impl Losses {
 
     /// A run on problem J with eta_{w,t} = eta_w (t+1)^(-alpha).
     pub(crate) fn problem_j(&self, eta_w: f64, alpha: f64, steps: u64) -> Case<'_> {
-        let (name, rule) = ("problem J", StepRule::Gradient);
-        Case { name, loss: &self.problem_j, theta_0: &self.start_j, l_a: &self.l_j, rule, eta_w, alpha, steps }
+        case("problem J", &self.problem_j, [&self.start_j, &self.l_j], [eta_w, alpha], steps)
     }
 
     /// A run on the network. A step of it costs as much as some 50 of problem J.
     pub(crate) fn network(&self, eta_w: f64, alpha: f64, steps: u64) -> Case<'_> {
-        let (name, rule) = ("network 3-4-1", StepRule::Gradient);
-        Case { name, loss: &self.network, theta_0: &self.start, l_a: &self.l, rule, eta_w, alpha, steps }
+        case("network 3-4-1", &self.network, [&self.start, &self.l], [eta_w, alpha], steps)
     }
+}
+
+/// A run of plain steps with the rate [`ETA_G`] of g, where LA = L is proved.
+pub(crate) fn case<'a>(
+    name: &'a str,
+    loss: &'a dyn Loss,
+    [theta_0, l_a]: [&'a [f64]; 2],
+    [eta_w, alpha]: [f64; 2],
+    steps: u64,
+) -> Case<'a> {
+    let rule = StepRule::Gradient;
+    Case { name, loss, theta_0, l_a, rule, eta_w, alpha, eta_g: ETA_G, steps, bound: "L", replays: u64::MAX }
 }
 
 /// The network of the module's doc comment with its start and its LA per block.

@@ -5,6 +5,8 @@
 //! and its gradient are exact means. The slope of ||grad L|| in the last decade tells a decay at the theorem's rate from the
 //! plateau that a constant effective rate ends in; the effective rates for learning rates decades apart are compared.
 
+mod on_subject;
+
 use ratecheck::descent::{Plan, Record, Schedule, Trace, run_many};
 use ratecheck::loss::Minibatches;
 use ratecheck::network::{Activation, Network};
@@ -14,7 +16,9 @@ use ratecheck::rates::{
 };
 
 use crate::claim::decide::below;
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Profile, Statement, Unevaluated,
+};
 use crate::claim::instances::{U, digits_network};
 use crate::claim::plot::{Reference, Series, Style};
 use crate::claim::sampled_test::{Design, Quantity, SampledTest, Side};
@@ -111,6 +115,10 @@ impl Claim for AutoTuningSgd {
         };
         let times = schedules(context).into_iter().filter(|&(eta_w, _)| is_judged(eta_w)).count();
         Ok(vec![SampledTest::of_rate("‖∇L‖, mean slope of the runs", times, INTERVAL, design)])
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {

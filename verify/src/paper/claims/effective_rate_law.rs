@@ -20,18 +20,23 @@
 //!
 //! [`ProblemJ::noise_v`]: ratecheck::loss::closed::ProblemJ::noise_v
 
+mod on_subject;
+
 use ratecheck::descent::{Plan, Schedule, StepRule};
 use ratecheck::loss::closed::ProblemJ;
 use ratecheck::random::Seed;
 use ratecheck::rates::{Estimate, log_spaced, mean_over_runs};
 
-use super::theorem_4_2_rate::{LEVEL, Q, Table, curve, dashed, prediction, runs};
 use crate::claim::closed_forms::ETA_W;
 use crate::claim::decide::near;
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Profile, Statement, Unevaluated,
+};
 use crate::claim::plot::{Plot, Reference};
 use crate::claim::sampled_test::{Design, Quantity, SampledTest, Side};
 use crate::paper::auto_tuning::decades::{Decades, compared};
+use crate::paper::sgd::problem_j::{Q, prediction, runs};
+use crate::paper::sgd::{LEVEL, Table, curve, dashed};
 
 /// See the module's first line.
 pub(super) struct EffectiveRateLaw;
@@ -97,6 +102,10 @@ impl Claim for EffectiveRateLaw {
         let (quantity, side) = (Quantity::Number, Side::Equivalent);
         let design = Design { quantity, side, target: 1.0, margin: LAW, n_runs: RUNS, t };
         Ok(vec![SampledTest::of_rate("e_T·√(2qT)", cases(context).len(), LEVEL, design)])
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {

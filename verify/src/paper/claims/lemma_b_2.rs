@@ -8,6 +8,8 @@
 //! Besides the expectation, the pathwise inequality that its proof integrates is checked on every edge of the tree:
 //! L(theta_{t+1}) <= L_t + <grad L_t, Delta_t> + Q_t.
 
+mod on_subject;
+
 use ratecheck::bounds;
 use ratecheck::descent::{Divergence, Schedule};
 use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
@@ -16,7 +18,7 @@ use rayon::prelude::*;
 
 use crate::claim::closest::Closest;
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
 use crate::paper::paths::Tree;
@@ -111,6 +113,10 @@ impl Claim for LemmaB2 {
         }
         slack::lemma_b_2(&mut evidence, context)?;
         Ok(evidence)
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {

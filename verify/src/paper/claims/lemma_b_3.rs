@@ -12,10 +12,14 @@ use rayon::prelude::*;
 
 use crate::claim::closed_forms::on_circle;
 use crate::claim::closest::Closest;
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::U;
+use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
-use crate::paper::stochastic::{Case, Losses, Mean, bounded};
+use crate::paper::stochastic::on_subject::{Runs, natural_rate};
+use crate::paper::stochastic::{Case, Losses, Mean, bounded, case};
 
 /// See the module's first line.
 pub(super) struct LemmaB3;
@@ -56,9 +60,11 @@ struct Reading {
     /// LA over its proved value.
     l_a: f64,
     fourth_order: bool,
+    /// The share of D that is put in.
+    share: f64,
 }
 
-const SHARP: Reading = Reading { l_a: 1.0, fourth_order: true };
+const SHARP: Reading = Reading { l_a: 1.0, fourth_order: true, share: 1.0 };
 
 /// The shares of the bounds that a run used, at most.
 struct Found {
@@ -117,6 +123,10 @@ impl Claim for LemmaB3 {
         Ok(evidence)
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -151,6 +161,77 @@ impl Claim for LemmaB3 {
     }
 }
 
+impl Measure for LemmaB3 {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::ScaleInvariant]
+    }
+
+    /// The identity and both bounds at every T of a run for every alpha and eta_w of the settings, with the run's own LA.
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let settings = &subject.settings;
+        let runs = Runs::new(subject, SECONDS / (settings.alphas.len() * settings.eta_w.len()) as f64, context)?;
+        let (mut evidence, found) =
+            runs.each(&settings.alphas, context, |check, case| follow(check, case, SHARP, context))?;
+        for ([eta_w, alpha], found) in found {
+            let note = "(‖w_T‖⁴ - ‖w_0‖⁴)/(H_T D): the smallest multiple of D that passes, over every block and T";
+            evidence.observe(format!("α = {alpha}, η_w = {eta_w}: share of D"), found.growth, note);
+        }
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "D just too small",
+                breaks: "D is 99 % of the smallest multiple that passes on this very run",
+                run: |subject, context| Some(starved(subject, context)),
+            },
+            SubjectControl {
+                name: "projected SGD",
+                breaks: "every block is brought back to its norm: the identity for ‖w_T‖⁴ fails",
+                run: |subject, context| {
+                    Some(broken(subject, context, StepRule::Projected, natural_rate(subject, context)?))
+                },
+            },
+            SubjectControl {
+                name: "weight decay on w",
+                breaks: "w moves against ∇F + λw with η_wλ = 1/10: steps are not orthogonal to w",
+                run: |subject, context| {
+                    let eta_w = natural_rate(subject, context)?;
+                    Some(broken(subject, context, StepRule::Decay { lambda: 0.1 / eta_w }, eta_w))
+                },
+            },
+        ]
+    }
+}
+
+/// What both passes over all runs of a subject may take.
+const SECONDS: f64 = 0.25;
+/// Steps of a control.
+const BROKEN: u64 = 100;
+
+/// A run at the largest learning rate with too small a D.
+fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
+    let eta_w = subject.settings.eta_w.iter().fold(0.0_f64, |most, &eta_w| most.max(eta_w));
+    let (runs, mut check) = (Runs::new(subject, SECONDS / 9.0, context)?, Check::new());
+    let rates = [eta_w, 0.0];
+    let (l_a, steps) = runs.largest(&mut check, runs.case(rates, BROKEN.min(runs.steps), &[]), context)?;
+    let case = runs.case(rates, steps, &l_a);
+    let share = follow(&mut Check::new(), &case, SHARP, context)?.growth;
+    follow(&mut check, &case, Reading { share: 0.99 * share, ..SHARP }, context)?;
+    Ok(check)
+}
+
+/// A few steps by another rule.
+fn broken(subject: &Subject, context: &Context, rule: StepRule, eta_w: f64) -> Result<Check, Unevaluated> {
+    let (runs, mut check) = (Runs::new(subject, SECONDS / 9.0, context)?, Check::new());
+    let rates = [eta_w, 0.0];
+    let other = |steps, l_a| Case { rule, ..runs.case(rates, steps, l_a) };
+    let (l_a, steps) = runs.largest(&mut check, other(BROKEN, &[]), context)?;
+    follow(&mut check, &other(steps, &l_a), SHARP, context)?;
+    Ok(check)
+}
+
 /// The tanh circle from the point where its gradient is largest, for a few steps.
 fn steepest(
     check: &mut Check,
@@ -161,9 +242,7 @@ fn steepest(
     context: &Context,
 ) -> Result<Found, Unevaluated> {
     let (loss, theta_0) = (TanhCircle::new(1.0), on_circle(FRAC_PI_2));
-    let (name, rule) = ("tanh circle", StepRule::Gradient);
-    let case = Case { name, loss: &loss, theta_0: &theta_0, l_a: &[1.0], rule, eta_w, alpha, steps };
-    follow(check, &case, reading, context)
+    follow(check, &case("tanh circle", &loss, [&theta_0, &[1.0]], [eta_w, alpha], steps), reading, context)
 }
 
 /// Compares at every T of one run.
@@ -177,7 +256,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         .zip(&n_start)
         .map(|(l, &n)| {
             let l_a = reading.l_a * l;
-            if reading.fourth_order { d_w(eta_w, l_a, n) } else { 2.0 * (eta_w * l_a).powi(2) }
+            reading.share * if reading.fourth_order { d_w(eta_w, l_a, n) } else { 2.0 * (eta_w * l_a).powi(2) }
         })
         .collect();
     // (t+1)^(-2 alpha), whose sum is H_T(2 alpha).
@@ -186,8 +265,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
     let mut square: Vec<f64> = n_start.iter().map(|n| n * n).collect();
     let (mut norms, mut rates) = (vec![Closest::NONE; m], vec![Closest::NONE; m]);
     let (mut growth, mut norm) = (0.0_f64, 0.0_f64);
-    let generator = context.generator(&format!("{name}/{eta_w}/{alpha}"));
-    let gradient = case.follow(Mean::Unused, generator, |moment| {
+    let gradient = case.follow(Mean::Unused, case.generator(context), |moment| {
         h += weight.at(moment.t);
         let t = moment.t + 1;
         for i in 0..m {
@@ -211,7 +289,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
     for (i, block) in case.loss.parameters().blocks().iter().enumerate() {
         let run = format!("α = {alpha}, η_w = {eta_w}, {}", block.name);
         check.identity(format!("{name}, the identity · {run}"), identity[i], rounding);
-        let run = format!("{name} · {run}, L_A = {:.2} L", reading.l_a);
+        let run = format!("{name} · {run}, L_A = {:.2} {}", reading.l_a, case.bound);
         norms[i].record(check, &format!("{run}, ‖w_T‖²"), rounding);
         rates[i].record(check, &format!("{run}, effective rate"), rounding);
     }

@@ -11,8 +11,12 @@ use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
 use rayon::prelude::*;
 
 use crate::claim::closest::Closest;
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
+};
 use crate::claim::instances::U;
+use crate::claim::subject::{Premise, Subject};
+use crate::paper::stochastic::on_subject::{Runs, natural_rate};
 use crate::paper::stochastic::{Case, Losses, Mean, bounded};
 
 /// See the module's first line.
@@ -54,11 +58,13 @@ struct Reading {
     zeta: f64,
     /// D has its term of fourth order in eta_w.
     fourth_order: bool,
+    /// The share of D that is put in.
+    share: f64,
 }
 
 impl Reading {
     fn corrected(alpha: f64) -> Self {
-        Self { with_eta: true, zeta: zeta(2.0 * alpha), fourth_order: true }
+        Self { with_eta: true, zeta: zeta(2.0 * alpha), fourth_order: true, share: 1.0 }
     }
 }
 
@@ -105,6 +111,10 @@ impl Claim for Remark41 {
         Ok(evidence)
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -136,6 +146,77 @@ impl Claim for Remark41 {
     }
 }
 
+/// The exponents on a user's loss; those of its settings end at 1/2.
+const ALPHAS: [f64; 2] = [0.75, 1.0];
+
+impl Measure for Remark41 {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::ScaleInvariant]
+    }
+
+    /// Both bounds at every T of a run for alpha = 3/4 and 1 and every eta_w of the settings, with the run's own LA.
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let seconds = SECONDS / (ALPHAS.len() * subject.settings.eta_w.len()) as f64;
+        let runs = Runs::new(subject, seconds, context)?;
+        let judge = |check: &mut Check, case: &Case<'_>| follow(check, case, Reading::corrected(case.alpha), context);
+        let (mut evidence, found) = runs.each(&ALPHAS, context, judge)?;
+        for ([eta_w, alpha], found) in found {
+            let note = "(‖w_T‖⁴ - ‖w_0‖⁴)/(ζ(2α)D): the smallest multiple of D that passes, over every block and T";
+            evidence.observe(format!("α = {alpha}, η_w = {eta_w}: share of D"), found.growth, note);
+        }
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "1/G_t as printed",
+                breaks: "the effective rate is read as 1/‖w_T‖², without η_{w,T} < 1/100 (E21)",
+                run: |subject, context| {
+                    // So short a step that the norm has hardly grown.
+                    let eta_w = (0.01 * natural_rate(subject, context)?).min(0.01);
+                    Some(short(subject, eta_w, context, |_| {
+                        Ok(Reading { with_eta: false, ..Reading::corrected(SHORT) })
+                    }))
+                },
+            },
+            SubjectControl {
+                name: "D just too small",
+                breaks: "D is 99 % of the smallest multiple that passes on this very run",
+                run: |subject, context| {
+                    let eta_w = natural_rate(subject, context)?;
+                    Some(short(subject, eta_w, context, |case| {
+                        let growth = follow(&mut Check::new(), case, Reading::corrected(SHORT), context)?.growth;
+                        Ok(Reading { share: 0.99 * growth, ..Reading::corrected(SHORT) })
+                    }))
+                },
+            },
+        ]
+    }
+}
+
+/// What both passes over all runs of a subject may take.
+const SECONDS: f64 = 0.15;
+/// The exponent of the controls.
+const SHORT: f64 = 1.0;
+
+/// A few steps, read in a way that may look at the run first.
+fn short(
+    subject: &Subject,
+    eta_w: f64,
+    context: &Context,
+    reading: impl Fn(&Case<'_>) -> Result<Reading, Unevaluated>,
+) -> Result<Check, Unevaluated> {
+    const STEPS: u64 = 100;
+    let mut check = Check::new();
+    let runs = Runs::new(subject, SECONDS, context)?;
+    let rates = [eta_w, SHORT];
+    let (l_a, steps) = runs.largest(&mut check, runs.case(rates, STEPS, &[]), context)?;
+    let case = runs.case(rates, steps, &l_a);
+    follow(&mut check, &case, reading(&case)?, context)?;
+    Ok(check)
+}
+
 fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u64) -> Result<Check, Unevaluated> {
     let losses = Losses::new(context)?;
     let (mut check, case) = (Check::new(), losses.problem_j(eta_w, alpha, steps));
@@ -148,6 +229,8 @@ fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u6
 struct Found {
     rates: Vec<(f64, f64)>,
     nearest: [f64; 2],
+    /// (n_T^2 - n_0^2)/(zeta(2 alpha) D) of the first LA, at most, over every block: the smallest multiple of D that passes.
+    growth: f64,
     /// The largest ||grad_v F_z||/LA.
     gradient: f64,
 }
@@ -162,12 +245,13 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
     let mut lower = vec![[Closest::NONE; 2]; n_start.len()];
     let horizons = log_spaced(1, steps, 60);
     let mut rates = Vec::with_capacity(horizons.len());
-    let generator = context.generator(&format!("{name}/{eta_w}/{alpha}"));
+    let mut growth = 0.0_f64;
     // At T = 0 the upper bound is the rate itself.
-    let gradient = case.follow(Mean::Unused, generator, |moment| {
+    let gradient = case.follow(Mean::Unused, case.generator(context), |moment| {
         let (t, eta) = (moment.t + 1, moment.eta_w[1]);
         for (i, &n) in moment.n[1].iter().enumerate() {
             let effective = if reading.with_eta { eta } else { 1.0 } / n;
+            growth = growth.max((n * n - n_start[i] * n_start[i]) / (reading.zeta * d[i][0]));
             for k in 0..2 {
                 let (low, high) = remark_4_1(eta, n_start[i], d[i][k], reading.zeta);
                 lower[i][k].keep(t, low, effective);
@@ -182,12 +266,12 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
     for (i, block) in loss.parameters().blocks().iter().enumerate() {
         let run = format!("{name}, α = {alpha} · η_w = {eta_w}, {}", block.name);
         upper[i].record(check, &format!("{run}, upper bound"), rounding);
-        lower[i][0].record(check, &format!("{run}, lower bound, L_A = L"), rounding);
-        lower[i][1].record(check, &format!("{run}, lower bound, L_A = πL"), rounding);
+        lower[i][0].record(check, &format!("{run}, lower bound, L_A = {}", case.bound), rounding);
+        lower[i][1].record(check, &format!("{run}, lower bound, L_A = π{}", case.bound), rounding);
     }
-    Ok(Found { rates, nearest: lower[0].map(|closest| closest.ratio()), gradient })
+    Ok(Found { rates, nearest: lower[0].map(|closest| closest.ratio()), growth, gradient })
 }
 
 fn d_of(eta_w: f64, l_a: f64, n_start: f64, reading: Reading) -> f64 {
-    if reading.fourth_order { d_w(eta_w, l_a, n_start) } else { 2.0 * (eta_w * l_a).powi(2) }
+    reading.share * if reading.fourth_order { d_w(eta_w, l_a, n_start) } else { 2.0 * (eta_w * l_a).powi(2) }
 }

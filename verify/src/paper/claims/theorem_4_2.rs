@@ -16,6 +16,8 @@
 //!
 //! Constants: C from those of the mean loss L (Lemma B.2 expands the mean), D and the rest from LA = L^vv of every F_z.
 
+mod on_subject;
+
 use ratecheck::bounds;
 use ratecheck::descent::{Plan, Schedule, StepRule, run_many};
 use ratecheck::loss::{Over, Setting, Workspace, closed::ProblemJ};
@@ -26,7 +28,7 @@ use rayon::prelude::*;
 
 use crate::claim::decide::below;
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
 use crate::claim::plot::{Plot, Series, Style};
@@ -89,11 +91,52 @@ struct Subject {
     noise_terms: bool,
 }
 
+/// What the right-hand side is made of; vectors have an entry per block.
+struct Terms {
+    gap: f64,
+    c_w: Vec<f64>,
+    l_a: Vec<f64>,
+    n_start: Vec<f64>,
+    /// U.
+    u: f64,
+    eta_w: f64,
+    alpha: f64,
+    eta_g: f64,
+    /// Br without its noise terms is Delta.
+    noise_terms: bool,
+}
+
 /// The right-hand sides at one T.
 struct Bound {
-    psi: f64,
+    psi: Vec<f64>,
     br: f64,
     min: f64,
+}
+
+impl Terms {
+    fn bound(&self, n_steps: u64) -> Result<Bound, Unevaluated> {
+        let h_2alpha = partial_zeta(n_steps, 2.0 * self.alpha);
+        let end = Schedule::new(self.eta_w, self.alpha)?.at(n_steps);
+        let (mut psi, mut blocks) = (Vec::new(), Vec::new());
+        for ((&c_w, &l_a), &n_start) in self.c_w.iter().zip(&self.l_a).zip(&self.n_start) {
+            let d_w = bounds::d_w(self.eta_w, l_a, n_start);
+            psi.push(bounds::psi(end, n_start, d_w, h_2alpha));
+            let lam = bounds::lam(n_start, d_w, h_2alpha);
+            blocks.push(bounds::theorem_4_2_block(c_w, lam, self.eta_w, l_a, n_start));
+        }
+        let br = if self.noise_terms {
+            bounds::theorem_4_2(self.gap, &blocks, self.u, self.eta_g, partial_zeta(n_steps, 1.0))
+        } else {
+            self.gap
+        };
+        let all = bounds::theorem_4_2_psi(n_steps, &psi, C, self.eta_g);
+        Ok(Bound { min: bounds::theorem_4_2_min(n_steps, br, all), psi, br })
+    }
+}
+
+/// The left-hand side of the sharper form.
+fn left(n_steps: u64, psi: &[f64], sum_v: &[f64], eta_g: f64, sum_g: f64) -> f64 {
+    bounds::theorem_4_2_left(n_steps, psi, sum_v, C, eta_g, sum_g)
 }
 
 impl Subject {
@@ -103,29 +146,24 @@ impl Subject {
 
     fn bound(&self, n_steps: u64) -> Result<Bound, Unevaluated> {
         let (mean, sample) = (self.loss.constants(self.radius()), self.loss.sample_constants(self.radius()));
-        let n_start = self.loss.parameters().w_norm_sq(&self.theta_0, 0);
-        let l_a = sample.l_vv[(0, 0)].0;
-        let c_w = bounds::c_w(&[mean.l_vv[(0, 0)].0], mean.l_vg[0].0, mean.l_gg.0, C);
-        let d_w = bounds::d_w(self.eta_w, l_a, n_start);
-        let h_2alpha = partial_zeta(n_steps, 2.0 * self.alpha);
-        let psi = bounds::psi(Schedule::new(self.eta_w, self.alpha)?.at(n_steps), n_start, d_w, h_2alpha);
         let (mut grad, mut scratch) = (self.theta_0.clone(), self.theta_0.clone());
         let start = self.loss.mean_gradient(&self.theta_0, &mut grad, &mut scratch, &mut Workspace::default());
-        let gap = start.unwrap_or(f64::NAN) - self.loss.loss_min();
-        let br = if self.noise_terms {
-            let u = bounds::u_noise(mean.l_gg.0, C, self.loss.noise_g_sq().0.sqrt());
-            let block = bounds::theorem_4_2_block(c_w, bounds::lam(n_start, d_w, h_2alpha), self.eta_w, l_a, n_start);
-            bounds::theorem_4_2(gap, &[block], u, self.eta_g, partial_zeta(n_steps, 1.0))
-        } else {
-            gap
+        let terms = Terms {
+            gap: start.unwrap_or(f64::NAN) - self.loss.loss_min(),
+            c_w: vec![bounds::c_w(&[mean.l_vv[(0, 0)].0], mean.l_vg[0].0, mean.l_gg.0, C)],
+            l_a: vec![sample.l_vv[(0, 0)].0],
+            n_start: vec![self.loss.parameters().w_norm_sq(&self.theta_0, 0)],
+            u: bounds::u_noise(mean.l_gg.0, C, self.loss.noise_g_sq().0.sqrt()),
+            eta_w: self.eta_w,
+            alpha: self.alpha,
+            eta_g: self.eta_g,
+            noise_terms: self.noise_terms,
         };
-        let all = bounds::theorem_4_2_psi(n_steps, &[psi], C, self.eta_g);
-        Ok(Bound { psi, br, min: bounds::theorem_4_2_min(n_steps, br, all) })
+        terms.bound(n_steps)
     }
 
-    /// The left-hand side of the sharper form.
-    fn left(&self, n_steps: u64, psi: f64, sums: [f64; 2]) -> f64 {
-        bounds::theorem_4_2_left(n_steps, &[psi], &[sums[0]], C, self.eta_g, sums[1])
+    fn left(&self, n_steps: u64, psi: &[f64], sums: [f64; 2]) -> f64 {
+        left(n_steps, psi, &[sums[0]], self.eta_g, sums[1])
     }
 
     /// The hypotheses that the instance itself decides.
@@ -188,6 +226,10 @@ impl Claim for Theorem42 {
         let risk = DELTA / times as f64;
         let what = "expectations, empirical Bernstein bounds";
         Ok(vec![SampledTest { what: what.to_owned(), times, risk, design: None }])
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -311,7 +353,7 @@ fn enumerate(subject: &Subject, depth: usize, samples: &[Vec<usize>]) -> Result<
         let n_steps = t as u64 + 1;
         let bound = subject.bound(n_steps)?;
         let at = format!("{} · α = {}, η_w = {}, T = {n_steps}", subject.name, subject.alpha, subject.eta_w);
-        let left = subject.left(n_steps, bound.psi, sums);
+        let left = subject.left(n_steps, &bound.psi, sums);
         check.at_most(format!("{at}, sums"), left, bound.br, rounding * bound.br);
         check.at_most(format!("{at}, minimum"), least, bound.min, rounding * bound.min);
         tightest = tightest.max(left / bound.br);
@@ -365,8 +407,8 @@ fn sample(subject: &Subject, n_runs: usize, n_steps: u64, level: Level, seed: &S
         let steps = t as f64;
         let most = [steps * k * k, steps * (k + 1.0) * (k + 1.0)];
         let at = format!("{} · α = {}, η_w = {}, T = {t}", subject.name, subject.alpha, subject.eta_w);
-        let left: Vec<f64> = sums.iter().map(|&s| subject.left(t, bound.psi, s)).collect();
-        let interval = level.interval(&left, subject.left(t, bound.psi, most));
+        let left: Vec<f64> = sums.iter().map(|&s| subject.left(t, &bound.psi, s)).collect();
+        let interval = level.interval(&left, subject.left(t, &bound.psi, most));
         below(&mut check, format!("{at}, sums"), interval, bound.br, bound.br);
         let average: Vec<f64> = sums.iter().map(|s| (s[0] + s[1]) / steps).collect();
         let interval = level.interval(&average, (most[0] + most[1]) / steps);

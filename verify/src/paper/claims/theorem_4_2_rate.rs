@@ -2,7 +2,7 @@
 //! tunes itself to T^(-1/2) whatever eta_w and alpha are.
 //!
 //! Problem J (d = 4, s = sig = 1/2, |w_0| = 1, eta_{g,t} = (t+1)^(-1/2)/2) has a minimiser with known curvature 1 and known noise
-//! q = E||grad_v F||^2 = 3/4, so theory predicts more than an exponent ([`SgdPrediction`]): ||w_t||^4 grows by 2 eta_t^2 q a step,
+//! q = E||grad_v F||^2 = 3/4, so theory predicts more than an exponent ([`SgdPrediction`](ratecheck::rates::SgdPrediction)): ||w_t||^4 grows by 2 eta_t^2 q a step,
 //! e_t = eta_{w,t}/||w_t||^2 tends to 1/sqrt(2 q t) for alpha = 0, and E||grad L||^2 = (e_t q + eta_{g,t} (s^2 + sig^2))/2, since
 //! with curvature 1, noise q and rate e the variance settles at e q/2 (1 + O(e)).
 //!
@@ -19,18 +19,19 @@
 //! whose slopes move by up to 0.020 at T = 2e4, 0.016 at 5e4, 0.010 at 3e5 and 0.008 at 1e6. Student's interval, six standard
 //! errors to either side, needs the rest, and the number of runs is chosen for that: together 0.03, 0.025, 0.015 and 0.012.
 
-use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace, run_many};
+mod on_subject;
+
+use ratecheck::descent::{Plan, Record, Schedule, StepRule};
 use ratecheck::loss::closed::ProblemJ;
 use ratecheck::random::Seed;
-use ratecheck::rates::{
-    Bootstrap, Estimate, Interval, SgdPrediction, Summary, Window, bootstrap_slope, fit_power_law, log_spaced,
-    mean_over_runs, slope_over_runs,
-};
+use ratecheck::rates::{Bootstrap, Interval, Summary, Window, bootstrap_slope, fit_power_law, log_spaced};
 
 use crate::claim::decide::{below, near};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
-use crate::claim::plot::{Plot, Reference, Series, Style};
+use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
+use crate::claim::plot::{Plot, Reference};
 use crate::claim::sampled_test::{Design, Quantity, SampledTest, Side};
+use crate::paper::sgd::problem_j::{prediction, runs};
+use crate::paper::sgd::{LEVEL, Table, centres, curve, dashed};
 
 /// See the module's first line.
 pub(super) struct Theorem42Rate;
@@ -61,9 +62,6 @@ static STATEMENT: Statement = Statement {
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
-pub(super) const LEVEL: f64 = 1.0 - 1e-8; // of every decision
-/// q of problem J, [`ProblemJ::noise_v`].
-pub(super) const Q: f64 = 0.75;
 /// Of the root mean square gradient.
 const EXPONENT: f64 = -0.25;
 /// The constant rate of projected SGD.
@@ -104,24 +102,6 @@ impl Budget {
     }
 }
 
-/// A statistic of every run at the same times: runs x times, row by row.
-pub(super) struct Table {
-    pub(super) t: Vec<f64>,
-    pub(super) values: Vec<f64>,
-}
-
-impl Table {
-    fn slope(&self, window: Window, summary: Summary) -> Result<Estimate, Unevaluated> {
-        Ok(slope_over_runs(&self.t, &self.values, window, summary)?)
-    }
-
-    /// Mean and standard error over the runs at each time.
-    fn means(&self) -> Result<Vec<Estimate>, Unevaluated> {
-        let column = |k: usize| self.values.iter().skip(k).step_by(self.t.len()).copied().collect::<Vec<f64>>();
-        (0..self.t.len()).map(|k| Ok(mean_over_runs(&column(k))?)).collect()
-    }
-}
-
 /// What was measured of some runs.
 struct Measured {
     horizons: Vec<u64>,
@@ -129,13 +109,6 @@ struct Measured {
     squares: Table,
     effective_lr: Table,
     w_norm_sq: Table,
-}
-
-/// Runs of problem J that stay finite, each from its own generator below `seed`.
-pub(super) fn runs(plan: &Plan, n_runs: usize, seed: &Seed) -> Result<Vec<Trace>, Unevaluated> {
-    let loss = ProblemJ::default();
-    let traces = run_many(&loss, &vec![loss.theta_0(); n_runs], plan, seed);
-    traces.iter().find_map(|trace| trace.divergence).map_or(Ok(traces), |divergence| Err(divergence.into()))
 }
 
 fn measure(rule: StepRule, eta_w: f64, alpha: f64, budget: Budget, seed: &Seed) -> Result<Measured, Unevaluated> {
@@ -160,18 +133,9 @@ fn measure(rule: StepRule, eta_w: f64, alpha: f64, budget: Budget, seed: &Seed) 
     })
 }
 
-/// The geometric means of neighbouring horizons.
-fn centres(t: &[f64]) -> Vec<f64> {
-    t.windows(2).map(|pair| (pair[0] * pair[1]).sqrt()).collect()
-}
-
 /// Whether the window is late enough for the limit itself to be compared with.
 fn is_sharp(alpha: f64) -> bool {
     alpha <= 0.25
-}
-
-pub(super) fn prediction(eta_w: f64, alpha: f64) -> SgdPrediction {
-    SgdPrediction { eta_w, alpha, norm_sq_0: 1.0, noise: Q }
 }
 
 /// The slope that the predicted root mean square has on the bins.
@@ -223,6 +187,10 @@ impl Claim for Theorem42Rate {
             test("effective rate, predicted slope", all, Q::SlopeOfRate, Equivalent, rate, &horizons),
             test("‖w‖², slope", all, Q::SlopeOfNorm, Equivalent, 0.5, &horizons),
         ])
+    }
+
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -322,19 +290,6 @@ fn slopes(
         );
     }
     Ok(())
-}
-
-/// A measured mean over runs, with its 95% band; `root` takes the square root of both.
-pub(super) fn curve(name: String, table: &Table, root: bool) -> Result<Series, Unevaluated> {
-    let shown = |x: f64| if root { x.max(0.0).sqrt() } else { x };
-    let means = table.means()?;
-    let points = table.t.iter().zip(&means).map(|(&t, mean)| [t, shown(mean.value)]).collect();
-    let band = means.iter().map(|mean| mean.interval(0.95)).map(|i| [shown(i.low), shown(i.high)]).collect();
-    Ok(Series { name, style: Style::Line, points, band })
-}
-
-pub(super) fn dashed(name: &str, t: &[f64], y: impl Fn(f64) -> f64) -> Series {
-    Series::new(name, Style::Dashed, t.iter().map(|&t| [t, y(t)]).collect())
 }
 
 fn gradient_plot(found: &[Measured], projected: &Measured, budget: Budget) -> Result<Plot, Unevaluated> {

@@ -1,0 +1,164 @@
+//! The law on a user's loss, for every block by itself.
+//!
+//! q_i is the mean of g_t = ||grad_{v_i} F_t||^2 over the last quarter of each run. That iterates tend to a minimiser whose noise is q_i is
+//! measured: of n_T^2 = n_0^2 + 2 eta^2 sum g_t + eta^4 sum g_t^2/n_t^2 the law keeps 2 eta^2 q T. Where all that it leaves out is at most a
+//! tenth, which is 5 % of e_T, the law is judged, within twice that: the other half is for the noise of the runs and of q, and where that is
+//! more, the law is not judged either. Where nothing is judged the premise is not met.
+
+use ratecheck::descent::StepRule;
+use ratecheck::rates::mean_over_runs;
+use rayon::prelude::*;
+
+use super::EffectiveRateLaw;
+use crate::claim::decide::near;
+use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::subject::{Premise, Subject};
+use crate::paper::sgd::on_subject::{Design, LEVEL, Run, Way, all_steps, made_of};
+use crate::paper::stochastic::on_subject::natural_rate;
+
+/// What all runs may take, and those of a control.
+const SECONDS: [f64; 2] = [0.3, 0.08];
+/// Of e_T.
+const LAW: f64 = 0.1;
+/// Of n_T^2.
+const LEFT_OUT: f64 = 0.1;
+
+impl Measure for EffectiveRateLaw {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::ScaleInvariant, Premise::Stochastic]
+    }
+
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
+        let natural = natural_rate(subject, context);
+        let rates: Vec<f64> = subject.settings.eta_w.iter().copied().chain(natural).collect();
+        let design = Design::new(subject, SECONDS[0], [rates.len(), subject.settings.runs], false, context)?;
+        let way = |eta_w| Way { rule: StepRule::Gradient, eta_w, alpha: 0.0 };
+        let found = rates.par_iter().map(|&eta_w| design.runs(subject, way(eta_w), &context.seed));
+        let found: Vec<Vec<Run>> = found.collect::<Result<_, _>>()?;
+        let mut evidence = Evidence::default();
+        let (mut least, mut judged) = (f64::INFINITY, 0);
+        let n_steps = design.n_steps;
+        for (&eta_w, runs) in rates.iter().zip(&found) {
+            if !all_steps(&mut evidence.check, &format!("{} · η_w = {eta_w:.3}", subject.name), runs, n_steps) {
+                continue;
+            }
+            let (mut nearest, mut smallest, mut noise) = (f64::NAN, f64::INFINITY, f64::NAN);
+            for i in 0..subject.layout().n_blocks() {
+                let out = left_out(subject, runs, i, eta_w, n_steps);
+                if is_judged(subject, runs, i, eta_w, n_steps)? {
+                    judged += 1;
+                    law(&mut evidence.check, subject, runs, i, eta_w, n_steps, 1.0)?;
+                }
+                if out < smallest {
+                    (smallest, noise) = (out, q(runs, i));
+                    nearest = mean_over_runs(&ratios(runs, i, eta_w, n_steps, 1.0))?.value;
+                }
+            }
+            least = least.min(smallest);
+            let note =
+                format!("in the block in which the law leaves out least, {smallest:.2} of n_T²; q = {noise:.3e}");
+            evidence.observe(format!("η_w = {eta_w:.3}: e_T·√(2qT)"), nearest, note);
+        }
+        let standing = if judged > 0 { Standing::Met } else { Standing::NotMet };
+        let of = rates.len() * subject.layout().n_blocks();
+        evidence.check.hypothesis(
+            format!("{}: θ̃_t tends to a minimiser with noise q > 0", subject.name),
+            standing,
+            format!(
+                "judged are {judged} of {of} (block, η_w), where start, first steps and drift of ‖∇_vF‖² are at most {LEFT_OUT} of n_T² \
+                 (the least is {least:.2}) and the runs agree (T = {n_steps}, {} runs)",
+                design.n_runs
+            ),
+        );
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "projected SGD",
+                breaks: "with fixed norms the effective rate stays where it was, ten steps of the length of w a time",
+                run: |subject, context| {
+                    let eta_w = 10.0 * natural_rate(subject, context)?;
+                    Some(projected(subject, context, eta_w))
+                },
+            },
+            SubjectControl {
+                name: "q doubled",
+                breaks: "the law with twice the noise that was measured, in the blocks in which it is judged",
+                run: |subject, context| doubled(subject, context).transpose(),
+            },
+        ]
+    }
+}
+
+fn projected(subject: &Subject, context: &Context, eta_w: f64) -> Result<Check, Unevaluated> {
+    let design = Design::new(subject, SECONDS[1], [1, subject.settings.runs], false, context)?;
+    let way = Way { rule: StepRule::Projected, eta_w, alpha: 0.0 };
+    let runs = design.runs(subject, way, &context.seed.child("control"))?;
+    let mut check = Check::new();
+    for i in 0..subject.layout().n_blocks() {
+        law(&mut check, subject, &runs, i, eta_w, design.n_steps, 1.0)?;
+    }
+    Ok(check)
+}
+
+/// Nothing where no block is judged.
+fn doubled(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
+    let Some(eta_w) = natural_rate(subject, context) else { return Ok(None) };
+    let design = Design::new(subject, SECONDS[1], [1, subject.settings.runs], false, context)?;
+    let way = Way { rule: StepRule::Gradient, eta_w, alpha: 0.0 };
+    let runs = design.runs(subject, way, &context.seed.child("control"))?;
+    let mut check = Check::new();
+    for i in 0..subject.layout().n_blocks() {
+        if is_judged(subject, &runs, i, eta_w, design.n_steps)? {
+            law(&mut check, subject, &runs, i, eta_w, design.n_steps, 2.0)?;
+        }
+    }
+    Ok((check.count() > 0).then_some(check))
+}
+
+/// The mean over the runs of the q of each.
+fn q(runs: &[Run], i: usize) -> f64 {
+    runs.iter().map(|run| run.late[1][i]).sum::<f64>() / runs.len() as f64
+}
+
+/// What the law leaves out of n_T^2 in block i, relative to what it keeps: the start, the sum of fourth order, and the departure of the
+/// sum of squares from q T. NaN or infinite without noise.
+fn left_out(subject: &Subject, runs: &[Run], i: usize, eta_w: f64, n_steps: u64) -> f64 {
+    let kept = 2.0 * eta_w * eta_w * q(runs, i) * n_steps as f64;
+    let [start, middle, first] = made_of(subject, runs, i);
+    (start + first + (middle - kept).abs()) / kept
+}
+
+/// Whether the law keeps almost all of n_T^2, and the runs say how much that is.
+fn is_judged(subject: &Subject, runs: &[Run], i: usize, eta_w: f64, n_steps: u64) -> Result<bool, Unevaluated> {
+    if !(left_out(subject, runs, i, eta_w, n_steps) <= LEFT_OUT) {
+        return Ok(false);
+    }
+    let interval = mean_over_runs(&ratios(runs, i, eta_w, n_steps, 1.0))?.interval(LEVEL);
+    Ok(interval.high - interval.low <= LAW)
+}
+
+/// e_T sqrt(2 q T) of every run, with its own q times a factor.
+fn ratios(runs: &[Run], i: usize, eta_w: f64, n_steps: u64, factor: f64) -> Vec<f64> {
+    let of = |run: &Run| eta_w / run.n_end[i] * (2.0 * factor * run.late[1][i] * n_steps as f64).sqrt();
+    runs.iter().map(of).collect()
+}
+
+/// e_T sqrt(2 q T) = 1 within [`LAW`], in block i.
+fn law(
+    check: &mut Check,
+    subject: &Subject,
+    runs: &[Run],
+    i: usize,
+    eta_w: f64,
+    n_steps: u64,
+    factor: f64,
+) -> Result<(), Unevaluated> {
+    let ratio = mean_over_runs(&ratios(runs, i, eta_w, n_steps, factor))?;
+    let block = &subject.layout().blocks()[i].name;
+    let at = format!("{} · η_w = {eta_w:.3}, {block}, T = {n_steps}", subject.name);
+    near(check, at, ratio.interval(LEVEL), 1.0, LAW);
+    Ok(())
+}
