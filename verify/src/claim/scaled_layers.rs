@@ -1,5 +1,6 @@
-//! Layers whose scales and shifts are a scale-invariant block: section 2.1, last paragraph.
+//! What statements ask of the scales and shifts of layers: that they are a scale-invariant block (section 2.1, last paragraph), or that they are bounded (Lemma C.2).
 
+use ratecheck::curvature::g_bounds;
 use ratecheck::loss::Setting;
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::Block;
@@ -9,6 +10,18 @@ pub(super) fn of(network: &Network) -> Vec<Block> {
     let scales: Vec<usize> =
         network.places().into_iter().filter_map(|place| place.gamma).map(|gamma| gamma.start).collect();
     network.parameters().blocks().iter().filter(|block| scales.contains(&block.range.start)).cloned().collect()
+}
+
+/// Why Lemma C.2 does not bound the scales and shifts; `None` if it does.
+pub(super) fn unbounded(network: Option<&Network>, theta: &[f64]) -> Option<String> {
+    let Some(network) = network else {
+        return Some("the loss is no network of the engine, so that no layers are known".to_owned());
+    };
+    let largest = theta[network.parameters().g()].iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    if !largest.is_finite() {
+        return Some("g is not finite at the start".to_owned());
+    }
+    g_bounds(network, largest).err().map(|reason| reason.to_string())
 }
 
 /// Why there are none; `None` if there are some.

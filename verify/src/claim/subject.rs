@@ -55,6 +55,8 @@ pub enum Premise {
     BoundedBelow,
     /// The scales and shifts of a layer are a block of their own: section 2.1.
     ScaledLayers,
+    /// Lemma C.2 bounds g.
+    BoundedG,
 }
 
 /// The constants of section 2.4 on ||w_i|| = 1, ||g|| <= radius, for L and every F_z.
@@ -366,6 +368,7 @@ impl Subject {
             }
             Premise::Stochastic => (self.n_minibatches() == Some(1))
                 .then(|| "z is always the whole data set: nothing is random".to_owned()),
+            Premise::BoundedG => scaled_layers::unbounded(self.network.as_deref(), &self.theta),
             Premise::ScaledLayers => scaled_layers::lacking(self.network.as_deref()),
             Premise::BoundedBelow => self.loss_min.is_none().then(|| "no lower bound of the loss is known".to_owned()),
         }

@@ -8,14 +8,17 @@
 //! For 1 < eta lambda < 2 the same line gives |g'| <= (eta lambda - 1)|g| + eta Q_l sqrt(B), hence Gamma_l = max(|g_0|_inf, eta Q_l sqrt(B)/(2 - eta lambda)):
 //! a K exists there too, but not the K of the convex combination.
 
+mod on_subject;
+
 use ratecheck::bounds::eta_g_printed;
 use ratecheck::curvature::{compositional_bound, g_bounds};
-use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::network::Activation;
+use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
+use ratecheck::loss::Setting;
+use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
 
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{Subject, U};
 use crate::paper::appendix_c::{Plan, neuron};
@@ -88,6 +91,10 @@ impl Claim for LemmaC2 {
         Ok(evidence)
     }
 
+    fn on_subject(&self) -> Option<&dyn Measure> {
+        Some(self)
+    }
+
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
@@ -102,7 +109,7 @@ impl Claim for LemmaC2 {
                 breaks: "the step in g is what Theorem 3.1 prints, with λ = 10 and L^gg ≤ λ + 1/4, so that η_g λ = 1.76",
                 run: |context| {
                     let subject = two_labels(10.0)?;
-                    let bounds = g_bounds(&subject.network, g_max(&subject))?;
+                    let bounds = g_bounds(&subject.network, g_max(&subject.network, &subject.theta))?;
                     let l_gg = compositional_bound(&subject.network, bounds.radius)?.l_gg;
                     let eta_lambda = 10.0 * eta_g_printed(l_gg.0, 0.1);
                     Run { eta_lambda, eta_w: 1.0, steps: 100, shrink: 1.0 }.checked(&subject, context)
@@ -166,8 +173,8 @@ fn two_labels(weight_decay: f64) -> Result<Subject, Unevaluated> {
 }
 
 /// |g_0|_inf.
-fn g_max(subject: &Subject) -> f64 {
-    subject.theta[subject.layout().g()].iter().fold(0.0, |a, g| a.max(g.abs()))
+fn g_max(network: &Network, theta_0: &[f64]) -> f64 {
+    theta_0[network.parameters().g()].iter().fold(0.0, |a, g| a.max(g.abs()))
 }
 
 struct Run {
@@ -185,23 +192,38 @@ impl Run {
         Ok(check)
     }
 
-    /// Compares every entry of g and its norm with their bounds, at every step; returns the largest |g|/Gamma_l of every layer for t >= 1.
+    /// [`Run::along`] of an instance, which does not diverge.
     fn follow(&self, check: &mut Check, subject: &Subject, context: &Context) -> Result<Vec<f64>, Unevaluated> {
-        let architecture = subject.network.architecture();
-        let bounds = g_bounds(&subject.network, g_max(subject))?;
+        let (largest, divergence) = self.along(check, (&subject.name, &subject.network, &subject.theta), context)?;
+        divergence.map_or(Ok(largest), |divergence| Err(divergence.into()))
+    }
+
+    /// Compares every entry of g and its norm with their bounds, at every step; returns the largest |g|/Gamma_l of every layer for t >= 1, and where the run
+    /// left the finite numbers.
+    fn along(
+        &self,
+        check: &mut Check,
+        (name, network, theta_0): (&str, &Network, &[f64]),
+        context: &Context,
+    ) -> Result<(Vec<f64>, Option<Divergence>), Unevaluated> {
+        let (architecture, layout) = (network.architecture(), network.parameters());
+        let bounds = g_bounds(network, g_max(network, theta_0))?;
         let eta_g = Schedule::constant(self.eta_lambda / architecture.weight_decay)?;
         let eta_w = Schedule::constant(self.eta_w)?;
-        let generator = context.generator(&format!("{}/{}/{}", subject.name, self.eta_lambda, self.eta_w));
-        let mut stepper = Stepper::new(&subject.network, &subject.theta, StepRule::Gradient, eta_w, eta_g, generator);
+        let generator = context.generator(&format!("{name}/{}/{}", self.eta_lambda, self.eta_w));
+        let mut stepper = Stepper::new(network, theta_0, StepRule::Gradient, eta_w, eta_g, generator);
         let unit = (1000.0 + 4.0 / self.eta_lambda) * U;
         let mut largest = vec![0.0_f64; architecture.n_layers()];
         for t in 1..=self.steps {
-            stepper.step()?;
+            let divergence = stepper.step().err();
             let at = |what: &str| {
-                let (name, eta_lambda, eta_w) = (&subject.name, self.eta_lambda, self.eta_w);
+                let (eta_lambda, eta_w) = (self.eta_lambda, self.eta_w);
                 format!("{name} · η_g λ = {eta_lambda}, η_w = {eta_w}, t = {t}, {what}")
             };
-            let g = &stepper.theta()[subject.layout().g()];
+            if divergence.is_some() {
+                return Ok((largest, divergence));
+            }
+            let g = &stepper.theta()[layout.g()];
             let mut rest = g;
             for (l, (&width, &gamma)) in architecture.widths[1..].iter().zip(&bounds.entries).enumerate() {
                 let (of_layer, after) = rest.split_at(2 * width);
@@ -214,6 +236,6 @@ impl Run {
             let radius = self.shrink * bounds.radius;
             check.at_most(at("‖g‖"), norm_sq(g).sqrt(), radius, unit * radius);
         }
-        Ok(largest)
+        Ok((largest, None))
     }
 }

@@ -123,6 +123,21 @@ fn scales_and_shifts_ask_for_layers_that_have_them() {
 }
 
 #[test]
+fn scales_stay_bounded_where_a_decay_bounds_them() {
+    let id = "lemma-c.2";
+    let mut subject = network(Normalisation::SmoothedBatchNorm { epsilon: 0.1 }, Activation::Tanh);
+    holds(id, &subject);
+    subject.settings.eta_g = Some(200.0);
+    match on(id, &subject).verdict {
+        Verdict::Inconclusive { reason } => assert!(reason.contains("η_g λ ≤ 1 (2.000e0"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    for other in [network(Normalisation::BatchNorm, Activation::Tanh), closed().remove(0)] {
+        assert!(matches!(on(id, &other).verdict, Verdict::NotApplicable { .. }), "{}", other.name);
+    }
+}
+
+#[test]
 fn what_is_not_scale_invariant_fails_and_the_block_is_named() {
     let constant = Normalisation::ConstantEpsilonBatchNorm { epsilon: 1e-2 };
     let broken = [network(constant, Activation::Tanh), network(Normalisation::None, Activation::Tanh)];
