@@ -17,15 +17,17 @@
 //! Constants: C from those of the mean loss L (Lemma B.2 expands the mean), D and the rest from LA = L^vv of every F_z.
 
 mod on_subject;
+mod terms;
 
 use ratecheck::bounds;
 use ratecheck::descent::{Plan, Schedule, StepRule, run_many};
 use ratecheck::loss::{Over, Setting, Workspace, closed::ProblemJ};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
-use ratecheck::rates::{Interval, partial_zeta};
+use ratecheck::rates::Interval;
 use rayon::prelude::*;
 
+use self::terms::{Bound, Terms, left};
 use crate::claim::decide::below;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
@@ -89,54 +91,6 @@ struct Subject {
     alpha_g: f64,
     /// Br without its noise terms is Delta.
     noise_terms: bool,
-}
-
-/// What the right-hand side is made of; vectors have an entry per block.
-struct Terms {
-    gap: f64,
-    c_w: Vec<f64>,
-    l_a: Vec<f64>,
-    n_start: Vec<f64>,
-    /// U.
-    u: f64,
-    eta_w: f64,
-    alpha: f64,
-    eta_g: f64,
-    /// Br without its noise terms is Delta.
-    noise_terms: bool,
-}
-
-/// The right-hand sides at one T.
-struct Bound {
-    psi: Vec<f64>,
-    br: f64,
-    min: f64,
-}
-
-impl Terms {
-    fn bound(&self, n_steps: u64) -> Result<Bound, Unevaluated> {
-        let h_2alpha = partial_zeta(n_steps, 2.0 * self.alpha);
-        let end = Schedule::new(self.eta_w, self.alpha)?.at(n_steps);
-        let (mut psi, mut blocks) = (Vec::new(), Vec::new());
-        for ((&c_w, &l_a), &n_start) in self.c_w.iter().zip(&self.l_a).zip(&self.n_start) {
-            let d_w = bounds::d_w(self.eta_w, l_a, n_start);
-            psi.push(bounds::psi(end, n_start, d_w, h_2alpha));
-            let lam = bounds::lam(n_start, d_w, h_2alpha);
-            blocks.push(bounds::theorem_4_2_block(c_w, lam, self.eta_w, l_a, n_start));
-        }
-        let br = if self.noise_terms {
-            bounds::theorem_4_2(self.gap, &blocks, self.u, self.eta_g, partial_zeta(n_steps, 1.0))
-        } else {
-            self.gap
-        };
-        let all = bounds::theorem_4_2_psi(n_steps, &psi, C, self.eta_g);
-        Ok(Bound { min: bounds::theorem_4_2_min(n_steps, br, all), psi, br })
-    }
-}
-
-/// The left-hand side of the sharper form.
-fn left(n_steps: u64, psi: &[f64], sum_v: &[f64], eta_g: f64, sum_g: f64) -> f64 {
-    bounds::theorem_4_2_left(n_steps, psi, sum_v, C, eta_g, sum_g)
 }
 
 impl Subject {

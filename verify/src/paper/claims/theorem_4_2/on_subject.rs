@@ -10,7 +10,8 @@ use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::rates::{Interval, mean_over_runs};
 use rayon::prelude::*;
 
-use super::{Terms, Theorem42, left};
+use super::Theorem42;
+use super::terms::{Terms, left};
 use crate::claim::decide::below;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
