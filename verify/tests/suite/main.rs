@@ -6,6 +6,7 @@ mod constants;
 mod errata;
 mod inspect;
 mod manifest;
+mod own;
 mod problem;
 mod rates;
 mod report;
