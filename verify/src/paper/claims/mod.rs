@@ -39,6 +39,9 @@ mod theorem_4_2;
 mod theorem_4_2_rate;
 mod theorem_c_3;
 
+#[cfg(test)]
+mod tests_gradient_descent;
+
 use crate::claim::evidence::Claim;
 
 /// Every claim, in the order in which the paper prints the statements: that of the map in [`crate::paper::manifest`].
