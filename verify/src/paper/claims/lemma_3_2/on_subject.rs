@@ -15,7 +15,7 @@ use super::{Descent, Extremes, Lemma32};
 use crate::claim::closed_forms::C_G;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Soundness, SubjectControl, Unevaluated};
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::gradient_descent::{Terms, gradients, premises, steps};
+use crate::paper::gradient_descent::{Terms, gradients, left_the_numbers, premises, steps};
 
 impl Measure for Lemma32 {
     fn needs(&self) -> &'static [Premise] {
@@ -26,7 +26,7 @@ impl Measure for Lemma32 {
         let (mut terms, n_steps) = (Terms::of(subject)?, n_steps(subject, context));
         let looked_at = if subject.exact.is_some() { 0 } else { search(&mut terms, subject, n_steps, context)? };
         let mut evidence = Evidence::default();
-        let extremes = every_rate(&mut evidence.check, &terms, subject, n_steps, As::Stated, context)?;
+        let extremes = every_rate(&mut evidence.check, &terms, subject, n_steps, As::Stated, context);
         premises(&mut evidence.check, subject, largest(&extremes, |e| e.g))?;
         for (eta_w, extremes) in subject.settings.eta_w.iter().zip(&extremes) {
             let note = format!("over T = {n_steps} steps; those whose second-order term is above 1e-8 count");
@@ -55,7 +55,7 @@ impl Measure for Lemma32 {
                 run: |subject, context| {
                     let run = || {
                         let (mut check, terms) = (Check::new(), Terms::of(subject)?);
-                        every_rate(&mut check, &terms, subject, n_steps(subject, context), As::Equality, context)?;
+                        every_rate(&mut check, &terms, subject, n_steps(subject, context), As::Equality, context);
                         Ok(check)
                     };
                     Some(run())
@@ -82,11 +82,11 @@ fn n_steps(subject: &Subject, context: &Context) -> u64 {
 /// Nothing if no step needs a constant at all: then the loss is concave wherever it was looked at.
 fn just_below(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
     let (terms, n_steps) = (Terms::of(subject)?, n_steps(subject, context));
-    let extremes = every_rate(&mut Check::new(), &terms, subject, n_steps, As::Stated, context)?;
+    let extremes = every_rate(&mut Check::new(), &terms, subject, n_steps, As::Stated, context);
     let smallest = largest(&extremes, |e| e.multiple);
     let mut check = Check::new();
     if smallest > 0.0 {
-        every_rate(&mut check, &terms, subject, n_steps, As::Multiple(0.99 * smallest), context)?;
+        every_rate(&mut check, &terms, subject, n_steps, As::Multiple(0.99 * smallest), context);
     }
     Ok((smallest > 0.0).then_some(check))
 }
@@ -99,11 +99,11 @@ fn every_rate(
     steps: u64,
     read: As,
     context: &Context,
-) -> Result<Vec<Extremes>, Unevaluated> {
+) -> Vec<Extremes> {
     let multiple = if let As::Multiple(multiple) = read { multiple } else { 1.0 };
     let upper = terms.most.as_ref().filter(|_| read == As::Stated).map(|most| most.c_w.clone());
     let sampled = upper.is_none() && read == As::Stated;
-    let one = |&eta_w: &f64| -> Result<_, Unevaluated> {
+    let one = |&eta_w: &f64| {
         let descent = Descent {
             name: &terms.name,
             loss: &*terms.loss,
@@ -118,23 +118,25 @@ fn every_rate(
             equality: read == As::Equality,
         };
         let mut part = Check::new();
-        let extremes = descent.follow(&mut part, context)?;
-        Ok((part, extremes))
+        let extremes = descent.follow(&mut part, context).unwrap_or_else(|error| {
+            left_the_numbers(&mut part, terms, eta_w, &error);
+            Extremes { multiple: 0.0, slack: 0.0, g: f64::INFINITY }
+        });
+        (part, extremes)
     };
     let found: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
     let mut all = Vec::new();
-    for found in found {
-        let (part, extremes) = found?;
+    for (part, extremes) in found {
         check.merge(part);
         all.push(extremes);
     }
-    Ok(all)
+    all
 }
 
 /// Raises the constants found to the norms along the runs, at as many points as the budget allows. Returns their number.
 fn search(terms: &mut Terms, subject: &Subject, steps: u64, context: &Context) -> Result<usize, Unevaluated> {
     // Per point n Hessian-vector products, each two gradients, and as much again for the norms.
-    let points = gradients(subject, 0.5, context) / (4 * terms.theta_0.len() as u64);
+    let points = gradients(subject, 0.3, context) / (4 * terms.theta_0.len() as u64);
     let every = steps <= points / 2;
     let looked_at: BTreeSet<u64> = match points / 2 {
         0 => [0].into(),
@@ -146,7 +148,8 @@ fn search(terms: &mut Terms, subject: &Subject, steps: u64, context: &Context) -
     };
     let runs: Result<Vec<_>, Unevaluated> =
         subject.settings.eta_w.par_iter().map(run).collect::<Vec<_>>().into_iter().collect();
-    let on_runs: Vec<Vec<f64>> = runs?.into_iter().flatten().collect();
+    // Constants were looked for at the start before.
+    let on_runs: Vec<Vec<f64>> = runs?.into_iter().flat_map(|points| points.into_iter().skip(1)).collect();
     let z = subject.all();
     let norms: Vec<_> = on_runs.par_iter().map(|theta| block_norms(&*terms.loss, &z, theta)).collect();
     let found = norms.iter().fold(subject.constants()?.least.map(|&l| Sampled(l)), Smoothness::max).values();

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{LemmaA2, PRINTED, Reading, SHARP, follow};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::gradient_descent::{Constants, Terms, premises, some_steps};
+use crate::paper::gradient_descent::{Constants, Terms, left_the_numbers, premises, some_steps};
 
 impl Measure for LemmaA2 {
     fn needs(&self) -> &'static [Premise] {
@@ -17,17 +17,28 @@ impl Measure for LemmaA2 {
 
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
         let (terms, n_steps) = (Terms::of(subject)?, some_steps(subject, 0.5, context));
-        let one = |&eta_w: &f64| -> Result<_, Unevaluated> {
+        let one = |&eta_w: &f64| {
             let mut check = Check::new();
-            let sharp = follow(&mut check, &terms, eta_w, n_steps, SHARP, context)?;
-            follow(&mut check, &terms, eta_w, n_steps, PRINTED, context)?;
-            Ok((check, sharp))
+            let sharp = follow(&mut check, &terms, eta_w, n_steps, SHARP, context);
+            let both = sharp.and_then(|sharp| {
+                follow(&mut check, &terms, eta_w, n_steps, PRINTED, context)?;
+                Ok(sharp)
+            });
+            (check, both)
         };
         let runs: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
         let (mut evidence, mut g) = (Evidence::default(), 0.0_f64);
         for (eta_w, run) in subject.settings.eta_w.iter().zip(runs) {
-            let (check, found) = run?;
+            let (check, found) = run;
             evidence.check.merge(check);
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    left_the_numbers(&mut evidence.check, &terms, *eta_w, &error);
+                    g = f64::INFINITY;
+                    continue;
+                }
+            };
             g = g.max(found.g);
             let note = format!(
                 "T = {n_steps}, η_g = {:.3e}; with L_A = L and the smaller constants, the largest over T",

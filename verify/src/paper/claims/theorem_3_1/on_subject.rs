@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{Constants, Theorem31, follow};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::gradient_descent::{Terms, premises, some_steps};
+use crate::paper::gradient_descent::{Terms, left_the_numbers, premises, some_steps};
 
 impl Measure for Theorem31 {
     fn needs(&self) -> &'static [Premise] {
@@ -25,7 +25,14 @@ impl Measure for Theorem31 {
         let runs: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
         let (mut evidence, mut g) = (Evidence::default(), 0.0_f64);
         for (eta_w, run) in subject.settings.eta_w.iter().zip(runs) {
-            let ((check, outcome), largest) = run?;
+            let ((check, outcome), largest) = match run {
+                Ok(found) => found,
+                Err(error) => {
+                    left_the_numbers(&mut evidence.check, &terms, *eta_w, &error);
+                    g = f64::INFINITY;
+                    continue;
+                }
+            };
             evidence.check.merge(check);
             g = g.max(largest);
             let of_g = outcome.ratio_g.map_or_else(String::new, |ratio| format!("; for g it is {ratio:.1e}"));
