@@ -16,6 +16,9 @@ use crate::claim::subject::{Premise, Subject};
 /// A replay in double-double takes some fifty times as long as the run.
 const REPLAYS: u64 = 200;
 
+/// Evidence, and of every run (eta_w, alpha) and what was found.
+type Followed<T> = (Evidence, Vec<([f64; 2], T)>);
+
 /// What all runs of a subject share.
 pub(crate) struct Runs<'a> {
     subject: &'a Subject,
@@ -55,7 +58,7 @@ impl<'a> Runs<'a> {
         alphas: &[f64],
         context: &Context,
         judge: impl Fn(&mut Check, &Case<'_>) -> Result<T, Unevaluated> + Sync,
-    ) -> Result<(Evidence, Vec<([f64; 2], T)>), Unevaluated> {
+    ) -> Result<Followed<T>, Unevaluated> {
         let grid: Vec<[f64; 2]> = alphas
             .iter()
             .flat_map(|&alpha| self.subject.settings.eta_w.iter().map(move |&eta_w| [eta_w, alpha]))
