@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use ratecheck::data::{Target, teacher};
-use ratecheck::loss::{Minibatches, closed::ProblemJ};
+use ratecheck::loss::{
+    Minibatches,
+    closed::{ProblemJ, TIndexedHelix},
+};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 
@@ -28,6 +31,16 @@ fn problem_j(steps: u64) -> Subject {
     let (exact, loss_min) = (loss.sample_constants(radius), loss.loss_min());
     let mut subject = Subject::new("problem J", Arc::new(loss), theta);
     (subject.radius, subject.exact, subject.loss_min) = (Some(radius), Some(exact), Some(loss_min));
+    subject.settings.steps = Some(steps);
+    subject
+}
+
+/// A start on the floor of a valley, where nothing moves w at first.
+fn valley(steps: u64) -> Subject {
+    let loss = TIndexedHelix::for_steps(1000);
+    let (theta, exact, loss_min) = (loss.theta_0(), loss.constants(), loss.loss_min());
+    let mut subject = Subject::new("valley", Arc::new(loss), theta);
+    (subject.radius, subject.exact, subject.loss_min) = (Some(100.0), Some(exact), Some(loss_min));
     subject.settings.steps = Some(steps);
     subject
 }
@@ -77,6 +90,7 @@ fn on_every_path() {
     for id in ["remark-4.1", "lemma-b.3", "lemma-b.4"] {
         holds(id, &problem_j(2000));
         holds(id, &network(SMOOTHED, 300));
+        holds(id, &valley(2000));
         needs_invariance(id);
     }
 }
@@ -86,6 +100,7 @@ fn in_expectation() {
     for id in ["theorem-4.2", "lemma-b.2"] {
         holds(id, &problem_j(100));
         holds(id, &network(SMOOTHED, 50));
+        holds(id, &valley(100));
         needs_invariance(id);
     }
     // No lower bound, no theorem.

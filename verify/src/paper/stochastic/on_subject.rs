@@ -152,7 +152,7 @@ impl Case<'_> {
 }
 
 /// ||w||^2/||grad_v F|| at the start, from means over the blocks and some minibatches: the learning rate whose first step is as long as w.
-/// Where the gradient is 0 there is none.
+/// A start at which that gradient is 0 has L^vv in its place, which it may come to.
 pub(crate) fn natural_rate(subject: &Subject, context: &Context) -> Option<f64> {
     let (layout, n) = (subject.layout(), subject.n_start());
     let batches = subject.batches(8, &context.seed);
@@ -161,7 +161,10 @@ pub(crate) fn natural_rate(subject: &Subject, context: &Context) -> Option<f64> 
         subject.loss.sample_gradient(z, &subject.theta, &mut grad, &mut work);
         square += layout.blocks().iter().zip(&n).map(|(block, n)| n * norm_sq(&grad[block.range.clone()])).sum::<f64>();
     }
-    let square = square / (batches.len() * n.len()) as f64;
-    let rate = n.iter().sum::<f64>() / n.len() as f64 / square.sqrt();
+    let mut length = (square / (batches.len() * n.len()) as f64).sqrt();
+    if length == 0.0 {
+        length = subject.constants().ok()?.least.l_vv.diag().mean()?;
+    }
+    let rate = n.iter().sum::<f64>() / n.len() as f64 / length;
     (rate.is_finite() && rate > 0.0).then_some(rate)
 }
