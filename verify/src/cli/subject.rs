@@ -21,13 +21,13 @@ pub(super) struct OnSubject {
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
     /// Learning rates of W, separated by commas.
-    #[arg(long, value_name = "RATES", value_delimiter = ',')]
+    #[arg(long, value_name = "RATES", value_delimiter = ',', allow_negative_numbers = true)]
     eta_w: Vec<f64>,
     /// The learning rate of g.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     eta_g: Option<f64>,
     /// Exponents of the schedules of stochastic descent, from 0 to 0.5.
-    #[arg(long, value_name = "EXPONENTS", value_delimiter = ',')]
+    #[arg(long, value_name = "EXPONENTS", value_delimiter = ',', allow_negative_numbers = true)]
     alphas: Vec<f64>,
     /// Steps of every run.
     #[arg(long, value_name = "T")]

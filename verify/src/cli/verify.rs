@@ -26,8 +26,8 @@ Examples:
   ratecheck verify --json | jq '.claims[] | {id, verdict}'
   ratecheck verify --profile full --resume --out long    an hour; later only what is missing
   ratecheck verify --profile full --print-config         what would be run
-  ratecheck verify --problem mine.toml                   every statement that speaks of a loss, on a network of your own
-  ratecheck verify --instance problem-j theorem-4.2-rate --eta-w 0.1,10    one of them, on a built-in problem";
+  ratecheck verify --problem mine.toml                   every statement about a loss, on your own
+  ratecheck verify --instance problem-j theorem-4.2 --eta-w 0.1,10    one, on a built-in problem";
 
 /// What to check, how thoroughly, and where to write.
 #[derive(Debug, clap::Args)]

@@ -125,6 +125,9 @@ pub(super) fn describes_what_is_written() {
         results(&["lemma-b.1", "lemma-b.4", "theorem-3.1", "theorem-3.1-rate", "theorem-4.2-rate", "lemma-c.2"]);
     let mut validator = Validator { root: &schema, met: BTreeSet::new() };
     assert_eq!(validator.check(&results, &schema, "root", "results"), Ok(()));
+    // And one of a problem.
+    let of_problem = self::results(&["--instance", "rayleigh", "lemma-2.2", "--out", "reports/latest"]);
+    assert_eq!(validator.check(&of_problem, &schema, "root", "results"), Ok(()));
     // Everything that is described is met, but for what such a run has not.
     let absent = ["claim.reason", "axis.names", "root.pending"];
     for (name, object) in objects(&schema) {

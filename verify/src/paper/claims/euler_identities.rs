@@ -102,7 +102,7 @@ impl Measure for EulerIdentities {
             SubjectControl {
                 name: "wrong sign",
                 breaks: "Hess_ii w is compared with +∇F",
-                run: |subject, context| Some(Ok(of_subject(subject, 4, 1.0, context))),
+                run: |subject, context| Some(Ok(of_subject(&subject.turned(), 4, 1.0, context))),
             },
             SubjectControl {
                 name: "weight decay in the loss",

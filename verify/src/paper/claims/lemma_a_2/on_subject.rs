@@ -54,11 +54,6 @@ impl Measure for LemmaA2 {
     fn controls(&self) -> Vec<SubjectControl> {
         vec![
             SubjectControl {
-                name: "weight decay in the loss",
-                breaks: "F + (λ/2)‖W‖² with η_w λ = 3, which diverges, and is stopped while finite",
-                run: |subject, context| Some(decayed(subject, context)),
-            },
-            SubjectControl {
                 name: "K_i := 0",
                 breaks: "(20) without what the first phase can cost, at an η_w whose first step grows n by more than the gap pays for",
                 run: |subject, context| without_k(subject, context).transpose(),
@@ -70,14 +65,6 @@ impl Measure for LemmaA2 {
             },
         ]
     }
-}
-
-/// ||w|| doubles in every step, in whatever direction.
-fn decayed(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
-    let (terms, eta_w) = Terms::decayed(subject)?;
-    let mut check = Check::new();
-    follow(&mut check, &terms, eta_w, 60, SHARP, context)?;
-    Ok(check)
 }
 
 /// n grows by eta_w^2 ||grad_w||^2 in the first step. Nothing at a stationary start, or at the minimum.
