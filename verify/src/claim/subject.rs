@@ -180,7 +180,7 @@ impl Subject {
         })
     }
 
-    /// The same loss elsewhere: every block is turned towards its first axis, by up to half a radian. A start may be stationary, and
+    /// The same loss elsewhere: every block is turned towards the axis that it is farthest from, by some half a radian. A start may be stationary, and
     /// then has no gradient by which a control could be told from the statement.
     #[must_use]
     pub fn turned(&self) -> Self {
@@ -188,7 +188,8 @@ impl Subject {
         for block in self.loss.parameters().blocks() {
             let w = &mut turned.theta[block.range.clone()];
             let norm = norm_sq(w).sqrt();
-            w[0] += if w[0] < 0.0 { -0.5 * norm } else { 0.5 * norm };
+            let farthest = (0..w.len()).min_by(|&i, &j| w[i].abs().total_cmp(&w[j].abs())).unwrap_or(0);
+            w[farthest] += if w[farthest] < 0.0 { -0.5 * norm } else { 0.5 * norm };
             let longer = norm_sq(w).sqrt();
             w.iter_mut().for_each(|x| *x *= norm / longer);
         }

@@ -33,6 +33,8 @@ fn rayleigh() -> Subject {
     let (exact, loss_min) = (loss.constants(), loss.loss_min());
     let mut subject = Subject::new("Rayleigh in R^10", Arc::new(loss), vec![1.0; 10]);
     (subject.exact, subject.loss_min) = (Some(exact), Some(loss_min));
+    // Rates for which a test's T is long enough.
+    subject.settings.eta_w = vec![0.1, 1.0, 100.0];
     subject
 }
 

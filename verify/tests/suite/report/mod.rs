@@ -142,7 +142,11 @@ fn the_page_is_whole_and_alone() {
     let page = read(&written.page);
     for claim in &results.claims {
         assert!(page.contains(&format!("<code>{}</code>", claim.id)), "{}", claim.id);
-        assert!(page.contains(&format!("ratecheck verify {} --profile quick --seed 7", claim.id)), "{}", claim.id);
+        assert!(
+            page.contains(&format!("ratecheck verify {} --problem mine.toml --profile quick --seed 7", claim.id)),
+            "{}",
+            claim.id
+        );
     }
     for text in ["Lemma 2.2", "control not rejected", "control broken", "inconclusive", "1.2×10⁻⁷", "—", "Margin"]
     {
@@ -206,7 +210,7 @@ fn junit_counts() {
     assert_eq!(xml.matches("<testcase ").count(), results.claims.len());
     assert_eq!(xml.matches("<failure ").count(), n(Status::Fails) + n(Status::ControlNotRejected));
     assert_eq!(xml.matches("<error ").count(), n(Status::Error) + n(Status::ControlBroken));
-    assert_eq!(xml.matches("<skipped").count(), n(Status::Inconclusive));
+    assert_eq!(xml.matches("<skipped").count(), n(Status::Inconclusive) + n(Status::NotApplicable));
     let failures = format!("failures=\"{}\"", n(Status::Fails) + n(Status::ControlNotRejected));
     assert!(xml.contains(&failures), "{xml}");
     assert!(xml.contains("<property name=\"seed\" value=\"7\"/>") && xml.contains("name=\"margin\""), "{xml}");

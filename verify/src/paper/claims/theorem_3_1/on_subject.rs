@@ -67,12 +67,13 @@ fn decayed(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
 }
 
 /// With eta_w far beyond T, n is some eta_w^2 ||grad_w||^2 after the first step, and T gradients are summed at the same V: more than 4 Delta^2 of
-/// them. Nothing where even these steps see too little, such as at a start where the loss is flat.
+/// them. Nothing where even these steps see too little, such as at a start where the loss is flat, or where g leaves the numbers.
 fn without_k(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
     let terms = Terms::of(subject)?.deciding();
     let largest = terms.n_start.iter().fold(0.0_f64, |max, n| max.max(*n));
     let n_steps = some_steps(subject, 0.2, context);
     let eta_w = 1e6 * largest * n_steps as f64;
-    let (check, outcome) = follow(&terms, eta_w, n_steps, StepRule::Gradient, Constants::WithoutK, context)?;
+    let found = follow(&terms, eta_w, n_steps, StepRule::Gradient, Constants::WithoutK, context);
+    let Ok((check, outcome)) = found else { return Ok(None) };
     Ok((outcome.sum_v > outcome.printed_v).then_some(check))
 }

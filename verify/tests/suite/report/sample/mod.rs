@@ -106,7 +106,7 @@ pub fn results() -> Results {
         provenance: Provenance {
             problem: Some(Verified {
                 name: "mine".into(),
-                arguments: vec!["--problem".into(), "my nets/mine.toml".into()],
+                arguments: vec!["--problem".into(), "mine.toml".into()],
                 about: "2-3-1, batch-norm, tanh, logistic; full batch of 8".into(),
                 fingerprint: "0123456789abcdef".into(),
                 parameters: 17,
