@@ -7,7 +7,7 @@ use super::{DoubleDouble, Matrix, MatrixMut, Scalar, Store, vectorised};
 /// Columns of C at once.
 const LANES: usize = 4;
 
-/// See [`Scalar::matmul`].
+/// See [`matmul`](super::matmul).
 pub(super) fn matmul(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, store: Store) {
     for [a, b] in pairs {
         assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns);
@@ -20,7 +20,7 @@ pub(super) fn matmul(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, stor
     }
 }
 
-/// See [`Scalar::matmul_transposed`].
+/// See [`matmul_transposed`](super::matmul_transposed).
 pub(super) fn matmul_transposed(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, store: Store) {
     let pairs: Vec<_> = pairs.iter().map(|&[a, b]| [a, b.transposed()]).collect();
     matmul(&pairs, c, store);

@@ -9,7 +9,7 @@ use super::{Matrix, MatrixMut, Planes, Scalar, Store, eight_kernel};
 /// bits.
 ///
 /// A network evaluated over them is eight evaluations, each with parameters and a minibatch of its own; see
-/// [`Lockstep`](crate::descent::Lockstep), and [`Scalar::RUNS`] for what that asks of a loss.
+/// [`Lockstep`](crate::descent::Lockstep), and [`Loss::lockstep`](crate::loss::Loss::lockstep) for which losses can.
 ///
 /// ```
 /// use ratecheck::scalar::{Eight, Scalar};

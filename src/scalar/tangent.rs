@@ -40,9 +40,9 @@ pub trait Tangent<S: Scalar>: Copy + Debug + Send + Sync + 'static {
     /// Writes entries b..b+N.
     fn store_lanes<const N: usize>(lanes: [Self; N], row: &mut [S::Base], b: usize);
 
-    /// All planes of [`Scalar::matmul`]: C = A B and C' = A B' + A' B, where a constant factor has no derivative.
+    /// All planes of [`matmul`](super::matmul): C = A B and C' = A B' + A' B, where a constant factor has no derivative.
     fn product(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store);
-    /// All planes of [`Scalar::matmul_transposed`].
+    /// All planes of [`matmul_transposed`](super::matmul_transposed).
     fn product_transposed(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store);
 }
 
