@@ -22,7 +22,7 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
 
 /// `sweep!(S: n, K, b => body)` runs the body for b = 0, 8, 16, .. with the constant K = 8 while eight are left (for b = 0, 4, 8, ..
 /// with K = 4, if a scalar has more than two components), then with K = 1; always with K = 1 for scalars that are not
-/// [`Scalar::WIDE`], and for those of several runs, which fill a register each.
+/// [`WIDE`](crate::scalar::Planes::WIDE), and for those of several runs, which fill a register each.
 ///
 /// `sweep!(S: n, K, C, b => body)` is the same for bodies with a [`Sum`]: they hand it the constant C, the first of the chains that
 /// the scalars at hand go to, or [`REST`].

@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     /// Threads (0: one per core); the numbers do not depend on it.
     #[arg(long, default_value_t = 0)]
     pub(super) jobs: usize,
-    /// Where the reports are written: reports/latest, or reports/NAME for a problem of that name.
+    /// Where the reports are written: reports/latest, or reports/latest/NAME for a problem of that name.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     out: Option<PathBuf>,
     /// Keep the claims that a run with the same version, seed and profile has left in --out, and run the missing ones.
@@ -86,7 +86,7 @@ impl Arguments {
     /// Where the reports go. A user's problem does not overwrite the paper's own run.
     pub(super) fn out(&self, brought: Option<&Brought>) -> PathBuf {
         let beside = || match brought {
-            Some(brought) => Path::new("reports").join(&brought.verified.name),
+            Some(brought) => Path::new(DEFAULT_OUT).join(&brought.verified.name),
             None => DEFAULT_OUT.into(),
         };
         self.out.clone().unwrap_or_else(beside)

@@ -150,5 +150,5 @@ fn what_was_verified_is_brought_again_and_refused_when_it_has_changed() {
     assert!(code == 7 && stderr.contains("has changed since it was verified"), "{stderr}");
     // The paper's own run is not overwritten: a problem has a directory of its own.
     assert_eq!(run(&["verify", "--instance", "rayleigh", "lemma-2.2"], directory.path()).0, 0);
-    assert!(at("reports/rayleigh/index.html").exists() && !at("reports/latest").exists());
+    assert!(at("reports/latest/rayleigh/index.html").exists() && !at("reports/latest/index.html").exists());
 }
