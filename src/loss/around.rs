@@ -13,7 +13,8 @@ use crate::parameters::Parameters;
 /// let mean = MeanLoss::new(Arc::new(ProblemJ::default())).expect("finitely many minibatches");
 /// assert_eq!(mean.minibatches().finite().map(|z| z.len()), Some(1));
 /// // L = g^2/2 - g c'v at v = c, g = 1, without the noise of a minibatch.
-/// assert!((mean.sample_loss(&[0], &[2.0, 0.0, 0.0, 0.0, 1.0]) + 0.5).abs() < 1e-15);
+/// let loss: f64 = mean.sample_loss(&[0], &[2.0, 0.0, 0.0, 0.0, 1.0]);
+/// assert!((loss + 0.5).abs() < 1e-15);
 /// ```
 pub struct MeanLoss {
     inner: Arc<dyn Loss>,

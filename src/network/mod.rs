@@ -138,7 +138,7 @@ impl Network {
     ///
     /// ```
     /// use ratecheck::data::Dataset;
-    /// use ratecheck::loss::{Loss, Minibatches};
+    /// use ratecheck::loss::{Minibatches, Setting};
     /// use ratecheck::network::{Activation, Epsilon, LayerKind, LayerSpec, Layered, Network, Normalisation, Objective};
     ///
     /// let data = Dataset::new(vec![0.3, -1.0, 0.8, 2.0], 4, 1, vec![0.0, 1.0, 0.0, 1.0])?;
