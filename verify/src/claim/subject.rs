@@ -206,7 +206,7 @@ impl Subject {
         (0..self.loss.minibatches().n_examples()).collect()
     }
 
-    /// Some minibatches: all examples first (if that is a z), then up to `n` of the distribution.
+    /// Up to `n` minibatches: the first ones of a finite distribution, or as many drawn.
     pub fn batches(&self, n: usize, seed: &Seed) -> Vec<Vec<usize>> {
         let z = self.loss.minibatches();
         match z.finite() {
