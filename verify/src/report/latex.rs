@@ -17,6 +17,9 @@ pub(super) fn render(results: &Results) -> String {
 fn write(out: &mut String, results: &Results) -> std::fmt::Result {
     let p = &results.provenance;
     writeln!(out, "% Written by ratecheck. In the preamble: \\usepackage{{amssymb,array,booktabs,longtable}}")?;
+    // Long tables need a page of one column; a document of two gets its columns back behind them.
+    writeln!(out, "\\makeatletter\\let\\ratecheckend\\relax")?;
+    writeln!(out, "\\if@twocolumn\\onecolumn\\let\\ratecheckend\\twocolumn\\fi\\makeatother")?;
     let run = format!("ratecheck {} ({}), profile {}, seed {}", p.version, p.commit, profile(results), p.seed);
     let (rejected, controls) = results.controls_rejected();
     let hold = results.claims.iter().filter(|claim| claim.reason().is_none()).count();
@@ -36,7 +39,7 @@ fn write(out: &mut String, results: &Results) -> std::fmt::Result {
         let caption = format!("What was estimated with an interval, by {}.", escape(&run));
         table(out, (0.52, "rr"), "slopes", &caption, "Quantity & Value & Interval", &slopes)?;
     }
-    Ok(())
+    writeln!(out, "\\ratecheckend")
 }
 
 /// A table that may be longer than a page, and is no wider than one: its first column takes `share` of the line and is broken there.

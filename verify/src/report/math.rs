@@ -16,11 +16,42 @@ pub(super) fn display(latex: &str) -> Result<String, ReportError> {
     let mut mathml = String::new();
     push_mathml(&mut mathml, events.into_iter().map(Ok::<_, std::fmt::Error>), config)
         .map_err(|e| failed(e.to_string()))?;
-    Ok(mathml)
+    Ok(strict(&mathml))
+}
+
+/// What the renderer leaves to the leniency of browsers, as a strict reader wants it: a space between two attributes, and the operators
+/// `<`, `>` and `&` escaped.
+fn strict(mathml: &str) -> String {
+    let mut clean = String::with_capacity(mathml.len());
+    // Inside a tag, and there inside a quoted value.
+    let (mut tag, mut quoted) = (false, false);
+    let mut rest = mathml.chars().peekable();
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied().unwrap_or(' ');
+        match c {
+            '"' if tag => {
+                clean.push(c);
+                quoted = !quoted;
+                if !quoted && next.is_alphanumeric() {
+                    clean.push(' ');
+                }
+            }
+            '<' if !tag && !(next.is_ascii_alphabetic() || next == '/') => clean.push_str("&lt;"),
+            '>' if !tag => clean.push_str("&gt;"),
+            '&' if !tag && !(next.is_ascii_alphabetic() || next == '#') => clean.push_str("&amp;"),
+            _ => {
+                tag = (tag && (quoted || c != '>')) || (!tag && c == '<');
+                clean.push(c);
+            }
+        }
+    }
+    clean
 }
 
 #[cfg(test)]
 mod tests {
+    use quick_xml::events::Event;
+
     use super::*;
     use crate::paper::claims::CLAIMS;
 
@@ -34,6 +65,29 @@ mod tests {
                 // No command is left over, in letters or as text.
                 let clean = mathml.starts_with("<math display=\"block\">") && mathml.ends_with("</math>");
                 assert!(clean && !mathml.contains('\\') && !mathml.contains("merror"), "{}: {mathml}", statement.id);
+            }
+        }
+    }
+
+    /// Every tag is closed, and every attribute stands by itself: what XML demands, and HTML's parser calls an error otherwise.
+    #[test]
+    fn formulas_are_well_formed() {
+        for latex in CLAIMS.iter().flat_map(|claim| claim.statement().latex).chain(&[r"a < b > c, \Bigl(x\Bigr) \& 1"])
+        {
+            let mathml = display(latex).unwrap();
+            let mut reader = quick_xml::Reader::from_str(&mathml);
+            loop {
+                match reader.read_event().unwrap_or_else(|e| panic!("{e}: {mathml}")) {
+                    Event::Start(tag) | Event::Empty(tag) => {
+                        assert!(tag.attributes().all(|attribute| attribute.is_ok()), "{mathml}");
+                        let text = String::from_utf8_lossy(&tag).into_owned();
+                        let ends = text.match_indices('"').skip(1).step_by(2).map(|(at, _)| &text[at + 1..]);
+                        assert!(ends.clone().all(|after| after.is_empty() || after.starts_with([' ', '/'])), "{text}");
+                    }
+                    Event::Text(text) => assert!(!text.contains(&b'>'), "{mathml}"),
+                    Event::Eof => break,
+                    _ => {}
+                }
             }
         }
     }

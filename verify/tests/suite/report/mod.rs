@@ -1,5 +1,6 @@
 //! The reports, from results made by hand.
 
+mod junit;
 mod sample;
 
 use std::path::Path;
@@ -200,54 +201,6 @@ fn a_run_without_claims_is_still_a_page() {
     let (_dir, written) = written(&results);
     assert!(read(&written.page).contains("of 0 statements"));
     assert!(report::terminal_table(&results, false, 80).contains("0 of 0 hold"));
-}
-
-#[test]
-fn junit_counts() {
-    let results = sample::results();
-    let (_dir, written) = written(&results);
-    let xml = read(&written.junit);
-    well_formed(&xml);
-    let n = |status| results.count(status);
-    assert_eq!(xml.matches("<testcase ").count(), results.claims.len());
-    assert_eq!(xml.matches("<failure ").count(), n(Status::Fails) + n(Status::ControlNotRejected));
-    assert_eq!(xml.matches("<error ").count(), n(Status::Error) + n(Status::ControlBroken));
-    assert_eq!(xml.matches("<skipped").count(), n(Status::Inconclusive) + n(Status::NotApplicable));
-    let failures = format!("failures=\"{}\"", n(Status::Fails) + n(Status::ControlNotRejected));
-    assert!(xml.contains(&failures), "{xml}");
-    assert!(xml.contains("<property name=\"seed\" value=\"7\"/>") && xml.contains("name=\"margin\""), "{xml}");
-}
-
-/// The properties of one test case.
-#[test]
-fn junit_has_seed_margin_and_slopes_of_every_claim() {
-    let results = sample::results();
-    let (_dir, written) = written(&results);
-    let xml = read(&written.junit);
-    for claim in &results.claims {
-        let case = xml.split("<testcase ").find(|case| case.starts_with(&format!("name=\"{}\"", claim.id))).unwrap();
-        let value = |name: &str| {
-            let after = case.split(&format!("<property name=\"{name}\" value=\"")).nth(1)?;
-            Some(after.split('"').next().unwrap().to_owned())
-        };
-        assert_eq!(value("claim"), Some(claim.id.clone()));
-        assert_eq!(value("seed"), Some("7".to_owned()));
-        let margin = value("margin").unwrap();
-        match &claim.worst {
-            Some(worst) => assert_eq!(margin.parse::<f64>().unwrap().to_bits(), worst.margin.to_bits()),
-            None => assert_eq!(margin, "—"),
-        }
-        for observation in &claim.observations {
-            let (kind, other) =
-                if observation.interval.is_some() { ("slope", "observed") } else { ("observed", "slope") };
-            let name = &observation.name;
-            let found: f64 = value(&format!("{kind}: {name}")).unwrap().parse().unwrap();
-            assert!(found.to_bits() == observation.value.to_bits() || (found.is_nan() && observation.value.is_nan()));
-            assert_eq!(value(&format!("{other}: {name}")), None);
-            let interval = observation.interval.map(|[low, high]| format!("[{low}, {high}]"));
-            assert_eq!(value(&format!("interval: {name}")), interval);
-        }
-    }
 }
 
 #[test]
