@@ -1,7 +1,7 @@
 // Opens the page of a report in a real browser and looks at it as readers do: `node page.mjs MODULES PAGE`, where MODULES is the folder
-// that holds playwright-core and axe-core. Prints what is wrong, and then ends with 1.
+// that holds playwright-core, axe-core and parse5. Prints what is wrong, and then ends with 1.
 import { createRequire } from "node:module";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -10,8 +10,16 @@ const load = createRequire(`${modules}/node_modules/`);
 const { chromium } = load("playwright-core");
 const axe = load.resolve("axe-core/axe.min.js");
 
+const { parse } = await import(pathToFileURL(load.resolve("parse5")).href);
+
 const problems = [];
 const check = (holds, what) => holds || problems.push(what);
+
+// A browser forgives what is no HTML; a strict parser names it.
+parse(readFileSync(page, "utf8"), {
+  sourceCodeLocationInfo: true,
+  onParseError: ({ code, startLine, startCol }) => problems.push(`line ${startLine}, column ${startCol}: ${code}`),
+});
 
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
@@ -58,6 +66,16 @@ await opened({ viewport: { width: 1400, height: 900 } }, async (tab) => {
   }
   const ids = await tab.$$eval("[id]", (all) => all.map((e) => e.id));
   check(new Set(ids).size === ids.length, "an id occurs twice");
+
+  // What holds is folded, and unfolds when it is linked to.
+  const open = (id) => tab.evaluate((id) => document.getElementById(id).closest("details").open, id);
+  const [first] = await tab.$$eval(".claim details:not([open]) h2", (all) => all.map((e) => e.id));
+  if (first) {
+    await tab.evaluate((id) => (location.hash = id), first);
+    await tab.waitForTimeout(100);
+    check(await open(first), "a link to a claim does not unfold it");
+  }
+  await tab.$$eval(".claim details", (all) => all.forEach((e) => (e.open = true)));
 
   // Formulas and plots are there, and have a size.
   for (const [what, selector] of [["formula", "math"], ["plot", "figure svg"]]) {

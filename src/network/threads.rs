@@ -42,12 +42,13 @@ impl Cut {
         Self { most: most.min(CACHED / bytes.max(1)).max(1), shared }
     }
 
-    /// Does the work for all parts of the items; each array has equally many numbers for every item, or none.
+    /// Does the work for all parts of the items; each array has equally many numbers for every item, or none. The work is called through
+    /// a pointer, once a part: the division between threads is then compiled once, and not for every layer in every arithmetic.
     pub(super) fn each<T: Send, const N: usize>(
         self,
         items: Range<usize>,
         arrays: [&mut [T]; N],
-        work: &(impl Fn(Range<usize>, [&mut [T]; N]) + Sync),
+        work: &(dyn Fn(Range<usize>, [&mut [T]; N]) + Sync),
     ) {
         if items.len() <= self.most {
             return work(items, arrays);

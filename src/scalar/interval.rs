@@ -145,7 +145,7 @@ impl From<Interval> for Dual<Interval> {
 
 impl Add for Interval {
     type Output = Self;
-    #[inline(always)]
+    #[inline(never)]
     fn add(self, other: Self) -> Self {
         Self::new(down(self.lo + other.lo), up(self.hi + other.hi))
     }
@@ -153,7 +153,7 @@ impl Add for Interval {
 
 impl Sub for Interval {
     type Output = Self;
-    #[inline(always)]
+    #[inline(never)]
     fn sub(self, other: Self) -> Self {
         Self::new(down(self.lo - other.hi), up(self.hi - other.lo))
     }
@@ -161,7 +161,7 @@ impl Sub for Interval {
 
 impl Mul for Interval {
     type Output = Self;
-    #[inline(always)]
+    #[inline(never)]
     fn mul(self, other: Self) -> Self {
         let (a, b) = (self, other);
         Self::around([a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi])
@@ -170,7 +170,7 @@ impl Mul for Interval {
 
 impl Div for Interval {
     type Output = Self;
-    #[inline(always)]
+    #[inline(never)]
     fn div(self, other: Self) -> Self {
         let (a, b) = (self, other);
         if b.lo <= 0.0 && b.hi >= 0.0 {
@@ -249,14 +249,14 @@ impl Scalar for Interval {
     fn value(self) -> f64 {
         0.5 * self.lo + 0.5 * self.hi
     }
-    #[inline(always)]
+    #[inline(never)]
     fn scale(self, factor: f64) -> Self {
         let (a, b) = (self.lo * factor, self.hi * factor);
         // NaN, from 0 * infinity, ends as the whole line.
         let (lo, hi) = if factor < 0.0 { (b, a) } else { (a, b) };
         Self::new(down(lo), up(hi))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn over(self, n: usize) -> Self {
         // Counts are far below 2^53 and hence exact.
         Self::new(down(self.lo / n as f64), up(self.hi / n as f64))
@@ -266,7 +266,7 @@ impl Scalar for Interval {
         self.lo.is_finite() && self.hi.is_finite()
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn square(self) -> Self {
         let (a, b) = (self.lo.abs(), self.hi.abs());
         let (small, large) = if a < b { (a, b) } else { (b, a) };
@@ -274,7 +274,7 @@ impl Scalar for Interval {
         Self::new(lo, up(large * large))
     }
     /// The whole line if some of it is negative.
-    #[inline(always)]
+    #[inline(never)]
     fn sqrt(self) -> Self {
         if self.lo < 0.0 {
             return Self::ENTIRE;

@@ -1,6 +1,18 @@
 "use strict";
-// Filters and sorts the table of claims. Everything on the page is there without it.
+// Filters and sorts the table of claims, and unfolds what is looked for. Everything on the page is there without it.
 (() => {
+  const sections = [...document.querySelectorAll(".claim > details")];
+  const unfold = () => {
+    const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const section = place?.closest("details");
+    if (!section) return;
+    section.open = true;
+    place.scrollIntoView();
+  };
+  window.addEventListener("hashchange", unfold);
+  window.addEventListener("beforeprint", () => sections.forEach((section) => (section.open = true)));
+  unfold();
+
   const table = document.querySelector("table.claims");
   if (!table) return;
   const body = table.tBodies[0];
@@ -20,7 +32,16 @@
   const verdicts = [...new Set(rows.map((row) => row.cells[1].textContent))];
   for (const name of ["all", ...verdicts]) verdict.append(new Option(name, name === "all" ? "" : name));
   const count = document.createElement("output");
-  bar.append(count);
+  const fold = Object.assign(document.createElement("button"), { type: "button", className: "fold" });
+  const folded = () => sections.some((section) => !section.open);
+  const name = () => (fold.textContent = folded() ? "Unfold all claims" : "Fold all claims");
+  fold.addEventListener("click", () => {
+    const open = folded();
+    sections.forEach((section) => (section.open = open));
+    name();
+  });
+  name();
+  bar.append(count, fold);
 
   const show = () => {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);

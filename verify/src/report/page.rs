@@ -14,6 +14,9 @@ pub(super) const STYLE: &str = include_str!("page.css");
 /// Filters and sorts the table of claims; the page is whole without it.
 const SCRIPT: &str = include_str!("page.js");
 
+/// As many claims somebody has named, and wants to see: they are not folded.
+const CHOSEN: usize = 5;
+
 /// What the template is given: text, ready to be shown. Only `style`, `script` and `svg` are markup.
 #[derive(Serialize)]
 struct Page<'a> {
@@ -23,8 +26,8 @@ struct Page<'a> {
     total: usize,
     counts: Vec<Count>,
     controls: (usize, usize),
-    /// Errata whose printed reading fails on an example, where the corrected one holds.
-    refuted: usize,
+    /// How many errata there are of each kind, in words.
+    corrected: String,
     comparisons: String,
     replays: Option<String>,
     /// The ids of claims that are not finished.
@@ -51,6 +54,8 @@ struct Section<'a> {
     #[serde(flatten)]
     claim: Plain<'a>,
     anchor: String,
+    /// Whether it is unfolded from the start.
+    open: bool,
     status: Status,
     label: &'static str,
     reason: Option<String>,
@@ -162,7 +167,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         total: results.claims.len(),
         counts,
         controls: results.controls_rejected(),
-        refuted: results.errata.iter().filter(|entry| entry.example.is_some()).count(),
+        corrected: paper::corrected(results),
         comparisons: number::count(comparisons),
         replays: results.near_failures().sentence(),
         pending: results.pending.join(", "),
@@ -234,6 +239,7 @@ fn section<'a>(
             does_not_show: &claim.does_not_show,
         },
         anchor: anchor.to_owned(),
+        open: status != Status::Holds || results.claims.len() <= CHOSEN,
         status,
         label: status.label(),
         reason: claim.reason(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::claim::results::{ClaimResult, Results, Status};
-use crate::paper::errata::{Entry, Reading};
+use crate::paper::errata::{Entry, Reading, Standing};
 
 /// A section of the map.
 #[derive(Serialize)]
@@ -21,6 +21,8 @@ struct Statement<'a> {
     /// The status that the cell as a whole shows: the worst of its claims'; `none` where none was run.
     status: Option<Status>,
     claims: Vec<Covering<'a>>,
+    /// Id and anchor of the errata that are printed there.
+    errata: Vec<(&'a str, String)>,
 }
 
 /// A claim in a cell: linked if it was part of the run.
@@ -54,11 +56,48 @@ pub(super) fn map<'a>(results: &'a Results, anchors: &'a [String]) -> Vec<Chapte
                     excluded: place.excluded.as_deref(),
                     status: claims.iter().filter_map(|claim| claim.status).max(),
                     claims,
+                    errata: printed_there(results, &place.name),
                 }
             })
             .collect(),
     });
     chapters.collect()
+}
+
+/// The errata whose place names what the statement is called.
+fn printed_there<'a>(results: &'a Results, statement: &str) -> Vec<(&'a str, String)> {
+    let names = numbered(statement);
+    let there = results.errata.iter().filter(|entry| numbered(&entry.place).iter().any(|name| names.contains(name)));
+    there.map(|entry| (entry.id.as_str(), anchor(entry))).collect()
+}
+
+/// The numbered statements and equations that a text names: `Lemmas B.2 and B.4, (23)` has `lemma B.2`, `lemma B.4` and `(23)`.
+fn numbered(text: &str) -> Vec<String> {
+    let mut kind = String::new();
+    let mut names = Vec::new();
+    for word in text.split_whitespace().map(|word| word.trim_end_matches([',', ';', ':'])) {
+        let numbers = word.contains('.') && word.ends_with(|c: char| c.is_ascii_digit());
+        if word.starts_with('(') && word.ends_with(')') {
+            names.push(word.to_owned());
+        } else if numbers {
+            names.push(format!("{kind} {word}"));
+        } else if word != "and" {
+            kind = word.trim_end_matches('s').to_lowercase();
+        }
+    }
+    names
+}
+
+/// `6 false as printed, 10 misprints`: how many errata there are of each kind; nothing if there are none.
+pub(super) fn corrected(results: &Results) -> String {
+    let count = |kind| results.errata.iter().filter(|entry| entry.standing == kind).count();
+    let words = Standing::ALL.map(|kind| match (count(kind), kind) {
+        (0, _) => None,
+        (1, Standing::Misprint) => Some("1 misprint".to_owned()),
+        (n, Standing::Misprint) => Some(format!("{n} misprints")),
+        (n, kind) => Some(format!("{n} {}", kind.label())),
+    });
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// An erratum, as the page lists it.
@@ -113,4 +152,21 @@ pub(super) fn of_claim<'a>(results: &'a Results, claim: &ClaimResult) -> impl It
 /// The fragment name of an erratum.
 pub(super) fn anchor(entry: &Entry) -> String {
     format!("erratum-{}", super::slug(&entry.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_and_equations_are_found_in_a_place() {
+        assert_eq!(numbered("Lemmas B.2 and B.4, R"), ["lemma B.2", "lemma B.4"]);
+        assert_eq!(
+            numbered("sections 3.1 and 4.1, Theorems 3.1 and 4.2"),
+            ["section 3.1", "section 4.1", "theorem 3.1", "theorem 4.2"]
+        );
+        assert_eq!(numbered("Lemma 3.2, (12)"), ["lemma 3.2", "(12)"]);
+        assert_eq!(numbered("the proof of Lemma B.4, S_i"), ["lemma B.4"]);
+        assert!(numbered("appendix A, the second identity").is_empty());
+    }
 }

@@ -8,6 +8,8 @@ use crate::claim::results::{ClaimResult, Results, Status};
 
 /// The narrowest table that is laid out; below this lines are cut.
 const NARROWEST: usize = 40;
+/// The width of the column of times, that of "59 min 59 s": what the other columns show does not depend on how long it took.
+const TIME: usize = 11;
 /// Between columns.
 const GAP: &str = "  ";
 /// Behind the id of a statement that the paper does not make.
@@ -20,7 +22,7 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
     let paint = Paint(color);
     let header = ["claim", "verdict", "margin", "tightest instance", "controls", "time"].map(str::to_owned);
     let rows: Vec<[String; 6]> = results.claims.iter().map(row).collect();
-    let mut widths = [0; 6];
+    let mut widths = [0, 0, 0, 0, 0, TIME];
     for row in rows.iter().chain([&header]) {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(length(cell));

@@ -18,6 +18,8 @@ pub fn markdown(entries: &[Entry]) -> String {
          What is printed in Arora, Li & Lyu, \"Theoretical Analysis of Auto Rate-Tuning by Batch Normalization\" (ICLR 2019), and what it \
          must be. None of it touches the truth of the theorems. Each is shown by numbers for which the printed reading fails and the \
          corrected one holds; they are computed when this file is rendered, and a test compares.\n\n\
+         *False as printed*: the printed formula has a counter-example. *A misprint*: another place of the paper shows what is meant. \
+         *Ambiguous*: it can be read so that it is true. *Not tight*: true, and weaker than what holds.\n\n\
          | | place | kind |\n|:--|:--|:--|\n"
     );
     for entry in entries {

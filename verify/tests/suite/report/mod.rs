@@ -359,3 +359,19 @@ fn the_table_keeps_its_width() {
     assert!(text.contains("rejected") && text.contains("FAILS") && text.contains("… "), "{text}");
     assert!(text.contains("theorem-2.5 †") && text.contains("† derived here"), "{text}");
 }
+
+/// A slow machine shows the same: only the times differ.
+#[test]
+fn the_table_does_not_depend_on_how_long_it_took() {
+    let mut results = sample::results();
+    let tables = [1e-3, 7.0, 3_599.0].map(|seconds| {
+        results.claims.iter_mut().for_each(|claim| claim.seconds = seconds);
+        let text = report::terminal_table(&results, false, 80);
+        let rows = text.lines().take(1 + results.claims.len());
+        // The last column and the gap before it.
+        let rows = rows.map(|line| line.chars().take(80 - 13).collect::<String>().trim_end().to_owned());
+        rows.collect::<Vec<_>>()
+    });
+    assert_eq!(tables[0], tables[1]);
+    assert_eq!(tables[1], tables[2]);
+}
