@@ -2,7 +2,7 @@
 
 use ratecheck::scalar::DoubleDouble;
 
-use crate::claim::evidence::Check;
+use crate::claim::evidence::{Check, Inequality};
 use crate::claim::replay::Sides;
 
 /// The comparison `lhs <= rhs` that had the least room, and the step it was made at.
@@ -55,7 +55,7 @@ impl Closest {
         let at = format!("{at}, T = {}", self.t);
         let rounding = rounding * self.scale;
         let replay = || replay(self.t).map(|[lhs, rhs]| Sides::counted(lhs, rhs, rounding));
-        check.replayed(at, [self.lhs, self.rhs, rounding, self.scale], replay);
+        check.replayed(at, Inequality { lhs: self.lhs, rhs: self.rhs, rounding, scale: self.scale }, replay);
     }
 
     /// lhs/rhs.

@@ -7,7 +7,8 @@ use ratecheck::random::{Generator, Seed};
 use serde::{Deserialize, Serialize};
 
 use super::sampled_test::SampledTest;
-pub use crate::claim::check::{Check, Comparison, Hypothesis, Soundness, Standing, Tally, Verdict};
+pub use crate::claim::check::{Check, Hypothesis, Soundness, Standing, Verdict};
+pub use crate::claim::comparison::{Comparison, Inequality, Tally};
 use crate::claim::plot::Plot;
 use crate::claim::subject::{Premise, Subject};
 

@@ -4,6 +4,7 @@
 mod check;
 pub mod closed_forms;
 pub(crate) mod closest;
+mod comparison;
 pub mod conformance;
 pub(crate) mod decide;
 pub mod evidence;

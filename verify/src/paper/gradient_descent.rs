@@ -14,7 +14,7 @@ use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
 
 use crate::claim::closed_forms::{C_G, Instance};
-use crate::claim::evidence::{Check, Context, Profile, Soundness, Standing, Unevaluated};
+use crate::claim::evidence::{Check, Context, Inequality, Profile, Soundness, Standing, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::subject::{Known, Subject};
 
@@ -188,7 +188,7 @@ impl Bracket {
         let Self { least, most } = self;
         let scale = lhs.abs().max(least.abs());
         match most {
-            Some(most) => check.bracketed(at, lhs, [least, most], [rounding, scale], || None),
+            Some(most) => check.bracketed(at, Inequality { lhs, rhs: least, rounding, scale }, most, || None),
             None => check.compare(at, lhs, least, rounding, scale, Soundness::Sampled),
         }
     }

@@ -11,7 +11,9 @@ use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::{ETA_W, ordinary};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Statement, Unevaluated,
+};
 use crate::claim::instances::{INVARIANT, U, digits_subject, small};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::{Recursion, Sides};
@@ -225,7 +227,7 @@ fn compare(
             let rounding = rounding(record.t, block.range.len(), [n_start, n_end], eta_w, sum, off_tangent);
             let scale = sum.max(rhs);
             let at = format!("{name} · η_w = {eta_w:e}, T = {}, {}", record.t, block.name);
-            check.replayed(at, [sum, rhs, rounding, scale], || {
+            check.replayed(at, Inequality { lhs: sum, rhs, rounding, scale }, || {
                 if !matches!(variant, Variant::Printed | Variant::Smaller) || record.t > replayed_up_to {
                     return None;
                 }

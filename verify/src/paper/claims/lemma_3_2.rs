@@ -15,7 +15,8 @@ use rayon::prelude::*;
 
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, ordinary};
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Soundness, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Soundness, Standing, Statement,
+    Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, U, digits_subject, small};
 use crate::claim::replay::{Recursion, Sides};
@@ -319,15 +320,16 @@ impl Descent<'_> {
             let terms = gain + cost;
             let scale = if terms > 1e-8 * size { terms } else { size };
             let at = format!("{} · η_w = {:e}, t = {t}", self.name, self.eta_w);
+            let lemma = Inequality { lhs: change, rhs, rounding: ROUNDING * size, scale };
             if self.equality {
                 check.compare(at, (change - rhs).abs(), 0.0, ROUNDING * size, scale, Soundness::Proved);
             } else if let Some(upper) = &self.c_w_upper {
                 let most = bounds::lemma_3_2(self.eta_w, self.eta_g, self.c_g, &n_before, &grad_w_sq, upper, grad_g_sq);
-                check.bracketed(at, change, [rhs, most], [ROUNDING * size, scale], || self.replay(&theta));
+                check.bracketed(at, lemma, most, || self.replay(&theta));
             } else if self.soundness == Soundness::Sampled {
                 check.compare(at, change, rhs, ROUNDING * size, scale, Soundness::Sampled);
             } else {
-                check.replayed(at, [change, rhs, ROUNDING * size, scale], || self.replay(&theta));
+                check.replayed(at, lemma, || self.replay(&theta));
             }
             // Both figures need a denominator far above the rounding of the change, some 1e-15 of `size`.
             if cost > 1e-8 * size {

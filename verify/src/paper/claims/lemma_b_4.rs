@@ -69,9 +69,29 @@ enum Reading {
     Share(f64),
 }
 
-/// The largest share used of (22), of (23) and of (23) in its sharper form, and the largest ||grad_v F_z||/LA.
+/// The largest share used of each bound.
 #[derive(Clone, Copy, Default)]
-struct Found([f64; 4]);
+struct Found {
+    /// Of (22).
+    weight: f64,
+    /// Of (23).
+    log: f64,
+    /// Of (23) in its sharper form.
+    sharp: f64,
+    /// The largest ||grad_v F_z||/LA.
+    gradient: f64,
+}
+
+impl Found {
+    fn max(self, other: Self) -> Self {
+        Self {
+            weight: self.weight.max(other.weight),
+            log: self.log.max(other.log),
+            sharp: self.sharp.max(other.sharp),
+            gradient: self.gradient.max(other.gradient),
+        }
+    }
+}
 
 impl Claim for LemmaB4 {
     fn statement(&self) -> &'static Statement {
@@ -97,10 +117,10 @@ impl Claim for LemmaB4 {
             let (check, found) = found?;
             evidence.check.merge(check);
             for (most, found) in most.iter_mut().zip(found) {
-                most.0.iter_mut().zip(found.0).for_each(|(a, b)| *a = a.max(b));
+                *most = most.max(found);
             }
         }
-        for (name, Found([weight, log, sharp, gradient])) in ["problem J", "network 3-4-1"].into_iter().zip(most) {
+        for (name, Found { weight, log, sharp, gradient }) in ["problem J", "network 3-4-1"].into_iter().zip(most) {
             bounded(&mut evidence.check, name, gradient);
             let note = "largest over every T, α and η_w; 1 would be sharp";
             evidence.observe(format!("{name}: (22), smaller/larger side"), weight, note);
@@ -160,15 +180,15 @@ impl Measure for LemmaB4 {
         let runs = Runs::new(subject, seconds, context)?;
         let judge = |check: &mut Check, case: &Case<'_>| follow(check, case, Reading::Corrected, context);
         let (mut evidence, found) = runs.each(&settings.alphas, context, judge)?;
-        let most = |k: usize| found.iter().map(|(_, found)| found.0[k]).fold(0.0, f64::max);
+        let most = found.iter().fold(Found::default(), |most, (_, found)| most.max(*found));
         let note = "largest over every block, T, α and η_w; 1 would be sharp";
         if subject.n_minibatches().is_some() {
-            evidence.observe("(22), smaller/larger side", most(0), note);
+            evidence.observe("(22), smaller/larger side", most.weight, note);
         } else {
             evidence.observe("(22) and the part of g: not compared", 0.0, "z is a random subset: ∇L_t is not known");
         }
-        evidence.observe("(23), sum/bound", most(1), note);
-        evidence.observe("(23) with ln and η_w²L_A²/‖w_0‖⁴, sum/bound", most(2), note);
+        evidence.observe("(23), sum/bound", most.log, note);
+        evidence.observe("(23) with ln and η_w²L_A²/‖w_0‖⁴, sum/bound", most.sharp, note);
         Ok(evidence)
     }
 
@@ -189,7 +209,7 @@ impl Measure for LemmaB4 {
                     let eta_w = natural_rate(subject, context)?;
                     Some(short(subject, eta_w, context, |case| {
                         let found = follow(&mut Check::new(), case, Reading::Corrected, context)?;
-                        Ok(Reading::Share(0.99 * found.0[1]))
+                        Ok(Reading::Share(0.99 * found.log))
                     }))
                 },
             },
@@ -260,7 +280,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
     let generator = || case.generator(context);
     let looked = case.mean_is_known();
     let share = if let Reading::Share(share) = reading { share } else { 1.0 };
-    found.0[3] = case.follow(if looked { Mean::Looked } else { Mean::Unused }, generator(), |moment| {
+    found.gradient = case.follow(if looked { Mean::Looked } else { Mean::Unused }, generator(), |moment| {
         let t = moment.t + 1;
         for i in 0..m {
             let (n, next) = (moment.n[0][i], moment.n[1][i]);
@@ -277,7 +297,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
             log_printed[i].keep(t, increments[i], share * lemma_b4(eta_w, PI * l_a, n_start[i], next));
             let largest = (eta_w * case.l_a[i]).powi(2) / n_start[i];
             // A_{T-1} is n_{T-1}: the norm before the last step.
-            found.0[2] = found.0[2].max(increments[i] / lemma_b1_sharp(n_start[i], largest, n));
+            found.sharp = found.sharp.max(increments[i] / lemma_b1_sharp(n_start[i], largest, n));
         }
         weighted_g += moment.eta_g * moment.mean_g;
         sum_g += moment.mean_g;
@@ -294,11 +314,11 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         let replay = |t| case.replay(generator(), t).map(|run| run.weighted(i));
         if looked {
             weight[i].replayed(check, &format!("{run}, (22)"), rounding, replay);
-            found.0[0] = found.0[0].max(weight[i].ratio());
+            found.weight = found.weight.max(weight[i].ratio());
         }
         log[i].record(check, &format!("{run}, (23), L_A = {}", case.bound), rounding);
         log_printed[i].record(check, &format!("{run}, (23), L_A = π{}", case.bound), rounding);
-        found.0[1] = found.0[1].max(log[i].ratio());
+        found.log = found.log.max(log[i].ratio());
     }
     if reading != Reading::RateAlone && looked && !case.loss.parameters().g().is_empty() {
         g.record(check, &format!("{name}, the part of g · α = {alpha}, η_w = {eta_w}"), rounding);

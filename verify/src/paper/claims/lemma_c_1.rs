@@ -14,7 +14,7 @@ use ratecheck::random::Generator;
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
 
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
 use crate::claim::replay::Sides;
@@ -90,6 +90,19 @@ impl Input {
     }
 }
 
+/// The largest measured/bound of the derivatives.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Ratios {
+    /// In gamma.
+    scale: f64,
+    /// In beta.
+    shift: f64,
+    /// In one x_b.
+    pub(super) input: f64,
+    /// In all x_b together.
+    pub(super) inputs: f64,
+}
+
 /// Which derivative of y is bounded.
 #[derive(Clone, Copy)]
 enum Derivative {
@@ -129,9 +142,13 @@ impl Claim for LemmaC1 {
         check.hypothesis("ε > 0", Standing::Met, "by construction");
         check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
         let mut evidence = Evidence::new(check);
-        for (i, what) in ["|∂y/∂γ|", "|∂y/∂β|", "‖∇_{x_b} y‖"].into_iter().enumerate() {
-            let note = format!("1 would be sharp; {:.4} over the random units alone", of_random[i]);
-            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest[i], note);
+        for (what, nearest, of_random) in [
+            ("|∂y/∂γ|", nearest.scale, of_random.scale),
+            ("|∂y/∂β|", nearest.shift, of_random.shift),
+            ("‖∇_{x_b} y‖", nearest.input, of_random.input),
+        ] {
+            let note = format!("1 would be sharp; {of_random:.4} over the random units alone");
+            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest, note);
         }
         evidence.observe(
             "the printed bound over the derivative at ε = 100, B = 2, γ = 1",
@@ -173,10 +190,9 @@ impl Claim for LemmaC1 {
     }
 }
 
-/// Random units and the extreme ones. The largest measured/bound of the derivatives in gamma, beta, x_b and all x_b: over the
-/// random ones, and over all.
-pub(super) fn everywhere(check: &mut Check, subject: Subject, context: &Context) -> [[f64; 4]; 2] {
-    let nearest = Cell::new([0.0; 4]);
+/// Random units and the extreme ones. The largest measured/bound over the random ones, and over all.
+pub(super) fn everywhere(check: &mut Check, subject: Subject, context: &Context) -> [Ratios; 2] {
+    let nearest = Cell::new(Ratios::default());
     for k in 0..context.pick([200, 2_000, 20_000, 200_000]) {
         random(k, &mut context.generator(&format!("unit-{k}"))).compare(check, subject, &nearest);
     }
@@ -193,7 +209,7 @@ pub(super) fn everywhere(check: &mut Check, subject: Subject, context: &Context)
 
 pub(super) fn broken(unit: &Unit, subject: Subject) -> Check {
     let mut check = Check::new();
-    unit.compare(&mut check, subject, &Cell::new([0.0; 4]));
+    unit.compare(&mut check, subject, &Cell::default());
     check
 }
 
@@ -282,8 +298,8 @@ impl Unit {
     }
 
     /// The Jacobian against the formula, and the gradients under the unit's own grad f and the worst ones against the bounds. `nearest` keeps
-    /// the largest measured/bound of the four.
-    fn compare(&self, check: &mut Check, subject: Subject, nearest: &Cell<[f64; 4]>) {
+    /// the largest measured/bound.
+    fn compare(&self, check: &mut Check, subject: Subject, nearest: &Cell<Ratios>) {
         let (n, batch) = (self.w.len(), self.batch());
         let jacobian: Vec<Vec<f64>> = self.jacobian(0..n * batch + 2);
         let centred: Vec<f64> = self.outputs(&[self.x.clone(), vec![1.0, 0.0]].concat());
@@ -310,13 +326,14 @@ impl Unit {
         let mut ratios = nearest.get();
         let mut bounded = |which: Derivative, a: &[f64], lhs: f64, rhs: f64, rounding: f64| {
             let replay = || self.replay(subject, which, a).map(|[lhs, rhs]| Sides::counted(lhs, rhs, rounding));
-            check.replayed(at(&which.to_string()), [lhs, rhs, rounding, lhs.abs().max(rhs.abs())], replay);
-            let ratio = &mut ratios[match which {
-                Derivative::Scale => 0,
-                Derivative::Shift => 1,
-                Derivative::Input(_) => 2,
-                Derivative::Inputs => 3,
-            }];
+            let bound = Inequality { lhs, rhs, rounding, scale: lhs.abs().max(rhs.abs()) };
+            check.replayed(at(&which.to_string()), bound, replay);
+            let ratio = match which {
+                Derivative::Scale => &mut ratios.scale,
+                Derivative::Shift => &mut ratios.shift,
+                Derivative::Input(_) => &mut ratios.input,
+                Derivative::Inputs => &mut ratios.inputs,
+            };
             *ratio = ratio.max(lhs / rhs);
         };
         // Besides the unit's own grad f, the worst one for each example and for gamma and beta.

@@ -51,9 +51,12 @@ impl Claim for LemmaC1Sharp {
         check.hypothesis("ε > 0", Standing::Met, "by construction");
         check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
         let mut evidence = Evidence::new(check);
-        for (i, what) in [(2, "‖∇_{x_b} y‖"), (3, "all ∇_{x_b} y together")] {
-            let note = format!("1 is sharp; {:.4} over the random units alone", of_random[i]);
-            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest[i], note);
+        for (what, nearest, of_random) in [
+            ("‖∇_{x_b} y‖", nearest.input, of_random.input),
+            ("all ∇_{x_b} y together", nearest.inputs, of_random.inputs),
+        ] {
+            let note = format!("1 is sharp; {of_random:.4} over the random units alone");
+            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest, note);
         }
         Ok(evidence)
     }

@@ -15,7 +15,8 @@ use ratecheck::parameters::dot;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Measure, Observation, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Observation, Origin, Standing, Statement,
+    Unevaluated,
 };
 use crate::claim::instances::{Subject as NetworkAt, U, small, tiny};
 use crate::claim::plot::{Axis, Plot, Series, Style};
@@ -138,7 +139,8 @@ impl Subject<'_> {
         // What the norms of two algorithms may differ by, and what an ascent may miss, is no rounding of one comparison.
         check.at_most(format!("{place}, sampled"), (1.0 - NORMS) * low, value, 0.0);
         let rounding = NORMS * upper.max(1.0);
-        check.replayed(format!("{place}, ascended"), [value, upper, rounding, value.max(upper)], || {
+        let ascended = Inequality { lhs: value, rhs: upper, rounding, scale: value.max(upper) };
+        check.replayed(format!("{place}, ascended"), ascended, || {
             self.method.is_none().then(|| self.replay(ascent, [rows, columns], upper)).flatten()
         });
     }

@@ -37,7 +37,9 @@ use rayon::prelude::*;
 use self::path::{Mover, Path, Rates, Seen};
 use self::precise::Precise;
 use crate::claim::closed_forms::{on_circle, ordinary};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Statement, Unevaluated,
+};
 use crate::claim::instances::{INVARIANT, digits_subject, small};
 
 /// See the module's first line.
@@ -324,7 +326,8 @@ fn follow(
             if compared != Compared::IncrementOfTheStepAlone {
                 // With m_0 along w the statement is another one.
                 let replay = || if push.is_none() { precise.as_mut()?.norms(t, i) } else { None };
-                check.replayed(&at, [n, n_next, seen.rounding, n.max(n_next)], replay);
+                let grows = Inequality { lhs: n, rhs: n_next, rounding: seen.rounding, scale: n.max(n_next) };
+                check.replayed(&at, grows, replay);
             }
             if compared != Compared::Norms {
                 let expected = if compared == Compared::Both { seen.increment } else { seen.step_sq };

@@ -7,7 +7,7 @@ use ratecheck::descent::Schedule;
 use rayon::prelude::*;
 
 use super::LemmaB2;
-use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::paths::expectations::{C_G, Constants, End, Expectations, depth, gradients, hypotheses};
@@ -146,7 +146,7 @@ fn compare(
         let size = 1.0 + pair[1].loss.abs() + seen.levels[0].loss.abs() + saved.abs() + cost;
         let at = format!("{}, every path · α = {alpha}, η_w = {eta_w:.3e}, T = {}", subject.name, t + 1);
         let scale = lhs.abs().max(least.abs());
-        check.bracketed(at, lhs, [least, most], [rounding * size, scale], || None);
+        check.bracketed(at, Inequality { lhs, rhs: least, rounding: rounding * size, scale }, most, || None);
     }
     Ok(smallest)
 }

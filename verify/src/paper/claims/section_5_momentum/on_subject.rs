@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::path::{Mover, Rates};
 use super::precise::Precise;
 use super::{Compared, Found, Least, Momentum, evidence_of, forms};
-use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, SubjectControl, Unevaluated};
 use crate::claim::precise::Evaluator;
 use crate::claim::replay::Sides;
 use crate::claim::subject::{Premise, Subject};
@@ -163,8 +163,8 @@ impl Start {
                 let at = format!("{name} · {mover}, {rates}, t = {t}, {}", block.name);
                 let (n, n_next) = (seen.n.value(), seen.n_next.value());
                 if compared != Compared::IncrementOfTheStepAlone {
-                    let sides = [n, n_next, seen.rounding, n.max(n_next)];
-                    check.replayed(&at, sides, || replay(seen.n, seen.n_next, seen.rounding));
+                    let grows = Inequality { lhs: n, rhs: n_next, rounding: seen.rounding, scale: n.max(n_next) };
+                    check.replayed(&at, grows, || replay(seen.n, seen.n_next, seen.rounding));
                 }
                 if compared != Compared::Norms {
                     let expected = if compared == Compared::Both { seen.increment } else { seen.step_sq };

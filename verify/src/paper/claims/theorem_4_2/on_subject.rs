@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::Theorem42;
 use super::terms::{Terms, left};
 use crate::claim::decide::below;
-use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::paths::expectations::{Constants, End, Expectations, Look, depth, gradients, hypotheses, samples};
@@ -211,15 +211,15 @@ impl<'a> Bounded<'a> {
             let n_steps = t as u64 + 1;
             let bound = least.bound(n_steps)?;
             let above = most.as_ref().map(|most| most.bound(n_steps)).transpose()?;
-            let of = |least: f64, most: Option<f64>| [share * least, share * most.unwrap_or(f64::INFINITY)];
+            let of = |least: f64, most: Option<f64>| (share * least, share * most.unwrap_or(f64::INFINITY));
             let lhs = left(n_steps, &bound.psi, &sums.0, self.eta_g, sums.1);
-            for (what, lhs, rhs) in [
+            for (what, lhs, (rhs, most)) in [
                 ("sums", lhs, of(bound.br, above.as_ref().map(|above| above.br))),
                 ("minimum", smallest, of(bound.min, above.as_ref().map(|above| above.min))),
             ] {
                 let at = format!("{}, {what}", self.at("every path", n_steps));
-                let scale = lhs.abs().max(rhs[0].abs());
-                found.check.bracketed(at, lhs, rhs, [rounding * rhs[0], scale], || None);
+                let least = Inequality { lhs, rhs, rounding: rounding * rhs, scale: lhs.abs().max(rhs.abs()) };
+                found.check.bracketed(at, least, most, || None);
             }
             found.ratio = found.ratio.max(lhs / bound.br);
         }
