@@ -1,7 +1,7 @@
 //! Steps and runs against what the paper says of one step, against brute force, and against themselves bit for bit.
 
 use ratecheck::descent::{
-    Divergence, NotFinite, Plan, Record, Schedule, Source, StepRule, Stepper, Trace, run, run_many,
+    Divergence, LossSource, NotFinite, Plan, Record, Schedule, StepRule, Stepper, Trace, run, run_many,
 };
 use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::parameters::{Parameters, norm_sq};
@@ -249,7 +249,7 @@ fn runs_and_their_sums_agree_with_brute_force() {
             let close = |x: f64, y: f64| (x - y).abs() <= 1e-13 * y.abs().max(10.0);
             let (past, now) = means.split_at(record.t as usize);
             assert!(close(record.loss, now[0].0) && close(record.grad_v_sq, now[0].1));
-            assert!(close(record.grad_g_sq, now[0].2) && record.source == Source::Exact);
+            assert!(close(record.grad_g_sq, now[0].2) && record.source == LossSource::Exact);
             assert!(close(record.grad_sq(), now[0].1 + now[0].2));
             let sums = record.running.as_ref().expect("every step was looked at");
             assert!(close(sums.sum_grad_v_sq, past.iter().map(|m| m.1).sum()));
@@ -372,8 +372,8 @@ fn subsets_give_flagged_estimates_that_do_not_touch_the_path() {
     let (few, many) = (plan.clone().estimating_by(2), plan.estimating_by(4000));
     let (a, b) = (run(&loss, &THETA_0, &few, draws()), run(&loss, &THETA_0, &many, draws()));
     assert_eq!(bits(&a.theta), bits(&b.theta));
-    assert_eq!(a.records[0].source, Source::Estimated { minibatches: 2 });
-    assert_eq!(b.records[0].source, Source::Estimated { minibatches: 4000 });
+    assert_eq!(a.records[0].source, LossSource::Estimated { minibatches: 2 });
+    assert_eq!(b.records[0].source, LossSource::Estimated { minibatches: 4000 });
     // F_z is linear in the mean target of z, and every example is as likely: L is the loss of the mean target.
     let mut exact = Stepper::new(&loss, &THETA_0, StepRule::Gradient, constant(0.5), decaying(0.5, 0.5), draws());
     for _ in 0..10 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::Console;
-use super::source::Source;
+use super::source::ProblemArgs;
 use super::text::{columns, heading};
 use super::{DEFAULT_SEED, Exit, Stopped, pool};
 use crate::lab::constants::{Constants, Kind, Options, RadiusFrom, bracket};
@@ -26,7 +26,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    source: Source,
+    source: ProblemArgs,
     /// Print everything as JSON, every number at full precision.
     #[arg(long)]
     json: bool,

@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::judged::{Judged, judge};
-use super::source::Source;
+use super::source::ProblemArgs;
 use super::text::{columns, heading};
 use super::{Claims, Exit, Stopped};
 use crate::lab::inspect::{AtPoint, Inspection, inspect};
@@ -23,7 +23,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    source: Source,
+    source: ProblemArgs,
     /// Print everything as JSON, every number at full precision.
     #[arg(long)]
     json: bool,

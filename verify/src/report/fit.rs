@@ -7,7 +7,7 @@ use ratecheck::rates::{BIN_RATIO, Form, Model, Runs, Summary, Window, mean_over_
 use super::sheet::{Sheet, Table, write_sheet};
 use super::{ReportError, number, pretty};
 use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
-use crate::lab::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, caveat, claimed, name};
+use crate::lab::fit::{FORMS, Fits, Fitted, IntervalSource, Log, Request, Verdict, caveat, claimed, name};
 
 /// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page. `command` fits it again.
 ///
@@ -16,7 +16,7 @@ use crate::lab::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, cavea
 pub fn write_fit(
     log: &Log,
     request: &Request,
-    found: &Found,
+    found: &Fits,
     command: &str,
     dir: &Path,
 ) -> Result<PathBuf, ReportError> {
@@ -39,16 +39,16 @@ pub fn write_fit(
     write_sheet(&sheet, dir)
 }
 
-fn facts(log: &Log, request: &Request, found: &Found) -> Vec<(&'static str, String)> {
+fn facts(log: &Log, request: &Request, found: &Fits) -> Vec<(&'static str, String)> {
     let rule = if found.window_by_rule { " (the rule: T/100 to T)" } else { "" };
     let [from, to] = found.window.map(number::pretty);
     let interval = match found.interval_from {
-        Some(Source::Runs) => format!(
+        Some(IntervalSource::Runs) => format!(
             "{} %, over runs: {} bootstrap resamples and Student\u{2019}s t, the wider at each end",
             number::short(100.0 * request.level),
             number::count(found.n_resamples as u64)
         ),
-        Some(Source::Halves) => {
+        Some(IntervalSource::Halves) => {
             "the slopes of the window and of both its halves; the method has no randomness".to_owned()
         }
         None => "none: one run".to_owned(),
@@ -76,7 +76,7 @@ fn facts(log: &Log, request: &Request, found: &Found) -> Vec<(&'static str, Stri
     facts
 }
 
-fn table(found: &Found) -> Table {
+fn table(found: &Fits) -> Table {
     let pair = |pair: Option<[f64; 2]>| {
         pair.map_or_else(|| number::NONE.to_owned(), |[a, b]| number::minus(&format!("{a:.4} to {b:.4}")))
     };
@@ -108,7 +108,7 @@ fn table(found: &Found) -> Table {
 /// Every positive time of the log.
 const EVERYWHERE: Window = Window { from: f64::MIN_POSITIVE, to: f64::MAX };
 
-fn plot(log: &Log, request: &Request, found: &Found) -> Plot {
+fn plot(log: &Log, request: &Request, found: &Fits) -> Plot {
     let quantity = match (request.squared, found.n_runs) {
         (true, 1) => format!("root of {}", log.value),
         (true, _) => format!("root of the mean of {}", log.value),

@@ -18,7 +18,7 @@ mod task;
 mod tests;
 
 pub use cell::Cell;
-pub use data::{FASHION_MNIST, Source};
+pub use data::{DataSource, FASHION_MNIST};
 pub(crate) use execute::take_over;
 pub use execute::{Pending, collect, execute, pending};
 pub use figures::figures;

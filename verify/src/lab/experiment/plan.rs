@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ratecheck::descent::Precision;
 
-use super::data::Source;
+use super::data::DataSource;
 use super::question::{Question, Seen, Side};
 use super::study::Rates;
 use super::task::Setting;
@@ -74,7 +74,7 @@ pub struct Plan {
     /// The size of a minibatch.
     pub batch: usize,
     /// Where the images come from.
-    pub source: Source,
+    pub source: DataSource,
     /// How many to train with.
     pub n_train: usize,
     /// How many to test with.
@@ -106,7 +106,7 @@ const DECADES: [f64; 5] = [1e-2, 1e-1, 1.0, 1e1, 1e2];
 
 impl Plan {
     /// What a profile runs on a data set.
-    pub fn preset(figure: Figure, profile: Profile, source: Source) -> Self {
+    pub fn preset(figure: Figure, profile: Profile, source: DataSource) -> Self {
         let few_classes = 10.0_f64; // digits, garments, CIFAR-10
         let limits = Limits {
             // Half of the loss of guessing, and twice its accuracy.
@@ -134,7 +134,7 @@ impl Plan {
             eta: vec![1e-1, 1.0, 1e1],
             limits,
         };
-        let is_digits = digits.source == Source::Digits;
+        let is_digits = digits.source == DataSource::Digits;
         match (is_digits, profile) {
             (true, Profile::Test | Profile::Quick) => digits,
             (true, Profile::Standard) => {

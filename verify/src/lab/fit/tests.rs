@@ -187,7 +187,7 @@ fn known_rates_are_decided_rightly() {
         let chosen = found.chosen().expect("the chosen form");
         // Ten standard errors.
         assert!((chosen.slope - p).abs() < 0.02, "{p} {q}: {}", chosen.slope);
-        assert_eq!(found.interval_from, Some(Source::Runs));
+        assert_eq!(found.interval_from, Some(IntervalSource::Runs));
     }
     // Without its logarithm, the same log shows another slope: 3/4 of a mean of 1/ln T, 0.065 too high.
     let found = fit(&power_law(-0.25, 0.75, 16, 0.1, 7), &request()).expect("a fit");
@@ -201,7 +201,7 @@ fn one_random_run_decides_nothing() {
     assert_eq!((found.verdict, found.interval_from), (Some(Verdict::Inconclusive), None));
     assert!(found.reason.contains("--deterministic") && found.chosen().expect("a form").interval.is_none());
     let found = fit(&log, &Request { deterministic: true, ..request() }).expect("a fit");
-    assert_eq!((found.verdict, found.interval_from), (Some(Verdict::Holds), Some(Source::Halves)));
+    assert_eq!((found.verdict, found.interval_from), (Some(Verdict::Holds), Some(IntervalSource::Halves)));
 }
 
 #[test]

@@ -20,11 +20,11 @@ pub struct Builtin {
     pub name: &'static str,
     /// What it is, in a few words.
     pub about: &'static str,
-    source: Source,
+    source: Recipe,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Source {
+enum Recipe {
     /// A problem file of `examples/problems/`.
     File(&'static str),
     /// A closed form, at an ordinary point.
@@ -52,21 +52,21 @@ impl Closed {
 
 macro_rules! file {
     ($name:literal) => {
-        Source::File(include_str!(concat!("../../../../examples/problems/", $name, ".toml")))
+        Recipe::File(include_str!(concat!("../../../../examples/problems/", $name, ".toml")))
     };
 }
 
 /// All of them.
 pub const INSTANCES: [Builtin; 13] = [
-    Builtin { name: "rayleigh", about: "w'Aw / w'w, A = diag(0..1) in R^10", source: Source::Closed(rayleigh) },
-    Builtin { name: "linear", about: "a'v in R^3", source: Source::Closed(linear) },
-    Builtin { name: "bilinear", about: "v1'M v2 in R^3 x R^4", source: Source::Closed(bilinear) },
-    Builtin { name: "bn-regression", about: "|c - g v|^2 / 2 in R^3, |g| <= 1", source: Source::Closed(bn_regression) },
-    Builtin { name: "circle", about: "(1 - cos)^2 on the circle", source: Source::Closed(circle) },
-    Builtin { name: "tanh-circle", about: "slope tanh on the circle, norm 1", source: Source::Closed(tanh_circle) },
-    Builtin { name: "helix", about: "the helix valley, a = 1/2", source: Source::Closed(helix) },
-    Builtin { name: "indexed-helix", about: "the helix of T = 1000 steps", source: Source::Closed(indexed_helix) },
-    Builtin { name: "problem-j", about: "the stochastic problem J in R^4", source: Source::Closed(problem_j) },
+    Builtin { name: "rayleigh", about: "w'Aw / w'w, A = diag(0..1) in R^10", source: Recipe::Closed(rayleigh) },
+    Builtin { name: "linear", about: "a'v in R^3", source: Recipe::Closed(linear) },
+    Builtin { name: "bilinear", about: "v1'M v2 in R^3 x R^4", source: Recipe::Closed(bilinear) },
+    Builtin { name: "bn-regression", about: "|c - g v|^2 / 2 in R^3, |g| <= 1", source: Recipe::Closed(bn_regression) },
+    Builtin { name: "circle", about: "(1 - cos)^2 on the circle", source: Recipe::Closed(circle) },
+    Builtin { name: "tanh-circle", about: "slope tanh on the circle, norm 1", source: Recipe::Closed(tanh_circle) },
+    Builtin { name: "helix", about: "the helix valley, a = 1/2", source: Recipe::Closed(helix) },
+    Builtin { name: "indexed-helix", about: "the helix of T = 1000 steps", source: Recipe::Closed(indexed_helix) },
+    Builtin { name: "problem-j", about: "the stochastic problem J in R^4", source: Recipe::Closed(problem_j) },
     Builtin { name: "one-neuron", about: "2-1 on five points", source: file!("one-neuron") },
     Builtin { name: "3-4-1", about: "3-4-1, tanh, 16 examples of a teacher", source: file!("3-4-1") },
     Builtin { name: "8-16-16-1", about: "8-16-16-1, tanh, 32 examples of a teacher", source: file!("8-16-16-1") },
@@ -92,7 +92,7 @@ pub fn builtin(name: &str) -> Result<Problem, String> {
         return Err(format!("no instance is called `{name}`:{hint} The instances are {}", known.join(", ")));
     };
     match found.source {
-        Source::Closed(make) => {
+        Recipe::Closed(make) => {
             let Closed { loss, theta, radius, constants, loss_min } = make();
             let name = name.to_owned();
             Ok(Problem {
@@ -106,7 +106,7 @@ pub fn builtin(name: &str) -> Result<Problem, String> {
                 settings: Settings::default(),
             })
         }
-        Source::File(text) => {
+        Recipe::File(text) => {
             Problem::parse(text, format!("{name}.toml").as_ref()).map_err(|e: ProblemError| e.to_string())
         }
     }

@@ -163,9 +163,9 @@ fn over_rates(
     gather(check, ETA_W.par_iter().map(one).collect())
 }
 
-type Found = Result<(Check, Vec<Ratio>), Unevaluated>;
+type Quotients = Result<(Check, Vec<Ratio>), Unevaluated>;
 
-fn gather(check: &mut Check, found: Vec<Found>) -> Result<Vec<Ratio>, Unevaluated> {
+fn gather(check: &mut Check, found: Vec<Quotients>) -> Result<Vec<Ratio>, Unevaluated> {
     let mut ratios = Vec::new();
     for found in found {
         let (part, more) = found?;
@@ -186,7 +186,7 @@ fn follow(
     steps: u64,
     variant: Variant,
     context: &Context,
-) -> Found {
+) -> Quotients {
     let rule = if variant == Variant::Projected { StepRule::Projected } else { StepRule::Gradient };
     let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(eta_g)?, steps, log_spaced(1, steps, 12));
     let trace = run(loss, theta_0, &plan, context.generator("z"));
@@ -213,7 +213,7 @@ fn compare(
     [eta_w, eta_g]: [f64; 2],
     records: &[Record],
     Reading { variant, off_tangent, replayed_up_to }: Reading,
-) -> Found {
+) -> Quotients {
     let layout = loss.parameters();
     let (mut check, mut ratios) = (Check::new(), Vec::new());
     let mut precise = Precise::new(loss, theta_0);

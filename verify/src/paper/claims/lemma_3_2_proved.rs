@@ -71,7 +71,7 @@ struct Run<'a> {
 
 /// What a run's proofs amount to.
 #[derive(Default)]
-struct Found {
+struct Proofs {
     proved: u64,
     undecided: BTreeMap<String, u64>,
     pieces: usize,
@@ -83,14 +83,14 @@ struct Found {
 }
 
 impl Run<'_> {
-    fn prove(&self, check: &mut Check, context: &Context) -> Result<Found, Unevaluated> {
+    fn prove(&self, check: &mut Check, context: &Context) -> Result<Proofs, Unevaluated> {
         let (eta_w, eta_g) = (Schedule::constant(self.eta_w)?, Schedule::constant(self.eta_g)?);
         let generator = context.generator("z");
         let mut stepper = Stepper::new(self.loss, &self.theta_0, StepRule::Gradient, eta_w, eta_g, generator);
         let z: Vec<usize> = (0..self.loss.minibatches().n_examples()).collect();
         let segment = SegmentOptions { within: self.within, max_pieces: 4_000 };
         let step = proof::Step { eta_w: self.eta_w, eta_g: self.eta_g, c_g: C_G, segment, multiple: self.multiple };
-        let mut found = Found::default();
+        let mut found = Proofs::default();
         for t in 0..self.steps {
             let ProvedStep { outcome, change, bound, c_w, constants } =
                 proof::lemma_3_2(self.loss, &z, stepper.theta(), &step)?;
@@ -139,7 +139,7 @@ impl Claim for Lemma32Proved {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut check = Check::new();
-        let mut runs: Vec<(String, Found)> = Vec::new();
+        let mut runs: Vec<(String, Proofs)> = Vec::new();
         let closed = BnRegression::new(vec![0.6, 0.8]);
         // Further on the regression has converged to rounding, and a step shows nothing.
         let steps = context.pick([5, 20, 20, 20]);
@@ -237,7 +237,7 @@ fn named(run: &Run<'_>) -> String {
 const NEAR_TIGHT: f64 = 1e-4;
 
 /// (a) of Lemma 3.2's instances: the Rayleigh quotient in R^10 at its minimiser plus 1e-3 of its maximiser.
-fn near_tight_a(multiple: f64, check: &mut Check, context: &Context) -> Result<(String, Found), Unevaluated> {
+fn near_tight_a(multiple: f64, check: &mut Check, context: &Context) -> Result<(String, Proofs), Unevaluated> {
     let loss = Rayleigh::equally_spaced(10);
     let run = run("(a) Rayleigh, near-tight", &loss, loss.theta_0(), 1.0, 1.0, 1);
     let run = Run { multiple, within: NEAR_TIGHT, ..run };
@@ -245,7 +245,7 @@ fn near_tight_a(multiple: f64, check: &mut Check, context: &Context) -> Result<(
 }
 
 /// (b): the regression with v perpendicular to c, g = 1e-3, η_w = 0.3 and η_g just below its limit 1.2/L^gg, L^gg = 1.
-fn near_tight_b(multiple: f64, check: &mut Check, context: &Context) -> Result<(String, Found), Unevaluated> {
+fn near_tight_b(multiple: f64, check: &mut Check, context: &Context) -> Result<(String, Proofs), Unevaluated> {
     let loss = BnRegression::new(vec![1.0, 0.0]);
     // The proved L^gg exceeds 1 by less than 1e-8.
     let eta_g = bounds::eta_g_limit(1.0, C_G) * (1.0 - 1e-7);
@@ -292,7 +292,7 @@ fn network(
 }
 
 /// The proved constant and what each step needed of it, where there are enough steps for a curve.
-fn plot(runs: &[(String, Found)]) -> Option<Plot> {
+fn plot(runs: &[(String, Proofs)]) -> Option<Plot> {
     let (name, found) = runs.iter().rfind(|(name, _)| name.starts_with("3-4-1"))?;
     if found.proved_c.len() < 5 {
         return None;

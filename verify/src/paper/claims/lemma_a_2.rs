@@ -67,7 +67,7 @@ const PRINTED: Reading = Reading { l_a: PI, with_k: true };
 
 /// How near a run came to the bounds.
 #[derive(Clone, Copy)]
-struct Found {
+struct Nearness {
     /// (n_{t_i+1} - n_0)/(its bound).
     growth: f64,
     /// The left-hand side of (20) over the right one.
@@ -109,7 +109,7 @@ impl Claim for LemmaA2 {
             all.push((eta_w, found));
         }
         for eta_w in ETA_W {
-            let most = |value: fn(&Found) -> f64| {
+            let most = |value: fn(&Nearness) -> f64| {
                 all.iter().filter(|one| one.0 == eta_w).map(|one| value(&one.1)).fold(0.0, f64::max)
             };
             let (growth, total, multiple) = (most(|f| f.growth), most(|f| f.total), most(|f| f.multiple_of_k));
@@ -172,7 +172,7 @@ fn follow(
     steps: u64,
     reading: Reading,
     context: &Context,
-) -> Result<Found, Unevaluated> {
+) -> Result<Nearness, Unevaluated> {
     let Terms { loss, theta_0, n_start, gap, eta_g, .. } = terms;
     let (rate_w, rate_g) = (Schedule::constant(eta_w)?, Schedule::constant(*eta_g)?);
     let generator = context.generator("z");
@@ -217,7 +217,7 @@ fn follow(
     rhs.at_least(check, format!("{name}, (20), T = {}", total.t), total.lhs, spread);
     let k: f64 = terms.k(&terms.least, eta_w, reading.l_a).iter().sum();
     let multiple_of_k = ((total.lhs - gap) / k).max(0.0);
-    Ok(Found { growth, total: total.ratio(), multiple_of_k, g: g_sq.sqrt() })
+    Ok(Nearness { growth, total: total.ratio(), multiple_of_k, g: g_sq.sqrt() })
 }
 
 fn plot([growth, total, multiple]: [Vec<[f64; 2]>; 3]) -> Plot {

@@ -67,7 +67,7 @@ struct Reading {
 const SHARP: Reading = Reading { l_a: 1.0, fourth_order: true, share: 1.0 };
 
 /// The shares of the bounds that a run used, at most.
-struct Found {
+struct NormShares {
     /// (n_T^2 - n_0^2)/(H_T D).
     growth: f64,
     /// n_T over its bound.
@@ -240,13 +240,13 @@ fn steepest(
     reading: Reading,
     steps: u64,
     context: &Context,
-) -> Result<Found, Unevaluated> {
+) -> Result<NormShares, Unevaluated> {
     let (loss, theta_0) = (TanhCircle::new(1.0), on_circle(FRAC_PI_2));
     follow(check, &case("tanh circle", &loss, [&theta_0, &[1.0]], [eta_w, alpha], steps), reading, context)
 }
 
 /// Compares at every T of one run.
-fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<NormShares, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();
@@ -293,5 +293,5 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         norms[i].record(check, &format!("{run}, ‖w_T‖²"), rounding);
         rates[i].record(check, &format!("{run}, effective rate"), rounding);
     }
-    Ok(Found { growth, norm, gradient })
+    Ok(NormShares { growth, norm, gradient })
 }

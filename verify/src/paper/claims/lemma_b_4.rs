@@ -71,7 +71,7 @@ enum Reading {
 
 /// The largest share used of each bound.
 #[derive(Clone, Copy, Default)]
-struct Found {
+struct Shares {
     /// Of (22).
     weight: f64,
     /// Of (23).
@@ -82,7 +82,7 @@ struct Found {
     gradient: f64,
 }
 
-impl Found {
+impl Shares {
     fn max(self, other: Self) -> Self {
         Self {
             weight: self.weight.max(other.weight),
@@ -112,7 +112,7 @@ impl Claim for LemmaB4 {
             })
             .collect();
         let mut evidence = Evidence::default();
-        let mut most = [Found::default(); 2];
+        let mut most = [Shares::default(); 2];
         for found in found {
             let (check, found) = found?;
             evidence.check.merge(check);
@@ -120,7 +120,7 @@ impl Claim for LemmaB4 {
                 *most = most.max(found);
             }
         }
-        for (name, Found { weight, log, sharp, gradient }) in ["problem J", "network 3-4-1"].into_iter().zip(most) {
+        for (name, Shares { weight, log, sharp, gradient }) in ["problem J", "network 3-4-1"].into_iter().zip(most) {
             bounded(&mut evidence.check, name, gradient);
             let note = "largest over every T, α and η_w; 1 would be sharp";
             evidence.observe(format!("{name}: (22), smaller/larger side"), weight, note);
@@ -180,7 +180,7 @@ impl Measure for LemmaB4 {
         let runs = Runs::new(subject, seconds, context)?;
         let judge = |check: &mut Check, case: &Case<'_>| follow(check, case, Reading::Corrected, context);
         let (mut evidence, found) = runs.each(&settings.alphas, context, judge)?;
-        let most = found.iter().fold(Found::default(), |most, (_, found)| most.max(*found));
+        let most = found.iter().fold(Shares::default(), |most, (_, found)| most.max(*found));
         let note = "largest over every block, T, α and η_w; 1 would be sharp";
         if subject.n_minibatches().is_some() {
             evidence.observe("(22), smaller/larger side", most.weight, note);
@@ -268,7 +268,7 @@ fn broken(eta_w: f64, steps: u64, reading: Reading, context: &Context) -> Result
 }
 
 /// Compares at every T of one run.
-fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Shares, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();
@@ -276,7 +276,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
     let (mut falling, mut weight, mut log, mut log_printed) = (none(), none(), none(), none());
     let (mut g, mut weighted_g, mut sum_g) = (Closest::NONE, 0.0, 0.0);
     let (mut weighted, mut plain, mut increments) = (vec![0.0; m], vec![0.0; m], vec![0.0; m]);
-    let mut found = Found::default();
+    let mut found = Shares::default();
     let generator = || case.generator(context);
     let looked = case.mean_is_known();
     let share = if let Reading::Share(share) = reading { share } else { 1.0 };

@@ -226,7 +226,7 @@ fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u6
 }
 
 /// The effective rate of the first block at some horizons, and how near the lower bounds with L and pi L came to it.
-struct Found {
+struct EffectiveRates {
     rates: Vec<(f64, f64)>,
     nearest: [f64; 2],
     /// (n_T^2 - n_0^2)/(zeta(2 alpha) D) of the first LA, at most, over every block: the smallest multiple of D that passes.
@@ -236,7 +236,12 @@ struct Found {
 }
 
 /// Follows one run and compares at every T.
-fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
+fn follow(
+    check: &mut Check,
+    case: &Case<'_>,
+    reading: Reading,
+    context: &Context,
+) -> Result<EffectiveRates, Unevaluated> {
     let &Case { name, loss, l_a, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let d: Vec<[f64; 2]> =
@@ -269,7 +274,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         lower[i][0].record(check, &format!("{run}, lower bound, L_A = {}", case.bound), rounding);
         lower[i][1].record(check, &format!("{run}, lower bound, L_A = π{}", case.bound), rounding);
     }
-    Ok(Found { rates, nearest: lower[0].map(|closest| closest.ratio()), growth, gradient })
+    Ok(EffectiveRates { rates, nearest: lower[0].map(|closest| closest.ratio()), growth, gradient })
 }
 
 fn d_of(eta_w: f64, l_a: f64, n_start: f64, reading: Reading) -> f64 {

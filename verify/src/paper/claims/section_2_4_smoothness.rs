@@ -79,7 +79,7 @@ struct Subject<'a> {
 }
 
 /// The bracket of one subject, as ratios to the bound, at the block where the ascent is nearest to it.
-struct Found {
+struct NearestBlock {
     name: String,
     sampled: f64,
     ascended: f64,
@@ -89,7 +89,7 @@ struct Found {
 }
 
 impl Subject<'_> {
-    fn bracket(&self, check: &mut Check, bound: Bound, context: &Context) -> Result<Found, Unevaluated> {
+    fn bracket(&self, check: &mut Check, bound: Bound, context: &Context) -> Result<NearestBlock, Unevaluated> {
         let (points, restarts) = (100, context.pick([1, 4, 8, 16]));
         let seed = context.seed.child(self.name);
         let sampling = Sampling { functions: Functions::Samples, ..Sampling::new(points, self.radius) };
@@ -98,7 +98,7 @@ impl Subject<'_> {
         let ascended = ascend_constants(self.loss, &options, &seed);
         let m = ascended.n_blocks();
         let parts = || (0..m).map(Part::Block).chain((!self.loss.parameters().g().is_empty()).then_some(Part::G));
-        let mut nearest: Option<Found> = None;
+        let mut nearest: Option<NearestBlock> = None;
         let mut farthest = 1.0_f64;
         for (k, rows) in parts().enumerate() {
             for columns in parts().take(k + 1) {
@@ -117,7 +117,7 @@ impl Subject<'_> {
                 if proved > 0.0 && value > 0.0 {
                     farthest = farthest.max(proved / value);
                     if nearest.as_ref().is_none_or(|found| value / proved > found.ascended) {
-                        nearest = Some(Found {
+                        nearest = Some(NearestBlock {
                             name: self.name.to_owned(),
                             sampled: low / proved,
                             ascended: value / proved,
@@ -130,7 +130,7 @@ impl Subject<'_> {
             }
         }
         let found = nearest.ok_or_else(|| Unevaluated(format!("{}: every block is 0", self.name)))?;
-        Ok(Found { farthest, ..found })
+        Ok(NearestBlock { farthest, ..found })
     }
 
     /// Random points <= ascent <= bound, at one block.
@@ -261,7 +261,7 @@ impl Claim for Smooth {
         }
         check.hypothesis("‖g‖ ≤ K", Standing::Met, "by construction: K = 1 on closed forms, 2 on networks");
         let mut evidence = Evidence::new(check);
-        for Found { name, sampled, ascended, farthest, method, .. } in &found {
+        for NearestBlock { name, sampled, ascended, farthest, method, .. } in &found {
             evidence.observations.push(Observation {
                 name: format!("sampled / proved, {name}"),
                 value: *sampled,
@@ -320,8 +320,8 @@ fn broken(subject: &Subject<'_>, bound: Bound, context: &Context) -> Result<Chec
 }
 
 /// Sampled and ascended as parts of the proved bound, subject by subject, the first at the top.
-fn brackets(found: &[Found]) -> Plot {
-    let curve = |value: fn(&Found) -> f64| -> Vec<[f64; 2]> {
+fn brackets(found: &[NearestBlock]) -> Plot {
+    let curve = |value: fn(&NearestBlock) -> f64| -> Vec<[f64; 2]> {
         found.iter().rev().enumerate().map(|(k, f)| [value(f), (k + 1) as f64]).collect()
     };
     Plot {
@@ -343,7 +343,7 @@ fn brackets(found: &[Found]) -> Plot {
 }
 
 /// How the ascents converge.
-fn convergence(found: &[Found]) -> Plot {
+fn convergence(found: &[NearestBlock]) -> Plot {
     let mut plot = Plot::log_log(
         "ascent",
         "Ascent finds in some hundred products what sampling would never meet",

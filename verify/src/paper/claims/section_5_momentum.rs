@@ -251,10 +251,10 @@ fn broken(
     Ok(follow(&case, Mover::Rule(rule), rates, push, compared, context)?.0)
 }
 
-type Found = (Check, Least);
+type Followed = (Check, Least);
 
 /// Every form of momentum with every b, under every kind of rates; in parallel, collected in order.
-fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec<Found>, Unevaluated> {
+fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec<Followed>, Unevaluated> {
     let rates =
         [Rates::Constant(0.01), Rates::Constant(1.0), Rates::Constant(100.0), Rates::Decaying(100.0), Rates::Drawn];
     let work: Vec<_> =
@@ -263,7 +263,7 @@ fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec
 }
 
 /// All runs together.
-fn evidence_of(found: Vec<Found>) -> Evidence {
+fn evidence_of(found: Vec<Followed>) -> Evidence {
     let mut evidence = Evidence::default();
     let mut least = Least::NONE;
     for (check, one) in found {
@@ -295,7 +295,7 @@ fn on_network(
     theta_0: &[f64],
     steps: u64,
     context: &Context,
-) -> Result<Vec<Found>, Unevaluated> {
+) -> Result<Vec<Followed>, Unevaluated> {
     every_mover(&network_case(name, network, theta_0, steps), &[0.9], context)
 }
 
@@ -307,7 +307,7 @@ fn follow(
     push: Option<f64>,
     compared: Compared,
     context: &Context,
-) -> Result<Found, Unevaluated> {
+) -> Result<Followed, Unevaluated> {
     let &Case { name, loss, theta_0, eta_g, steps, .. } = case;
     let layout = loss.parameters();
     let seed = context.seed.child(&format!("{name}/{mover}/{rates}"));

@@ -264,15 +264,16 @@ fn all_samples(subject: &Subject) -> Vec<Vec<usize>> {
     subject.loss.minibatches().finite().into_iter().flatten().map(<[usize]>::to_vec).collect()
 }
 
-/// What one subject gave: the comparisons, measured/bound, and the largest |g| seen.
-struct Found {
+/// What one subject gave: the comparisons, the largest measured/bound, and the largest ||g|| seen.
+#[derive(Default)]
+struct Expected {
     check: Check,
     ratio: f64,
     g_max: f64,
 }
 
 /// Merges what was found of subjects that share a name, with their hypotheses.
-fn merged(subjects: &[Subject], found: Vec<Found>) -> Check {
+fn merged(subjects: &[Subject], found: Vec<Expected>) -> Check {
     let mut check = Check::new();
     for group in subjects.chunk_by(|a, b| a.name == b.name) {
         let g_max = subjects.iter().zip(&found).filter(|(s, _)| s.name == group[0].name).map(|(_, f)| f.g_max);
@@ -283,7 +284,7 @@ fn merged(subjects: &[Subject], found: Vec<Found>) -> Check {
 }
 
 /// Compares at every T up to `depth` with the exact expectation; the ratio is the largest.
-fn enumerate(subject: &Subject, depth: usize, samples: &[Vec<usize>]) -> Result<Found, Unevaluated> {
+fn enumerate(subject: &Subject, depth: usize, samples: &[Vec<usize>]) -> Result<Expected, Unevaluated> {
     let loss = &subject.loss;
     let (eta_w, eta_g) = (Schedule::new(subject.eta_w, subject.alpha)?, Schedule::new(subject.eta_g, subject.alpha_g)?);
     let mut tree = Tree::new(loss, eta_w, eta_g, samples, depth - 1);
@@ -312,7 +313,7 @@ fn enumerate(subject: &Subject, depth: usize, samples: &[Vec<usize>]) -> Result<
         check.at_most(format!("{at}, minimum"), least, bound.min, rounding * bound.min);
         tightest = tightest.max(left / bound.br);
     }
-    Ok(Found { check, ratio: tightest, g_max })
+    Ok(Expected { check, ratio: tightest, g_max })
 }
 
 /// Shares [`DELTA`] among the comparisons of one check.
@@ -335,7 +336,7 @@ impl Level {
 }
 
 /// Compares at three horizons with confidence bounds; the ratio is (mean of the left-hand side)/Br at the last.
-fn sample(subject: &Subject, n_runs: usize, n_steps: u64, level: Level, seed: &Seed) -> Result<Found, Unevaluated> {
+fn sample(subject: &Subject, n_runs: usize, n_steps: u64, level: Level, seed: &Seed) -> Result<Expected, Unevaluated> {
     let (eta_w, eta_g) = (Schedule::new(subject.eta_w, subject.alpha)?, Schedule::new(subject.eta_g, subject.alpha_g)?);
     let plan = Plan::new(StepRule::Gradient, eta_w, eta_g, n_steps, [n_steps / 10, n_steps / 3]).every_step();
     let starts = vec![subject.theta_0.clone(); n_runs];
@@ -369,7 +370,7 @@ fn sample(subject: &Subject, n_runs: usize, n_steps: u64, level: Level, seed: &S
         below(&mut check, format!("{at}, average"), interval, bound.min, bound.min);
         ratio = left.iter().sum::<f64>() / n_runs as f64 / bound.br;
     }
-    Ok(Found { check, ratio, g_max })
+    Ok(Expected { check, ratio, g_max })
 }
 
 /// Of (alpha, eta_w, measured/bound).

@@ -10,8 +10,8 @@ use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::rates::{Interval, mean_over_runs};
 use rayon::prelude::*;
 
-use super::Theorem42;
 use super::terms::{Terms, left};
+use super::{Expected, Theorem42};
 use crate::claim::decide::below;
 use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
@@ -53,7 +53,7 @@ impl Measure for Theorem42 {
             })
             .collect();
         let mut evidence = Evidence::default();
-        let (mut exact, mut runs) = (Found::default(), Found::default());
+        let (mut exact, mut runs) = (Expected::default(), Expected::default());
         for found in found {
             let found = found?;
             exact.add(found.0);
@@ -140,15 +140,7 @@ struct Bounded<'a> {
     constants: Constants,
 }
 
-/// What was found: the comparisons, the largest measured/bound, and the largest ||g||.
-#[derive(Default)]
-struct Found {
-    check: Check,
-    ratio: f64,
-    g_max: f64,
-}
-
-impl Found {
+impl Expected {
     fn add(&mut self, other: Self) {
         self.check.merge(other.check);
         self.ratio = self.ratio.max(other.ratio);
@@ -196,10 +188,10 @@ impl<'a> Bounded<'a> {
     }
 
     /// Compares at every T up to `depth` with `share` of the bound.
-    fn enumerate(&self, depth: usize, share: f64) -> Result<Found, Unevaluated> {
+    fn enumerate(&self, depth: usize, share: f64) -> Result<Expected, Unevaluated> {
         let seen = self.look(depth)?;
         let (least, most) = self.both(&seen);
-        let mut found = Found { g_max: seen.g_max, ..Found::default() };
+        let mut found = Expected { g_max: seen.g_max, ..Expected::default() };
         let mut sums = (vec![0.0; least.n_start.len()], 0.0);
         let mut smallest = f64::INFINITY;
         // Sums of positive terms: a rounding per node, and some hundred in each gradient and path.
@@ -227,7 +219,7 @@ impl<'a> Bounded<'a> {
     }
 
     /// Compares at T with Student's interval over runs, with the average over t in the place of the minimum.
-    fn sample(&self, n_runs: usize, n_steps: u64, level: f64, context: &Context) -> Result<Found, Unevaluated> {
+    fn sample(&self, n_runs: usize, n_steps: u64, level: f64, context: &Context) -> Result<Expected, Unevaluated> {
         let (loss, theta_0) = (&*self.subject.loss, &self.subject.theta);
         let (samples, [rate_w, rate_g]) = (samples(loss), self.rates()?);
         let one = |k: usize| -> Result<_, Unevaluated> {
@@ -255,7 +247,7 @@ impl<'a> Bounded<'a> {
         let above = most.map(|most| most.bound(n_steps)).transpose()?;
         let lefts: Vec<f64> = runs.iter().map(|run| left(n_steps, &bound.psi, &run.0, self.eta_g, run.1)).collect();
         let averages: Vec<f64> = runs.iter().map(|run| (run.0.iter().sum::<f64>() + run.1) / n_steps as f64).collect();
-        let mut found = Found { g_max: seen.g_max, ..Found::default() };
+        let mut found = Expected { g_max: seen.g_max, ..Expected::default() };
         for (what, values, rhs) in [
             ("sums", &lefts, [Some(bound.br), above.as_ref().map(|above| above.br)]),
             ("average", &averages, [Some(bound.min), above.as_ref().map(|above| above.min)]),
