@@ -19,8 +19,8 @@ pub struct Upper(pub f64);
 
 /// A number that says how it was obtained.
 ///
-/// On the right-hand side of an inequality a [`Sampled`] constant makes a pass sound and a failure inconclusive; where a
-/// constant sets a step size, an underestimate breaks the hypothesis, and [`Exact`] or [`Upper`] is needed. An exact
+/// On the right-hand side of an inequality a [`Sampled`] constant makes a pass sound and a failure inconclusive; where
+/// a constant sets a step size, an underestimate breaks the hypothesis, and [`Exact`] or [`Upper`] is needed. An exact
 /// constant can stand for either of the others; no other conversion exists.
 ///
 /// ```
@@ -85,8 +85,8 @@ pub struct Smoothness<C> {
 }
 
 impl<C: Clone> Smoothness<C> {
-    /// One number for every block of the Hessian with m blocks of weights; `f` is asked for the blocks on the diagonal of vv and
-    /// below it, for (i, g) and for (g, g).
+    /// One number for every block of the Hessian with m blocks of weights; `f` is asked for the blocks on the diagonal
+    /// of vv and below it, for (i, g) and for (g, g).
     pub fn from_blocks(m: usize, mut f: impl FnMut(Part, Part) -> C) -> Self {
         let l_gg = f(Part::G, Part::G);
         let mut l_vv = Array2::from_elem((m, m), l_gg.clone());

@@ -99,12 +99,13 @@ impl<S: Scalar> HessianProduct<S> {
 
 /// out = Hess(theta) direction, exactly: the gradient's derivative along `direction`, by one gradient over duals.
 ///
-/// The Hessian is the ambient one, at theta as it is given: at theta~ = (V; g) its blocks are those of section 2.4. Costs one
-/// [`Over::sample_gradient`] over `Dual<S>` per minibatch of the target (some two gradients over `S`); at `f64`, a loss that is no
-/// formula multiplies by itself: see [`Products`](crate::loss::Products).
+/// The Hessian is the ambient one, at theta as it is given: at theta~ = (V; g) its blocks are those of section 2.4.
+/// Costs one [`Over::sample_gradient`] over `Dual<S>` per minibatch of the target (some two gradients over `S`); at
+/// `f64`, a loss that is no formula multiplies by itself: see [`Products`](crate::loss::Products).
 ///
 /// # Panics
-/// If the lengths differ, the target is the mean of a loss whose minibatches are not finite, or the loss has no such arithmetic.
+/// If the lengths differ, the target is the mean of a loss whose minibatches are not finite,
+/// or the loss has no such arithmetic.
 ///
 /// ```
 /// use ratecheck::curvature::{HessianProduct, hessian_vector_product};
@@ -177,8 +178,8 @@ fn finite(loss: &dyn Loss) -> impl ExactSizeIterator<Item = &[usize]> {
 pub struct DenseHessian {
     /// (H + H^T)/2, n x n.
     pub matrix: Array2<f64>,
-    /// max |H - H^T| before that, over parameters of the same [`Loss::stage`] (between two stages only one half is computed), not a
-    /// number if an entry is not finite: rounding, or a wrong gradient.
+    /// max |H - H^T| before that, over parameters of the same [`Loss::stage`] (between two stages only one half is
+    /// computed), not a number if an entry is not finite: rounding, or a wrong gradient.
     pub asymmetry: f64,
 }
 
@@ -227,7 +228,8 @@ impl DenseWork {
         Self { theta: zeros(), grad: zeros(), work: Workspace::default() }
     }
 
-    /// Adds `share` times the rows of the Hessian of F_z to a matrix: in row p, the entries of the same stage and later ones.
+    /// Adds `share` times the rows of the Hessian of F_z to a matrix: in row p,
+    /// the entries of the same stage and later ones.
     fn add_rows(
         &mut self,
         loss: &dyn Over<Tangents<TOGETHER>>,
@@ -305,8 +307,8 @@ pub(super) fn dense_hessian_with(
 /// Rows and columns visited together, so that entries and their mirror images stay in the nearest cache.
 const TILE: usize = 16;
 
-/// Replaces H by (H + H^T)/2 and returns max |H - H^T|, NaN if that is not finite anywhere; where the stages differ, only the row
-/// of the earlier one is known, and is copied.
+/// Replaces H by (H + H^T)/2 and returns max |H - H^T|, NaN if that is not finite anywhere; where the stages differ,
+/// only the row of the earlier one is known, and is copied.
 fn symmetrise(h: &mut [f64], stages: &[(usize, usize)]) -> f64 {
     let n = stages.len();
     let (mut asymmetry, mut zero) = (0.0_f64, 0.0);
@@ -393,8 +395,8 @@ impl<'a> BlockOperator<'a> {
         Self { loss, target: target.into(), theta, rows, columns, direction, product, work: HessianProduct::new(n) }
     }
 
-    /// Puts x into the part `from`, multiplies, and reads the part `to`: the Hessian is symmetric, so both products of the
-    /// block are products of the whole.
+    /// Puts x into the part `from`, multiplies, and reads the part `to`: the Hessian is symmetric, so both products of
+    /// the block are products of the whole.
     fn multiply(&mut self, from: Range<usize>, x: &[f64], to: Range<usize>, y: &mut [f64]) {
         self.direction[from.clone()].copy_from_slice(x);
         hessian_vector_product(self.loss, self.target, self.theta, &self.direction, &mut self.product, &mut self.work);

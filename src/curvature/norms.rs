@@ -10,11 +10,12 @@ use crate::random::Seed;
 /// Up to this many parameters the dense Hessian is formed; beyond, each block norm is found by products.
 pub(super) const DENSE_UP_TO: usize = 2000;
 
-/// The spectral norm of every block of the ambient Hessian at theta, as it is given: at theta~ = (V; g) these are the numbers
-/// of which the constants of section 2.4 are the suprema.
+/// The spectral norm of every block of the ambient Hessian at theta, as it is given: at theta~ = (V; g) these are the
+/// numbers of which the constants of section 2.4 are the suprema.
 ///
-/// Costs n Hessian-vector products and the small norms; beyond 2000 parameters, the products that each norm takes (and a
-/// norm that did not converge is still at most the true one). A block that is not finite, or whose norm is not found, is NaN.
+/// Costs n Hessian-vector products and the small norms; beyond 2000 parameters, the products that each norm takes (and
+/// a norm that did not converge is still at most the true one). A block that is not finite,
+/// or whose norm is not found, is NaN.
 ///
 /// # Panics
 /// As [`super::hessian_vector_product`].

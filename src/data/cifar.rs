@@ -14,8 +14,8 @@ const RECORD: usize = 1 + CHANNELS * SIDE * SIDE;
 /// CIFAR-100 has two labels in a record.
 const RECORD_OF_100: usize = RECORD + 1;
 
-/// Colour images of 3 x 32 x 32 bytes and their labels 0..=9 from files of the binary version of CIFAR-10, in this order,
-/// each plain or gzipped (told apart by their first bytes).
+/// Colour images of 3 x 32 x 32 bytes and their labels 0..=9 from files of the binary version of CIFAR-10, in this
+/// order, each plain or gzipped (told apart by their first bytes).
 ///
 /// A file is a sequence of records of 3,073 bytes and nothing else: the label, then the planes of red, green and blue,
 /// each row by row from the top left. The published files have 10,000 records, but any number from 1 is read, so a file
@@ -41,7 +41,8 @@ pub fn cifar10<P: AsRef<Path>>(files: &[P]) -> Result<Images, DataError> {
     Images::new(CHANNELS, SIDE, SIDE, pixels, labels)
 }
 
-/// The training set, `data_batch_1.bin` to `data_batch_5.bin` in `dir` one after another, or the test set, `test_batch.bin`.
+/// The training set, `data_batch_1.bin` to `data_batch_5.bin` in `dir` one after another,
+/// or the test set, `test_batch.bin`.
 ///
 /// Each may have `.gz` appended; the plain one is read when both are there.
 ///

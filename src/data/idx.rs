@@ -18,8 +18,8 @@ const UNSIGNED_BYTES: u32 = 0x0800;
 /// | images | 0x00000803 | number n, height H, width W (4 bytes each) | n H W bytes, image by image, row by row |
 /// | labels | 0x00000801 | number n (4 bytes) | n bytes |
 ///
-/// A label may be any byte. Cost: one pass over the files; memory grows with the bytes really there, whatever the sizes in
-/// a header are.
+/// A label may be any byte. Cost: one pass over the files; memory grows with the bytes really there, whatever the sizes
+/// in a header are.
 ///
 /// ```no_run
 /// use ratecheck::data::{ChannelScales, idx};
@@ -29,9 +29,9 @@ const UNSIGNED_BYTES: u32 = 0x0800;
 /// ```
 ///
 /// # Errors
-/// [`DataError::Unreadable`] when a file cannot be opened. [`DataError::Format`] with file, byte and remedy when a magic
-/// number is another, a size is zero, the sizes do not fit the length of the file (it is cut off, or goes on), the gzip
-/// stream is damaged, or the numbers of images and labels differ.
+/// [`DataError::Unreadable`] when a file cannot be opened. [`DataError::Format`] with file, byte and remedy when a
+/// magic number is another, a size is zero, the sizes do not fit the length of the file (it is cut off, or goes on),
+/// the gzip stream is damaged, or the numbers of images and labels differ.
 pub fn idx(images: &Path, labels: &Path) -> Result<Images, DataError> {
     // Both are opened first: a wrong name is seen before anything is read.
     let (images, labels) = (Stored::open(images)?, Stored::open(labels)?);

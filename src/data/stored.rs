@@ -21,7 +21,8 @@ pub(super) struct Stored<R: Read> {
 
 enum Stream<R: Read> {
     Plain(R),
-    /// Several gzip streams one after another are one file, as gzip has it. `began` says that the first header is whole.
+    /// Several gzip streams one after another are one file, as gzip has it.
+    /// `began` says that the first header is whole.
     Gzip {
         decoder: Box<MultiGzDecoder<R>>,
         began: bool,

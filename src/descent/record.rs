@@ -58,8 +58,8 @@ pub struct Record {
     pub w_norm_sq: Vec<f64>,
     /// eta_{w,t} / n_i.
     pub effective_lr: Vec<f64>,
-    /// The angle between v_t and v_{t+1} under step t and its z, by the arc tangent of the step's parts across and along w
-    /// (accurate for small angles). At the last t the step is prepared, not made.
+    /// The angle between v_t and v_{t+1} under step t and its z, by the arc tangent of the step's parts across and
+    /// along w (accurate for small angles). At the last t the step is prepared, not made.
     pub angular_update: Vec<f64>,
 }
 

@@ -183,8 +183,8 @@ fn backward_agrees_with_forward_mode() {
     }
 }
 
-/// Hessian-vector products against second derivatives of the forward pass alone, and against a Hessian that is found row by row from
-/// evaluations of single layers.
+/// Hessian-vector products against second derivatives of the forward pass alone, and against a Hessian that is found
+/// row by row from evaluations of single layers.
 #[test]
 fn second_derivatives_agree_whichever_way_they_are_found() {
     for pooled in [false, true] {
@@ -288,8 +288,8 @@ fn bad_filters_are_refused_with_a_reason() {
 
 #[test]
 fn a_filter_starts_as_glorot_says() {
-    // fan in 9 * 2, fan out 9 * 3: uniform up to sqrt(6/45); and 10 of 54 such numbers or more lie beyond half of it but
-    // for a probability below 1e-6.
+    // fan in 9 * 2, fan out 9 * 3: uniform up to sqrt(6/45); and 10 of 54 such numbers or more lie beyond half of it
+    // but for a probability below 1e-6.
     let (network, _) = network(Normalisation::BatchNorm, Activation::Relu, true, 4);
     let theta = network.initialise(&mut Seed::new(3).generator("start"));
     let limit = (6.0_f64 / 45.0).sqrt();

@@ -191,7 +191,8 @@ fn products_of_matrices_are_sums_of_products() {
     }
 }
 
-/// The gradient a loss writes down is the derivative of its value to 27 digits, and agrees with that of `f64` to its own.
+/// The gradient a loss writes down is the derivative of its value to 27 digits,
+/// and agrees with that of `f64` to its own.
 fn differentiates(loss: &impl Formula, theta: &[f64], drift: f64) {
     let exact: Vec<DoubleDouble> = theta.iter().map(|&x| DoubleDouble::from(x)).collect();
     let mut lifted: Vec<Dual<DoubleDouble>> = exact.iter().map(|&x| Dual::new(x, DoubleDouble::ZERO)).collect();

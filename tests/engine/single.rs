@@ -10,8 +10,9 @@ use ratecheck::scalar::Scalar;
 
 use super::{convolutions, network};
 
-/// What the tests of the same networks in `f64` allow for a few hundred to some thousand roundings, amplified by 1/s, with 2^-24 for
-/// 2^-53: 0.0054 of the largest entry. The inputs and the parameters are rounded once more, which counts as one operation each.
+/// What the tests of the same networks in `f64` allow for a few hundred to some thousand roundings, amplified by 1/s,
+/// with 2^-24 for 2^-53: 0.0054 of the largest entry. The inputs and the parameters are rounded once more,
+/// which counts as one operation each.
 const FIRST: f64 = 1e-11 / (f64::EPSILON / 2.0) * (f32::EPSILON as f64 / 2.0);
 
 fn single(numbers: &[f64]) -> Vec<f32> {

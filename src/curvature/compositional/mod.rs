@@ -258,8 +258,8 @@ impl Composition {
         Self { first, second, two_rows, objective: self.objective }
     }
 
-    /// gZ A2 + hZ A_p A_r for two parts, which are the same if they are equal. The order makes no difference, not in rounding
-    /// either.
+    /// gZ A2 + hZ A_p A_r for two parts, which are the same if they are equal. The order makes no difference, not in
+    /// rounding either.
     fn pair(&self, p: Of, r: Of) -> Up {
         let (p, r) = (p.index().min(r.index()), p.index().max(r.index()));
         self.objective.first * self.second[(p, r)] + self.objective.second * self.first[p] * self.first[r]

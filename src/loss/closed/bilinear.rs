@@ -11,9 +11,9 @@ use crate::scalar::Scalar;
 
 /// F(w_1, w_2) = v_1' M v_2, two blocks in R^{d_1} and R^{d_2}, no g (catalogue D3).
 ///
-/// For fixed v_2 it is linear in v_1 with coefficients M v_2, so L_11 = L_22 = 2 s/sqrt(3) with s the largest singular value
-/// of M ([`super::Linear`]). The mixed block is P_1 M P_2 with P_i the projection off v_i, so L_12 = s, attained where
-/// v_1 and v_2 are perpendicular to the top singular vectors.
+/// For fixed v_2 it is linear in v_1 with coefficients M v_2, so L_11 = L_22 = 2 s/sqrt(3) with s the largest singular
+/// value of M ([`super::Linear`]). The mixed block is P_1 M P_2 with P_i the projection off v_i, so L_12 = s, attained
+/// where v_1 and v_2 are perpendicular to the top singular vectors.
 ///
 /// ```
 /// use ndarray::array;

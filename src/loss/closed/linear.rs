@@ -9,8 +9,8 @@ use crate::scalar::Scalar;
 /// F(w) = a'v with v = w/||w||, one block in R^d, no g (catalogue D2).
 ///
 /// With c the cosine of the angle between a and v, the Hessian at v has on span(a, v) the norm
-/// |a| (|c|/2 + sqrt(1 - 3 c^2/4)) (catalogue D4 with f = |a| cos), largest at c = 1/sqrt(3), where it is 2 |a|/sqrt(3);
-/// elsewhere it is |a c| at most. The gradient is at most |a|, attained at c = 0.
+/// |a| (|c|/2 + sqrt(1 - 3 c^2/4)) (catalogue D4 with f = |a| cos), largest at c = 1/sqrt(3), where it is 2
+/// |a|/sqrt(3); elsewhere it is |a c| at most. The gradient is at most |a|, attained at c = 0.
 ///
 /// ```
 /// use ratecheck::loss::{Over, closed::Linear};

@@ -1,8 +1,8 @@
 //! What was compared, and the verdict that follows.
 //!
-//! [`Check`] accumulates comparisons `lhs <= rhs` and keeps their number, the tightest one and every failure; [`Verdict`] is derived
-//! from it. A comparison that fails by no more than the rounding of `f64` is replayed in higher precision, if the claim says how
-//! ([`crate::claim::replay`]): what the replay finds false has failed.
+//! [`Check`] accumulates comparisons `lhs <= rhs` and keeps their number, the tightest one and every failure;
+//! [`Verdict`] is derived from it. A comparison that fails by no more than the rounding of `f64` is replayed in higher
+//! precision, if the claim says how ([`crate::claim::replay`]): what the replay finds false has failed.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,8 @@ pub struct Hypothesis {
 pub enum Soundness {
     /// The right-hand side is exact, or proved to be at least the true one.
     Proved,
-    /// It contains a constant found by search, which is at most the true one: a pass is sound, a failure decides nothing.
+    /// It contains a constant found by search, which is at most the true one: a pass is sound,
+    /// a failure decides nothing.
     Sampled,
 }
 
@@ -75,7 +76,8 @@ impl Check {
         self.compare(at, error, tolerance, 0.0, tolerance, Soundness::Proved);
     }
 
-    /// An identity that holds bit for bit: `got == expected`, with no tolerance at all. The margin is 1, or -1 if it fails.
+    /// An identity that holds bit for bit: `got == expected`, with no tolerance at all. The margin is 1,
+    /// or -1 if it fails.
     pub fn exactly(&mut self, at: impl Into<String>, got: f64, expected: f64) {
         let margin = if got == expected { 1.0 } else { -1.0 };
         let lhs = (got - expected).abs();
@@ -103,8 +105,8 @@ impl Check {
         self.record(Inequality { lhs, rhs, rounding, scale }.at(at.into()), soundness);
     }
 
-    /// A bound that is replayed where it fails by no more than its rounding: `replay` recomputes both sides from the same inputs in
-    /// higher precision, or says that it cannot. What it finds false fails.
+    /// A bound that is replayed where it fails by no more than its rounding: `replay` recomputes both sides from the
+    /// same inputs in higher precision, or says that it cannot. What it finds false fails.
     pub fn replayed(&mut self, at: impl Into<String>, inequality: Inequality, replay: impl FnOnce() -> Option<Sides>) {
         let mut comparison = inequality.at(at.into());
         if comparison.is_near_failure() {
@@ -113,9 +115,9 @@ impl Check {
         self.record(comparison, Soundness::Proved);
     }
 
-    /// A bound made of constants of which only a bracket is known: `least` has the bound with the constants that make it smallest,
-    /// and `most` is that with those that make it largest. What holds for the first holds for the true ones; what fails for the
-    /// second is false; between them nothing is decided. `replay` is of the smallest bound.
+    /// A bound made of constants of which only a bracket is known: `least` has the bound with the constants that make
+    /// it smallest, and `most` is that with those that make it largest. What holds for the first holds for the true
+    /// ones; what fails for the second is false; between them nothing is decided. `replay` is of the smallest bound.
     pub fn bracketed(
         &mut self,
         at: impl Into<String>,
@@ -195,7 +197,8 @@ impl Check {
         self.risk += risk;
     }
 
-    /// The sum of the nominal risks of all decisions taken from samples: with at most this probability any of them is wrong.
+    /// The sum of the nominal risks of all decisions taken from samples:
+    /// with at most this probability any of them is wrong.
     pub fn risk(&self) -> f64 {
         self.risk
     }

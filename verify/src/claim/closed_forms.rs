@@ -1,4 +1,5 @@
-//! The closed-form losses as instances: their constants, minimum and start are known, so that a bound is formed without search.
+//! The closed-form losses as instances: their constants, minimum and start are known,
+//! so that a bound is formed without search.
 
 use std::sync::Arc;
 
@@ -113,8 +114,8 @@ pub fn on_circle(angle: f64) -> Vec<f64> {
     vec![Scalar::cos(angle), Scalar::sin(angle)]
 }
 
-/// One of each kind, from ordinary starts; `n_steps` indexes the helix of that many steps. On the regression |g| <= K = 1
-/// since |c| = 1, |g_0| < 1 and eta_g = 2(1-c)/Lg = 1: g_{t+1} = c'v_t is an inner product of unit vectors.
+/// One of each kind, from ordinary starts; `n_steps` indexes the helix of that many steps. On the regression |g| <= K =
+/// 1 since |c| = 1, |g_0| < 1 and eta_g = 2(1-c)/Lg = 1: g_{t+1} = c'v_t is an inner product of unit vectors.
 ///
 /// # Errors
 /// Never with these numbers; the bilinear form checks its matrix.

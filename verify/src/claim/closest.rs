@@ -27,7 +27,8 @@ impl Closest {
         self.keep_scaled(t, lhs, rhs, lhs.abs().max(rhs.abs()));
     }
 
-    /// The same with the scale given to which room and rounding are relative. A NaN replaces whatever was there, and stays.
+    /// The same with the scale given to which room and rounding are relative. A NaN replaces whatever was there,
+    /// and stays.
     pub(crate) fn keep_scaled(&mut self, t: u64, lhs: f64, rhs: f64, scale: f64) {
         let room = match (lhs.is_finite() && rhs.is_finite(), lhs == rhs) {
             (false, _) => f64::NAN,

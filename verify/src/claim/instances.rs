@@ -53,8 +53,8 @@ pub const INVARIANT: [(&str, Normalisation); 8] = [
     ("weight norm row", Normalisation::WeightNorm),
 ];
 
-/// A small network 5-6-4-4 on 24 examples of a synthetic teacher with four classes, at random parameters: blocks of norms
-/// between 1/2 and 2, scales and shifts around their start.
+/// A small network 5-6-4-4 on 24 examples of a synthetic teacher with four classes, at random parameters: blocks of
+/// norms between 1/2 and 2, scales and shifts around their start.
 pub fn small(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> Subject {
     let seed = context.seed.child(name);
     let data = teacher(24, 5, Target::Classes(4), 0.1, &mut seed.generator("data"));
@@ -157,8 +157,8 @@ pub fn digits_subject(n_examples: usize, context: &Context) -> Subject {
     at_random("digits 64-16-16-10", network, &mut context.generator("digits/theta"))
 }
 
-/// Random parameters: the initialiser with every scale and shift moved by up to 0.3 (a shift of 0 would hide that gamma alone
-/// is not invariant), and every block rescaled to a norm between 1/2 and 2.
+/// Random parameters: the initialiser with every scale and shift moved by up to 0.3 (a shift of 0 would hide that gamma
+/// alone is not invariant), and every block rescaled to a norm between 1/2 and 2.
 pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> Subject {
     let mut theta = network.initialise(generator);
     for x in &mut theta[network.n_weights()..] {

@@ -1,4 +1,5 @@
-//! What a statement is measured on when a user brings it: a loss with a start, rates, and what is known of its constants.
+//! What a statement is measured on when a user brings it: a loss with a start, rates,
+//! and what is known of its constants.
 
 use std::sync::{Arc, OnceLock};
 
@@ -79,7 +80,8 @@ impl Known {
     }
 }
 
-/// A block's departure from Definition 2.1: |F(2w) - F(w)| and |F(w/3) - F(w)|, the larger, and what rounding may make of it.
+/// A block's departure from Definition 2.1: |F(2w) - F(w)| and |F(w/3) - F(w)|, the larger,
+/// and what rounding may make of it.
 #[derive(Clone, Debug)]
 pub struct Departure {
     /// The block.
@@ -148,8 +150,8 @@ impl Subject {
         self.with_loss(Arc::new(Decayed::new(self.loss.clone(), lambda)))
     }
 
-    /// The control "constant epsilon": the same network with this epsilon added to variances as frameworks do, in every layer of
-    /// batch, layer or group normalisation. `None` if there is none, or the blocks become others.
+    /// The control "constant epsilon": the same network with this epsilon added to variances as frameworks do, in every
+    /// layer of batch, layer or group normalisation. `None` if there is none, or the blocks become others.
     pub fn with_constant_epsilon(&self, epsilon: f64) -> Option<Self> {
         let constant = |normalisation| match normalisation {
             Normalisation::BatchNorm
@@ -180,8 +182,8 @@ impl Subject {
         })
     }
 
-    /// The same loss elsewhere: every block is turned towards the axis that it is farthest from, by some half a radian. A start may be stationary, and
-    /// then has no gradient by which a control could be told from the statement.
+    /// The same loss elsewhere: every block is turned towards the axis that it is farthest from, by some half a radian.
+    /// A start may be stationary, and then has no gradient by which a control could be told from the statement.
     #[must_use]
     pub fn turned(&self) -> Self {
         let mut turned = self.clone();
@@ -245,8 +247,9 @@ impl Subject {
         !self.layout().g().is_empty()
     }
 
-    /// eta_g: as it was set, or half of 1/L^gg for the largest L^gg known that is of use: one that is proved, unless it is more than
-    /// ten times what was found, where a run would stand still; then twice what was found. The second value says which.
+    /// eta_g: as it was set, or half of 1/L^gg for the largest L^gg known that is of use: one that is proved, unless it
+    /// is more than ten times what was found, where a run would stand still; then twice what was found.
+    /// The second value says which.
     ///
     /// # Errors
     /// If no constants can be had.
@@ -264,8 +267,9 @@ impl Subject {
         }
     }
 
-    /// Steps that take about so many seconds of one core at a few billion multiply-adds a second, between 100 and a million, to two
-    /// digits; `steps` of the settings instead, if it is there. Depends on sizes alone, never on a clock.
+    /// Steps that take about so many seconds of one core at a few billion multiply-adds a second, between 100 and a
+    /// million, to two digits; `steps` of the settings instead, if it is there. Depends on sizes alone,
+    /// never on a clock.
     pub fn steps(&self, seconds: f64, profile: Profile) -> u64 {
         if let Some(steps) = self.settings.steps {
             return steps;
@@ -310,7 +314,8 @@ impl Subject {
             let exact = exact.values();
             return Ok(Known { least: exact.clone(), most: Some(exact), radius, how: "exact".to_owned() });
         }
-        // Points near the start's ball: in that of Lemma C.2, which is often much larger, random points say little about runs.
+        // Points near the start's ball: in that of Lemma C.2, which is often much larger,
+        // random points say little about runs.
         let near = radius.min(2.0 * g_norm.max(1.0));
         let points = if layout.len() <= 200 { 40 } else { 4 };
         let sampling = Sampling::new(points, near);

@@ -24,8 +24,8 @@ pub(super) struct Arguments {
     baseline: PathBuf,
     /// What is compared: a results.json, or a baseline.
     current: PathBuf,
-    /// Show what differs, and write CURRENT into BASELINE. Refused unless CURRENT holds every claim, at the profile and seed of the
-    /// baseline.
+    /// Show what differs, and write CURRENT into BASELINE. Refused unless CURRENT holds every claim, at the profile and
+    /// seed of the baseline.
     #[arg(long)]
     update: bool,
     /// Print the differences as JSON.

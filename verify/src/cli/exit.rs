@@ -8,7 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything that was asked for holds, and every control was rejected.
     Holds = 0,
-    /// A claim failed, or could not be evaluated; what was found of a constant contradicts what was proved; a claimed rate fails; an expectation is missed; a regression was found.
+    /// A claim failed, or could not be evaluated; what was found of a constant contradicts what was proved; a claimed
+    /// rate fails; an expectation is missed; a regression was found.
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,

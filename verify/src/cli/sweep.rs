@@ -139,7 +139,8 @@ pub(super) fn closing(written: &Written, n_runs: usize) -> String {
     text
 }
 
-/// The bar counts thousandths of seconds on one thread, as they were estimated: cells of several kinds take several times.
+/// The bar counts thousandths of seconds on one thread, as they were estimated:
+/// cells of several kinds take several times.
 struct Progress {
     bar: ProgressBar,
     estimate: Option<Estimate>,

@@ -1,5 +1,5 @@
-//! One loss at one point: value, gradient, Hessian, and the spectral norms of the Hessian's blocks, at theta as it is given and
-//! at theta~ = (V; g). What `ratecheck inspect` prints; the fields are described in `docs/problem-file.md`.
+//! One loss at one point: value, gradient, Hessian, and the spectral norms of the Hessian's blocks, at theta as it is
+//! given and at theta~ = (V; g). What `ratecheck inspect` prints; the fields are described in `docs/problem-file.md`.
 
 use std::fmt;
 
@@ -126,7 +126,8 @@ pub struct Intrinsic {
     pub norm_squared: f64,
 }
 
-/// Residuals that are rounding for a loss that is scale invariant in every block, and are not otherwise. All are relative.
+/// Residuals that are rounding for a loss that is scale invariant in every block, and are not otherwise.
+/// All are relative.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Checks {
     /// |L(theta) - L(theta~)| over max(1, |L|): Definition 2.1.
@@ -135,7 +136,8 @@ pub struct Checks {
     pub orthogonality: f64,
     /// max over i of || ||w_i|| grad_{w_i} at theta - grad_{v_i} at theta~ || / ||grad at theta~||: Lemma 2.2.
     pub intrinsic_gradient: f64,
-    /// max over j of ||Hess w_j + (grad in block j, 0 elsewhere)|| / (||columns j of Hess||_F ||w_j||): the Euler identities.
+    /// max over j of ||Hess w_j + (grad in block j, 0 elsewhere)|| / (||columns j of Hess||_F ||w_j||):
+    /// the Euler identities.
     pub euler: Option<f64>,
     /// max |H - H'| / max |H| before the Hessian was made symmetric.
     pub asymmetry: Option<f64>,
@@ -167,8 +169,8 @@ impl fmt::Display for InspectError {
 
 impl std::error::Error for InspectError {}
 
-/// Evaluates the problem's loss at its point. The Hessian is formed for up to `dense_up_to` parameters: it costs as many
-/// Hessian-vector products, twice, and n^2 numbers.
+/// Evaluates the problem's loss at its point. The Hessian is formed for up to `dense_up_to` parameters: it costs as
+/// many Hessian-vector products, twice, and n^2 numbers.
 ///
 /// # Errors
 /// If the problem gives no parameters, or a number is not finite.

@@ -24,7 +24,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The network: logistic for one output, cross-entropy for more. Equal sizes of the set and the minibatch mean the full batch.
+    /// The network: logistic for one output, cross-entropy for more.
+    /// Equal sizes of the set and the minibatch mean the full batch.
     ///
     /// # Errors
     /// If the sizes do not fit.
@@ -54,8 +55,8 @@ impl Plan {
     }
 }
 
-/// One logistic neuron on x = (1, -1, 1, -1) with epsilon = 1 and the given labels and minibatches of two; theta = (w, gamma, beta)
-/// starts at (1, 0, `shift`).
+/// One logistic neuron on x = (1, -1, 1, -1) with epsilon = 1 and the given labels and minibatches of two; theta = (w,
+/// gamma, beta) starts at (1, 0, `shift`).
 ///
 /// # Errors
 /// If the labels are not -1 and +1.

@@ -234,8 +234,8 @@ fn convergence(found: &Constants) -> Plot {
     }
 }
 
-/// The best value over the evaluations, as a staircase: it stays until it is beaten. What the random points had found stands
-/// at 1.
+/// The best value over the evaluations, as a staircase: it stays until it is beaten. What the random points had found
+/// stands at 1.
 fn rise(bracket: &Bracket) -> Vec<[f64; 2]> {
     let before = bracket.screening as f64;
     let mut points = vec![[1.0, bracket.sampled / bracket.ascended]];

@@ -16,7 +16,8 @@ pub(super) struct Picture<'a> {
     claims: Vec<(&'a str, &'a str)>,
 }
 
-/// The effective learning rates, the slopes and the brackets of the constants, as far as the claims that show them were run.
+/// The effective learning rates, the slopes and the brackets of the constants,
+/// as far as the claims that show them were run.
 pub(super) fn pictures<'a>(results: &'a Results, anchors: &'a [String]) -> Result<Vec<Picture<'a>>, ReportError> {
     let claims = || std::iter::zip(&results.claims, anchors);
     let of_claim = |id: &str, plot: &str| {

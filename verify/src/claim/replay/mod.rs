@@ -1,11 +1,14 @@
-//! Floating point or theorem? What fails by less than the rounding of `f64` is recomputed with 30 digits before the verdict falls.
+//! Floating point or theorem? What fails by less than the rounding of `f64` is recomputed with 30 digits before the
+//! verdict falls.
 //!
-//! A comparison `lhs <= rhs + rounding` that holds only thanks to `rounding` says nothing: both sides agree as far as `f64` can tell. Its
-//! replay recomputes both sides in [`DoubleDouble`] from the same `f64` inputs, which are exact, or runs the same path from the same start. Such a path is another
-//! orbit, close to that of `f64`; a statement about every orbit may be checked on either.
+//! A comparison `lhs <= rhs + rounding` that holds only thanks to `rounding` says nothing: both sides agree as far as
+//! `f64` can tell. Its replay recomputes both sides in [`DoubleDouble`] from the same `f64` inputs, which are exact, or
+//! runs the same path from the same start. Such a path is another orbit, close to that of `f64`; a statement about
+//! every orbit may be checked on either.
 //!
-//! **Rounding.** Claims derive theirs by counting operations, each off by u = 2^-53 relative to its result. In double-double each is off by
-//! [`DoubleDouble::UNIT`], so the same count holds with that unit: the rounding is [`UNITS`] = 2^-45 times as large.
+//! **Rounding.** Claims derive theirs by counting operations, each off by u = 2^-53 relative to its result. In
+//! double-double each is off by [`DoubleDouble::UNIT`], so the same count holds with that unit: the rounding is
+//! [`UNITS`] = 2^-45 times as large.
 
 mod recursion;
 

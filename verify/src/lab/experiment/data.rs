@@ -67,11 +67,12 @@ enum Halves {
 }
 
 impl Plan {
-    /// The task: subsets that the seed of the data determines, standardised channel by channel as the training images are, inside a
-    /// margin where the plan says so.
+    /// The task: subsets that the seed of the data determines, standardised channel by channel as the training images
+    /// are, inside a margin where the plan says so.
     ///
     /// # Errors
-    /// A sentence that names the file or the key, and the remedy: files that cannot be read, or more examples asked for than are there.
+    /// A sentence that names the file or the key, and the remedy: files that cannot be read,
+    /// or more examples asked for than are there.
     pub fn task(&self) -> Result<Task, String> {
         let halves = self.source.read().map_err(|error| error.to_string())?;
         let draws = |part: &str| Seed::new(self.subset_seed).generator(&format!("experiment/{part}"));

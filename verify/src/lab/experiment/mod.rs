@@ -1,8 +1,9 @@
 //! Appendix D: networks of the paper's kind are trained by SGD, by projected SGD, and with batch normalisation removed.
 //!
-//! A [`Task`] is what is learned, and trains once. [`AtRate`] holds all trainings at one learning rate, [`Question`] what is to be
-//! seen in them, and [`Study`] both for the paper's figures: the claim `appendix-d` and the command `ratecheck experiment` share
-//! them. A [`Plan`] says how large and how long; its trainings are cells kept by their hashes, as those of a sweep.
+//! A [`Task`] is what is learned, and trains once. [`AtRate`] holds all trainings at one learning rate, [`Question`]
+//! what is to be seen in them, and [`Study`] both for the paper's figures: the claim `appendix-d` and the command
+//! `ratecheck experiment` share them. A [`Plan`] says how large and how long;
+//! its trainings are cells kept by their hashes, as those of a sweep.
 
 mod cell;
 mod data;

@@ -49,8 +49,8 @@ pub struct Limits {
     pub loss: f64,
     /// And if its test accuracy is at least this.
     pub accuracy: f64,
-    /// SGD must learn, except that its training loss at one rate for all is judged up to this rate only: beyond, g itself moves by
-    /// the rate, and the loss takes long to come down when the classes are told apart already.
+    /// SGD must learn, except that its training loss at one rate for all is judged up to this rate only: beyond, g
+    /// itself moves by the rate, and the loss takes long to come down when the classes are told apart already.
     pub unified_up_to: f64,
     /// Projected SGD must not learn from this rate on.
     pub projected_from: f64,
@@ -145,7 +145,8 @@ impl Plan {
                 Self { seeds: (0..7).collect(), n_epochs: 200, n_train: 1200, batch: 50, width: 1.0, ..digits }
             }
             (false, Profile::Test | Profile::Quick) => Self {
-                // Of three starts the slowest had a loss of 1.24 after 60 epochs at one rate of 10, and 0.9 to 1.1 after 75.
+                // Of three starts the slowest had a loss of 1.24 after 60 epochs at one rate of 10,
+                // and 0.9 to 1.1 after 75.
                 n_epochs: 75,
                 n_train: 500,
                 n_test: 200,

@@ -124,7 +124,8 @@ fn slug(setting: Setting) -> &'static str {
     }
 }
 
-/// As CSV: a row per training and epoch that was finished; one without numbers for a training that left them in its first.
+/// As CSV: a row per training and epoch that was finished;
+/// one without numbers for a training that left them in its first.
 fn table(cells: &[Cell], found: &[AtRate]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;

@@ -48,7 +48,8 @@ pub(super) struct Table {
     pub(super) rows: Vec<Row>,
     /// Rows left out because they hold no value.
     pub(super) skipped: usize,
-    /// Some of what rows that were not asked for say in the column that kept them out: for the error if no others are there.
+    /// Some of what rows that were not asked for say in the column that kept them out:
+    /// for the error if no others are there.
     others: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Problem files: a network, its data and its parameters in TOML, for [`crate::lab::inspect`] and the constants. The format is
-//! described in `docs/problem-file.md`, with examples in `examples/problems/`.
+//! Problem files: a network, its data and its parameters in TOML, for [`crate::lab::inspect`] and the constants. The
+//! format is described in `docs/problem-file.md`, with examples in `examples/problems/`.
 //!
 //! ```
 //! use ratecheck::loss::{Formula, Loss, Over, Setting};

@@ -1,5 +1,5 @@
-//! Arrays for NumPy: the `.npy` format 1.0 (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>), several of
-//! them in an uncompressed zip archive. The same arrays give the same bytes: entries carry no time.
+//! Arrays for NumPy: the `.npy` format 1.0 (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>),
+//! several of them in an uncompressed zip archive. The same arrays give the same bytes: entries carry no time.
 
 use std::io::{Cursor, Write};
 

@@ -90,7 +90,8 @@ fn most_blocks(outcomes: &[Outcome]) -> usize {
     outcomes.iter().map(Outcome::n_blocks).max().unwrap_or(0)
 }
 
-/// As CSV: one row per run and horizon, every number so that it reads back to the same bits, nothing where nothing is known.
+/// As CSV: one row per run and horizon, every number so that it reads back to the same bits,
+/// nothing where nothing is known.
 fn table(manifest: &Manifest, outcomes: &[Outcome]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let blocks = most_blocks(outcomes);
     let mut writer = csv::Writer::from_writer(Vec::new());

@@ -7,8 +7,9 @@
 //! OUT/runs.*          the results, once all cells are there
 //! ```
 //!
-//! Every file appears whole, under a temporary name first: whatever stops the process loses the cells in flight and nothing else.
-//! The files are not forced to the disk one by one. If the machine itself stops, a checksum tells what arrived.
+//! Every file appears whole, under a temporary name first: whatever stops the process loses the cells in flight and
+//! nothing else. The files are not forced to the disk one by one. If the machine itself stops,
+//! a checksum tells what arrived.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};

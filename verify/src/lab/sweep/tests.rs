@@ -50,8 +50,9 @@ kind = "subsets"
 batch-size = 4
 "#;
 
-/// Guards [`super::ENGINE`]. It is no check of the numbers, which the engine's own tests make: it says that they have changed.
-/// **If it fails, raise ENGINE and put the new digest here**: cells of older versions must not be taken for new ones.
+/// Guards [`super::ENGINE`]. It is no check of the numbers, which the engine's own tests make: it says that they have
+/// changed. **If it fails, raise ENGINE and put the new digest here**:
+/// cells of older versions must not be taken for new ones.
 #[test]
 fn the_engine_gives_the_bits_it_gave() {
     let rules = "[\"gradient\", \"projected\", \"adaptive\", \"sign\", { kind = \"heavy-ball\", b = 0.5 }, \
@@ -140,7 +141,8 @@ fn names_say_what_determines_a_run() {
     assert_eq!(key(&given.replace("\"given\"", "\"drawn\"")), plain);
 }
 
-/// The full batch, looked at beside the stochastic path: the path is that of the engine, the gradient that of all examples.
+/// The full batch, looked at beside the stochastic path: the path is that of the engine,
+/// the gradient that of all examples.
 #[test]
 fn the_full_batch_is_all_examples_on_the_same_path() {
     let text = NETWORK.replace("seeds", "look-at = \"full-batch\"\nrecord = [\"grad-sq\"]\nseeds");
@@ -174,7 +176,8 @@ fn the_full_batch_is_all_examples_on_the_same_path() {
     }
 }
 
-/// Eight cells in lockstep leave the files that they leave alone, whatever is recorded, and a divergence concerns its cell only.
+/// Eight cells in lockstep leave the files that they leave alone, whatever is recorded,
+/// and a divergence concerns its cell only.
 #[test]
 fn cells_in_lockstep_are_cells_alone() {
     let grid = NETWORK.replace("eta-w = 0.5", "eta-w = [0.5, 3, 1e200]").replace("[4]", "[4, 5, 6, 7]");

@@ -12,7 +12,8 @@ use crate::claim::evidence::Unevaluated;
 use crate::claim::instances::digits_network;
 use crate::claim::plot::{Plot, Reference, Series, Style};
 
-/// What SGD with constant eta_w and eta_{g,t} = eta_g (t+1)^(-1/2) does on one loss: runs[k] are those of ETA_W\[k\], one per start.
+/// What SGD with constant eta_w and eta_{g,t} = eta_g (t+1)^(-1/2) does on one loss:
+/// runs[k] are those of ETA_W\[k\], one per start.
 pub(crate) struct Decades {
     /// As plots name this way of descending.
     pub(crate) name: String,
@@ -50,8 +51,8 @@ impl Decades {
         self.ends(|trace| trace.records.last().map_or(f64::NAN, |record| record.loss - least))
     }
 
-    /// The root of the mean of ||grad L(V_t; g_t)||^2 over the runs and over the horizons in the last half. (The least gradient of a
-    /// run would not do: an iterate that jumps about has small gradients now and then.)
+    /// The root of the mean of ||grad L(V_t; g_t)||^2 over the runs and over the horizons in the last half. (The least
+    /// gradient of a run would not do: an iterate that jumps about has small gradients now and then.)
     pub(crate) fn last_gradient(&self) -> Series {
         let mut squares = self.ends(|trace| {
             let from = trace.records.last().map_or(0, |record| record.t / 2);
@@ -79,11 +80,12 @@ fn last_half(n_steps: u64) -> impl Iterator<Item = u64> {
     (0..=32).map(move |k| n_steps / 2 + k * (n_steps - n_steps / 2) / 32)
 }
 
-/// What lies this many times above the worst of the first way is as good as divergent, and would squash the rest of a plot.
+/// What lies this many times above the worst of the first way is as good as divergent,
+/// and would squash the rest of a plot.
 const BEYOND: f64 = 100.0;
 
-/// Final losses and last gradients of several ways of descending, against the learning rate; `tag` begins the plots' names, `about`
-/// says what is descended on, and `least` is the value that losses are shown above.
+/// Final losses and last gradients of several ways of descending, against the learning rate; `tag` begins the plots'
+/// names, `about` says what is descended on, and `least` is the value that losses are shown above.
 pub(crate) fn compared(tag: &str, about: &str, ways: &[Decades], least: f64) -> [Plot; 2] {
     let shown = |mut series: Vec<Series>| {
         let worst = series[0].points.iter().map(|point| point[1]).fold(0.0, f64::max);

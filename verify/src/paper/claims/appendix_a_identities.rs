@@ -102,8 +102,8 @@ impl Measure for AppendixAIdentities {
     }
 }
 
-/// The columns of g and of up to `n` blocks of a user's loss, with as many digits as it has, relative to the product at V and to the size of identities there: what is
-/// linear has no products to measure with.
+/// The columns of g and of up to `n` blocks of a user's loss, with as many digits as it has, relative to the product at
+/// V and to the size of identities there: what is linear has no products to measure with.
 fn of_subject(subject: &AnySubject, n: usize, mixed_power: i32, context: &Context) -> Check {
     let mut evaluator = Evaluator::new(&*subject.loss);
     let (loss, layout, z) = (&*subject.loss, subject.layout(), subject.all());

@@ -1,9 +1,9 @@
 //! Appendix D: with batch normalisation SGD trains a network at every learning rate; with fixed norms or without
 //! normalisation it does not.
 //!
-//! The paper trains a VGG on CIFAR-10 for 100 epochs. Here the same layers, narrow and as deep as 8x8 images allow, are trained on
-//! the bundled digits: small enough for every verification, and large enough to show each of the paper's three settings. What is
-//! compared is fixed beforehand: half of the loss of guessing, and twice its accuracy.
+//! The paper trains a VGG on CIFAR-10 for 100 epochs. Here the same layers, narrow and as deep as 8x8 images allow, are
+//! trained on the bundled digits: small enough for every verification, and large enough to show each of the paper's
+//! three settings. What is compared is fixed beforehand: half of the loss of guessing, and twice its accuracy.
 
 use std::sync::Arc;
 
@@ -73,7 +73,8 @@ impl Budget {
         let few = Self {
             n_train: 200,
             n_test: 100,
-            // Of twenty starts the slowest had a loss of 1.6 after 30 epochs at eta_w = 100, 0.6 after 60 and 0.2 after 100.
+            // Of twenty starts the slowest had a loss of 1.6 after 30 epochs at eta_w = 100,
+            // 0.6 after 60 and 0.2 after 100.
             n_epochs: 60,
             batch: 20,
             width: 1.0 / 16.0,
@@ -183,8 +184,8 @@ fn task(context: &Context) -> Task {
     }
 }
 
-/// The loss of the last epochs is at most half of that of guessing, or the accuracy at least twice that, from every start: a rate
-/// is undecided if from some.
+/// The loss of the last epochs is at most half of that of guessing, or the accuracy at least twice that, from every
+/// start: a rate is undecided if from some.
 fn learns(check: &mut Check, seen: Seen, found: &AtRate) {
     let AtRate { setting, rates, eta, ref starts } = *found;
     let threshold = if seen == Seen::Loss { LIMIT } else { FLOOR };

@@ -1,10 +1,11 @@
-//! Theorem 3.1 as observed: gradient descent on a batch-normalised network reaches a stationary point for learning rates eta_w
-//! over eight decades.
+//! Theorem 3.1 as observed: gradient descent on a batch-normalised network reaches a stationary point for learning
+//! rates eta_w over eight decades.
 //!
-//! Printed at section 1.1 (contribution 1) and section 3.1; appendix D compares the same three ways of descending. A rate: the
-//! theorem bounds S_T, the sum of ||grad L(V_t; g_t)||^2 over t < T, for every T and every eta_w, so sqrt(S_T / T) falls as
-//! T^(-1/2), while a run that does not settle keeps it on a plateau (slope 0). The bound of S_T itself is far above what is
-//! measured (Theorem 3.1 has a claim of its own); the slope over the last decade of T is what tells the two apart.
+//! Printed at section 1.1 (contribution 1) and section 3.1; appendix D compares the same three ways of descending. A
+//! rate: the theorem bounds S_T, the sum of ||grad L(V_t; g_t)||^2 over t < T, for every T and every eta_w, so sqrt(S_T
+//! / T) falls as T^(-1/2), while a run that does not settle keeps it on a plateau (slope 0). The bound of S_T itself is
+//! far above what is measured (Theorem 3.1 has a claim of its own);
+//! the slope over the last decade of T is what tells the two apart.
 
 use ratecheck::descent::{Plan, Record, Schedule, Trace, run};
 use ratecheck::loss::Minibatches;
@@ -151,8 +152,8 @@ fn small(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Set
     })
 }
 
-/// 64-16-16-10 on the digits. The larger eta_g is, the more the curvature in g grows along a run, up to 2/eta_g, where the premise
-/// fails: at eta_g = 0.2 some starts reach ||Hess_gg|| = 6.8, at 0.05 none was met above 3.1.
+/// 64-16-16-10 on the digits. The larger eta_g is, the more the curvature in g grows along a run, up to 2/eta_g, where
+/// the premise fails: at eta_g = 0.2 some starts reach ||Hess_gg|| = 6.8, at 0.05 none was met above 3.1.
 fn digits(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Setting, Unevaluated> {
     let n_examples = context.pick([64, 128, 256, 256]);
     let z = Minibatches::full(n_examples);
@@ -171,8 +172,8 @@ fn digits(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Se
 }
 
 impl Setting {
-    /// T, and whether the slope is judged there: S_T's bound grows as 1/eta_w and as a power of eta_w, and a learning rate far
-    /// from 1 needs time in proportion before the window can lie behind its transient.
+    /// T, and whether the slope is judged there: S_T's bound grows as 1/eta_w and as a power of eta_w, and a learning
+    /// rate far from 1 needs time in proportion before the window can lie behind its transient.
     fn horizon(&self, eta_w: f64) -> (u64, bool) {
         let needed = (self.slow_below / eta_w).max(eta_w / 1000.0).max(1.0);
         // A power of ten up to one rounding.

@@ -1,9 +1,11 @@
-//! Theorem 4.2 as observed: SGD on a batch-normalised network tunes the effective learning rates of its weights by itself.
+//! Theorem 4.2 as observed: SGD on a batch-normalised network tunes the effective learning rates of its weights by
+//! itself.
 //!
 //! Printed at section 1.1 (contribution 2) and section 4.1. A rate: the theorem bounds min_t E||grad L(V_t; g_t)||^2 by
-//! O(log T / sqrt T), or (log T)^(3/2) at alpha = 1/2. z is uniform over a fixed partition of the digits into minibatches, so L
-//! and its gradient are exact means. The slope of ||grad L|| in the last decade tells a decay at the theorem's rate from the
-//! plateau that a constant effective rate ends in; the effective rates for learning rates decades apart are compared.
+//! O(log T / sqrt T), or (log T)^(3/2) at alpha = 1/2. z is uniform over a fixed partition of the digits into
+//! minibatches, so L and its gradient are exact means. The slope of ||grad L|| in the last decade tells a decay at the
+//! theorem's rate from the plateau that a constant effective rate ends in;
+//! the effective rates for learning rates decades apart are compared.
 
 mod on_subject;
 
@@ -69,11 +71,13 @@ const LEVEL: f64 = 1e-8;
 const INTERVAL: f64 = 1.0 - 2.0 * LEVEL;
 /// What Theorem 4.2 says of the slope of the gradient, logarithms aside.
 const EXPONENT: f64 = -0.25;
-/// Runs of each case. The slopes of single runs scatter by about 0.05, and their mean lies 0.08 or more below the limit: at the stated
-/// level Student's interval reaches 0.05 to either side with 48 runs, and 0.09 with 24, which left one seed in twenty undecided.
+/// Runs of each case. The slopes of single runs scatter by about 0.05, and their mean lies 0.08 or more below the
+/// limit: at the stated level Student's interval reaches 0.05 to either side with 48 runs, and 0.09 with 24,
+/// which left one seed in twenty undecided.
 const RUNS: usize = 48;
-/// From here on ‖w‖² has grown tenfold well before the last decade, in every profile, so that the slope is that of a tuned rate. At
-/// η_w = 1 the effective rate starts at about 1 and the growth takes place inside the window: the slope is shown, not judged.
+/// From here on ‖w‖² has grown tenfold well before the last decade, in every profile, so that the slope is that of a
+/// tuned rate. At η_w = 1 the effective rate starts at about 1 and the growth takes place inside the window:
+/// the slope is shown, not judged.
 const ETA_W: f64 = 10.0;
 const ETA_G: f64 = 0.2;
 const NAME: &str = "digits";

@@ -1,5 +1,5 @@
-//! The effective-rate law: under SGD with a constant learning rate eta_w, eta_w/||w_T||^2 -> 1/sqrt(2 q T), whatever eta_w is, with
-//! q = E||grad_v F||^2 at the minimiser. Derived here.
+//! The effective-rate law: under SGD with a constant learning rate eta_w, eta_w/||w_T||^2 -> 1/sqrt(2 q T), whatever
+//! eta_w is, with q = E||grad_v F||^2 at the minimiser. Derived here.
 //!
 //! Square Lemma 2.4's n_{t+1} = n_t + (eta_w^2/n_t) ||grad_v F_t||^2:
 //!
@@ -7,14 +7,15 @@
 //!
 //! exactly, on every path (claim `lemma-b.3`). Suppose that theta~_t tends to a minimiser in the mean, so that
 //! E||grad_v F_t||^2 -> q > 0, with bounded gradients whose correlations decay.
-//! * The first sum is q T (1 + o(1)), in mean square: the fluctuations of a sum of nearly uncorrelated terms are of order sqrt(T).
-//! * So n_t^2 >= 2 eta_w^2 q t (1 + o(1)), and the last sum is at most eta_w^4 LA^4 sum_t 1/(2 eta_w^2 q t) = O(eta_w^2 ln T), plus
-//!   what the first few steps, with n_t near n_0, put in: about eta_w^4 ||grad_v F_0||^4/n_0^2.
+//! * The first sum is q T (1 + o(1)), in mean square: the fluctuations of a sum of nearly uncorrelated terms are of
+//!   order sqrt(T).
+//! * So n_t^2 >= 2 eta_w^2 q t (1 + o(1)), and the last sum is at most eta_w^4 LA^4 sum_t 1/(2 eta_w^2 q t) = O(eta_w^2
+//!   ln T), plus what the first few steps, with n_t near n_0, put in: about eta_w^4 ||grad_v F_0||^4/n_0^2.
 //!
 //! Divide by eta_w^2 T: (n_T/eta_w)^2/T -> 2 q, and eta_w is gone. What is left out is, relative to n_T^2, of the size
-//! (n_0^2 + eta_w^4 ||grad_v F_0||^4/n_0^2)/(2 eta_w^2 q T) + O(ln T/T) and 2/sqrt(T) for the noise of the sum; in e_T half of that.
-//! For problem J, E||grad_v F_0||^4 is 3, so that eta_w = 100 needs T = 4e6 to come within half a per cent from this term alone, while
-//! eta_w = 0.01 needs n_0^2/(2 eta_w^2 q T) = 7e3/T to be small.
+//! (n_0^2 + eta_w^4 ||grad_v F_0||^4/n_0^2)/(2 eta_w^2 q T) + O(ln T/T) and 2/sqrt(T) for the noise of the sum; in e_T
+//! half of that. For problem J, E||grad_v F_0||^4 is 3, so that eta_w = 100 needs T = 4e6 to come within half a per
+//! cent from this term alone, while eta_w = 0.01 needs n_0^2/(2 eta_w^2 q T) = 7e3/T to be small.
 //!
 //! On problem J the premise holds with q = g^2 s^2 (d - 1) = 3/4 ([`ProblemJ::noise_v`]).
 //!
@@ -177,8 +178,8 @@ fn plot(tables: &[(f64, Table)]) -> Result<Plot, Unevaluated> {
     Ok(Plot { series, references, ..plot })
 }
 
-/// Problem J over eight decades of eta_w, with norms that grow and with fixed ones: where it ends, and how the norm grew beside its
-/// prediction (n_0^2 + 2 eta_w^2 q t)^(1/2).
+/// Problem J over eight decades of eta_w, with norms that grow and with fixed ones: where it ends, and how the norm
+/// grew beside its prediction (n_0^2 + 2 eta_w^2 q t)^(1/2).
 fn eight_decades(context: &Context) -> Result<Vec<Plot>, Unevaluated> {
     let (loss, seed) = (ProblemJ::default(), context.seed.child("decades"));
     let (n_runs, n_steps) = (context.pick([4, 8, 16, 16]), context.pick([10_000, 100_000, 300_000, 1_000_000]));

@@ -1,6 +1,7 @@
 //! Equation (11): the growth of the squared norm pays for every squared gradient.
 //!
-//! It follows from Lemma 2.4 alone, n_{t+1} = n_t + (η²/n_t)‖∇_{v_t}L‖² and n_t ≤ n_T, so that it needs no constant of the loss.
+//! It follows from Lemma 2.4 alone, n_{t+1} = n_t + (η²/n_t)‖∇_{v_t}L‖² and n_t ≤ n_T,
+//! so that it needs no constant of the loss.
 
 use ratecheck::bounds::equation_11;
 use ratecheck::descent::{Plan, Record, Schedule, StepRule, run};
@@ -57,7 +58,8 @@ enum Variant {
     Smaller,
 }
 
-/// That part: at η_w = 1e-4 the sides differ by less, 1e-8 in the first steps, and the rounding of f64 is larger, some 2e-7.
+/// That part: at η_w = 1e-4 the sides differ by less, 1e-8 in the first steps, and the rounding of f64 is larger,
+/// some 2e-7.
 const SMALLER: f64 = 3e-8;
 
 /// Measured over bound for one block at the last horizon of one run.

@@ -1,7 +1,8 @@
-//! The Euler identities of second order: what scale invariance says of the Hessian. Derived here; the paper does not print them.
+//! The Euler identities of second order: what scale invariance says of the Hessian. Derived here;
+//! the paper does not print them.
 //!
-//! Differentiate grad_{w_i} F(.., c w_j, ..) = c^-[i = j] grad_{w_i} F in c at c = 1: for i = j the left side gives Hess_ii w_i
-//! and the right side -grad_{w_i} F; for i != j the right side does not depend on c. The same for grad_g.
+//! Differentiate grad_{w_i} F(.., c w_j, ..) = c^-[i = j] grad_{w_i} F in c at c = 1: for i = j the left side gives
+//! Hess_ii w_i and the right side -grad_{w_i} F; for i != j the right side does not depend on c. The same for grad_g.
 
 use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
 use ratecheck::loss::closed::{Bilinear, BnRegression, HelixValley, Rayleigh};

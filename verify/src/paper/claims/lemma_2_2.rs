@@ -106,8 +106,8 @@ impl Measure for Lemma22 {
     }
 }
 
-/// The same loss at blocks that are turned, and then twice as long: where norms are 1, or the start is stationary, a wrong power of the
-/// norms would not show.
+/// The same loss at blocks that are turned, and then twice as long: where norms are 1, or the start is stationary, a
+/// wrong power of the norms would not show.
 fn off_the_sphere(subject: &AnySubject) -> AnySubject {
     let mut subject = subject.turned();
     let weights = subject.layout().g().start;
@@ -115,7 +115,8 @@ fn off_the_sphere(subject: &AnySubject) -> AnySubject {
     subject
 }
 
-/// grad_w at W and grad_v at V of a user's loss, with as many digits as it has: relative to the largest of all blocks' gradients at V.
+/// grad_w at W and grad_v at V of a user's loss, with as many digits as it has:
+/// relative to the largest of all blocks' gradients at V.
 fn at_both(subject: &AnySubject, power: Power) -> Check {
     let (mut check, mut evaluator, z) = (Check::new(), Evaluator::new(&*subject.loss), subject.all());
     let layout = subject.layout();

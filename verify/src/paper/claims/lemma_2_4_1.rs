@@ -102,8 +102,8 @@ impl Measure for Lemma241 {
 /// Minibatches of a user's loss.
 const BATCHES: usize = 8;
 
-/// |<w, grad_w F_z>| of a user's loss for all examples and up to `n` minibatches, relative to the size of its terms, with as many digits as the
-/// loss has; and the largest cosine, with its place.
+/// |<w, grad_w F_z>| of a user's loss for all examples and up to `n` minibatches, relative to the size of its terms,
+/// with as many digits as the loss has; and the largest cosine, with its place.
 fn perpendicular(subject: &AnySubject, n: usize, context: &Context) -> (Check, f64, String) {
     let (mut check, mut evaluator, layout) = (Check::new(), Evaluator::new(&*subject.loss), subject.layout());
     let (mut largest, mut place) = (0.0_f64, "no block".to_owned());

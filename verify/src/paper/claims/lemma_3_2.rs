@@ -1,7 +1,8 @@
 //! Lemma 3.2: how much one step of gradient descent lowers the loss.
 //!
-//! The lemma's power is in its constant C_i, so that two instances are nearly tight: on (a) the Rayleigh quotient near its minimum the
-//! second-order term of w, and on (b) the regression with v perpendicular to c the coupling of w and g, cannot be any smaller.
+//! The lemma's power is in its constant C_i, so that two instances are nearly tight: on (a) the Rayleigh quotient near
+//! its minimum the second-order term of w, and on (b) the regression with v perpendicular to c the coupling of w and g,
+//! cannot be any smaller.
 
 use ratecheck::bounds::{self, eta_g_limit};
 use ratecheck::curvature::{Sampling, sampled_constants};
@@ -224,15 +225,16 @@ impl Claim for Lemma32 {
     }
 }
 
-/// (a): a Rayleigh quotient in R^10 at its minimiser plus 1e-3 of its maximiser. C = 1, and L_1 - L_0 is the right-hand side up
-/// to a relative 1e-6.
+/// (a): a Rayleigh quotient in R^10 at its minimiser plus 1e-3 of its maximiser. C = 1, and L_1 - L_0 is the right-hand
+/// side up to a relative 1e-6.
 fn near_tight_a() -> Instance {
     let loss = Rayleigh::equally_spaced(10);
     Instance::new("(a) Rayleigh, near-tight", loss.clone(), loss.theta_0(), loss.constants(), loss.loss_min())
 }
 
-/// (b): v perpendicular to c, |c| = 1, g = K = 1e-3. In units of g² and up to O(K), the right-hand side less the left one is
-/// 2e² - he + 3h/4 - h²/2 for e = η_w, h = η_g, which is 0 at e = h/4 = 0.3, h = 1.2, and negative for any larger h = 4e.
+/// (b): v perpendicular to c, |c| = 1, g = K = 1e-3. In units of g² and up to O(K), the right-hand side less the left
+/// one is 2e² - he + 3h/4 - h²/2 for e = η_w, h = η_g, which is 0 at e = h/4 = 0.3, h = 1.2,
+/// and negative for any larger h = 4e.
 pub(super) fn near_tight_b() -> Instance {
     let (loss, k) = (BnRegression::new(vec![1.0, 0.0]), 1e-3);
     let mut instance =

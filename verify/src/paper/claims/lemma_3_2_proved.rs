@@ -1,8 +1,8 @@
 //! Lemma 3.2, proved step by step on real runs.
 //!
-//! The proof of the lemma bounds L(theta_{t+1}) by Taylor's formula on the segment from theta_t, so that it needs the constants
-//! of section 2.4 on that segment alone. There they are proved by interval arithmetic, block by block, and both sides of the
-//! inequality are enclosed: the verdict on such a step depends on no sample and on no rounding.
+//! The proof of the lemma bounds L(theta_{t+1}) by Taylor's formula on the segment from theta_t, so that it needs the
+//! constants of section 2.4 on that segment alone. There they are proved by interval arithmetic, block by block, and
+//! both sides of the inequality are enclosed: the verdict on such a step depends on no sample and on no rounding.
 
 use std::collections::BTreeMap;
 

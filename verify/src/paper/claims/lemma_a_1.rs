@@ -1,7 +1,8 @@
 //! Lemma A.1: the gradient of a block is bounded by its curvature, as printed with the factor pi.
 //!
-//! It follows from the form without pi, which `lemma-a.1-sharp` derives and measures; here the printed constant stands on the right,
-//! and what is of interest is how much of it is ever used: at most tanh(pi/2)/pi = 0.292 where L^vv is the largest curvature.
+//! It follows from the form without pi, which `lemma-a.1-sharp` derives and measures; here the printed constant stands
+//! on the right, and what is of interest is how much of it is ever used:
+//! at most tanh(pi/2)/pi = 0.292 where L^vv is the largest curvature.
 
 use std::f64::consts::PI;
 

@@ -1,16 +1,17 @@
 //! Lemma A.1 without its factor pi: the gradient of a block is at most L^vv_ii/||w_i||. Derived here.
 //!
-//! Scale invariance means grad_{w_i} F(.., c w_i, ..) = grad_{w_i} F/c for c > 0 (Lemma 2.2). The derivative of both sides in c at
-//! c = 1 is Hess_ii w_i = -grad_{w_i} F, an Euler identity (claim `euler-identities`). Take norms:
+//! Scale invariance means grad_{w_i} F(.., c w_i, ..) = grad_{w_i} F/c for c > 0 (Lemma 2.2). The derivative of both
+//! sides in c at c = 1 is Hess_ii w_i = -grad_{w_i} F, an Euler identity (claim `euler-identities`). Take norms:
 //!
 //!   ||grad_{w_i} F|| = ||Hess_ii w_i|| <= ||Hess_ii|| ||w_i||   at every point, for every minibatch.
 //!
-//! At unit blocks ||Hess_ii|| <= L^vv_ii by assumption, and (Lemma 2.2 again) the left side at w_i is the one at v_i over ||w_i||. So
-//! pi is not needed, nor is the geodesic from a minimiser that the paper integrates along. In one dimension the tangent space is
-//! {0}: F is constant on either half line, and gradient and Hess_ii are 0, which is what Hess_ii = 0 gives.
+//! At unit blocks ||Hess_ii|| <= L^vv_ii by assumption, and (Lemma 2.2 again) the left side at w_i is the one at v_i
+//! over ||w_i||. So pi is not needed, nor is the geodesic from a minimiser that the paper integrates along. In one
+//! dimension the tangent space is {0}: F is constant on either half line, and gradient and Hess_ii are 0,
+//! which is what Hess_ii = 0 gives.
 //!
-//! The bound at one point is attained: where Hess_ii has v_i among its leading singular vectors, as for the Rayleigh quotient in
-//! R^2 at 45 degrees. The bound by the largest L^vv_ii over all points is not; see `tanh-pi-half`.
+//! The bound at one point is attained: where Hess_ii has v_i among its leading singular vectors, as for the Rayleigh
+//! quotient in R^2 at 45 degrees. The bound by the largest L^vv_ii over all points is not; see `tanh-pi-half`.
 
 use std::f64::consts::FRAC_PI_4;
 
@@ -230,8 +231,9 @@ fn pointwise(
     of_blocks(check, name, loss, z, theta, &blocks, [factor, 0.0])
 }
 
-/// The same for some of the blocks, times `factor`. Rounding may make `of_all` times as much of a block's gradient as 512u of all of grad_V
-/// make: nothing where the blocks are known to be alike. Only what is far above that counts for the ratio.
+/// The same for some of the blocks, times `factor`. Rounding may make `of_all` times as much of a block's gradient as
+/// 512u of all of grad_V make: nothing where the blocks are known to be alike.
+/// Only what is far above that counts for the ratio.
 fn of_blocks(
     check: &mut Check,
     at: &str,

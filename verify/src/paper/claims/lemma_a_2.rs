@@ -1,7 +1,7 @@
 //! Lemma A.2: the norms of the blocks are bounded, for every learning rate.
 //!
-//! While n_tau <= 2 C eta_w the loss may rise; (19) bounds n after that first phase, since each of its steps adds at most
-//! eta_w^2 LA^2/n_0. From then on at least half of the first-order decrease is real, and (20) follows.
+//! While n_tau <= 2 C eta_w the loss may rise; (19) bounds n after that first phase, since each of its steps adds at
+//! most eta_w^2 LA^2/n_0. From then on at least half of the first-order decrease is real, and (20) follows.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -151,7 +151,8 @@ impl Claim for LemmaA2 {
     }
 }
 
-/// The tanh circle from the point where its gradient is largest: nearly tight for (19) when the first step is the phase.
+/// The tanh circle from the point where its gradient is largest:
+/// nearly tight for (19) when the first step is the phase.
 fn steepest() -> Instance {
     let loss = TanhCircle::new(1.0);
     let start = on_circle(FRAC_PI_2);

@@ -72,7 +72,8 @@ impl Claim for LemmaB1 {
     }
 }
 
-/// Every family against a bound, with the share of it that each uses; `precise` is the bound in double-double, for replays.
+/// Every family against a bound, with the share of it that each uses; `precise` is the bound in double-double,
+/// for replays.
 pub(super) fn measure(bound: Bound, precise: Option<Bound<DoubleDouble>>, context: &Context) -> Evidence {
     let mut evidence = Evidence::default();
     let long = context.pick([1_000, 10_000, 100_000, 1_000_000]);

@@ -1,9 +1,10 @@
 //! Lemma B.2: what one run of stochastic gradient descent costs and gains, in expectation.
 //!
-//! The data set has two samples, so that all 2^T paths of T steps are followed and every expectation is an exact sum. They are
-//! problem J's samples (xi, zeta) and (-xi, -zeta) for d = 2: their mean loss is that of problem J, and so are its constants; the
-//! noise of grad_g is -s xi'v + sig zeta with the variance (s xi'v - sig)^2 <= (s sqrt(2) + sig)^2 = G_g^2, attained at v = -xi/sqrt(2).
-//! With s = 0 it is the pair F = g^2/2 - g c'v +- sig g, where w does not matter as long as g = 0 or v is perpendicular to c.
+//! The data set has two samples, so that all 2^T paths of T steps are followed and every expectation is an exact sum.
+//! They are problem J's samples (xi, zeta) and (-xi, -zeta) for d = 2: their mean loss is that of problem J, and so are
+//! its constants; the noise of grad_g is -s xi'v + sig zeta with the variance (s xi'v - sig)^2 <= (s sqrt(2) + sig)^2 =
+//! G_g^2, attained at v = -xi/sqrt(2). With s = 0 it is the pair F = g^2/2 - g c'v +- sig g, where w does not matter as
+//! long as g = 0 or v is perpendicular to c.
 //!
 //! Besides the expectation, the pathwise inequality that its proof integrates is checked on every edge of the tree:
 //! L(theta_{t+1}) <= L_t + <grad L_t, Delta_t> + Q_t.

@@ -1,7 +1,7 @@
 //! Lemma B.3: the norms grow no faster than sqrt(H_T(2 alpha)), so that the effective learning rate stays large enough.
 //!
-//! Squaring Lemma 2.4 gives n_{t+1}^2 = n_t^2 + 2 eta_t^2 ||grad_v F_t||^2 + eta_t^4 ||grad_v F_t||^4/n_t^2, exactly; the lemma puts LA for
-//! the gradients and n_0 for n_t in the last denominator, and sums.
+//! Squaring Lemma 2.4 gives n_{t+1}^2 = n_t^2 + 2 eta_t^2 ||grad_v F_t||^2 + eta_t^4 ||grad_v F_t||^4/n_t^2, exactly;
+//! the lemma puts LA for the gradients and n_0 for n_t in the last denominator, and sums.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -166,7 +166,8 @@ impl Measure for LemmaB3 {
         &[Premise::ScaleInvariant]
     }
 
-    /// The identity and both bounds at every T of a run for every alpha and eta_w of the settings, with the run's own LA.
+    /// The identity and both bounds at every T of a run for every alpha and eta_w of the settings,
+    /// with the run's own LA.
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
         let settings = &subject.settings;
         let runs = Runs::new(subject, SECONDS / (settings.alphas.len() * settings.eta_w.len()) as f64, context)?;

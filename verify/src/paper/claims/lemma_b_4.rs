@@ -1,7 +1,8 @@
 //! Lemma B.4 with (22) and (23): the terms of Lemma B.2 on every path.
 //!
-//! The effective rate e_t = eta_{w,t}/n_t does not increase, so it can be replaced by its last value (22). That weight is random, but
-//! Lemma B.3 bounds it from below by a number that is not. The second sum is Lemma B.1's, with n_t for A_t (23).
+//! The effective rate e_t = eta_{w,t}/n_t does not increase, so it can be replaced by its last value (22). That weight
+//! is random, but Lemma B.3 bounds it from below by a number that is not. The second sum is Lemma B.1's,
+//! with n_t for A_t (23).
 
 use std::f64::consts::PI;
 
@@ -170,8 +171,8 @@ impl Measure for LemmaB4 {
         &[Premise::ScaleInvariant]
     }
 
-    /// All four at every T of a run for every alpha and eta_w of the settings, with the run's own LA. What needs L_t is left out where L
-    /// is only known by sampling, and what needs g where there is none.
+    /// All four at every T of a run for every alpha and eta_w of the settings, with the run's own LA. What needs L_t is
+    /// left out where L is only known by sampling, and what needs g where there is none.
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
         let settings = &subject.settings;
         // A look at L costs a gradient for every minibatch.

@@ -1,7 +1,8 @@
 //! Lemma C.1: how large the derivatives of a smoothed BN unit are, in its scale, its shift and its inputs.
 //!
-//! Printed: ||grad_{x_b} y|| <= 3 gamma/epsilon G sqrt(B), which is false (E15); what the proof gives is 3 |gamma|/sqrt(epsilon) G sqrt(B). The
-//! sharp form is a claim of its own, `lemma-c.1-sharp`, where the Jacobian is derived.
+//! Printed: ||grad_{x_b} y|| <= 3 gamma/epsilon G sqrt(B), which is false (E15); what the proof gives is 3
+//! |gamma|/sqrt(epsilon) G sqrt(B). The sharp form is a claim of its own, `lemma-c.1-sharp`,
+//! where the Jacobian is derived.
 
 use std::cell::Cell;
 use std::fmt;
@@ -226,7 +227,8 @@ fn random(k: usize, generator: &mut Generator) -> Unit {
     Unit { name: "random units".to_owned(), x, w, bn_scale: sign * bn_scale, shift: draw(1, 1.0)[0], epsilon, slope }
 }
 
-/// Attains the bounds of the inputs: x_b = +-(1e-6, 0), .., w = (0, 1), so that all w'x_b are 0, and grad f = e_1 - 1/B, normalised.
+/// Attains the bounds of the inputs: x_b = +-(1e-6, 0), .., w = (0, 1), so that all w'x_b are 0,
+/// and grad f = e_1 - 1/B, normalised.
 pub(super) fn across(batch: usize, epsilon: f64, bn_scale: f64) -> Unit {
     let x = (0..batch).flat_map(|b| [if b.is_multiple_of(2) { 1e-6 } else { -1e-6 }, 0.0]).collect();
     let share = 1.0 / batch as f64;
@@ -236,7 +238,8 @@ pub(super) fn across(batch: usize, epsilon: f64, bn_scale: f64) -> Unit {
     Unit { name: "inputs across w".to_owned(), x, w: vec![0.0, 1.0], bn_scale, shift: 0.5, epsilon, slope }
 }
 
-/// Attains the bounds of gamma and beta up to a relative 1e-9 (times epsilon): w'x_b = +-3e4, so that ||xt||^2 is almost B.
+/// Attains the bounds of gamma and beta up to a relative 1e-9 (times epsilon): w'x_b = +-3e4,
+/// so that ||xt||^2 is almost B.
 fn spread(epsilon: f64) -> Unit {
     let x = vec![3e4, -3e4, -3e4, 3e4];
     let slope = vec![0.5, -0.5, -0.5, 0.5];
@@ -297,8 +300,8 @@ impl Unit {
         Some([length, bound])
     }
 
-    /// The Jacobian against the formula, and the gradients under the unit's own grad f and the worst ones against the bounds. `nearest` keeps
-    /// the largest measured/bound.
+    /// The Jacobian against the formula, and the gradients under the unit's own grad f and the worst ones against the
+    /// bounds. `nearest` keeps the largest measured/bound.
     fn compare(&self, check: &mut Check, subject: Subject, nearest: &Cell<Ratios>) {
         let (n, batch) = (self.w.len(), self.batch());
         let jacobian: Vec<Vec<f64>> = self.jacobian(0..n * batch + 2);

@@ -2,15 +2,18 @@
 //!
 //! > ||grad_{x_b} y|| <= |gamma|/sqrt(epsilon) G sqrt(1 - 1/B), and over all b together |gamma|/sqrt(epsilon) G.
 //!
-//! *Derivation.* Let s = ||w||_{S + epsilon I}, so that s^2 = (1/B) sum_b (w'(x_b - u))^2 + epsilon ||w||^2 and xt_b = w'(x_b - u)/s. Since
-//! sum_b' (x_b' - u) = 0, a change dx_b changes w'(x_b' - u) by (1{b=b'} - 1/B) w'dx_b and s by (1/s)(1/B) w'(x_b - u) w'dx_b = xt_b w'dx_b/B; hence
+//! *Derivation.* Let s = ||w||_{S + epsilon I}, so that s^2 = (1/B) sum_b (w'(x_b - u))^2 + epsilon ||w||^2 and xt_b =
+//! w'(x_b - u)/s. Since sum_b' (x_b' - u) = 0, a change dx_b changes w'(x_b' - u) by (1{b=b'} - 1/B) w'dx_b and s by
+//! (1/s)(1/B) w'(x_b - u) w'dx_b = xt_b w'dx_b/B; hence
 //!
-//! > dz_b'/dx_b = (gamma w/s) P_bb', P = I - 11'/B - xt xt'/B, and grad_{x_b} y = (gamma w/s) (Pa)_b with a = grad f(z).
+//! > dz_b'/dx_b = (gamma w/s) P_bb', P = I - 11'/B - xt xt'/B,
+//! and grad_{x_b} y = (gamma w/s) (Pa)_b with a = grad f(z).
 //!
-//! The vectors 1 and xt are orthogonal, ||1||^2 = B and ||xt||^2 = B (1 - epsilon ||w||^2/s^2) <= B. So P is symmetric with the eigenvalues 0 (on 1),
-//! epsilon ||w||^2/s^2 in \[0, 1\] (on xt) and 1 (elsewhere): 0 <= P^2 <= P <= I - 11'/B. Therefore ||P e_b||^2 <= e_b'P e_b <= 1 - 1/B, and
-//! |(Pa)_b| <= sqrt(1 - 1/B) ||a||; and ||Pa|| <= ||a||. At last ||w||/s <= 1/sqrt(epsilon). Each is an equality when w'x_b is the same for all b (xt = 0,
-//! s = sqrt(epsilon) ||w||) and a is parallel to e_b - 1/B.
+//! The vectors 1 and xt are orthogonal, ||1||^2 = B and ||xt||^2 = B (1 - epsilon ||w||^2/s^2) <= B. So P is symmetric
+//! with the eigenvalues 0 (on 1), epsilon ||w||^2/s^2 in \[0, 1\] (on xt) and 1 (elsewhere): 0 <= P^2 <= P <= I -
+//! 11'/B. Therefore ||P e_b||^2 <= e_b'P e_b <= 1 - 1/B, and |(Pa)_b| <= sqrt(1 - 1/B) ||a||; and ||Pa|| <= ||a||. At
+//! last ||w||/s <= 1/sqrt(epsilon). Each is an equality when w'x_b is the same for all b (xt = 0, s = sqrt(epsilon)
+//! ||w||) and a is parallel to e_b - 1/B.
 
 use super::lemma_c_1::{Input, Subject, across, broken, everywhere, exact_entry};
 use crate::claim::evidence::{

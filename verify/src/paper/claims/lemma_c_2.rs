@@ -1,12 +1,13 @@
 //! Lemma C.2: weight decay keeps the scale-variant parameters g in a ball that can be computed beforehand.
 //!
 //! The proof's constants, written out: with alpha_f and alpha_s the Lipschitz constants of objective and activation,
-//! Q_L = alpha_f/sqrt(B), Gamma_l = max(|g_0|_inf, Q_l sqrt(B)/lambda), Q_{l-1} = alpha_s Gamma_l sqrt(m_l/epsilon) Q_l: Q_l bounds the gradient in the outputs
-//! of layer l's BN, its derivatives in gamma and beta are at most Q_l sqrt(B) (Lemma C.1), and g' = (1 - eta lambda) g - eta grad is a convex combination
-//! of g and -grad/lambda as long as eta lambda <= 1, so that no entry leaves \[-Gamma_l, Gamma_l\].
+//! Q_L = alpha_f/sqrt(B), Gamma_l = max(|g_0|_inf, Q_l sqrt(B)/lambda), Q_{l-1} = alpha_s Gamma_l sqrt(m_l/epsilon)
+//! Q_l: Q_l bounds the gradient in the outputs of layer l's BN, its derivatives in gamma and beta are at most Q_l
+//! sqrt(B) (Lemma C.1), and g' = (1 - eta lambda) g - eta grad is a convex combination of g and -grad/lambda as long as
+//! eta lambda <= 1, so that no entry leaves \[-Gamma_l, Gamma_l\].
 //!
-//! For 1 < eta lambda < 2 the same line gives |g'| <= (eta lambda - 1)|g| + eta Q_l sqrt(B), hence Gamma_l = max(|g_0|_inf, eta Q_l sqrt(B)/(2 - eta lambda)):
-//! a K exists there too, but not the K of the convex combination.
+//! For 1 < eta lambda < 2 the same line gives |g'| <= (eta lambda - 1)|g| + eta Q_l sqrt(B), hence Gamma_l =
+//! max(|g_0|_inf, eta Q_l sqrt(B)/(2 - eta lambda)): a K exists there too, but not the K of the convex combination.
 
 mod on_subject;
 
@@ -161,8 +162,8 @@ const PLANS: &[Plan] = &[
     },
 ];
 
-/// All labels are +1 and beta_0 = -0.9 Gamma, Gamma = 10: at eta lambda = 1 the first step ends at -grad/lambda, where the gradient is 1 - e^-9
-/// in absolute value.
+/// All labels are +1 and beta_0 = -0.9 Gamma, Gamma = 10: at eta lambda = 1 the first step ends at -grad/lambda, where
+/// the gradient is 1 - e^-9 in absolute value.
 fn crossing() -> Result<Subject, Unevaluated> {
     neuron("crossing neuron", [1.0; 4], 4, 0.1, -9.0)
 }
@@ -198,8 +199,8 @@ impl Run {
         divergence.map_or(Ok(largest), |divergence| Err(divergence.into()))
     }
 
-    /// Compares every entry of g and its norm with their bounds, at every step; returns the largest |g|/Gamma_l of every layer for t >= 1, and where the run
-    /// left the finite numbers.
+    /// Compares every entry of g and its norm with their bounds, at every step; returns the largest |g|/Gamma_l of
+    /// every layer for t >= 1, and where the run left the finite numbers.
     fn along(
         &self,
         check: &mut Check,

@@ -1,8 +1,10 @@
-//! Remark 4.1: for alpha > 1/2 the norms stay bounded, so the effective learning rate falls as T^(-alpha), like eta_{w,T}.
+//! Remark 4.1: for alpha > 1/2 the norms stay bounded, so the effective learning rate falls as T^(-alpha),
+//! like eta_{w,T}.
 //!
-//! The lower bound holds because ||w_T||^4 <= n_0^2 + H_T(2 alpha) D (Lemma B.3), where H_T stays below zeta(2 alpha) for
-//! alpha > 1/2. It needs LA with ||grad_v F_z|| <= LA for every F_z at every point of the run: L^vv of every F_z will do (the
-//! Euler identities), pi L^vv is printed. The two losses with such an LA are in [`crate::paper::stochastic`].
+//! The lower bound holds because ||w_T||^4 <= n_0^2 + H_T(2 alpha) D (Lemma B.3), where H_T stays below zeta(2 alpha)
+//! for alpha > 1/2. It needs LA with ||grad_v F_z|| <= LA for every F_z at every point of the run: L^vv of every F_z
+//! will do (the Euler identities), pi L^vv is printed.
+//! The two losses with such an LA are in [`crate::paper::stochastic`].
 
 use std::f64::consts::PI;
 
@@ -229,7 +231,8 @@ fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u6
 struct EffectiveRates {
     rates: Vec<(f64, f64)>,
     nearest: [f64; 2],
-    /// (n_T^2 - n_0^2)/(zeta(2 alpha) D) of the first LA, at most, over every block: the smallest multiple of D that passes.
+    /// (n_T^2 - n_0^2)/(zeta(2 alpha) D) of the first LA, at most, over every block:
+    /// the smallest multiple of D that passes.
     growth: f64,
     /// The largest ||grad_v F_z||/LA.
     gradient: f64,

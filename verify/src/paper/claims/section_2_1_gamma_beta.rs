@@ -1,4 +1,5 @@
-//! Section 2.1: behind ReLU or leaky ReLU, the scales and shifts (gamma, beta) of a whole inner BN layer are scale invariant.
+//! Section 2.1: behind ReLU or leaky ReLU, the scales and shifts (gamma,
+//! beta) of a whole inner BN layer are scale invariant.
 
 use rand::RngExt;
 use ratecheck::network::{Activation, Normalisation};
@@ -123,7 +124,8 @@ fn whole(n: usize) -> Vec<Vec<usize>> {
     vec![(0..n).collect()]
 }
 
-/// The same start with every β of these layers moved by up to 0.3: where β = 0, as networks start, γ alone is invariant, too.
+/// The same start with every β of these layers moved by up to 0.3: where β = 0, as networks start,
+/// γ alone is invariant, too.
 fn shifted(subject: &AnySubject, context: &Context) -> AnySubject {
     let (mut subject, mut generator) = (subject.clone(), context.generator("shifts"));
     for block in subject.scaled_layers() {
@@ -135,8 +137,8 @@ fn shifted(subject: &AnySubject, context: &Context) -> AnySubject {
     subject
 }
 
-/// |F(c (γ, β)) - F(γ, β)| of a user's network, relative to the size of its terms and with as many digits as it has. `parts` lists what is scaled together of
-/// a layer of n numbers, all γ first.
+/// |F(c (γ, β)) - F(γ, β)| of a user's network, relative to the size of its terms and with as many digits as it has.
+/// `parts` lists what is scaled together of a layer of n numbers, all γ first.
 fn scaled(subject: &AnySubject, at: &str, factors: &[f64], parts: fn(usize) -> Vec<Vec<usize>>) -> Check {
     of_blocks(subject, subject, at, factors, parts)
 }

@@ -1,7 +1,9 @@
-//! The assumptions of section 2.4: constants L^vv_ij, L^vg_i, L^gg that bound the blocks of the Hessian of every F_z, bracketed.
+//! The assumptions of section 2.4: constants L^vv_ij, L^vg_i,
+//! L^gg that bound the blocks of the Hessian of every F_z, bracketed.
 //!
-//! Whoever estimates such a constant by looking at points finds at most its value. Here each is bracketed: the largest norm at random
-//! points, the largest that local ascent finds, and a bound that is proved; the true constant lies between the last two.
+//! Whoever estimates such a constant by looking at points finds at most its value. Here each is bracketed: the largest
+//! norm at random points, the largest that local ascent finds, and a bound that is proved;
+//! the true constant lies between the last two.
 
 use ndarray::array;
 use ratecheck::curvature::{
@@ -136,7 +138,8 @@ impl Subject<'_> {
     /// Random points <= ascent <= bound, at one block.
     fn compare(&self, check: &mut Check, [rows, columns]: [Part; 2], low: f64, ascent: &Ascent, upper: f64) {
         let (place, value) = (format!("{} · {}", self.name, self.describe(rows, columns)), ascent.value.value());
-        // What the norms of two algorithms may differ by, and what an ascent may miss, is no rounding of one comparison.
+        // What the norms of two algorithms may differ by, and what an ascent may miss,
+        // is no rounding of one comparison.
         check.at_most(format!("{place}, sampled"), (1.0 - NORMS) * low, value, 0.0);
         let rounding = NORMS * upper.max(1.0);
         let ascended = Inequality { lhs: value, rhs: upper, rounding, scale: value.max(upper) };
@@ -145,9 +148,10 @@ impl Subject<'_> {
         });
     }
 
-    /// The norm of a block where an ascent ended, in double-double, and the constant of a closed form, which is an `f64` off by up to four
-    /// roundings. By Lemma 2.2 the block at the unit sphere is the one at theta times the norms of its two parts. Whatever x a power
-    /// iteration ends at, ||Hx||/||x|| is at most the norm, and an eigenvalue of H'H is within its residual.
+    /// The norm of a block where an ascent ended, in double-double, and the constant of a closed form, which is an
+    /// `f64` off by up to four roundings. By Lemma 2.2 the block at the unit sphere is the one at theta times the norms
+    /// of its two parts. Whatever x a power iteration ends at, ||Hx||/||x|| is at most the norm,
+    /// and an eigenvalue of H'H is within its residual.
     fn replay(&self, ascent: &Ascent, parts: [Part; 2], upper: f64) -> Option<Sides> {
         let layout = self.loss.parameters();
         let theta: Vec<DoubleDouble> = ascent.theta.iter().map(|&x| DoubleDouble::from(x)).collect();

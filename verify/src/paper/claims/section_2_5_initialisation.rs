@@ -132,8 +132,9 @@ fn at_all(subject: &Subject, runs: &[Visited], divisor: fn(f64) -> f64) -> Check
     all
 }
 
-/// A step of (C w_t, eta) beside one of (w_t, eta / divisor(C)) from the points along a user's run, with as many digits as the loss has. Rounding moves a gradient at W by the unit
-/// times s/||w_i||, where s is the size of identities at theta~ (Lemma 2.2): with eta and both steps that is 2 eta s/(C ||w_i||) of w'_i, and as a part of its length what
+/// A step of (C w_t, eta) beside one of (w_t, eta / divisor(C)) from the points along a user's run, with as many digits
+/// as the loss has. Rounding moves a gradient at W by the unit times s/||w_i||, where s is the size of identities at
+/// theta~ (Lemma 2.2): with eta and both steps that is 2 eta s/(C ||w_i||) of w'_i, and as a part of its length what
 /// the gap is compared with; the step itself adds a few roundings. For g it is 2 eta_g s.
 fn along(subject: &Subject, run: &Visited, divisor: fn(f64) -> f64) -> Check {
     let (mut check, mut evaluator, layout) = (Check::new(), Evaluator::new(&*subject.loss), subject.layout());

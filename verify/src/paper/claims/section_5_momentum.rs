@@ -1,25 +1,27 @@
 //! Section 5: with momentum, too, the norms of scale-invariant weights never shrink.
 //!
-//! The paper says "it can be shown"; here is how. Write d_t = grad_w F_{z_t} for one block at the point where it is taken, e_t =
-//! eta_t >= 0, n_t = ||w_t||^2, p_t = <w_t, m_t>, and m_0 = 0, so that p_0 = 0. Scale invariance makes d_t perpendicular to the
-//! point it is taken at (Lemma 2.4, part 1), whatever the minibatch; nothing else about the loss is used.
+//! The paper says "it can be shown"; here is how. Write d_t = grad_w F_{z_t} for one block at the point where it is
+//! taken, e_t = eta_t >= 0, n_t = ||w_t||^2, p_t = <w_t, m_t>, and m_0 = 0, so that p_0 = 0. Scale invariance makes d_t
+//! perpendicular to the point it is taken at (Lemma 2.4, part 1), whatever the minibatch;
+//! nothing else about the loss is used.
 //!
-//! * **Heavy ball**, m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t m_{t+1}. From <w_t, d_t> = 0, <w_t, m_{t+1}> = b p_t. Hence
-//!   p_{t+1} = <w_t, m_{t+1}> - e_t ||m_{t+1}||^2 = b p_t - e_t ||m_{t+1}||^2, so that p_t <= 0 for all t by induction, and
-//!   n_{t+1} - n_t = -2 e_t b p_t + e_t^2 ||m_{t+1}||^2 >= e_t^2 ||m_{t+1}||^2.
+//! * **Heavy ball**, m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t m_{t+1}. From <w_t, d_t> = 0, <w_t, m_{t+1}> = b p_t.
+//!   Hence p_{t+1} = <w_t, m_{t+1}> - e_t ||m_{t+1}||^2 = b p_t - e_t ||m_{t+1}||^2, so that p_t <= 0 for all t by
+//!   induction, and n_{t+1} - n_t = -2 e_t b p_t + e_t^2 ||m_{t+1}||^2 >= e_t^2 ||m_{t+1}||^2.
 //!   It holds for every b >= 0; b < 1 is not needed. For b = 0 it is Lemma 2.4, part 2.
 //! * **Moving average**, m_{t+1} = b m_t + (1-b) d_t: the same lines, since only <w_t, d_t> = 0 was used of d_t.
-//! * **Nesterov, as he wrote it**, y_t = w_t - e_t b m_t, d_t taken at y_t, m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t m_{t+1} =
-//!   y_t - e_t d_t. From <y_t, d_t> = 0, n_{t+1} = ||y_t||^2 + e_t^2 ||d_t||^2 = n_t - 2 e_t b p_t + e_t^2 (b^2 ||m_t||^2 + ||d_t||^2), and
-//!   p_{t+1} = <y_t - e_t d_t, b m_t + d_t> = b p_t - e_t (b^2 ||m_t||^2 + b <m_t, d_t> + ||d_t||^2), where the bracket is a positive
-//!   quadratic form. So p_t <= 0, for every b >= 0 and any e_t.
-//! * **Nesterov with the gradient at w_t**, as libraries have it: m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t u_t, u_t = d_t + b m_{t+1}.
-//!   Now <w_t, u_t> = b^2 p_t, so n_{t+1} - n_t = -2 e_t b^2 p_t + e_t^2 ||u_t||^2, and p_{t+1} = b p_t - e_t <u_t, m_{t+1}> with
-//!   <u_t, m_{t+1}> = (1+b) ||m_{t+1}||^2 - b <m_t, m_{t+1}>, which can be negative. Let c = (1+b)/2 and suppose -p_t >= c e_{t-1} ||m_t||^2
-//!   (true for t = 1, where m_0 = 0 gives -p_1 = (1+b) e_0 ||m_1||^2) and e_t <= r e_{t-1}. With x = ||m_t||, y = ||m_{t+1}||,
-//!   -p_{t+1} - c e_t y^2 >= e_t ((b c/r) x^2 - b x y + (1+b-c) y^2) >= 0 if b^2 <= 4 (b c/r)(1+b-c), that is if r <= (1+b)^2/b. So
-//!   the norm does not shrink as long as no learning rate is more than (1+b)^2/b >= 4 times the one before it: for every
-//!   non-increasing schedule, but NOT for any e_t > 0. The control in which the rate jumps by a factor of 100 shows it.
+//! * **Nesterov, as he wrote it**, y_t = w_t - e_t b m_t, d_t taken at y_t, m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t
+//!   m_{t+1} = y_t - e_t d_t. From <y_t, d_t> = 0, n_{t+1} = ||y_t||^2 + e_t^2 ||d_t||^2 = n_t - 2 e_t b p_t + e_t^2
+//!   (b^2 ||m_t||^2 + ||d_t||^2), and p_{t+1} = <y_t - e_t d_t, b m_t + d_t> = b p_t - e_t (b^2 ||m_t||^2 + b <m_t,
+//!   d_t> + ||d_t||^2), where the bracket is a positive quadratic form. So p_t <= 0, for every b >= 0 and any e_t.
+//! * **Nesterov with the gradient at w_t**, as libraries have it: m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t u_t, u_t =
+//!   d_t + b m_{t+1}. Now <w_t, u_t> = b^2 p_t, so n_{t+1} - n_t = -2 e_t b^2 p_t + e_t^2 ||u_t||^2, and p_{t+1} = b
+//!   p_t - e_t <u_t, m_{t+1}> with <u_t, m_{t+1}> = (1+b) ||m_{t+1}||^2 - b <m_t, m_{t+1}>, which can be negative. Let
+//!   c = (1+b)/2 and suppose -p_t >= c e_{t-1} ||m_t||^2 (true for t = 1, where m_0 = 0 gives -p_1 = (1+b) e_0
+//!   ||m_1||^2) and e_t <= r e_{t-1}. With x = ||m_t||, y = ||m_{t+1}||, -p_{t+1} - c e_t y^2 >= e_t ((b c/r) x^2 - b x
+//!   y + (1+b-c) y^2) >= 0 if b^2 <= 4 (b c/r)(1+b-c), that is if r <= (1+b)^2/b. So the norm does not shrink as long
+//!   as no learning rate is more than (1+b)^2/b >= 4 times the one before it: for every non-increasing schedule, but
+//!   NOT for any e_t > 0. The control in which the rate jumps by a factor of 100 shows it.
 //!
 //! Rounding is carried along each run: see [`path`].
 
@@ -100,8 +102,8 @@ struct Case<'a> {
 struct Least {
     /// (n_{t+1} - n_t)/n_t.
     relative: f64,
-    /// (n_{t+1} - n_t)/||w_{t+1} - w_t||^2 where the increment is a million times its rounding; of the forms whose derivation
-    /// bounds it by 1 from below, so not of Nesterov's own.
+    /// (n_{t+1} - n_t)/||w_{t+1} - w_t||^2 where the increment is a million times its rounding; of the forms whose
+    /// derivation bounds it by 1 from below, so not of Nesterov's own.
     of_step: f64,
 }
 

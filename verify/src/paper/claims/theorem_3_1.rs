@@ -1,7 +1,7 @@
 //! Theorem 3.1: gradient descent makes the gradient small for every learning rate of the weights.
 //!
-//! With A = L(θ_0) - L_min + Σ_i K_i the proof bounds the sums of squared gradients over all steps, whatever T. Both sides are
-//! evaluated here at every horizon; the rate itself is the claim `theorem-3.1-rate`.
+//! With A = L(θ_0) - L_min + Σ_i K_i the proof bounds the sums of squared gradients over all steps, whatever T. Both
+//! sides are evaluated here at every horizon; the rate itself is the claim `theorem-3.1-rate`.
 
 use ratecheck::bounds;
 use ratecheck::curvature::Exact;

@@ -1,7 +1,7 @@
 //! Theorem 3.1, the rate: min_{t<T} ‖∇L(V_t; g_t)‖ = O(T^(-1/2)) under gradient descent.
 //!
-//! A fixed smooth loss is faster than -1/2 in this form: Σ_t ‖∇L‖² converges. So known exponents are tested where they are known, and -1/2
-//! itself on a family of losses indexed by T, on which nothing faster is possible.
+//! A fixed smooth loss is faster than -1/2 in this form: Σ_t ‖∇L‖² converges. So known exponents are tested where they
+//! are known, and -1/2 itself on a family of losses indexed by T, on which nothing faster is possible.
 
 use ratecheck::descent::{Plan, Running, Schedule, StepRule, Trace, run};
 use ratecheck::loss::closed::{Circle, HelixValley, Rayleigh, TIndexedHelix};
@@ -45,8 +45,8 @@ static STATEMENT: Statement = Statement {
     does_not_show: "the rate in the limit, or on losses that were not tried; the constant is the claim theorem-3.1",
 };
 
-/// The exponent of the theorem, and how far above it a fitted slope may lie: the tolerance of the two-sided test on the family, where
-/// -1/2 is attained.
+/// The exponent of the theorem, and how far above it a fitted slope may lie: the tolerance of the two-sided test on the
+/// family, where -1/2 is attained.
 const EXPONENT: f64 = -0.5;
 const MARGIN: f64 = 0.005;
 
@@ -222,10 +222,10 @@ fn curve(name: String, trace: &Trace, window: Window) -> Result<Curve, Unevaluat
     Ok(Curve { name, horizons, min_grad, mean_grad, fit })
 }
 
-/// The T-indexed helix, one run per T. With δ the angle by which u(g) is ahead of v and h' = -s sech²(g/l) the slope of the ramp,
-/// ‖∇L‖² = (|h'| - δ)² + δ² ≥ h'²/2, and δ settles at |h'|η_g/(η_g + η_w/n). For η_w = 1/2 = η_g/2 it is 0, s, s/2 after 0, 1, 2
-/// steps, so that the minimum is s/√2 up to O(1/T): s²/6 of sin δ, s²/4 of the norm, 0.19/T of η_g L^gg = 1. For η_w = 1 the smallest
-/// gradient is the last one, at the end of the ramp.
+/// The T-indexed helix, one run per T. With δ the angle by which u(g) is ahead of v and h' = -s sech²(g/l) the slope of
+/// the ramp, ‖∇L‖² = (|h'| - δ)² + δ² ≥ h'²/2, and δ settles at |h'|η_g/(η_g + η_w/n). For η_w = 1/2 = η_g/2 it is 0,
+/// s, s/2 after 0, 1, 2 steps, so that the minimum is s/√2 up to O(1/T): s²/6 of sin δ, s²/4 of the norm, 0.19/T of η_g
+/// L^gg = 1. For η_w = 1 the smallest gradient is the last one, at the end of the ramp.
 fn family(eta_w: f64, context: &Context) -> Result<Curve, Unevaluated> {
     let horizons = log_spaced(100, 300_000, context.pick([12, 16, 24, 32]));
     let ends: Vec<_> = horizons
@@ -274,7 +274,8 @@ fn misstated(exponent: f64, context: &Context) -> Result<Check, Unevaluated> {
     Ok(check)
 }
 
-/// Projected descent ends where the closed form says, and descent with the same rate does not. Returns the runs at η_w = 1.5.
+/// Projected descent ends where the closed form says, and descent with the same rate does not.
+/// Returns the runs at η_w = 1.5.
 fn two_cycles(evidence: &mut Evidence, context: &Context) -> Result<Trace, Unevaluated> {
     let steps = 100_000;
     let mut kept = None;
@@ -282,8 +283,8 @@ fn two_cycles(evidence: &mut Evidence, context: &Context) -> Result<Trace, Uneva
         let trace = descend(&planar(), e, StepRule::Projected, steps, log_spaced(1, steps, 41), context)?;
         let last = trace.records.last().map_or(f64::NAN, |record| record.grad_sq().sqrt());
         let expected = (1.0 - 1.0 / (e * e)).sqrt();
-        // The cycle attracts geometrically, so that the error is that of a fixed point: roundings of one step (some tens of u) over
-        // one minus the contraction, which is of the order of e - 1 near e = 1.
+        // The cycle attracts geometrically, so that the error is that of a fixed point: roundings of one step (some
+        // tens of u) over one minus the contraction, which is of the order of e - 1 near e = 1.
         let tolerance = 64.0 * U / (e - 1.0).min(1.0) / expected;
         evidence.check.identity(format!("projected descent · e = {e}"), (last - expected).abs(), tolerance);
         if e == 1.5 {
@@ -364,7 +365,8 @@ fn decay_plot(id: &str, what: &str, curves: &[Curve]) -> Plot {
     }
 }
 
-/// The 2-cycle of projected descent beside descent, until the gradient has reached the square root of the unit roundoff.
+/// The 2-cycle of projected descent beside descent, until the gradient has reached the square root of the unit
+/// roundoff.
 fn projected_plot(projected: &Trace, context: &Context) -> Result<Plot, Unevaluated> {
     let descent = descend(&planar(), 1.5, StepRule::Gradient, 1_000, (1..1_000).collect(), context)?;
     let floor = U.sqrt();

@@ -1,16 +1,17 @@
-//! Theorem 4.2 (13): stochastic gradient descent with a rate eta_w (t+1)^(-alpha) on w finds a stationary point, for every
-//! alpha in [0, 1/2] and every eta_w.
+//! Theorem 4.2 (13): stochastic gradient descent with a rate eta_w (t+1)^(-alpha) on w finds a stationary point, for
+//! every alpha in [0, 1/2] and every eta_w.
 //!
 //! The inequality is checked on problem J, where every constant is exact, in two ways.
 //!
-//! * With the expectation itself: for d = 2 there are 8 samples, and all 8^(T-1) equally likely paths to theta_{T-1} are
-//!   followed, depth first.
-//! * For d = 4 and longer runs, with an upper confidence bound of the expectation. What the theorem bounds is, on every path,
-//!   a number in [0, b]: ||grad_v L||^2 = g^2 ||c - (c'v) v||^2 <= K^2 and |grad_g L| = |g - c'v| <= K + 1, where |g_t| <= K on
-//!   every path ([`ProblemJ::radius`]; it needs eta_g <= 1 and nothing else). So the empirical Bernstein bound applies
-//!   (Maurer & Pontil, COLT 2009, Theorem 4): with probability 1 - delta, for n independent runs with mean x and variance V,
-//!   E X <= x + sqrt(2 V ln(2/delta)/n) + 7 b ln(2/delta)/(3(n - 1)). It holds for every n, where a normal or Student bound at
-//!   such a level would trust the far tail of an approximation; Hoeffding's would charge b where this charges sqrt(V).
+//! * With the expectation itself: for d = 2 there are 8 samples, and all 8^(T-1) equally likely paths to theta_{T-1}
+//!   are followed, depth first.
+//! * For d = 4 and longer runs, with an upper confidence bound of the expectation. What the theorem bounds is, on every
+//!   path, a number in [0, b]: ||grad_v L||^2 = g^2 ||c - (c'v) v||^2 <= K^2 and |grad_g L| = |g - c'v| <= K + 1, where
+//!   |g_t| <= K on every path ([`ProblemJ::radius`]; it needs eta_g <= 1 and nothing else). So the empirical Bernstein
+//!   bound applies (Maurer & Pontil, COLT 2009, Theorem 4): with probability 1 - delta, for n independent runs with
+//!   mean x and variance V, E X <= x + sqrt(2 V ln(2/delta)/n) + 7 b ln(2/delta)/(3(n - 1)). It holds for every n,
+//!   where a normal or Student bound at such a level would trust the far tail of an approximation; Hoeffding's would
+//!   charge b where this charges sqrt(V).
 //!
 //! The average over t stands in for the minimum over t: the minimum of estimated means is biased towards passing.
 //!
@@ -254,8 +255,8 @@ fn noisy(alpha_g: f64) -> Subject {
     Subject { eta_g: 1.0, ..grid("runs, output noise 5", &loss, &theta_0, alpha_g).swap_remove(0) }
 }
 
-/// How many runs, and of how many steps. The charge of the Bernstein bound, 7 b ln(2/delta)/(3 n) with b about 2 sqrt(T) for
-/// small eta_w, stays below 1, while Br is above 4.
+/// How many runs, and of how many steps. The charge of the Bernstein bound, 7 b ln(2/delta)/(3 n) with b about 2
+/// sqrt(T) for small eta_w, stays below 1, while Br is above 4.
 fn runs_of(context: &Context) -> (usize, u64) {
     context.pick([(1024, 100), (4096, 300), (16_384, 1000), (32_768, 2000)])
 }

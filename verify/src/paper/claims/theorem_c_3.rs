@@ -1,7 +1,9 @@
-//! Theorem C.3: networks with smoothed BN, a smooth activation and weight decay have the smoothness constants that section 2.4 assumes.
+//! Theorem C.3: networks with smoothed BN, a smooth activation and weight decay have the smoothness constants that
+//! section 2.4 assumes.
 //!
-//! The paper's proof is by compactness and gives no number. Here the constants are bounded by composition over the ball of Lemma C.2, layer by layer, which is a
-//! proof for the networks at hand and a number that can be checked: it must be finite, and nothing found by search may exceed it.
+//! The paper's proof is by compactness and gives no number. Here the constants are bounded by composition over the ball
+//! of Lemma C.2, layer by layer, which is a proof for the networks at hand and a number that can be checked: it must be
+//! finite, and nothing found by search may exceed it.
 
 use ratecheck::curvature::{
     AscentOptions, BnLayer, ObjectiveBounds, Part, Sampled, Smoothness, Up, ascend_constants, block_norms,
@@ -247,9 +249,9 @@ fn without_bend(subject: &Subject, radius: f64) -> Result<f64, Unevaluated> {
     Ok((objective.second * layer.row().square()).value())
 }
 
-/// The largest block norms that ascent finds in balls, and on a run, which must stay in the ball of `radius`; and the noise of grad_g on the run,
-/// whose bound is lambda K with the K of Lemma C.2: every entry of grad_g F_z without the decay is at most lambda Gamma_l, and a variance at most the
-/// mean square.
+/// The largest block norms that ascent finds in balls, and on a run, which must stay in the ball of `radius`; and the
+/// noise of grad_g on the run, whose bound is lambda K with the K of Lemma C.2: every entry of grad_g F_z without the
+/// decay is at most lambda Gamma_l, and a variance at most the mean square.
 fn search(
     check: &mut Check,
     subject: &Subject,

@@ -1,8 +1,9 @@
 //! Runs of a user's loss for the statements about every path: Lemmas B.3 and B.4 and Remark 4.1.
 //!
-//! They ask for an LA with ||grad_{v_i} F_z|| <= LA_i. Their proofs use it for the minibatches and the points of the path alone, so the
-//! largest norm that the path itself shows is an LA for it: the smallest there is, and the bounds rise with LA. So a run is followed
-//! twice, first for its LA. Lemma A.1's, pi L^vv, is compared with it where L^vv is known.
+//! They ask for an LA with ||grad_{v_i} F_z|| <= LA_i. Their proofs use it for the minibatches and the points of the
+//! path alone, so the largest norm that the path itself shows is an LA for it: the smallest there is, and the bounds
+//! rise with LA. So a run is followed twice, first for its LA. Lemma A.1's, pi L^vv,
+//! is compared with it where L^vv is known.
 
 use ratecheck::descent::{Divergence, StepRule, Stepper};
 use ratecheck::loss::Workspace;
@@ -151,8 +152,8 @@ impl Case<'_> {
     }
 }
 
-/// ||w||^2/||grad_v F|| at the start, from means over the blocks and some minibatches: the learning rate whose first step is as long as w.
-/// A start at which that gradient is 0 has L^vv in its place, which it may come to.
+/// ||w||^2/||grad_v F|| at the start, from means over the blocks and some minibatches: the learning rate whose first
+/// step is as long as w. A start at which that gradient is 0 has L^vv in its place, which it may come to.
 pub(crate) fn natural_rate(subject: &Subject, context: &Context) -> Option<f64> {
     let (layout, n) = (subject.layout(), subject.n_start());
     let batches = subject.batches(8, &context.seed);

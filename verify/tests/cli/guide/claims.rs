@@ -1,4 +1,5 @@
-//! `docs/guide/claims.md`: rendered from the list of claims, so that it can neither lack one nor say what is no longer so.
+//! `docs/guide/claims.md`: rendered from the list of claims,
+//! so that it can neither lack one nor say what is no longer so.
 
 use std::path::Path;
 

@@ -230,7 +230,8 @@ fn a_layer_norm_of_pytorch_is_not_taken_for_a_smoothed_one() {
     assert_eq!(constant.data().labels(), [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]);
     let found = inspect(&problem, 2000).unwrap();
     assert!(found.checks.invariance > 1e-3 && found.checks.invariance < 1e-1, "{}", found.checks.invariance);
-    // The first layer's epsilon is a tenth of what some examples are divided by; the second layer's is nothing to speak of.
+    // The first layer's epsilon is a tenth of what some examples are divided by;
+    // the second layer's is nothing to speak of.
     let theta = problem.theta.as_ref().unwrap();
     let z: Vec<usize> = (0..12).collect();
     let shares = constant.epsilon_shares(&z, theta, &mut Workspace::default());

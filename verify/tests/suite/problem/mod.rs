@@ -1,4 +1,5 @@
-//! What a problem file may not say, and what is answered: one sentence with file, line, key, what is wrong and what to do.
+//! What a problem file may not say, and what is answered: one sentence with file, line, key,
+//! what is wrong and what to do.
 
 mod data;
 mod exits;

@@ -1,9 +1,10 @@
 //! Auto-tuning of gradient descent on a user's loss.
 //!
-//! A run for every decade of η_w between the smallest and the largest of the settings. As for the built-in networks, the slope of √(S_T/T) over
-//! the last decade of T must be nearer to the -1/2 of a bounded sum than to the 0 of a plateau: at most -1/4. Whether a run that is above has
-//! failed, or is too short, its own figures say: see `paper/auto_tuning/settling.rs`. The mean over the last decade decides, for the smallest
-//! gradient of a run with fixed norms may be small by accident.
+//! A run for every decade of η_w between the smallest and the largest of the settings. As for the built-in networks,
+//! the slope of √(S_T/T) over the last decade of T must be nearer to the -1/2 of a bounded sum than to the 0 of a
+//! plateau: at most -1/4. Whether a run that is above has failed, or is too short, its own figures say: see
+//! `paper/auto_tuning/settling.rs`. The mean over the last decade decides, for the smallest gradient of a run with
+//! fixed norms may be small by accident.
 
 use ratecheck::descent::{Plan, Schedule, StepRule, Trace, run};
 use ratecheck::random::Seed;

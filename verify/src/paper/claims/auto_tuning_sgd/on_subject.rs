@@ -1,9 +1,9 @@
 //! Auto-tuning of SGD on a user's loss.
 //!
-//! Constant learning rates: those of the settings, and a tenth, once and ten times the one whose first step is as long as w. Norms must never
-//! shrink. At any two rates a decade or more apart, the blocks that have had the time to tune themselves at both must have mean effective
-//! rates at T that are nearer to each other than halfway, on a log scale, to what they would be with fixed norms. What each rate ends
-//! with, with projected steps beside it, is shown.
+//! Constant learning rates: those of the settings, and a tenth, once and ten times the one whose first step is as long
+//! as w. Norms must never shrink. At any two rates a decade or more apart, the blocks that have had the time to tune
+//! themselves at both must have mean effective rates at T that are nearer to each other than halfway, on a log scale,
+//! to what they would be with fixed norms. What each rate ends with, with projected steps beside it, is shown.
 
 use ratecheck::descent::StepRule;
 use rayon::prelude::*;

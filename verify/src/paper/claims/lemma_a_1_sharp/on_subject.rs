@@ -1,9 +1,10 @@
 //! Lemma A.1 on a user's loss, with π and without.
 //!
-//! The Hessian's block at the same point decides: it is at most L^vv_ii, and needs no search. At the start and at random points whose blocks
-//! have norms over six decades, for some minibatches, of all blocks as many as the budget allows. The tolerance is that of the networks of the
-//! claim, and 512u of the gradient of all blocks together, which a block with none (of a single parameter, or saturated) has in it. Where constants of the whole domain are
-//! known to be large enough, exact or proved, they are compared with as well.
+//! The Hessian's block at the same point decides: it is at most L^vv_ii, and needs no search. At the start and at
+//! random points whose blocks have norms over six decades, for some minibatches, of all blocks as many as the budget
+//! allows. The tolerance is that of the networks of the claim, and 512u of the gradient of all blocks together, which a
+//! block with none (of a single parameter, or saturated) has in it. Where constants of the whole domain are known to be
+//! large enough, exact or proved, they are compared with as well.
 
 use std::f64::consts::PI;
 

@@ -1,7 +1,8 @@
-//! Lemma A.2 along gradient descent on a user's loss: both inequalities at every T of a run for every η_w, for both readings of L_A.
+//! Lemma A.2 along gradient descent on a user's loss: both inequalities at every T of a run for every η_w,
+//! for both readings of L_A.
 //!
-//! Right-hand sides grow with the constants, of which a bracket will do. (19) is true with any C_i, and is read with the smaller ones, whose
-//! first phase is the shorter one. The tolerance is that of the claim.
+//! Right-hand sides grow with the constants, of which a bracket will do. (19) is true with any C_i, and is read with
+//! the smaller ones, whose first phase is the shorter one. The tolerance is that of the claim.
 
 use rayon::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Lemma B.2 on a user's loss: over all paths as far as they can be followed, with G_g^2 the largest variance of grad_g on them.
+//! Lemma B.2 on a user's loss: over all paths as far as they can be followed,
+//! with G_g^2 the largest variance of grad_g on them.
 //!
 //! The right-hand side is formed from both ends of what is known of the constants, as in Theorem 4.2.
 
@@ -91,8 +92,8 @@ fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     Ok(check)
 }
 
-/// One step with eta_w lambda = 1/2 shortens w by half. The quadratic loses (3/8) lambda n of its (1/2) lambda n, and the lemma lets it lose
-/// (1/2) lambda n - C/4 at least: too much, if lambda n is above 2 C and what is paid for g.
+/// One step with eta_w lambda = 1/2 shortens w by half. The quadratic loses (3/8) lambda n of its (1/2) lambda n, and
+/// the lemma lets it lose (1/2) lambda n - C/4 at least: too much, if lambda n is above 2 C and what is paid for g.
 fn decayed(subject: &Subject) -> Result<Check, Unevaluated> {
     let eta_g = subject.eta_g()?.0;
     let constants = Constants::new(subject, eta_g)?.claimed();

@@ -1,7 +1,7 @@
 //! Section 5 on a user's loss: runs from its start, in double-double where the loss has it.
 //!
-//! The comparisons and their rounding are those of [`super::path`], with the unit of identities on a user's loss ([`Evaluator::unit`]) in the place of u: it leaves
-//! room for whatever spreads of units the loss divides by.
+//! The comparisons and their rounding are those of [`super::path`], with the unit of identities on a user's loss
+//! ([`Evaluator::unit`]) in the place of u: it leaves room for whatever spreads of units the loss divides by.
 
 use std::fmt;
 

@@ -1,10 +1,11 @@
 //! The rate of Theorem 3.1 along gradient descent on a user's loss, one-sided.
 //!
-//! Two slopes against ln T over the last decade of T, for every η_w: that of min_{t<T}‖∇L‖, and that of √(mean ‖∇L‖²) over the last half of T, which
-//! a bounded sum bounds by T^(-1/2) as well, and which no accident makes small. Both must be at most -1/2 up to the claim's allowance; whether a run
-//! that is above has failed, or is too short, its own figures say: see `paper/auto_tuning/settling.rs`. A run whose gradient reaches the rounding of
-//! its evaluation has converged: then the chord from T = 1 to there is compared. That rounding is 1024u of the gradient at the start, and of
-//! the curvature times the size of theta, whose own rounding no step can undo.
+//! Two slopes against ln T over the last decade of T, for every η_w: that of min_{t<T}‖∇L‖, and that of √(mean ‖∇L‖²)
+//! over the last half of T, which a bounded sum bounds by T^(-1/2) as well, and which no accident makes small. Both
+//! must be at most -1/2 up to the claim's allowance; whether a run that is above has failed, or is too short, its own
+//! figures say: see `paper/auto_tuning/settling.rs`. A run whose gradient reaches the rounding of its evaluation has
+//! converged: then the chord from T = 1 to there is compared. That rounding is 1024u of the gradient at the start, and
+//! of the curvature times the size of theta, whose own rounding no step can undo.
 
 use ratecheck::descent::{StepRule, Trace};
 use ratecheck::parameters::norm_sq;
@@ -126,7 +127,8 @@ impl Curves {
             let sum = seen.sum_grad_v_sq + seen.sum_grad_g_sq;
             curves.t.push(t);
             curves.min.push(seen.min_grad_sq.sqrt());
-            // The horizon next to T/2. What is lost in the last digit of the sum counts as that digit, whose slope is -1/2.
+            // The horizon next to T/2. What is lost in the last digit of the sum counts as that digit,
+            // whose slope is -1/2.
             if let Some(&(before, earlier)) =
                 sums.iter().rev().find(|(before, _): &&(f64, f64)| 2.0 * before <= t + 1.0)
             {

@@ -1,10 +1,11 @@
 //! Theorem 4.2 on a user's loss.
 //!
-//! As far as all paths can be followed, the expectation is an exact sum, and so are the largest ||grad_v F_z|| and the largest
-//! variance of grad_g on them, which the proof needs there and nowhere else: L_A and G_g. Longer paths are sampled by runs; the upper end of
-//! Student's interval over them stands for the expectation, which is an approximation and recorded as one (a bound that holds for few
-//! runs whatever they are distributed like needs a bound of what a path can give, and a user's loss has none).
-//! Br is formed from both ends of what is known of the constants: see [`crate::paper::paths::expectations`].
+//! As far as all paths can be followed, the expectation is an exact sum, and so are the largest ||grad_v F_z|| and the
+//! largest variance of grad_g on them, which the proof needs there and nowhere else: L_A and G_g. Longer paths are
+//! sampled by runs; the upper end of Student's interval over them stands for the expectation, which is an approximation
+//! and recorded as one (a bound that holds for few runs whatever they are distributed like needs a bound of what a path
+//! can give, and a user's loss has none). Br is formed from both ends of what is known of the constants: see
+//! [`crate::paper::paths::expectations`].
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::rates::{Interval, mean_over_runs};
@@ -115,7 +116,8 @@ fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     Ok(bounded.enumerate(all, 0.99 * ratio)?.check)
 }
 
-/// For T = 1 the left-hand side is at least psi lambda^2 n_0^2, the square of the radial gradient: a hundred Br, if it can be.
+/// For T = 1 the left-hand side is at least psi lambda^2 n_0^2, the square of the radial gradient: a hundred Br,
+/// if it can be.
 fn decayed(subject: &Subject) -> Result<Check, Unevaluated> {
     let mut bounded = first(subject)?;
     bounded.constants = bounded.constants.claimed();
