@@ -23,7 +23,7 @@ pub(super) const DENSE_UP_TO: usize = 2000;
 /// ```
 /// use ratecheck::curvature::block_norms;
 /// use ratecheck::loss::closed::BnRegression;
-/// // L = g^2/2 - g c'v + |c|^2/2 at v = (1, 0), g = 2: the blocks are g times [[2 c_1, c_2], [c_2, c_1]], (0, -c_2) and 1.
+/// // L = g^2/2 - g c'v + |c|^2/2 at v = (1, 0), g = 2: the blocks are g [[2 c_1, c_2], [c_2, c_1]], (0, -c_2) and 1.
 /// let found = block_norms(&BnRegression::new(vec![0.0, 5.0]), &[0], &[1.0, 0.0, 2.0]);
 /// assert!((found.l_vv[(0, 0)].0 - 10.0).abs() < 1e-13);
 /// assert!((found.l_vg[0].0 - 5.0).abs() < 1e-13 && (found.l_gg.0 - 1.0).abs() < 1e-13);

@@ -79,13 +79,14 @@ fn decode(mut file: Stored<impl Read>, pixels: &mut Vec<u8>, labels: &mut Vec<u8
             format!("the file is empty, where records of {RECORD} bytes are expected; fetch it again")
         } else if n.is_multiple_of(RECORD_OF_100) {
             format!(
-                "the file has {n} bytes, which are whole records of {RECORD_OF_100} bytes, as CIFAR-100 has them, and none of \
-                 {RECORD}; only CIFAR-10 is read"
+                "the file has {n} bytes, which are whole records of {RECORD_OF_100} bytes, as CIFAR-100 has them, and \
+                 none of {RECORD}; only CIFAR-10 is read"
             )
         } else {
             format!(
-                "the file ends after {} of the {RECORD} bytes of record {}: it is cut off, something is appended to it, or it \
-                 is not of the binary version of CIFAR-10, whose files have 10000 records, {} bytes; fetch it again",
+                "the file ends after {} of the {RECORD} bytes of record {}: it is cut off, something is appended to \
+                 it, or it is not of the binary version of CIFAR-10, whose files have 10000 records, {} bytes; fetch \
+                 it again",
                 rest.len(),
                 records.len(),
                 10_000 * RECORD
@@ -99,8 +100,8 @@ fn decode(mut file: Stored<impl Read>, pixels: &mut Vec<u8>, labels: &mut Vec<u8
         if *label >= N_CLASSES {
             let place = format!("{}, record {i}, {}", file.name(), file.byte((i * RECORD) as u64));
             let reason = format!(
-                "the label is {label}, not 0..={}: the file is damaged, or not of the binary version of CIFAR-10 (that for \
-                 Python or Matlab is another format); fetch it again",
+                "the label is {label}, not 0..={}: the file is damaged, or not of the binary version of CIFAR-10 (that \
+                 for Python or Matlab is another format); fetch it again",
                 N_CLASSES - 1
             );
             return Err(DataError::Format { place, reason });

@@ -158,7 +158,8 @@ fn wrong_magic(magic: u32, expected: u32) -> String {
              only unsigned bytes (0x08) in 1 dimension (labels) or 3 (grey images) are read"
         ),
         _ if magic.to_be_bytes().iter().all(|byte| matches!(byte, b' '..=b'~')) => format!(
-            "this file begins with the text `{}`, perhaps a page or an archive that was saved in its place; fetch it again",
+            "this file begins with the text `{}`, perhaps a page or an archive that was saved in its place; fetch it \
+             again",
             magic.to_be_bytes().map(char::from).iter().collect::<String>()
         ),
         _ => "this is no IDX file, or a damaged one; fetch it again".to_owned(),
@@ -213,8 +214,8 @@ mod tests {
         assert_eq!(
             error(&labels, &images),
             format!(
-                "images, byte 0: {begin} 0x00000801, not 0x00000803: this is a file of labels where images are expected; \
-                 give the images first and then the labels"
+                "images, byte 0: {begin} 0x00000801, not 0x00000803: this is a file of labels where images are \
+                 expected; give the images first and then the labels"
             )
         );
         let of_images = "this is a file of images where labels are expected";

@@ -26,7 +26,8 @@ use crate::scalar::{Eight, Planes, Scalar, vectorised};
 /// #     objective: Objective::Logistic,
 /// #     weight_decay: 0.01,
 /// # };
-/// # let data = ratecheck::data::Dataset::new((0..16).map(|i| f64::from(i * i % 11)).collect(), 8, 2, vec![1.0, -1.0].repeat(4))?;
+/// # let x = (0..16).map(|i| f64::from(i * i % 11)).collect();
+/// # let data = ratecheck::data::Dataset::new(x, 8, 2, vec![1.0, -1.0].repeat(4))?;
 /// let network = Network::new(architecture, data, Minibatches::subsets(8, 4)?)?;
 /// let eta = Schedule::constant(0.1)?;
 /// let stepper = |k: u64| {

@@ -129,7 +129,8 @@ pub struct Trace {
 /// // F(w) = w_1^2 / ||w||^2.
 /// let loss = FirstShare { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) };
 /// let eta = Schedule::constant(1.0)?;
-/// let trace = run(&loss, &[1.0, 1.0], &Plan::new(StepRule::Gradient, eta, eta, 1, [0, 1]), Seed::new(0).generator("z"));
+/// let plan = Plan::new(StepRule::Gradient, eta, eta, 1, [0, 1]);
+/// let trace = run(&loss, &[1.0, 1.0], &plan, Seed::new(0).generator("z"));
 /// assert_eq!(trace.theta, [0.5, 1.5]);
 /// assert_eq!((trace.records[0].loss, trace.records[1].loss), (0.5, 0.1));
 /// assert!((trace.records[0].angular_update[0] - 0.5_f64.atan()).abs() < 1e-15); // eta ||grad|| / ||w|| = 1/2

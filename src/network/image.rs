@@ -127,7 +127,8 @@ impl Rows {
     pub(super) fn pool<S: Scalar>(self, source: &[S::Base], pooled: &mut [S::Base]) {
         self.squares(|from, at| {
             sweep!(S: self.batch, K, b => {
-                largest::<S, K>(from.map(#[inline(always)] |from| Lanes::load(source, from + b))).0.store(pooled, at + b);
+                let loaded = from.map(#[inline(always)] |from| Lanes::load(source, from + b));
+                largest::<S, K>(loaded).0.store(pooled, at + b);
             });
         });
     }

@@ -291,8 +291,8 @@ impl LayerSpec {
             Normalisation::None if self.affine => "beta is the bias of a layer without normalisation",
             Normalisation::WeightNorm => "beta is the bias of a layer under weight normalisation",
             Normalisation::GroupNorm { groups, .. } if groups > 1 => {
-                "a bias in front of group normalisation is invariant only together with the rows of its group, which it does not \
-                 stand beside"
+                "a bias in front of group normalisation is invariant only together with the rows of its group, which \
+                 it does not stand beside"
             }
             _ => return Ok(()),
         };

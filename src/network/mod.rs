@@ -104,7 +104,9 @@ impl Network {
     /// ```
     /// use ratecheck::data::digits;
     /// use ratecheck::loss::{Minibatches, Setting};
-    /// use ratecheck::network::{Activation, Architecture, Convolution, Convolutions, Image, Network, Normalisation, Objective};
+    /// use ratecheck::network::{
+    ///     Activation, Architecture, Convolution, Convolutions, Image, Network, Normalisation, Objective,
+    /// };
     ///
     /// let architecture = Architecture {
     ///     widths: vec![64, 10],
@@ -157,7 +159,8 @@ impl Network {
     ///     affine: false,
     ///     activation: None,
     /// };
-    /// let layered = Layered { image: None, layers: vec![hidden, last], objective: Objective::CrossEntropy, weight_decay: 0.0 };
+    /// let objective = Objective::CrossEntropy;
+    /// let layered = Layered { image: None, layers: vec![hidden, last], objective, weight_decay: 0.0 };
     /// let network = Network::layered(layered, data, Minibatches::full(4))?;
     /// // The matrix of the first layer is a block; the other one belongs to g, with gamma_1, beta_1 and the last bias.
     /// assert_eq!((network.parameters().n_blocks(), network.parameters().g()), (1, 3..3 + 6 + 3 + 3 + 2));
@@ -347,7 +350,8 @@ impl Network {
 }
 
 compiled!(
-    Network: f64, f32, Eight, Dual<f64>, Dual<Dual<f64>>, Tangents<8>, Interval, Dual<Interval>, Dual<Dual<Interval>>, DoubleDouble, Dual<DoubleDouble>
+    Network: f64, f32, Eight, Dual<f64>, Dual<Dual<f64>>, Tangents<8>, Interval, Dual<Interval>, Dual<Dual<Interval>>,
+    DoubleDouble, Dual<DoubleDouble>
 );
 
 impl Setting for Network {

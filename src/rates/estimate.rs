@@ -67,7 +67,7 @@ pub fn mean_over_runs(values: &[f64]) -> Result<Estimate, FitError> {
 ///
 /// ```
 /// use ratecheck::rates::{Summary, Window, slope_over_runs};
-/// // Two runs that fall as 1/T at different heights: whichever is drawn, the slope is -1, and that of the root is -1/2.
+/// // Two runs that fall as 1/T at different heights: whichever is drawn, the slope is -1, of the root -1/2.
 /// let t = [10.0, 100.0, 1000.0];
 /// let values = [0.1, 0.01, 0.001, 0.3, 0.03, 0.003];
 /// let slope = slope_over_runs(&t, &values, Window::new(1.0, 1e4), Summary::RootMean)?;

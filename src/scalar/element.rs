@@ -37,8 +37,8 @@ pub(super) trait Element: Copy + Default + 'static {
 }
 
 macro_rules! element {
-    ($number:ident, $vector:ident, $splat:ident, $add:ident, $mul_add:ident, $vectors:ident, $vectors_mut:ident, $load_part:ident,
-        $store_part:ident) => {
+    ($number:ident, $vector:ident, $splat:ident, $add:ident, $mul_add:ident, $vectors:ident, $vectors_mut:ident,
+        $load_part:ident, $store_part:ident) => {
         impl Element for $number {
             type Vector<S: Simd> = S::$vector;
 

@@ -305,7 +305,9 @@ proptest! {
     /// Definition 2.1, bit for bit: scaling by a power of two commutes with every rounding. Under ReLU this is true of
     /// (gamma, beta) of a layer too, pooled or not.
     #[test]
-    fn scaling_a_block_by_a_power_of_two_changes_no_bit(kind in 0_usize..7, block in 0_usize..15, exponent in -6_i32..6, pooled: bool) {
+    fn scaling_a_block_by_a_power_of_two_changes_no_bit(
+        kind in 0_usize..7, block in 0_usize..15, exponent in -6_i32..6, pooled: bool,
+    ) {
         let normalisation = NORMALISATIONS[kind];
         prop_assume!(!matches!(normalisation, Normalisation::ConstantEpsilonBatchNorm { .. }));
         let (network, mut theta) = network(normalisation, Activation::Relu, pooled, 6);

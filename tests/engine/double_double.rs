@@ -67,7 +67,9 @@ proptest! {
     }
 
     #[test]
-    fn functions_are_within_their_units(x in number(-40.0, 40.0), y in number(-3.0, 3.0), small in wide(), p in -3.0..3.0_f64) {
+    fn functions_are_within_their_units(
+        x in number(-40.0, 40.0), y in number(-3.0, 3.0), small in wide(), p in -3.0..3.0_f64,
+    ) {
         let close = |got, expected: &Big, u_sq: f64| units(got, expected) <= u_sq / 256.0;
         for x in [x, y, small.scale(1e-12)] {
             let t = exact(x);

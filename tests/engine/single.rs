@@ -110,7 +110,9 @@ proptest! {
     }
 
     #[test]
-    fn scaling_a_filter_by_a_power_of_two_changes_no_bit(kind in 0_usize..7, block in 0_usize..15, exponent in -6_i32..6, pooled: bool) {
+    fn scaling_a_filter_by_a_power_of_two_changes_no_bit(
+        kind in 0_usize..7, block in 0_usize..15, exponent in -6_i32..6, pooled: bool,
+    ) {
         let normalisation = convolutions::NORMALISATIONS[kind];
         prop_assume!(!matches!(normalisation, Normalisation::ConstantEpsilonBatchNorm { .. }));
         let (network, theta) = convolutions::network(normalisation, Activation::Relu, pooled, 6);

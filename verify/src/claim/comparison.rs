@@ -77,7 +77,8 @@ impl Comparison {
         let Self { at, lhs, rhs, .. } = self;
         match self.replay {
             Some(Replay { excess, rounding, .. }) => format!(
-                "{at}: {lhs:.6e} exceeds {rhs:.6e}; f64 cannot tell, but in double-double it does so by {excess:.3e}, where rounding is at most {rounding:.3e}"
+                "{at}: {lhs:.6e} exceeds {rhs:.6e}; f64 cannot tell, but in double-double it does so by {excess:.3e}, \
+                 where rounding is at most {rounding:.3e}"
             ),
             None => format!("{at}: {lhs:.6e} exceeds {rhs:.6e}"),
         }

@@ -133,7 +133,8 @@ fn table(found: &Benchmarks) -> String {
         ]);
     }
     format!(
-        "{}\n\n{}\n{}\n\n{}\nOperations are those of products of matrices alone; a share is relative to the best 256 x 256 product.\n\
+        "{}\n\n{}\n{}\n\n{}\nOperations are those of products of matrices alone; a share is relative to the best 256 x \
+         256 product.\n\
          On a busy machine the best times say most: other programs are not in them.\n",
         heading(&format!("One core, {} repeats", found.repeats)),
         columns(&rows, 1),

@@ -86,7 +86,8 @@ fn refusal(path: &Path, old: &Baseline, new: &Baseline, claims: Claims<'_>) -> O
     }
     if (old.profile, old.seed) != (new.profile, new.seed) {
         return Some(format!(
-            "it is of profile {} and seed {}, the new run of profile {} and seed {}; verify with the former, or delete the file first",
+            "it is of profile {} and seed {}, the new run of profile {} and seed {}; verify with the former, or delete \
+             the file first",
             old.profile.name(),
             old.seed,
             new.profile.name(),

@@ -241,7 +241,8 @@ impl Preview {
     fn last_line(&self) -> String {
         let Self { runs, steps, horizons, missing, threads, seconds, .. } = self;
         format!(
-            "{runs} runs of {steps} steps, {horizons} horizons; {missing} are missing: about {} on {threads} threads, by a few steps of each instance\n",
+            "{runs} runs of {steps} steps, {horizons} horizons; {missing} are missing: about {} on {threads} threads, \
+             by a few steps of each instance\n",
             number::duration(*seconds),
         )
     }

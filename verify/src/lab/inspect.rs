@@ -160,8 +160,8 @@ impl fmt::Display for InspectError {
             ),
             Self::NotFinite(what) => write!(
                 f,
-                "{what} is not finite at these parameters; a unit without spread over the minibatch cannot be normalised \
-                 without an epsilon"
+                "{what} is not finite at these parameters; a unit without spread over the minibatch cannot be \
+                 normalised without an epsilon"
             ),
         }
     }
@@ -234,7 +234,8 @@ fn function(loss: &dyn Loss) -> Function {
     let (kind, meaning, batch_size, n_minibatches) = match z.drawing() {
         Drawing::Full => full(format!("L = F_z, z all {n} examples")),
         Drawing::Subsets => full(format!(
-            "F_z, z all {n} examples; L, the mean over random subsets of {size}, is another function, known only by sampling"
+            "F_z, z all {n} examples; L, the mean over random subsets of {size}, is another function, known only by \
+             sampling"
         )),
         Drawing::Partition => {
             let k = n / size;

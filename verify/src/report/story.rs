@@ -73,9 +73,10 @@ fn slopes(results: &Results) -> Option<Plot> {
     (n > 0).then(|| Plot {
         id: "slopes".to_owned(),
         title: "Measured rates keep to the theorems' exponents".to_owned(),
-        caption: "Slopes of the gradient norm against T with their confidence intervals. A theorem is a bound: a slope on its line attains it, \
-                  one to the left is faster."
-            .to_owned(),
+        caption:
+            "Slopes of the gradient norm against T with their confidence intervals. A theorem is a bound: a slope \
+                  on its line attains it, one to the left is faster."
+                .to_owned(),
         x: Axis::linear("slope of ln ‖∇L‖ in ln T"),
         y: Axis::names("instance", names),
         series,

@@ -228,7 +228,8 @@ impl Plan {
         let source = toml::Value::from(self.source.text());
         let wrote = write!(
             text,
-            "[experiment]\nfigure = \"{}\"\nseeds = [{}]\nepochs = {}\nbatch-size = {}\nwidth = {:?}\nprecision = \"{precision}\"\n\n\
+            "[experiment]\nfigure = \"{}\"\nseeds = [{}]\nepochs = {}\nbatch-size = {}\nwidth = {:?}\n\
+             precision = \"{precision}\"\n\n\
              [data]\nsource = {source}\ntrain = {}\ntest = {}\n{side}seed = {}\n\n\
              [rates]\neta-w = [{}]\neta-g = {:?}\neta = [{}]\n\n\
              [expected]\nloss = {loss:?}\naccuracy = {accuracy:?}\nunified-up-to = {unified_up_to:?}\n\

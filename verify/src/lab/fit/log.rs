@@ -151,7 +151,8 @@ impl Log {
                     format!("{x} at step {} of {name} is not positive and finite, and has no logarithm", row.1.step);
                 let remedy = match x.is_finite() {
                     true => {
-                        "a rate is fitted to a positive quantity (a norm, or a loss above its minimum): end before with --window, or log that"
+                        "a rate is fitted to a positive quantity (a norm, or a loss above its minimum): end before \
+                         with --window, or log that"
                     }
                     false => "the run diverged here: leave it out, or end before with --window ..STEP",
                 };

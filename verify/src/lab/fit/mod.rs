@@ -284,8 +284,8 @@ fn verdict(request: &Request, exponent: f64, source: Option<IntervalSource>, cho
     let Some([low, high]) = chosen.interval else {
         let why = match source {
             None => {
-                "one run tells nothing of how others would have fallen: record several seeds and name their column with --run, or say \
-                     --deterministic if the method has no randomness"
+                "one run tells nothing of how others would have fallen: record several seeds and name their column \
+                     with --run, or say --deterministic if the method has no randomness"
             }
             Some(_) => "a half of the window has fewer than three horizons: record more steps, or widen the window",
         };
@@ -341,7 +341,8 @@ fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
         && chosen.interval.is_none_or(|[low, high]| (a - b).abs() > high - low)
     {
         notes.push(format!(
-            "the curve bends: its slope is {a:.3} on the first half of the window and {b:.3} on the second; the limit may be another"
+            "the curve bends: its slope is {a:.3} on the first half of the window and {b:.3} on the second; the limit \
+             may be another"
         ));
     }
     if let Some((from, to)) = log.hole() {

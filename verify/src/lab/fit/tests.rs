@@ -57,7 +57,8 @@ fn the_formats_hold_the_same_log() {
         "step;y\n0; 9\n1;4\n2;2.5\n4;0.001\n",
         "step\ty\n4\t0.001\n2\t2.5\n1\t4\n0\t9\n",
         "\"step\",\"y\"\n\"0\",\"9\"\n1,4\n2,2.5\n4,1e-3\n",
-        "{\"step\": 0, \"y\": 9}\n{\"y\": 4.0, \"step\": 1}\n\n{\"step\": 2, \"y\": \"2.5\"}\n  {\"step\": 4, \"y\": 1e-3}",
+        "{\"step\": 0, \"y\": 9}\n{\"y\": 4.0, \"step\": 1}\n\n{\"step\": 2, \"y\": \"2.5\"}\n\
+         \x20 {\"step\": 4, \"y\": 1e-3}",
     ] {
         assert_eq!(read(text, &Columns::default()).expect(text), expected, "{text}");
     }

@@ -228,7 +228,8 @@ fn description<'a>(manifest: &'a Manifest, arrays: &[Array], csv: &[u8], npz: &[
     let keys: String = manifest.cells.iter().map(|cell| format!("{}\n", cell.key)).collect();
     Description {
         format: FORMAT,
-        about: "one row of runs.csv per run and horizon; runs.npz has the same as arrays over runs, horizons and blocks; a run that diverged has nothing (NaN) at the horizons it did not reach",
+        about: "one row of runs.csv per run and horizon; runs.npz has the same as arrays over runs, horizons and \
+                blocks; a run that diverged has nothing (NaN) at the horizons it did not reach",
         n_runs: manifest.cells.len(),
         n_horizons: manifest.runs.horizons.len(),
         columns: arrays.iter().map(column).collect(),

@@ -1,7 +1,7 @@
 //! The directory of a sweep: its lock, its cells, and the list of them.
 //!
 //! ```text
-//! OUT/lock            held by the process that works here; the system lets go of it when that process ends, however it ends
+//! OUT/lock            held by the process that works here; the system lets go of it whenever that ends
 //! OUT/sweep.json      the plan and all its cells, whichever part of them is here
 //! OUT/cells/KEY.cell  one finished run each, with its checksum
 //! OUT/runs.*          the results, once all cells are there

@@ -96,9 +96,9 @@ pub(crate) fn compared(tag: &str, about: &str, ways: &[Decades], least: f64) -> 
     let loss = log_log(
         &format!("{tag}-decades-loss"),
         &format!("SGD: where the loss ends, against the learning rate ({about})"),
-        "Mean over the runs of the full loss after T steps, with a constant η_w. Where norms may grow, a learning rate decades too large ends \
-         like a good one; with fixed norms it does not. Learning rates that are too small for T have not moved yet. Missing: divergent, or more than \
-         a hundred times higher.",
+        "Mean over the runs of the full loss after T steps, with a constant η_w. Where norms may grow, a learning rate \
+         decades too large ends like a good one; with fixed norms it does not. Learning rates that are too small for T \
+         have not moved yet. Missing: divergent, or more than a hundred times higher.",
         "learning rate η_w",
         above,
         shown(ways.iter().map(|way| way.final_loss(least)).collect()),
@@ -106,8 +106,9 @@ pub(crate) fn compared(tag: &str, about: &str, ways: &[Decades], least: f64) -> 
     let gradient = log_log(
         &format!("{tag}-decades-gradient"),
         &format!("SGD: the gradient at the end, against the learning rate ({about})"),
-        "Root mean square of ‖∇L(V_t; g_t)‖ over the second half of the steps and over the runs. The least gradient of a run would not tell \
-         these apart: what jumps about meets small gradients now and then. Missing: divergent, or more than a hundred times higher.",
+        "Root mean square of ‖∇L(V_t; g_t)‖ over the second half of the steps and over the runs. The least gradient of \
+         a run would not tell these apart: what jumps about meets small gradients now and then. Missing: divergent, or \
+         more than a hundred times higher.",
         "learning rate η_w",
         "RMS ‖∇L(V_t; g_t)‖, t ≥ T/2",
         shown(ways.iter().map(Decades::last_gradient).collect()),
@@ -135,8 +136,8 @@ pub(crate) fn on_networks(n_runs: usize, n_steps: u64, eta_g: f64, seed: &Seed) 
     let mut rates = log_log(
         "teacher-decades-effective-rate",
         "SGD: effective rates over eight decades end on one line (teacher, 5-4-1)",
-        "The mean over blocks and runs of η_w/‖w_t‖². Large learning rates are cut down in the first steps; those that are small stay as they are \
-         until ‖w‖² has grown.",
+        "The mean over blocks and runs of η_w/‖w_t‖². Large learning rates are cut down in the first steps; those that \
+         are small stay as they are until ‖w‖² has grown.",
         "step t",
         "η_w/‖w_i‖², mean over i",
         plain.over_time(|record| &record.effective_lr),

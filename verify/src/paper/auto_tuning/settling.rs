@@ -76,8 +76,9 @@ impl LastDecade {
         if slope > limit + margin && !self.has_had_its_time() {
             let Self { of_w, of_g, grown, gap, .. } = self;
             check.undecided(format!(
-                "{at}: the slope {slope:.3} is above {limit}, and T is too short to blame it: the squared gradients of the last decade are \
-                 worth {:.2e} of the loss, which can fall by {gap:.2e}, and the growth of the norms {grown:.2e}",
+                "{at}: the slope {slope:.3} is above {limit}, and T is too short to blame it: the squared gradients of \
+                 the last decade are worth {:.2e} of the loss, which can fall by {gap:.2e}, and the growth of the \
+                 norms {grown:.2e}",
                 of_w + of_g
             ));
             return;

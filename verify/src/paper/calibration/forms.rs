@@ -55,9 +55,10 @@ const CURVES: [Curve; 8] = [
 /// The slopes of all forms, less the exponent.
 pub(super) fn table() -> Result<Table, FitError> {
     let text = format!(
-        "The bias of the forms that `ratecheck fit` shows, without noise: the slope that each gives on [T/100, T] for T = {LAST}, less the \
-         exponent, without the logarithm of the curve and with it. The average cannot fall faster than 1/T and remembers a large beginning; the \
-         minimum sees single dips, and not where the curve is; all three are biased while lower-order terms die out."
+        "The bias of the forms that `ratecheck fit` shows, without noise: the slope that each gives on [T/100, T] for \
+         T = {LAST}, less the exponent, without the logarithm of the curve and with it. The average cannot fall faster \
+         than 1/T and remembers a large beginning; the minimum sees single dips, and not where the curve is; all three \
+         are biased while lower-order terms die out."
     );
     let head = [
         "curve",

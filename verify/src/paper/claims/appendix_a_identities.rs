@@ -23,7 +23,8 @@ static STATEMENT: Statement = Statement {
     id: "appendix-a-identities",
     title: "Appendix A, identities and (15)-(17)",
     plain: "Second derivatives at W are those at the normalised weights divided by the norms of the blocks they touch.",
-    formula: "∇²_{w⁽ⁱ⁾w⁽ʲ⁾}L(W;g) = ∇²_{v⁽ⁱ⁾v⁽ʲ⁾}L(V;g)/(‖w⁽ⁱ⁾‖‖w⁽ʲ⁾‖),   ∇²_{w⁽ⁱ⁾g}L(W;g) = ∇²_{v⁽ⁱ⁾g}L(V;g)/‖w⁽ⁱ⁾‖,   ∇²_g L(W;g) = ∇²_g L(V;g)",
+    formula: "∇²_{w⁽ⁱ⁾w⁽ʲ⁾}L(W;g) = ∇²_{v⁽ⁱ⁾v⁽ʲ⁾}L(V;g)/(‖w⁽ⁱ⁾‖‖w⁽ʲ⁾‖),   ∇²_{w⁽ⁱ⁾g}L(W;g) = \
+              ∇²_{v⁽ⁱ⁾g}L(V;g)/‖w⁽ⁱ⁾‖,   ∇²_g L(W;g) = ∇²_g L(V;g)",
     latex: &[
         r"\nabla^2_{w^{(i)}w^{(j)}}L(W;g)=\frac{\nabla^2_{v^{(i)}v^{(j)}}L(V;g)}{\|w^{(i)}\|\,\|w^{(j)}\|},\qquad\nabla^2_{w^{(i)}g}L(W;g)=\frac{\nabla^2_{v^{(i)}g}L(V;g)}{\|w^{(i)}\|},\qquad\nabla^2_gL(W;g)=\nabla^2_gL(V;g)",
     ],
@@ -31,10 +32,10 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["L is scale invariant in every block", "L is twice differentiable (softplus, tanh)"],
-    measured: "Hessian-vector products at W and at V with a random direction in every part of theta, part by part, on networks \
-               under eight normalisations and on the digits network",
-    tolerance: "1024u times the whole product at V, scaled to the part: the roundings of two different evaluations of a few \
-                hundred operations each, amplified by the inverse spreads (at most about 10 on these instances)",
+    measured: "Hessian-vector products at W and at V with a random direction in every part of theta, part by part, on \
+               networks under eight normalisations and on the digits network",
+    tolerance: "1024u times the whole product at V, scaled to the part: the roundings of two different evaluations of \
+                a few hundred operations each, amplified by the inverse spreads (at most about 10 on these instances)",
     does_not_show: "the constants themselves; (15)-(17) follow by taking norms",
 };
 

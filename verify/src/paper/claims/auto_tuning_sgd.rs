@@ -34,9 +34,10 @@ pub(super) struct AutoTuningSgd;
 static STATEMENT: Statement = Statement {
     id: "auto-tuning-sgd",
     title: "Auto-tuning of stochastic gradient descent",
-    plain: "With learning rates η_w(t+1)^(-α) for any α from 0 to 1/2, SGD lets the gradient fall like well-tuned SGD, and its \
-            effective rates forget η_w; with fixed norms, or without normalisation, it does not.",
-    formula: "min_{t<T} E‖∇L(V_t; g_t)‖² = O(log T/√T) for 0 ≤ α < 1/2, O((log T)^(3/2)/√T) for α = 1/2, every η_w > 0;   \
+    plain: "With learning rates η_w(t+1)^(-α) for any α from 0 to 1/2, SGD lets the gradient fall like well-tuned SGD, \
+            and its effective rates forget η_w; with fixed norms, or without normalisation, it does not.",
+    formula: "min_{t<T} E‖∇L(V_t; g_t)‖² = O(log T/√T) for 0 ≤ α < 1/2, O((log T)^(3/2)/√T) for α = 1/2, every η_w > \
+              0;   \
               ‖w_t‖² grows, and η_{w,t}/‖w_t‖² becomes independent of η_w (α < 1/2)",
     latex: &[
         r"\min_{t<T}\mathbb{E}\|\nabla L(V_t;g_t)\|^2=\begin{cases}O\bigl(\log T/\sqrt T\bigr)&0\le\alpha<\frac12\\O\bigl((\log T)^{3/2}/\sqrt T\bigr)&\alpha=\frac12\end{cases}\quad\text{for every }\eta_w>0",
@@ -50,16 +51,18 @@ static STATEMENT: Statement = Statement {
         "0 ≤ α ≤ 1/2",
         "F is smooth: smoothed BN, tanh",
     ],
-    measured: "64-16-16-10 on 256 digits in 16 fixed minibatches, 48 runs (start and minibatches) each for α = 0, 1/8, 1/4, 3/8, \
-               1/2 at η_w = 10 and α = 0 at η_w = 1, 100. Per run, for η_w ≥ 10, the log-log slope of ‖∇L(V_t; g_t)‖ over the last decade; \
-               the norms at the horizons; the mean effective rates at T for η_w = 1, 10, 100",
-    tolerance: "Student's limit for the mean slope of the runs, at level 1e-8 a comparison, is at most -1/8: halfway between the \
-                theorem's -1/4 and the 0 of a plateau, which leaves room for the theorem's logarithms (they tilt the slope by \
-                +0.06, or +0.1 at α = 1/2). Norms never shrink, up to 64u a step. The effective rates at T differ by at most a \
-                factor 10, where the learning rates differ by 100: halfway, on a log scale, to not at all",
-    does_not_show: "the exponent -1/4 or the logarithms; that the minimum over t of the expectation is what falls (the slope is that of \
-                    single runs); anything for η_w so small that ‖w‖² has not begun to grow by T: there the effective rate is \
-                    constant still",
+    measured: "64-16-16-10 on 256 digits in 16 fixed minibatches, 48 runs (start and minibatches) each for α = 0, 1/8, \
+               1/4, 3/8, 1/2 at η_w = 10 and α = 0 at η_w = 1, 100. Per run, for η_w ≥ 10, the log-log slope of \
+               ‖∇L(V_t; g_t)‖ over the last decade; the norms at the horizons; the mean effective rates at T for η_w = \
+               1, 10, 100",
+    tolerance: "Student's limit for the mean slope of the runs, at level 1e-8 a comparison, is at most -1/8: halfway \
+                between the theorem's -1/4 and the 0 of a plateau, which leaves room for the theorem's logarithms \
+                (they tilt the slope by +0.06, or +0.1 at α = 1/2). Norms never shrink, up to 64u a step. The \
+                effective rates at T differ by at most a factor 10, where the learning rates differ by 100: halfway, \
+                on a log scale, to not at all",
+    does_not_show: "the exponent -1/4 or the logarithms; that the minimum over t of the expectation is what falls (the \
+                    slope is that of single runs); anything for η_w so small that ‖w‖² has not begun to grow by T: \
+                    there the effective rate is constant still",
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
@@ -346,8 +349,9 @@ fn show(evidence: &mut Evidence, cases: &[Case], context: &Context) -> Result<()
     evidence.plots.push(log_log(
         "effective-rate",
         "SGD: effective rates forget the learning rate",
-        "The mean over blocks and runs of η_{w,t}/‖w_i‖². Constant rates two decades apart (solid) approach each other from the first \
-         steps on; rates that decay by schedule from η_w = 10 (dashed) follow it until the norms take over.",
+        "The mean over blocks and runs of η_{w,t}/‖w_i‖². Constant rates two decades apart (solid) approach each other \
+         from the first steps on; rates that decay by schedule from η_w = 10 (dashed) follow it until the norms take \
+         over.",
         "step t + 1",
         "η_{w,t}/‖w_i‖², mean",
         rates.chain(decaying).collect(),

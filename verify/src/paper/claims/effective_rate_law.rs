@@ -45,8 +45,8 @@ pub(super) struct EffectiveRateLaw;
 static STATEMENT: Statement = Statement {
     id: "effective-rate-law",
     title: "The effective-rate law",
-    plain: "Under SGD with a constant learning rate the effective learning rate tends to 1/√(2qT), which knows the noise q of the \
-            gradient at the minimum and nothing of the learning rate.",
+    plain: "Under SGD with a constant learning rate the effective learning rate tends to 1/√(2qT), which knows the \
+            noise q of the gradient at the minimum and nothing of the learning rate.",
     formula: "η_w/‖w_T‖² · √(2qT) → 1,   q = E‖∇_v F_z‖² at the minimiser",
     latex: &[r"\frac{\eta_w}{\|w_T\|^2}\,\sqrt{2qT}\to1,\qquad q=\mathbb{E}\|\nabla_vF_z\|^2\;\text{at the minimiser}"],
     printed_at: "not in the paper: Lemma B.3 bounds the effective rate from below, by Ω(T^(-1/2))",
@@ -56,10 +56,12 @@ static STATEMENT: Statement = Statement {
         "constant η_w; θ̃_t tends to a minimiser in the mean (problem J, η_{g,t} = (t+1)^(-1/2)/2)",
         "q > 0: the samples do not agree at the minimiser (q = 3/4, exact for problem J)",
     ],
-    measured: "e_T·√(2qT) over 16 runs of problem J, for η_w = 1 and 10 (T = 2e5) or for η_w = 0.01, 1 (T = 1e6) and 100 (T = 4e6)",
-    tolerance: "2%, by Student's interval at level 1 - 1e-8: for the start and the first step, (n₀² + 3η_w⁴)/(4η_w²qT) of e_T, at most 0.33% \
-                (η_w = 0.01), and for corrections of relative order 1/√T",
-    does_not_show: "that the law holds where iterates do not settle at one minimiser, or where q = 0 (then the norm converges)",
+    measured: "e_T·√(2qT) over 16 runs of problem J, for η_w = 1 and 10 (T = 2e5) or for η_w = 0.01, 1 (T = 1e6) and \
+               100 (T = 4e6)",
+    tolerance: "2%, by Student's interval at level 1 - 1e-8: for the start and the first step, (n₀² + 3η_w⁴)/(4η_w²qT) \
+                of e_T, at most 0.33% (η_w = 0.01), and for corrections of relative order 1/√T",
+    does_not_show: "that the law holds where iterates do not settle at one minimiser, or where q = 0 (then the norm \
+                    converges)",
 };
 
 const LAW: f64 = 0.02;
@@ -172,8 +174,8 @@ fn plot(tables: &[(f64, Table)]) -> Result<Plot, Unevaluated> {
         series.push(dashed("predicted", &table.t, |t| prediction(*eta_w, 0.0).effective_rate(t as u64)));
     }
     let references = vec![Reference { name: "1/√(2qt)".to_owned(), slope: -0.5, through: [1.0, (0.5 / Q).sqrt()] }];
-    let caption = "Over decades of η_w the effective learning rate ends on one curve, 1/√(2qt), which does not contain η_w. For large \
-                   η_w the first step, which the prediction leaves out, overshoots and is waited for.";
+    let caption = "Over decades of η_w the effective learning rate ends on one curve, 1/√(2qt), which does not contain \
+                   η_w. For large η_w the first step, which the prediction leaves out, overshoots and is waited for.";
     let plot = Plot::log_log("effective-rate", "The effective learning rate forgets η_w", caption, "t", "η_w/‖w_t‖²");
     Ok(Plot { series, references, ..plot })
 }
@@ -187,8 +189,9 @@ fn eight_decades(context: &Context) -> Result<Vec<Plot>, Unevaluated> {
     let of = |name: &str, rule| Decades::of(name, &loss, &starts, rule, 0.5, n_steps, &seed);
     let ways = [of("SGD", StepRule::Gradient)?, of("fixed norms", StepRule::Projected)?];
     let mut plots = Vec::from(compared("problem-j", "problem J", &ways, loss.loss_min()));
-    let caption = "‖w_t‖² over eight decades of η_w, the mean over the runs, and (‖w_0‖⁴ + 2η_w²qt)^(1/2), which the law comes from: dashed. For \
-                   large η_w the first step, in which the noise is twice q, is seen to the end.";
+    let caption = "‖w_t‖² over eight decades of η_w, the mean over the runs, and (‖w_0‖⁴ + 2η_w²qt)^(1/2), which the \
+                   law comes from: dashed. For large η_w the first step, in which the noise is twice q, is seen to the \
+                   end.";
     let mut norms = Plot::log_log(
         "problem-j-decades-norm",
         "‖w‖² grows as predicted, once the first step is made up for",

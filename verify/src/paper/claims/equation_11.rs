@@ -27,8 +27,8 @@ pub(super) struct Equation11;
 static STATEMENT: Statement = Statement {
     id: "equation-11",
     title: "Equation (11)",
-    plain: "Under a constant learning rate the squared gradients at the normalised weights sum to no more than what the weights' \
-            squared norm has grown by, times its last value, over the squared rate.",
+    plain: "Under a constant learning rate the squared gradients at the normalised weights sum to no more than what \
+            the weights' squared norm has grown by, times its last value, over the squared rate.",
     formula: "Σ_{t<T} ‖∇_{v_t}L(V_t; g_t)‖² ≤ ‖w_T‖²(‖w_T‖² - ‖w_0‖²)/η_w²,   block by block",
     latex: &[
         r"\sum_{t<T}\|\nabla_{v_t}L(V_t;g_t)\|^2\le\frac{\|w_T\|^2\bigl(\|w_T\|^2-\|w_0\|^2\bigr)}{\eta_w^2}\quad\text{block by block}",
@@ -37,12 +37,12 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &["L is scale invariant in w", "gradient descent with a constant η_w > 0; any η_g"],
-    measured: "every block at log-spaced horizons of runs with η_w from 1e-4 to 1e4: seven closed forms, small networks under two \
-               normalisations, and the digits network (full batch)",
-    tolerance: "rounding moves ‖w‖² in a step by at most u(4‖w‖² + 160‖w‖‖s‖ + 8‖s‖²) with s the step (three roundings of every \
-                entry; ⟨w, ∇⟩ = 0 up to 64u, Lemma 2.4), and evaluating it at both ends by (d + 2)u each; summed over t with \
-                Σ‖s‖² = ‖w_T‖² - ‖w_0‖² and multiplied by ‖w_T‖²/η_w², plus (d + T)u of the sum on the left. \
-                At η_w = 1e-4 both sides agree to about that, and the run is replayed in double-double",
+    measured: "every block at log-spaced horizons of runs with η_w from 1e-4 to 1e4: seven closed forms, small \
+               networks under two normalisations, and the digits network (full batch)",
+    tolerance: "rounding moves ‖w‖² in a step by at most u(4‖w‖² + 160‖w‖‖s‖ + 8‖s‖²) with s the step (three roundings \
+                of every entry; ⟨w, ∇⟩ = 0 up to 64u, Lemma 2.4), and evaluating it at both ends by (d + 2)u each; \
+                summed over t with Σ‖s‖² = ‖w_T‖² - ‖w_0‖² and multiplied by ‖w_T‖²/η_w², plus (d + T)u of the sum on \
+                the left. At η_w = 1e-4 both sides agree to about that, and the run is replayed in double-double",
     does_not_show: "that the right-hand side stays bounded: that is what Lemma A.2 adds",
 };
 
@@ -123,7 +123,8 @@ impl Claim for Equation11 {
             },
             Control {
                 name: "a bound 3e-8 too small",
-                breaks: "the right-hand side is multiplied by 1 - 3e-8, at η_w = 1e-4: in f64 that is rounding, only a replay sees it",
+                breaks: "the right-hand side is multiplied by 1 - 3e-8, at η_w = 1e-4: in f64 that is rounding, only a \
+                         replay sees it",
                 run: |context| broken(context, &ETA_W[..1], Variant::Smaller),
             },
         ]
@@ -306,8 +307,9 @@ fn plot(ratios: &[Ratio]) -> Plot {
     Plot {
         id: "ratio".to_owned(),
         title: "Equation (11) is an equality for small learning rates".to_owned(),
-        caption: "The sum of squared gradients over its bound at the last horizon, for the block where it is largest. It never \
-                  exceeds 1, tends to 1 as the learning rate tends to 0, and falls once the norm grows in a few large steps."
+        caption: "The sum of squared gradients over its bound at the last horizon, for the block where it is largest. \
+                  It never exceeds 1, tends to 1 as the learning rate tends to 0, and falls once the norm grows in a \
+                  few large steps."
             .to_owned(),
         x: Axis::log("learning rate η_w"),
         y: Axis::log("Σ‖∇_v L‖² / bound"),

@@ -27,7 +27,8 @@ pub(super) struct EulerIdentities;
 static STATEMENT: Statement = Statement {
     id: "euler-identities",
     title: "Euler identities",
-    plain: "Along its own weights, a scale-invariant loss has the curvature that its gradient dictates, and none across.",
+    plain: "Along its own weights, a scale-invariant loss has the curvature that its gradient dictates, and none \
+            across.",
     formula: "∇²_{ii}F·w⁽ⁱ⁾ = -∇_{w⁽ⁱ⁾}F,   ∇²_{ij}F·w⁽ʲ⁾ = 0 (i ≠ j),   ∇²_{g,i}F·w⁽ⁱ⁾ = 0",
     latex: &[
         r"\nabla^2_{ii}F\,w^{(i)}=-\nabla_{w^{(i)}}F,\qquad\nabla^2_{ij}F\,w^{(j)}=0\;(i\ne j),\qquad\nabla^2_{g,i}F\,w^{(i)}=0",
@@ -36,10 +37,10 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Derived,
     hypotheses: &["F_z is scale invariant in every block", "F_z is twice differentiable (softplus, tanh)"],
-    measured: "Hessian-vector products with every block of weights, part by part, on four closed forms, on networks under eight \
-               normalisations and on the digits network",
-    tolerance: "512u times the size of a Hessian-vector product with a random direction of the same length: the roundings of a \
-                few hundred operations on terms of that size",
+    measured: "Hessian-vector products with every block of weights, part by part, on four closed forms, on networks \
+               under eight normalisations and on the digits network",
+    tolerance: "512u times the size of a Hessian-vector product with a random direction of the same length: the \
+                roundings of a few hundred operations on terms of that size",
     does_not_show: "that the rest of the Hessian is right: the engine's tests compare it with reference values",
 };
 

@@ -39,8 +39,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Derived,
     hypotheses: &["those of Lemma 3.2, with constants known in closed form"],
-    measured: "one step of the near-tight regression (b) of lemma-3.2 at the limit itself, with η_w = cη_g/2, for c = 0.1, 1/4, 1/2, 3/4, \
-               0.9; runs at the limit on the closed forms with a g, η_w from 1e-4 to 1e4",
+    measured: "one step of the near-tight regression (b) of lemma-3.2 at the limit itself, with η_w = cη_g/2, for c = \
+               0.1, 1/4, 1/2, 3/4, 0.9; runs at the limit on the closed forms with a g, η_w from 1e-4 to 1e4",
     tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|), as in lemma-3.2",
     does_not_show: "that every loss needs so small an η_g: gradient descent on g alone is stable up to 2/L^gg",
 };

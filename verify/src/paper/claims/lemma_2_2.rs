@@ -18,7 +18,8 @@ pub(super) struct Lemma22;
 static STATEMENT: Statement = Statement {
     id: "lemma-2.2",
     title: "Lemma 2.2",
-    plain: "The gradient for a block is the gradient at the normalised block divided by the block's norm; for g it is the same.",
+    plain: "The gradient for a block is the gradient at the normalised block divided by the block's norm; for g it is \
+            the same.",
     formula: "∇_{w⁽ⁱ⁾}F_z(W;g) = ∇_{v⁽ⁱ⁾}F_z(V;g) / ‖w⁽ⁱ⁾‖,   ∇_g F_z(W;g) = ∇_g F_z(V;g)",
     latex: &[
         r"\nabla_{w^{(i)}}F_z(W;g)=\frac{\nabla_{v^{(i)}}F_z(V;g)}{\|w^{(i)}\|},\qquad \nabla_gF_z(W;g)=\nabla_gF_z(V;g)",
@@ -27,8 +28,9 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block"],
-    measured: "the distance of both sides, block by block and for g, for networks under eight normalisations, for two with \
-               layers of filters and pooling, and for the digits network, two gradients by backpropagation at two different points",
+    measured: "the distance of both sides, block by block and for g, for networks under eight normalisations, for two \
+               with layers of filters and pooling, and for the digits network, two gradients by backpropagation at two \
+               different points",
     tolerance: "256u times the largest gradient entry over 1/||w||: the roundings of three layers' sums, \
                 amplified by the inverse spreads (at most about 10 on these instances)",
     does_not_show: "that the computed gradient is the derivative of F: the engine's tests show that",

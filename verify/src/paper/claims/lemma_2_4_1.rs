@@ -25,10 +25,10 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in w⁽ⁱ⁾"],
-    measured: "|⟨w, ∇_w F_z⟩| for every block, on networks under eight normalisations, on two with layers of filters and pooling, and on the \
-               digits network, on the full batch and on minibatches of 8",
-    tolerance: "64u times the norm of the whole gradient at theta~ (which bounds ||w||·||∇_w F||): the roundings of three layers' sums, \
-                which do not shrink where one block's gradient happens to be small",
+    measured: "|⟨w, ∇_w F_z⟩| for every block, on networks under eight normalisations, on two with layers of filters \
+               and pooling, and on the digits network, on the full batch and on minibatches of 8",
+    tolerance: "64u times the norm of the whole gradient at theta~ (which bounds ||w||·||∇_w F||): the roundings of \
+                three layers' sums, which do not shrink where one block's gradient happens to be small",
     does_not_show: "that the gradient is right: a wrong gradient can be perpendicular too",
 };
 

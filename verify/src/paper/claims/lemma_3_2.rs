@@ -32,8 +32,8 @@ pub(super) struct Lemma32;
 static STATEMENT: Statement = Statement {
     id: "lemma-3.2",
     title: "Lemma 3.2",
-    plain: "One step of gradient descent lowers the loss by at least an explicit amount, once the effective learning rate η_w/‖w‖² is \
-            below 1/C.",
+    plain: "One step of gradient descent lowers the loss by at least an explicit amount, once the effective learning \
+            rate η_w/‖w‖² is below 1/C.",
     formula: "L(θ_{t+1}) - L(θ_t) ≤ -Σ_i η_w‖∇_{w_i}L‖²(1 - C_i η_w/‖w_i‖²) - (c/2) η_g‖∇_g L‖²,   \
               C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg)",
     latex: &[
@@ -47,16 +47,18 @@ static STATEMENT: Statement = Statement {
         "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian along the step",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2; η_w > 0 is arbitrary",
     ],
-    measured: "every step of runs: the two near-tight instances; seven closed forms with exact constants and η_w from 1e-4 to 1e4; a \
-               small network and the digits network with a bracket of the constants, found at random points and along every step, and proved by \
-               composition: what holds for the smaller C holds for the true one, what fails for the larger is false, and between them nothing is \
-               decided. There η_g is the limit for the proved L^gg; \
-               every inequality of the proof by itself, with its part of the gap",
-    tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|): the difference of two losses, each with some tens of roundings of its own size. It is \
-                absolute since at a converged point all terms are rounding. Margins are relative to the sum of the right-hand side's \
-                terms in absolute value, and absolute where those are below 1e-8, so that rounding cannot pass for a margin",
+    measured: "every step of runs: the two near-tight instances; seven closed forms with exact constants and η_w from \
+               1e-4 to 1e4; a small network and the digits network with a bracket of the constants, found at random \
+               points and along every step, and proved by composition: what holds for the smaller C holds for the true \
+               one, what fails for the larger is false, and between them nothing is decided. There η_g is the limit \
+               for the proved L^gg; every inequality of the proof by itself, with its part of the gap",
+    tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|): the difference of two losses, each with some tens of roundings of its \
+                own size. It is absolute since at a converged point all terms are rounding. Margins are relative to \
+                the sum of the right-hand side's terms in absolute value, and absolute where those are below 1e-8, so \
+                that rounding cannot pass for a margin",
     does_not_show: "that the loss falls: for η_w/‖w‖² > 1/C the right-hand side may be positive. On the networks \
-                    η_g is tiny, since the proved L^gg is far above the true one, and little is seen of g (lemma-3.2-proved has ordinary η_g)",
+                    η_g is tiny, since the proved L^gg is far above the true one, and little is seen of g \
+                    (lemma-3.2-proved has ordinary η_g)",
 };
 
 /// Of the larger loss, or of 1: see `tolerance` in the statement.

@@ -30,8 +30,8 @@ pub(super) struct Lemma32Proved;
 static STATEMENT: Statement = Statement {
     id: "lemma-3.2-proved",
     title: "Lemma 3.2, step by step",
-    plain: "On single steps of real runs the inequality of Lemma 3.2 is proved, with constants that are themselves proved on the \
-            segment between the two points.",
+    plain: "On single steps of real runs the inequality of Lemma 3.2 is proved, with constants that are themselves \
+            proved on the segment between the two points.",
     formula: "L(θ_{t+1}) - L(θ_t) ≤ -Σ_i η_w‖∇_{w_i}L‖²(1 - C_i η_w/‖w_i‖²) - (c/2) η_g‖∇_g L‖²,   \
               C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg),   L^vv, L^vg, L^gg suprema over the segment [θ_t, θ_{t+1}]",
     latex: &[
@@ -42,17 +42,20 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &[
-        "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian on the segment: proved, to within 10 % of what is met there",
+        "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian on the segment: proved, to within 10 % of what is met \
+         there",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2: proved",
     ],
-    measured: "the two near-tight instances of lemma-3.2, and gradient descent on the one-neuron regression (closed form, and as a batch-normalised network on data), on 3-4-1 and on \
-               8-16-16-1 (tanh, smoothed BN with ε = 0.1, logistic, λ = 0.01). Each step starts from the stored numbers and is exact; the \
-               segment is cut until every block's bound is within a tenth of the norm at the middle of some piece (or of a hundredth of \
-               the largest norm of its kind)",
-    tolerance: "none: the larger end of the left side's interval is compared with the smaller end of the right side's. Margins are relative \
-                to the larger side",
-    does_not_show: "anything about other steps, or that the constants hold on the whole domain of section 2.4. A step whose sides differ by \
-                    less than the intervals are wide stays undecided, and makes the verdict inconclusive",
+    measured: "the two near-tight instances of lemma-3.2, and gradient descent on the one-neuron regression (closed \
+               form, and as a batch-normalised network on data), on 3-4-1 and on 8-16-16-1 (tanh, smoothed BN with ε = \
+               0.1, logistic, λ = 0.01). Each step starts from the stored numbers and is exact; the segment is cut \
+               until every block's bound is within a tenth of the norm at the middle of some piece (or of a hundredth \
+               of the largest norm of its kind)",
+    tolerance: "none: the larger end of the left side's interval is compared with the smaller end of the right side's. \
+                Margins are relative to the larger side",
+    does_not_show: "anything about other steps, or that the constants hold on the whole domain of section 2.4. A step \
+                    whose sides differ by less than the intervals are wide stays undecided, and makes the verdict \
+                    inconclusive",
 };
 
 /// A run whose steps are to be proved.
@@ -204,7 +207,8 @@ impl Claim for Lemma32Proved {
             },
             Control {
                 name: "C := 0 on 3-4-1",
-                breaks: "the inequality without its second-order term, at an η_w for which the first-order term is twice the loss",
+                breaks: "the inequality without its second-order term, at an η_w for which the first-order term is \
+                         twice the loss",
                 run: |context| {
                     let small = tiny("3-4-1", SMOOTHED, Activation::Tanh, context);
                     // L >= 0, so that no step can lower it by 2L, whatever the curvature along the step.
@@ -301,7 +305,8 @@ fn plot(runs: &[(String, Proofs)]) -> Option<Plot> {
         "proved-constant",
         "Every step is proved with a constant that is proved on its own segment",
         format!(
-            "{name}: C of the first block as proved on each segment, and the part of it that the step's inequality needs."
+            "{name}: C of the first block as proved on each segment, and the part of it that the step's inequality \
+             needs."
         ),
         "step t",
         "C of W1 row 1",

@@ -18,7 +18,8 @@ pub(super) struct LemmaA1;
 static STATEMENT: Statement = Statement {
     id: "lemma-a.1",
     title: "Lemma A.1",
-    plain: "The gradient with respect to a scale-invariant block is at most π times the block's curvature, over the block's norm.",
+    plain: "The gradient with respect to a scale-invariant block is at most π times the block's curvature, over the \
+            block's norm.",
     formula: "‖∇_{w⁽ⁱ⁾}L(W; g)‖ ≤ π L^vv_ii/‖w⁽ⁱ⁾‖",
     latex: &[r"\|\nabla_{w^{(i)}}L(W;g)\|\le\frac{\pi\,L^{vv}_{ii}}{\|w^{(i)}\|}"],
     printed_at: "appendix A, Lemma A.1, equation (18)",
@@ -28,11 +29,12 @@ static STATEMENT: Statement = Statement {
         "F_z is scale invariant in w⁽ⁱ⁾ and twice differentiable",
         "L^vv_ii bounds ∇²_{ii}F_z for every minibatch at unit blocks",
     ],
-    measured: "as in lemma-a.1-sharp: exact constants on nine closed forms, and on networks the Hessian's block at the same point, which \
-               is at most L^vv_ii",
-    tolerance: "64u of both sides for closed forms, 512u for networks: the roundings of a gradient and of a Hessian-vector product",
-    does_not_show: "that π is needed: it is not, and no instance uses more than 0.292 of the printed constant with L^vv, or 1/π = 0.318 \
-                    with the Hessian at the same point",
+    measured: "as in lemma-a.1-sharp: exact constants on nine closed forms, and on networks the Hessian's block at the \
+               same point, which is at most L^vv_ii",
+    tolerance: "64u of both sides for closed forms, 512u for networks: the roundings of a gradient and of a \
+                Hessian-vector product",
+    does_not_show: "that π is needed: it is not, and no instance uses more than 0.292 of the printed constant with \
+                    L^vv, or 1/π = 0.318 with the Hessian at the same point",
 };
 
 impl Claim for LemmaA1 {

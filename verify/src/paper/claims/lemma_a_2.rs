@@ -44,13 +44,13 @@ static STATEMENT: Statement = Statement {
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",
         "L_A is the constant of Lemma A.1: π L^vv_ii as printed, or L^vv_ii",
     ],
-    measured: "both inequalities at every T of runs with η_w from 1e-4 to 1e4, on seven closed forms and on the tanh circle from its \
-               steepest point, for L_A = πL and L_A = L; of each run the comparison with the least room; \
-               every inequality of the proof by itself, with its part of the gap",
-    tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w): (36T + 16)u of ‖w_T‖², \
-                and T u of the sum over g",
-    does_not_show: "that the bound (20) is of the right size in the first phase: for large η_w its K_i grows like η_w², the measured \
-                    side like η_w",
+    measured: "both inequalities at every T of runs with η_w from 1e-4 to 1e4, on seven closed forms and on the tanh \
+               circle from its steepest point, for L_A = πL and L_A = L; of each run the comparison with the least \
+               room; every inequality of the proof by itself, with its part of the gap",
+    tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w): (36T + \
+                16)u of ‖w_T‖², and T u of the sum over g",
+    does_not_show: "that the bound (20) is of the right size in the first phase: for large η_w its K_i grows like \
+                    η_w², the measured side like η_w",
 };
 
 /// What stands on the right-hand side.
@@ -139,7 +139,8 @@ impl Claim for LemmaA2 {
             },
             Control {
                 name: "0.9 L for L_A",
-                breaks: "(19) with a gradient bound that is 10 % too small: on the tanh circle the gradient reaches 0.917 L",
+                breaks: "(19) with a gradient bound that is 10 % too small: on the tanh circle the gradient reaches \
+                         0.917 L",
                 run: |context| broken(1e3, Reading { l_a: 0.9, ..SHARP }, context),
             },
             Control {
@@ -222,8 +223,9 @@ fn follow(
 }
 
 fn plot([growth, total, multiple]: [Vec<[f64; 2]>; 3]) -> Plot {
-    let caption = "The share of the bounds that is used, with L_A = L, the largest over the closed forms and over T. (19) is nearly \
-                   used up for large learning rates, where the first step is all of the first phase; (20) never.";
+    let caption = "The share of the bounds that is used, with L_A = L, the largest over the closed forms and over T. \
+                   (19) is nearly used up for large learning rates, where the first step is all of the first phase; \
+                   (20) never.";
     let mut plot =
         Plot::log_log("share", "How much of Lemma A.2 is used", caption, "learning rate η_w", "measured/bound");
     plot.series = vec![

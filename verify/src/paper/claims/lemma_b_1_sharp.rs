@@ -25,8 +25,8 @@ pub(super) struct LemmaB1Sharp;
 static STATEMENT: Statement = Statement {
     id: "lemma-b.1-sharp",
     title: "Lemma B.1, sharp",
-    plain: "Increments between 0 and B, each divided by the sum of all before it, sum to no more than the natural logarithm of the \
-            whole plus B/a_0.",
+    plain: "Increments between 0 and B, each divided by the sum of all before it, sum to no more than the natural \
+            logarithm of the whole plus B/a_0.",
     formula: "Σ_{t=1}^T a_t/A_{t-1} ≤ ln(A_{T-1}/a_0) + B/a_0,   A_s = a_0 + … + a_s,  a_0 > 0,  0 ≤ a_t ≤ B",
     latex: &[
         r"\sum_{t=1}^T\frac{a_t}{A_{t-1}}\le\ln\frac{A_{T-1}}{a_0}+\frac{B}{a_0},\qquad A_s=a_0+\dots+a_s,\quad a_0>0,\quad0\le a_t\le B",

@@ -27,8 +27,8 @@ pub(super) struct LemmaB3;
 static STATEMENT: Statement = Statement {
     id: "lemma-b.3",
     title: "Lemma B.3",
-    plain: "Under stochastic gradient descent the effective learning rate of a scale-invariant block falls no faster than T^(-1/2), \
-            up to a logarithm for α = 1/2.",
+    plain: "Under stochastic gradient descent the effective learning rate of a scale-invariant block falls no faster \
+            than T^(-1/2), up to a logarithm for α = 1/2.",
     formula: "‖w_T‖⁴ = ‖w_0‖⁴ + 2Σ_t η_t²‖∇_v F_t‖² + Σ_t η_t⁴‖∇_v F_t‖⁴/‖w_t‖⁴ ≤ ‖w_0‖⁴ + H_T(2α)D_i,  \
               η_{w,T}/‖w_T‖² ≥ ψ_i(T) = η_w(T+1)^(-α)/√(‖w_0‖⁴ + H_T(2α)D_i),  D_i = 2η_w²L_A² + η_w⁴L_A⁴/‖w_0‖⁴",
     latex: &[
@@ -42,12 +42,12 @@ static STATEMENT: Statement = Statement {
         "η_{w,t} = η_w(t+1)^(-α), 0 ≤ α ≤ 1/2",
         "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
     ],
-    measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = 0.01, 1, 100 on \
-               problem J and on a network 3-4-1, and of runs on the tanh circle from its steepest point, whose first step uses 84 % of \
-               D; with L_A = L and L_A = πL; of each run the comparison with the least room; \
-               every inequality of the proof by itself, with its part of the gap",
-    tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by twice that, and \
-                every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
+    measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = \
+               0.01, 1, 100 on problem J and on a network 3-4-1, and of runs on the tanh circle from its steepest \
+               point, whose first step uses 84 % of D; with L_A = L and L_A = πL; of each run the comparison with the \
+               least room; every inequality of the proof by itself, with its part of the gap",
+    tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by \
+                twice that, and every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
     does_not_show: "the exponent: see theorem-4.2-rate and effective-rate-law",
 };
 
@@ -140,7 +140,8 @@ impl Claim for LemmaB3 {
             },
             Control {
                 name: "D without η⁴",
-                breaks: "D is 2η_w²L_A² alone, on the tanh circle with η_w = 100, whose first step is 92 times as long as w",
+                breaks: "D is 2η_w²L_A² alone, on the tanh circle with η_w = 100, whose first step is 92 times as long \
+                         as w",
                 run: |context| {
                     let mut check = Check::new();
                     steepest(&mut check, 100.0, 0.0, Reading { fourth_order: false, ..SHARP }, 1, context)?;

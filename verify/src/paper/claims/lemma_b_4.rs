@@ -28,8 +28,8 @@ pub(super) struct LemmaB4;
 static STATEMENT: Statement = Statement {
     id: "lemma-b.4",
     title: "Lemma B.4",
-    plain: "Along every path of stochastic gradient descent the effective learning rate never increases, and what noise can cost \
-            grows with the logarithm of the norm only.",
+    plain: "Along every path of stochastic gradient descent the effective learning rate never increases, and what \
+            noise can cost grows with the logarithm of the norm only.",
     formula: "e_{t+1} ≤ e_t = η_{w,t}/‖w_t‖²;   (22) Σ_{t<T} e_t‖∇_v L_t‖² ≥ e_T Σ_{t<T}‖∇_v L_t‖²;   \
               (23) Σ_{t<T} (η_{w,t}²/‖w_t‖²)‖∇_w F_t‖² ≤ log₂(‖w_T‖²/‖w_0‖²) + 1 + 2η_w²L_A²/‖w_0‖⁴;   \
               Σ_{t<T} η_{g,t}‖∇_g L_t‖² ≥ η_g T^(-1/2) Σ_{t<T}‖∇_g L_t‖²",
@@ -45,12 +45,12 @@ static STATEMENT: Statement = Statement {
         "η_{w,t} = η_w(t+1)^(-α), 0 ≤ α ≤ 1/2; η_{g,t} = η_g(t+1)^(-1/2)",
         "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
     ],
-    measured: "all four at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = 0.01, 1, 100 on problem J and on a network \
-               3-4-1, with L_A = L and L_A = πL; of each run the comparison with the least room; \
+    measured: "all four at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = 0.01, 1, 100 on problem \
+               J and on a network 3-4-1, with L_A = L and L_A = πL; of each run the comparison with the least room; \
                every inequality of the proof by itself, with its part of the gap",
     tolerance: "a step changes ‖w‖² by up to 36u, and a sum by 3u a term: (44T + 32)u of the larger side",
-    does_not_show: "that the logarithm is attained with base 2: with the natural one and B/a_0 = η_w²L_A²/‖w_0‖⁴ alone (23) holds too \
-                    (lemma-b.1-sharp), and that form is nearly used up",
+    does_not_show: "that the logarithm is attained with base 2: with the natural one and B/a_0 = η_w²L_A²/‖w_0‖⁴ alone \
+                    (23) holds too (lemma-b.1-sharp), and that form is nearly used up",
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];

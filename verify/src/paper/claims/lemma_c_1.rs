@@ -26,7 +26,8 @@ pub(super) struct LemmaC1;
 static STATEMENT: Statement = Statement {
     id: "lemma-c.1",
     title: "Lemma C.1",
-    plain: "The derivatives of a smoothed BN unit in its scale, its shift and its inputs are bounded by those of what follows it.",
+    plain: "The derivatives of a smoothed BN unit in its scale, its shift and its inputs are bounded by those of what \
+            follows it.",
     formula: "|∂y/∂γ| ≤ G√B,  |∂y/∂β| ≤ G√B,  ‖∇_{x_b} y‖ ≤ 3|γ|/√ε · G√B;  \
               ∂z_{b'}/∂x_b = (γw/‖w‖_{S+εI})[1{b=b'} - 1/B - x̃_b x̃_{b'}/B]",
     latex: &[
@@ -37,12 +38,15 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Paper,
     kind: Kind::Inequality,
     hypotheses: &["‖∇f(z)‖ ≤ G, here an equality: f is linear", "ε > 0"],
-    measured: "derivatives by dual numbers of random units (B from 2 to 16, up to 5 inputs, ε from 1e-3 to 100, γ of both signs, inputs from tiny to large), under a random \
-               ∇f and under the worst one for each example; and two extreme configurations: inputs that differ across w only, and a unit whose variance is far \
-               above ε‖w‖², where the bounds of γ and β are attained",
-    tolerance: "4(n + B + 16)u·(1 + ‖x‖‖w‖/‖w‖_{S+εI})² relative to |γ|‖w‖/‖w‖_{S+εI}·G (or to G√B): the sums over n inputs and B examples are rounded to that \
-                many units of their terms, and each enters x̃ once and P twice",
-    does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound; that the bound of the inputs is near: it is not, see lemma-c.1-sharp",
+    measured: "derivatives by dual numbers of random units (B from 2 to 16, up to 5 inputs, ε from 1e-3 to 100, γ of \
+               both signs, inputs from tiny to large), under a random ∇f and under the worst one for each example; and \
+               two extreme configurations: inputs that differ across w only, and a unit whose variance is far above \
+               ε‖w‖², where the bounds of γ and β are attained",
+    tolerance: "4(n + B + 16)u·(1 + ‖x‖‖w‖/‖w‖_{S+εI})² relative to |γ|‖w‖/‖w‖_{S+εI}·G (or to G√B): the sums over n \
+                inputs and B examples are rounded to that many units of their terms, and each enters x̃ once and P \
+                twice",
+    does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound; that the bound of the inputs \
+                    is near: it is not, see lemma-c.1-sharp",
 };
 
 /// A unit on a minibatch: z_b = gamma w'(x_b - u)/||w||_{S + epsilon I} + beta, and y = a'z.

@@ -35,8 +35,8 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Derived,
     kind: Kind::Inequality,
     hypotheses: &["‖∇f(z)‖ ≤ G, here an equality: f is linear", "ε > 0"],
-    measured: "as for lemma-c.1: derivatives by dual numbers of random units under random and worst ∇f, and of inputs that differ across w only, \
-               where both bounds are attained",
+    measured: "as for lemma-c.1: derivatives by dual numbers of random units under random and worst ∇f, and of inputs \
+               that differ across w only, where both bounds are attained",
     tolerance: "as for lemma-c.1: the roundings of sums over inputs and examples",
     does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound",
 };

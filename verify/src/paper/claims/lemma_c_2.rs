@@ -30,7 +30,8 @@ pub(super) struct LemmaC2;
 static STATEMENT: Statement = Statement {
     id: "lemma-c.2",
     title: "Lemma C.2",
-    plain: "With weight decay on g, every scale and shift stays within a bound known beforehand, however long (stochastic) gradient descent runs.",
+    plain: "With weight decay on g, every scale and shift stays within a bound known beforehand, however long \
+            (stochastic) gradient descent runs.",
     formula: "|entries of g_t in layer l| ≤ Γ_l = max(|g₀|_∞, Q_l√B/λ),  ‖g_t‖ ≤ K = (Σ_l 2m_lΓ_l²)^½,  \
               Q_L = α_f/√B,  Q_{l-1} = α_σΓ_l√(m_l/ε) Q_l",
     latex: &[
@@ -44,12 +45,14 @@ static STATEMENT: Statement = Statement {
         "‖g₀‖ is bounded; the objective and the activation are Lipschitz; smoothed BN, ε > 0",
         "weight decay λ > 0 on g, and η_g λ ≤ 1 (E17)",
     ],
-    measured: "every entry and the norm of g after every step, with η_g λ from 0.01 to 1 and η_w = 0.1 and 10: one neuron that a single step takes from one side to \
-               the other, gradient descent on 3-4-1, and SGD on networks of one, two and three layers with tanh, sigmoid and softplus",
-    tolerance: "(1000 + 4/(η_g λ))u·Γ_l: a gradient of at most λΓ_l is rounded to some 1000u of its bound (sums over at most 64 terms, three layers, and what \
-                normalisation passes on), a step adds 4uΓ_l, and errors shrink by 1 - η_g λ per step",
-    does_not_show: "that Γ is tight for deeper layers: Γ_l grows like a product over the layers above, and the runs stay far inside. Nothing for the squared \
-                    objective, which is not Lipschitz",
+    measured: "every entry and the norm of g after every step, with η_g λ from 0.01 to 1 and η_w = 0.1 and 10: one \
+               neuron that a single step takes from one side to the other, gradient descent on 3-4-1, and SGD on \
+               networks of one, two and three layers with tanh, sigmoid and softplus",
+    tolerance: "(1000 + 4/(η_g λ))u·Γ_l: a gradient of at most λΓ_l is rounded to some 1000u of its bound (sums over \
+                at most 64 terms, three layers, and what normalisation passes on), a step adds 4uΓ_l, and errors \
+                shrink by 1 - η_g λ per step",
+    does_not_show: "that Γ is tight for deeper layers: Γ_l grows like a product over the layers above, and the runs \
+                    stay far inside. Nothing for the squared objective, which is not Lipschitz",
 };
 
 impl Claim for LemmaC2 {
@@ -107,7 +110,8 @@ impl Claim for LemmaC2 {
             },
             Control {
                 name: "η_g = 2(1-c)/L^gg, c = 0.1",
-                breaks: "the step in g is what Theorem 3.1 prints, with λ = 10 and L^gg ≤ λ + 1/4, so that η_g λ = 1.76",
+                breaks: "the step in g is what Theorem 3.1 prints, with λ = 10 and L^gg ≤ λ + 1/4, so that η_g λ = \
+                         1.76",
                 run: |context| {
                     let subject = two_labels(10.0)?;
                     let bounds = g_bounds(&subject.network, g_max(&subject.network, &subject.theta))?;

@@ -27,8 +27,8 @@ pub(super) struct Remark41;
 static STATEMENT: Statement = Statement {
     id: "remark-4.1",
     title: "Remark 4.1",
-    plain: "If the learning rate decays faster than T^(-1/2), batch normalisation cannot make up for it: the effective learning \
-            rate decays at the same speed.",
+    plain: "If the learning rate decays faster than T^(-1/2), batch normalisation cannot make up for it: the effective \
+            learning rate decays at the same speed.",
     formula: "α > 1/2:  η_{w,T}/√(n₀² + ζ(2α)D) ≤ η_{w,T}/‖w_T‖² ≤ η_{w,T}/n₀,  η_{w,T} = η_w(T+1)^(-α), \
               D = 2η_w²L_A² + η_w⁴L_A⁴/n₀²",
     latex: &[
@@ -43,11 +43,11 @@ static STATEMENT: Statement = Statement {
         "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
         "η_g ≤ 1 (problem J), η_gλ ≤ 1",
     ],
-    measured: "both bounds at every T ≥ 1 of stochastic runs with α = 0.6, 3/4 and 1 and η_w = 0.01, 1 and 100, on problem J (exact \
-               constants) and on a network 3-4-1 on a teacher (proved constants), with L_A = L and with L_A = πL; each \
-               comparison is the one with the least room over all T of a run",
-    tolerance: "rounding alone: a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), a \
-                comparison has a few roundings more: (36T + 16)u, relative",
+    measured: "both bounds at every T ≥ 1 of stochastic runs with α = 0.6, 3/4 and 1 and η_w = 0.01, 1 and 100, on \
+               problem J (exact constants) and on a network 3-4-1 on a teacher (proved constants), with L_A = L and \
+               with L_A = πL; each comparison is the one with the least room over all T of a run",
+    tolerance: "rounding alone: a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal \
+                to w), a comparison has a few roundings more: (36T + 16)u, relative",
     does_not_show: "that a rate which falls as T^(-α) with α > 1/2 slows convergence down",
 };
 

@@ -18,7 +18,8 @@ pub(super) struct GammaBeta;
 static STATEMENT: Statement = Statement {
     id: "section-2.1-gamma-beta",
     title: "Section 2.1, (γ, β)",
-    plain: "With ReLU or leaky ReLU, the scales and shifts of every BN layer but the last are scale invariant together.",
+    plain: "With ReLU or leaky ReLU, the scales and shifts of every BN layer but the last are scale invariant \
+            together.",
     formula: "F_z(c·(γ⁽ˡ⁾, β⁽ˡ⁾), θ′) = F_z((γ⁽ˡ⁾, β⁽ˡ⁾), θ′)  for l < L, c > 0, ε = 0",
     latex: &[
         r"F_z\bigl(c\,(\gamma^{(l)},\beta^{(l)}),\theta'\bigr)=F_z\bigl((\gamma^{(l)},\beta^{(l)}),\theta'\bigr)\quad\text{for } l<L,\;c>0,\;\varepsilon=0",
@@ -27,8 +28,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["the activation is positively homogeneous", "the next layer's BN has no epsilon"],
-    measured: "|F_z(c(γ,β)) - F_z(γ,β)| for both inner layers of a 5-6-4-4 network, ReLU and leaky ReLU, and for two layers of filters with pooling, \
-               ReLU, under BN and l1-BN; c = 2^k bit for bit and c = 3, 0.7",
+    measured: "|F_z(c(γ,β)) - F_z(γ,β)| for both inner layers of a 5-6-4-4 network, ReLU and leaky ReLU, and for two \
+               layers of filters with pooling, ReLU, under BN and l1-BN; c = 2^k bit for bit and c = 3, 0.7",
     tolerance: "powers of two: 0; other c: 8u·max(1,|F|) per layer",
     does_not_show: "anything about descent: the theorems need a smooth loss and exclude these networks",
 };

@@ -32,8 +32,10 @@ pub(super) struct Smooth;
 static STATEMENT: Statement = Statement {
     id: "section-2.4",
     title: "Assumptions of section 2.4",
-    plain: "The Hessian's blocks are bounded on unit spheres: the constants exist, and lie between what search finds and what is proved.",
-    formula: "‖∂²F_z/∂v_i∂v_j‖ ≤ L^vv_ij,   ‖∂²F_z/∂v_i∂g‖ ≤ L^vg_i,   ‖∂²F_z/∂g²‖ ≤ L^gg   for every z, ‖v_i‖ = 1, ‖g‖ ≤ K",
+    plain: "The Hessian's blocks are bounded on unit spheres: the constants exist, and lie between what search finds \
+            and what is proved.",
+    formula: "‖∂²F_z/∂v_i∂v_j‖ ≤ L^vv_ij,   ‖∂²F_z/∂v_i∂g‖ ≤ L^vg_i,   ‖∂²F_z/∂g²‖ ≤ L^gg   for every z, ‖v_i‖ = 1, \
+              ‖g‖ ≤ K",
     latex: &[
         r"\left\|\frac{\partial^2F_z}{\partial v_i\,\partial v_j}\right\|\le L^{vv}_{ij},\qquad \left\|\frac{\partial^2F_z}{\partial v_i\,\partial g}\right\|\le L^{vg}_i,\qquad \left\|\frac{\partial^2F_z}{\partial g^2}\right\|\le L^{gg}",
         r"\text{for every } z,\;\|v_i\|=1,\;\|g\|\le K",
@@ -42,13 +44,14 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Paper,
     kind: Kind::Inequality,
     hypotheses: &["F_z is scale invariant in every w_i", "g is bounded: ‖g‖ ≤ K (Lemma C.2 is one reason)"],
-    measured: "for every block: the largest spectral norm at 100 random points ≤ the largest found by local ascent ≤ the bound that is proved. \
-               Closed forms: the bound is the constant itself, and the ascent must reach it to 1e-6. One neuron in the plane: interval branch \
-               and bound, to 2 %. Networks: composition, layer by layer",
-    tolerance: "1e-11 of the bound for the norms' rounding; 1e-6 for what an ascent may miss: it stops at a relative gradient of 1e-6, \
-                and its error is of the square's order",
-    does_not_show: "that a network's constants are near the proved ones: composition overestimates by factors that grow with depth, and an ascent ends \
-                    at a local maximum",
+    measured: "for every block: the largest spectral norm at 100 random points ≤ the largest found by local ascent ≤ \
+               the bound that is proved. Closed forms: the bound is the constant itself, and the ascent must reach it \
+               to 1e-6. One neuron in the plane: interval branch and bound, to 2 %. Networks: composition, layer by \
+               layer",
+    tolerance: "1e-11 of the bound for the norms' rounding; 1e-6 for what an ascent may miss: it stops at a relative \
+                gradient of 1e-6, and its error is of the square's order",
+    does_not_show: "that a network's constants are near the proved ones: composition overestimates by factors that \
+                    grow with depth, and an ascent ends at a local maximum",
 };
 
 /// The norms' rounding, relative to the bound.
@@ -271,7 +274,8 @@ impl Claim for Smooth {
                 value: *sampled,
                 interval: None,
                 note: format!(
-                    "ascended / proved is {ascended:.6} at this block; proved / ascended is {farthest:.3} at the farthest; by {method}"
+                    "ascended / proved is {ascended:.6} at this block; proved / ascended is {farthest:.3} at the \
+                     farthest; by {method}"
                 ),
             });
         }
@@ -331,8 +335,9 @@ fn brackets(found: &[NearestBlock]) -> Plot {
     Plot {
         id: "brackets".to_owned(),
         title: "Random points fall short of the constants, ascents reach them".to_owned(),
-        caption: "The largest norm at 100 random points, and the largest found by ascent, as parts of the proved bound, at the block where the ascent \
-                  is nearest to it. The bound is the constant itself but for the networks of several layers, where it comes by composition."
+        caption: "The largest norm at 100 random points, and the largest found by ascent, as parts of the proved \
+                  bound, at the block where the ascent is nearest to it. The bound is the constant itself but for the \
+                  networks of several layers, where it comes by composition."
             .to_owned(),
         x: Axis::linear("part of the proved bound"),
         y: Axis::names("instance", found.iter().rev().map(|f| f.name.clone()).collect()),
@@ -351,7 +356,8 @@ fn convergence(found: &[NearestBlock]) -> Plot {
     let mut plot = Plot::log_log(
         "ascent",
         "Ascent finds in some hundred products what sampling would never meet",
-        "The best norm so far as a part of the largest that was found, against the Hessian-vector products spent, at the block of the plot above.",
+        "The best norm so far as a part of the largest that was found, against the Hessian-vector products spent, at \
+         the block of the plot above.",
         "Hessian-vector products",
         "best so far / ascended",
     );

@@ -30,10 +30,11 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block", "all blocks share C and η"],
-    measured: "two whole runs of SGD on networks under eight normalisations, on two with layers of filters and pooling, and on the digits \
-               network, for C = 4 and 1/2 bit for bit, and for C = 3 one step at a time from the same direction",
-    tolerance: "C = 4, 1/2: none, multiplication by powers of two commutes with rounding; C = 3: 256u relative to ‖w′‖ and ‖g′‖, \
-                the roundings of one gradient and one step",
+    measured: "two whole runs of SGD on networks under eight normalisations, on two with layers of filters and \
+               pooling, and on the digits network, for C = 4 and 1/2 bit for bit, and for C = 3 one step at a time \
+               from the same direction",
+    tolerance: "C = 4, 1/2: none, multiplication by powers of two commutes with rounding; C = 3: 256u relative to ‖w′‖ \
+                and ‖g′‖, the roundings of one gradient and one step",
     does_not_show: "anything about momentum or weight decay on w, which change the equivalence",
 };
 

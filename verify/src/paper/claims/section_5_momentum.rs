@@ -65,14 +65,14 @@ static STATEMENT: Statement = Statement {
         "m_0 = 0, b ≥ 0 (b < 1 is not needed), any η_t > 0",
         "Nesterov's momentum with the gradient at w_t, as libraries have it: η_t ≤ η_{t-1}(1+b)²/b",
     ],
-    measured: "‖w_t‖² ≤ ‖w_{t+1}‖² at every step, and the increment itself, for heavy ball, moving average, Nesterov's momentum in his \
-               form and with the gradient at w_t, b = 0.5, 0.9 and 0.99, under rates 0.01, 1, 100, 100/√(t+1) and drawn anew at every \
-               step from 1e-3 to 1e3: on eight closed forms (problem J is stochastic), networks under eight normalisations, and the \
-               digits network with minibatches",
-    tolerance: "rounding alone, carried along each run beside ⟨w_t, m_t⟩: the gradient is perpendicular up to 64u of the whole gradient \
-                (Lemma 2.4, part 1), and each step and norm is computed with its count of roundings",
-    does_not_show: "that the effective learning rate adapts as it does without momentum, or that momentum converges at the same rate: \
-                    the paper leaves both open",
+    measured: "‖w_t‖² ≤ ‖w_{t+1}‖² at every step, and the increment itself, for heavy ball, moving average, Nesterov's \
+               momentum in his form and with the gradient at w_t, b = 0.5, 0.9 and 0.99, under rates 0.01, 1, 100, \
+               100/√(t+1) and drawn anew at every step from 1e-3 to 1e3: on eight closed forms (problem J is \
+               stochastic), networks under eight normalisations, and the digits network with minibatches",
+    tolerance: "rounding alone, carried along each run beside ⟨w_t, m_t⟩: the gradient is perpendicular up to 64u of \
+                the whole gradient (Lemma 2.4, part 1), and each step and norm is computed with its count of roundings",
+    does_not_show: "that the effective learning rate adapts as it does without momentum, or that momentum converges at \
+                    the same rate: the paper leaves both open",
 };
 
 /// What is compared at every step.
@@ -211,7 +211,8 @@ impl Claim for Momentum {
             },
             Control {
                 name: "Nesterov, a jump of the rate",
-                breaks: "the gradient is taken at w_t and the learning rate jumps from 0.85 to 100, more than (1+b)²/b = 4.01 times",
+                breaks: "the gradient is taken at w_t and the learning rate jumps from 0.85 to 100, more than (1+b)²/b \
+                         = 4.01 times",
                 run: |context| {
                     let loss = TanhCircle::new(1.0);
                     let start = on_circle(0.1);

@@ -55,8 +55,8 @@ pub(super) struct TanhPiHalf;
 static STATEMENT: Statement = Statement {
     id: "tanh-pi-half",
     title: "The best constant of Lemma A.1",
-    plain: "The gradient of a scale-invariant block is at most tanh(π/2) = 0.917 times its curvature over its norm, in every dimension; \
-            no smaller number will do.",
+    plain: "The gradient of a scale-invariant block is at most tanh(π/2) = 0.917 times its curvature over its norm, in \
+            every dimension; no smaller number will do.",
     formula: "‖∇_{w⁽ⁱ⁾}F‖ ≤ tanh(π/2)·L^vv_ii/‖w⁽ⁱ⁾‖, with equality on the tanh circle",
     latex: &[
         r"\|\nabla_{w^{(i)}}F\|\le\tanh\Bigl(\frac\pi2\Bigr)\frac{L^{vv}_{ii}}{\|w^{(i)}\|},\qquad\text{with equality on the tanh circle}",
@@ -68,13 +68,14 @@ static STATEMENT: Statement = Statement {
         "F_z is scale invariant in w⁽ⁱ⁾ and continuously differentiable",
         "L^vv_ii bounds ∇²_{ii}F at all unit vectors of the block",
     ],
-    measured: "on nine closed forms with exact constants (the tanh circle attains the bound); on Fejér means of the tanh circle with \
-               N = 7, 25, 101; on the tanh zone in R^10, whose constant is measured too; on trigonometric polynomials found by a search \
-               for the largest ratio; on networks under six differentiable normalisations along the great circle through v and its gradient",
-    tolerance: "exact constants: 64u of both sides; polynomials: the gradient's maximum over the grid plus half a grid step times \
-                Σ k|b_k| ≥ |f''|, over the Hessian's maximum over the grid, which is at most the constant; the zone's constant: 512u, \
-                for a Hessian-vector product; networks: the Hessian's maximum over the circle is at most the constant, so that a \
-                pass is sound",
+    measured: "on nine closed forms with exact constants (the tanh circle attains the bound); on Fejér means of the \
+               tanh circle with N = 7, 25, 101; on the tanh zone in R^10, whose constant is measured too; on \
+               trigonometric polynomials found by a search for the largest ratio; on networks under six differentiable \
+               normalisations along the great circle through v and its gradient",
+    tolerance: "exact constants: 64u of both sides; polynomials: the gradient's maximum over the grid plus half a grid \
+                step times Σ k|b_k| ≥ |f''|, over the Hessian's maximum over the grid, which is at most the constant; \
+                the zone's constant: 512u, for a Hessian-vector product; networks: the Hessian's maximum over the \
+                circle is at most the constant, so that a pass is sound",
     does_not_show: "that a network comes near: those here use 0.84 of the curvature on their great circle, at most",
 };
 
@@ -140,7 +141,8 @@ impl Claim for TanhPiHalf {
             },
             Control {
                 name: "a kink",
-                breaks: "f = ln cosh θ all around: L = 1 but at θ = π, where it is not differentiable, and ‖∇‖ reaches tanh(π)",
+                breaks: "f = ln cosh θ all around: L = 1 but at θ = π, where it is not differentiable, and ‖∇‖ reaches \
+                         tanh(π)",
                 run: |_| {
                     let loss = Kinked { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) };
                     let mut check = Check::new();
@@ -151,7 +153,8 @@ impl Claim for TanhPiHalf {
             },
             Control {
                 name: "the zone without its mirror",
-                breaks: "f' = tanh θ up to θ = 2 in R^4: L = 1 but at the pole θ = π, where f' has not fallen to 0 and F has a cusp",
+                breaks: "f' = tanh θ up to θ = 2 in R^4: L = 1 but at the pole θ = π, where f' has not fallen to 0 and \
+                         F has a cusp",
                 run: |_| {
                     let mut check = Check::new();
                     let loss = Zone::new(4, 2.0);

@@ -21,8 +21,8 @@ pub(super) struct Theorem31Rate;
 static STATEMENT: Statement = Statement {
     id: "theorem-3.1-rate",
     title: "Theorem 3.1, the rate",
-    plain: "The smallest gradient that gradient descent meets in T steps falls at least as fast as T^(-1/2), and no faster than that on \
-            the worst losses.",
+    plain: "The smallest gradient that gradient descent meets in T steps falls at least as fast as T^(-1/2), and no \
+            faster than that on the worst losses.",
     formula: "min_{t<T} ‖∇L(V_t; g_t)‖ = O(T^(-1/2))",
     latex: &[r"\min_{t<T}\|\nabla L(V_t;g_t)\|=O\bigl(T^{-1/2}\bigr)"],
     printed_at: "section 3, Theorem 3.1, equation (10)",
@@ -32,16 +32,18 @@ static STATEMENT: Statement = Statement {
         "L is scale invariant in w and smooth in the sense of section 2.4",
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",
     ],
-    measured: "least-squares slopes of ln min_{t<T}‖∇L‖ against ln T. One-sided, at most -1/2, everywhere. Two-sided: on the circle \
-               (1 - cos θ)^(p/2), p = 4, 6, 8, 12, the slope -(p-1)/(p-2); in the helix valley, a = 1, 1/2, 1/4 and 1/20, the slope \
-               -(2a+1)/(2a+2); both on T = 1e4 .. 1e6 (1e5 .. 1e7 in the full profile). On the T-indexed helix -1/2 itself, \
-               T = 1e2 .. 3e5, every T a run of its own, for η_w = 1 and 1/2. Where projected descent ends on the Rayleigh quotient, in closed form",
-    tolerance: "0.01 on the fixed losses, 0.005 on the family. There is no noise, only the next term of each expansion. Circle: with \
-                κ = (p/2+1)/12 the local slope is -(p-1)/(p-2)·(1 + 6κθ²/((p-4)(p-1))), and θ² ≤ 0.16 at T = 1e4 makes that at most \
-                0.007 (p = 12; less for the others). Helix: the growth of the norm shifts the slope by at most 0.4·d ln n/d ln T, \
-                which is at most 0.026 at T = 1e4 (a = 1/4) and half of that on average, and the 1 of 1 + g² by g⁻²/2, at most 0.005 (a = 1); for a = 1/20 it is kept small by \
-                η_w = 1e-2. Family: a correction O(T^(-1/2)) that is 5 % at T = 1e2 would shift the slope by 0.005 (it is 0.2 %); and 1/T for the \
- constant 1/√2 at η_w = 1/2",
+    measured: "least-squares slopes of ln min_{t<T}‖∇L‖ against ln T. One-sided, at most -1/2, everywhere. Two-sided: \
+               on the circle (1 - cos θ)^(p/2), p = 4, 6, 8, 12, the slope -(p-1)/(p-2); in the helix valley, a = 1, \
+               1/2, 1/4 and 1/20, the slope -(2a+1)/(2a+2); both on T = 1e4 .. 1e6 (1e5 .. 1e7 in the full profile). \
+               On the T-indexed helix -1/2 itself, T = 1e2 .. 3e5, every T a run of its own, for η_w = 1 and 1/2. \
+               Where projected descent ends on the Rayleigh quotient, in closed form",
+    tolerance: "0.01 on the fixed losses, 0.005 on the family. There is no noise, only the next term of each \
+                expansion. Circle: with κ = (p/2+1)/12 the local slope is -(p-1)/(p-2)·(1 + 6κθ²/((p-4)(p-1))), and θ² \
+                ≤ 0.16 at T = 1e4 makes that at most 0.007 (p = 12; less for the others). Helix: the growth of the \
+                norm shifts the slope by at most 0.4·d ln n/d ln T, which is at most 0.026 at T = 1e4 (a = 1/4) and \
+                half of that on average, and the 1 of 1 + g² by g⁻²/2, at most 0.005 (a = 1); for a = 1/20 it is kept \
+                small by η_w = 1e-2. Family: a correction O(T^(-1/2)) that is 5 % at T = 1e2 would shift the slope by \
+                0.005 (it is 0.2 %); and 1/T for the constant 1/√2 at η_w = 1/2",
     does_not_show: "the rate in the limit, or on losses that were not tried; the constant is the claim theorem-3.1",
 };
 
@@ -127,7 +129,8 @@ impl Claim for Theorem31Rate {
         vec![
             Control {
                 name: "projected descent, e = 1.5",
-                breaks: "the norm is fixed beyond the stability limit: a cycle of two points with gradient √(1 - 1/e²) = 0.745",
+                breaks: "the norm is fixed beyond the stability limit: a cycle of two points with gradient √(1 - 1/e²) \
+                         = 0.745",
                 run: |context| plateau(planar(), 1.5, StepRule::Projected, 10_000, context),
             },
             Control {
@@ -324,7 +327,8 @@ fn family_plot(curve: &Curve) -> Plot {
         id: "t-indexed-helix".to_owned(),
         title: "On the T-indexed helix the rate of Theorem 3.1 is attained".to_owned(),
         caption: format!(
-            "min‖∇L‖ over T steps, every T a loss and a run of its own, with the fitted line (slope {:.4}) on the theorem's slope.",
+            "min‖∇L‖ over T steps, every T a loss and a run of its own, with the fitted line (slope {:.4}) on the \
+             theorem's slope.",
             curve.fit.slope
         ),
         x: Axis::log("steps T"),
@@ -353,8 +357,8 @@ fn decay_plot(id: &str, what: &str, curves: &[Curve]) -> Plot {
     Plot {
         id: id.to_owned(),
         title: format!("Every {what} is faster than T^(-1/2), at its own predicted power"),
-        caption: "min‖∇L‖ over the first T steps of one run, with the line fitted on the marked window. The theorem's slope is the \
-                  slowest that is allowed."
+        caption: "min‖∇L‖ over the first T steps of one run, with the line fitted on the marked window. The theorem's \
+                  slope is the slowest that is allowed."
             .to_owned(),
         x: Axis::log("steps T"),
         y: Axis::log("min_{t<T} ‖∇L‖"),
@@ -377,9 +381,10 @@ fn projected_plot(projected: &Trace, context: &Context) -> Result<Plot, Unevalua
     Ok(Plot {
         id: "projected".to_owned(),
         title: "Beyond the stability limit, only the growing norm lets descent converge".to_owned(),
-        caption: "Rayleigh quotient in R^2 with η_w = 1.5 and ‖w_0‖ = 1. With the norm held fixed the iterates end on two points with \
-                  ‖∇L‖ = √(1 - 1/1.5²) = 0.745; without the projection the norm grows after the first steps and the gradient falls \
-                  geometrically, past any power of T (shown down to √u, where the loss can no longer tell the difference)."
+        caption: "Rayleigh quotient in R^2 with η_w = 1.5 and ‖w_0‖ = 1. With the norm held fixed the iterates end on \
+                  two points with ‖∇L‖ = √(1 - 1/1.5²) = 0.745; without the projection the norm grows after the first \
+                  steps and the gradient falls geometrically, past any power of T (shown down to √u, where the loss \
+                  can no longer tell the difference)."
             .to_owned(),
         x: Axis::log("steps t"),
         y: Axis::log("‖∇L(V_t)‖"),

@@ -45,9 +45,10 @@ pub(super) struct Theorem42;
 static STATEMENT: Statement = Statement {
     id: "theorem-4.2",
     title: "Theorem 4.2",
-    plain: "Stochastic gradient descent with any learning rate of scale-invariant weights, constant or decaying up to as fast as \
-            T^(-1/2), finds a stationary point, at a rate that hardly depends on it.",
-    formula: "ψ Σ_{t<T} E‖∇_v L(θ̃_t)‖² + (c/2)η_g T^(-1/2) Σ_{t<T} E‖∇_g L(θ_t)‖² ≤ Br = Δ + C(Λ + 1 + 2η_w²L_A²/n₀²) + Uη_g²H_T(1);  \
+    plain: "Stochastic gradient descent with any learning rate of scale-invariant weights, constant or decaying up to \
+            as fast as T^(-1/2), finds a stationary point, at a rate that hardly depends on it.",
+    formula: "ψ Σ_{t<T} E‖∇_v L(θ̃_t)‖² + (c/2)η_g T^(-1/2) Σ_{t<T} E‖∇_g L(θ_t)‖² ≤ Br = Δ + C(Λ + 1 + 2η_w²L_A²/n₀²) \
+              + Uη_g²H_T(1);  \
               min_{t<T} E‖∇L(θ̃_t)‖² ≤ Br/(TΨ)",
     latex: &[
         r"\psi\sum_{t<T}\mathbb{E}\|\nabla_vL(\tilde\theta_t)\|^2+\frac c2\,\eta_g\,T^{-1/2}\sum_{t<T}\mathbb{E}\|\nabla_gL(\theta_t)\|^2\le B_r",
@@ -61,12 +62,13 @@ static STATEMENT: Statement = Statement {
         "the constants hold on |g| ≤ K, which no path leaves when η_g ≤ 1",
         "∇F_z has mean ∇L, and its g-part the variance G_g² (exact for problem J)",
     ],
-    measured: "both forms on problem J for α = 0, 1/8, 1/4, 3/8, 1/2 and η_w from 0.01 to 100: by enumeration of every path (d = 2, \
-               every T up to 5 and more, from an ordinary start and from the minimiser), and by independent runs (d = 4, also with \
-               tenfold output noise, T up to 100 and more) with the average over t in place of its minimum; \
-               every inequality of the proof by itself, with its part of the gap",
-    tolerance: "enumeration: rounding of the sum over paths, one u a term; runs: an empirical Bernstein bound of the expectation, \
-                valid for every number of runs; all bounds of a verification hold together with probability 1 - 1e-8",
+    measured: "both forms on problem J for α = 0, 1/8, 1/4, 3/8, 1/2 and η_w from 0.01 to 100: by enumeration of every \
+               path (d = 2, every T up to 5 and more, from an ordinary start and from the minimiser), and by \
+               independent runs (d = 4, also with tenfold output noise, T up to 100 and more) with the average over t \
+               in place of its minimum; every inequality of the proof by itself, with its part of the gap",
+    tolerance: "enumeration: rounding of the sum over paths, one u a term; runs: an empirical Bernstein bound of the \
+                expectation, valid for every number of runs; all bounds of a verification hold together with \
+                probability 1 - 1e-8",
     does_not_show: "that the bound is tight: it is far from it, and theorem-4.2-rate has the power",
 };
 
@@ -381,8 +383,9 @@ fn plot(ratios: &[[f64; 3]], n_runs: usize, n_steps: u64) -> Plot {
         Series::new(format!("α = {alpha}"), Style::Line, points)
     });
     let caption = format!(
-        "The measured left-hand side over the bound Br, from {n_runs} runs of T = {n_steps} on problem J. The bound holds where the \
-         curves are below 1; for large η_w it holds by orders of magnitude, since it pays for the longest possible first step."
+        "The measured left-hand side over the bound Br, from {n_runs} runs of T = {n_steps} on problem J. The bound \
+         holds where the curves are below 1; for large η_w it holds by orders of magnitude, since it pays for the \
+         longest possible first step."
     );
     Plot {
         series: series.to_vec(),

@@ -42,8 +42,8 @@ pub(super) struct Theorem42Rate;
 static STATEMENT: Statement = Statement {
     id: "theorem-4.2-rate",
     title: "Theorem 4.2, the rate",
-    plain: "The gradient of SGD falls as T^(-1/4) although w's learning rate is constant or decays at the wrong speed: the growing \
-            norms turn it into an effective rate of order T^(-1/2) that has forgotten η_w.",
+    plain: "The gradient of SGD falls as T^(-1/4) although w's learning rate is constant or decays at the wrong speed: \
+            the growing norms turn it into an effective rate of order T^(-1/2) that has forgotten η_w.",
     formula: "√E‖∇L(θ̃_T)‖² ~ T^(-1/4) for α < 1/2;  η_{w,T}/‖w_T‖² ~ T^(-1/2);  ‖w_T‖² ~ T^(1/2-α)",
     latex: &[
         r"\sqrt{\mathbb{E}\|\nabla L(\tilde\theta_T)\|^2}\sim T^{-1/4}\;\text{for }\alpha<\tfrac12,\qquad\frac{\eta_{w,T}}{\|w_T\|^2}\sim T^{-1/2},\qquad\|w_T\|^2\sim T^{1/2-\alpha}",
@@ -55,13 +55,14 @@ static STATEMENT: Statement = Statement {
         "those of theorem-4.2",
         "near the minimiser: curvature 1 and noise q = 3/4, both exact for problem J",
     ],
-    measured: "on problem J: the slope of the root mean square gradient (no slower than -1/4 for α = 0, 1/8, 1/4, 3/8, 1/2; equal to \
-               -1/4 for α ≤ 1/4; equal to the finite-T prediction for all five), of the effective learning rate and of ‖w‖² \
-               (against their finite-T predictions; ‖w‖² against 1/2-α for α ≤ 1/4)",
-    tolerance: "slopes: Student's interval over runs at level 1 - 1e-8 within a margin of 0.03 (T = 2e4), 0.025 (5e4), 0.015 (3e5) or 0.012 (1e6), for \
-                corrections of relative order t^(-1/2) and the first steps' share of ‖w‖",
-    does_not_show: "the constant of the effective rate (effective-rate-law), that the slopes stay what they are beyond the window, or that \
-                    other losses are as slow: a lower bound is not claimed",
+    measured: "on problem J: the slope of the root mean square gradient (no slower than -1/4 for α = 0, 1/8, 1/4, 3/8, \
+               1/2; equal to -1/4 for α ≤ 1/4; equal to the finite-T prediction for all five), of the effective \
+               learning rate and of ‖w‖² (against their finite-T predictions; ‖w‖² against 1/2-α for α ≤ 1/4)",
+    tolerance: "slopes: Student's interval over runs at level 1 - 1e-8 within a margin of 0.03 (T = 2e4), 0.025 (5e4), \
+                0.015 (3e5) or 0.012 (1e6), for corrections of relative order t^(-1/2) and the first steps' share of \
+                ‖w‖",
+    does_not_show: "the constant of the effective rate (effective-rate-law), that the slopes stay what they are beyond \
+                    the window, or that other losses are as slow: a lower bound is not claimed",
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
@@ -200,7 +201,8 @@ impl Claim for Theorem42Rate {
         vec![
             Control {
                 name: "projected SGD",
-                breaks: "blocks are brought back to their norm, so that the constant rate 0.3 cannot tune itself: the gradient stalls",
+                breaks: "blocks are brought back to their norm, so that the constant rate 0.3 cannot tune itself: the \
+                         gradient stalls",
                 run: |context| {
                     let rms = constant(StepRule::Projected, PROJECTED, context)?;
                     let mut check = Check::new();
@@ -308,8 +310,9 @@ fn gradient_plot(found: &[Measured], projected: &Measured, budget: Budget) -> Re
     series.push(curve(format!("projected, rate {PROJECTED}"), &projected.squares, true)?);
     let through = series[0].points.last().map_or([1.0, 1.0], |&[t, y]| [t, 0.7 * y]);
     let references = vec![Reference { name: "Theorem 4.2: T^(-1/4)".to_owned(), slope: -0.25, through }];
-    let caption = "Root mean square over runs and bins, with 95% bands and fits on the window. For every α the gradient falls as \
-                   T^(-1/4), for α near 1/2 a little faster at these T; projected SGD, whose effective rate is constant, stalls.";
+    let caption = "Root mean square over runs and bins, with 95% bands and fits on the window. For every α the \
+                   gradient falls as T^(-1/4), for α near 1/2 a little faster at these T; projected SGD, whose \
+                   effective rate is constant, stalls.";
     let plot = Plot::log_log("gradient", "SGD's gradient falls as T^(-1/4)", caption, "t", "√E‖∇L(θ̃_t)‖²");
     Ok(Plot { series, references, window: Some(budget.ends()), ..plot })
 }

@@ -26,8 +26,10 @@ pub(super) struct TheoremC3;
 static STATEMENT: Statement = Statement {
     id: "theorem-c.3",
     title: "Theorem C.3",
-    plain: "Networks with smoothed BN, a smooth activation and weight decay on g meet the assumptions of section 2.4: the smoothness constants exist.",
-    formula: "‖∂²F_z/∂w_i∂w_j‖ ≤ L^vv_ij < ∞, ‖∂²F_z/∂w_i∂g‖ ≤ L^vg_i < ∞, ‖∂²F_z/∂g²‖ ≤ L^gg < ∞ and E‖∇_gF_z - ∇_gL‖² ≤ G_g² for ‖w_i‖ = 1, ‖g‖ ≤ K, \
+    plain: "Networks with smoothed BN, a smooth activation and weight decay on g meet the assumptions of section 2.4: \
+            the smoothness constants exist.",
+    formula: "‖∂²F_z/∂w_i∂w_j‖ ≤ L^vv_ij < ∞, ‖∂²F_z/∂w_i∂g‖ ≤ L^vg_i < ∞, ‖∂²F_z/∂g²‖ ≤ L^gg < ∞ and E‖∇_gF_z - \
+              ∇_gL‖² ≤ G_g² for ‖w_i‖ = 1, ‖g‖ ≤ K, \
               with K of Lemma C.2",
     latex: &[
         r"\left\|\frac{\partial^2F_z}{\partial w_i\,\partial w_j}\right\|\le L^{vv}_{ij}<\infty,\qquad\left\|\frac{\partial^2F_z}{\partial w_i\,\partial g}\right\|\le L^{vg}_i<\infty,\qquad\left\|\frac{\partial^2F_z}{\partial g^2}\right\|\le L^{gg}<\infty",
@@ -40,12 +42,15 @@ static STATEMENT: Statement = Statement {
         "the activation is smooth and the objective Lipschitz; BN is smoothed, ε > 0",
         "weight decay λ > 0 on g, η_g λ ≤ 1 and ‖g₀‖ bounded, so that ‖g_t‖ ≤ K (Lemma C.2)",
     ],
-    measured: "bounds by composition on ‖g‖ ≤ K against the block norms of Hessians found by ascent in the balls of radius K, K/8 and K/64, and at every point of \
-               a run of (stochastic) gradient descent, which must stay in the ball; the noise of ∇_g over all minibatches against λK; on networks of one to three layers, \
-               with tanh, sigmoid and softplus; near g = 0 one layer attains the bound of L^gg",
-    tolerance: "1e-12 of the bound, and of 1 where it is 0: a block norm is some thousand roundings of numbers up to the block's bound",
-    does_not_show: "existence, which is a statement about all networks and is proved by compactness, not observed; nor the constants themselves: composition overestimates \
-                    them by factors that grow with depth, and search underestimates them",
+    measured: "bounds by composition on ‖g‖ ≤ K against the block norms of Hessians found by ascent in the balls of \
+               radius K, K/8 and K/64, and at every point of a run of (stochastic) gradient descent, which must stay \
+               in the ball; the noise of ∇_g over all minibatches against λK; on networks of one to three layers, with \
+               tanh, sigmoid and softplus; near g = 0 one layer attains the bound of L^gg",
+    tolerance: "1e-12 of the bound, and of 1 where it is 0: a block norm is some thousand roundings of numbers up to \
+                the block's bound",
+    does_not_show: "existence, which is a statement about all networks and is proved by compactness, not observed; nor \
+                    the constants themselves: composition overestimates them by factors that grow with depth, and \
+                    search underestimates them",
 };
 
 const ROUNDING: f64 = 1e-12;
@@ -110,7 +115,8 @@ impl Claim for TheoremC3 {
             },
             Control {
                 name: "no second derivative of BN",
-                breaks: "L^vv of one layer lacks the term of D²N, with λ = 10, where K is small and that term is the larger one",
+                breaks: "L^vv of one layer lacks the term of D²N, with λ = 10, where K is small and that term is the \
+                         larger one",
                 run: |context| broken(&PLANS[1], Variant::WithoutBend, context),
             },
             Control {

@@ -30,7 +30,8 @@ fn evidence(kind: Kind) -> &'static str {
         }
         Kind::Expectation => "the mean over all paths, enumerated exactly or bounded with a stated confidence",
         Kind::Rate => {
-            "the slope in T of independent runs, with an interval; one-sided where faster is no failure, two-sided where the exponent is sharp"
+            "the slope in T of independent runs, with an interval; one-sided where faster is no failure, two-sided \
+             where the exponent is sharp"
         }
     }
 }

@@ -67,13 +67,14 @@ impl Measure for AutoTuningGd {
             },
             SubjectControl {
                 name: "projected descent",
-                breaks: "every block is brought back to its norm after each step, at 10 to 1000 times 1/L^vv; left out where it settles \
-                         nevertheless, or T is too short to say",
+                breaks: "every block is brought back to its norm after each step, at 10 to 1000 times 1/L^vv; left out \
+                         where it settles nevertheless, or T is too short to say",
                 run: |subject, context| broken(subject, |_| StepRule::Projected, context).transpose(),
             },
             SubjectControl {
                 name: "weight decay on w",
-                breaks: "w also shrinks by half in every step, so that norms settle and effective rates do not fall; left out like the last one",
+                breaks: "w also shrinks by half in every step, so that norms settle and effective rates do not fall; \
+                         left out like the last one",
                 run: |subject, context| {
                     broken(subject, |eta_w| StepRule::Decay { lambda: 0.5 / eta_w }, context).transpose()
                 },

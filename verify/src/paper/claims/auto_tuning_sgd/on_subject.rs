@@ -59,7 +59,8 @@ impl Measure for AutoTuningSgd {
                     found.iter().map(|(eta_w, runs)| [*eta_w, last(runs)]).filter(|point| point[1].is_finite());
                 Series::new(name, Style::Line, points.collect())
             };
-            let caption = "Root mean square of ‖∇L(V_t; g_t)‖ over the last eighth of a decade and over the runs. Missing: divergent.";
+            let caption = "Root mean square of ‖∇L(V_t; g_t)‖ over the last eighth of a decade and over the runs. \
+                           Missing: divergent.";
             let plot =
                 Plot::log_log("gradient-ends", "Where the gradient ends, against η_w", caption, "η_w", "RMS ‖∇L‖");
             let series = vec![ends("SGD", &plain), ends("fixed norms", &projected)];
@@ -72,7 +73,8 @@ impl Measure for AutoTuningSgd {
         vec![
             SubjectControl {
                 name: "projected SGD",
-                breaks: "every block is brought back to its norm: effective rates forget nothing, in the blocks that would have had the time",
+                breaks: "every block is brought back to its norm: effective rates forget nothing, in the blocks that \
+                         would have had the time",
                 // Norms that are fixed do not shrink: where no block had the time there is nothing to reject.
                 run: |subject, context| Some(broken(subject, context, StepRule::Projected)).filter(decided),
             },

@@ -66,8 +66,8 @@ impl Measure for EffectiveRateLaw {
             format!("{}: θ̃_t tends to a minimiser with noise q > 0", subject.name),
             standing,
             format!(
-                "judged are {judged} of {of} (block, η_w), where start, first steps and drift of ‖∇_vF‖² are at most {LEFT_OUT} of n_T² \
-                 (the least is {least:.2}) and the runs agree (T = {n_steps}, {} runs)",
+                "judged are {judged} of {of} (block, η_w), where start, first steps and drift of ‖∇_vF‖² are at most \
+                 {LEFT_OUT} of n_T² (the least is {least:.2}) and the runs agree (T = {n_steps}, {} runs)",
                 design.n_runs
             ),
         );

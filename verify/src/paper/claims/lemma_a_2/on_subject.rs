@@ -56,12 +56,14 @@ impl Measure for LemmaA2 {
         vec![
             SubjectControl {
                 name: "K_i := 0",
-                breaks: "(20) without what the first phase can cost, at an η_w whose first step grows n by more than the gap pays for",
+                breaks: "(20) without what the first phase can cost, at an η_w whose first step grows n by more than \
+                         the gap pays for",
                 run: |subject, context| without_k(subject, context).transpose(),
             },
             SubjectControl {
                 name: "half of the gradient for L_A",
-                breaks: "(19) with half of the gradient met at the start for L_A, at an η_w whose first step outgrows 2C_i",
+                breaks: "(19) with half of the gradient met at the start for L_A, at an η_w whose first step outgrows \
+                         2C_i",
                 run: |subject, context| half_of_the_gradient(subject, context).transpose(),
             },
         ]

@@ -51,7 +51,8 @@ impl Measure for Smooth {
             },
             SubjectControl {
                 name: "just below what is found",
-                breaks: "the constants are in proportion, and the nearest 0.1 % smaller than the norm found at its block",
+                breaks: "the constants are in proportion, and the nearest 0.1 % smaller than the norm found at its \
+                         block",
                 run: |subject, context| just_below(subject, context).transpose(),
             },
         ]

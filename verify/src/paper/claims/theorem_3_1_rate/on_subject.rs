@@ -37,7 +37,8 @@ impl Measure for Theorem31Rate {
         }
         premise_on_eta_g(&mut evidence.check, subject, farthest)?;
         let through = curves.first().and_then(|curve| curve.points.first()).copied().unwrap_or([1.0, 1.0]);
-        let caption = "min‖∇L‖ over the first T steps of one run for every η_w. The theorem's slope is the slowest that is allowed.";
+        let caption = "min‖∇L‖ over the first T steps of one run for every η_w. The theorem's slope is the slowest \
+                       that is allowed.";
         let mut plot =
             log_log("min-gradient", "The smallest gradient so far", caption, "steps T", "min_{t<T} ‖∇L‖", curves);
         plot.references.push(theorem(through));
@@ -62,13 +63,14 @@ impl Measure for Theorem31Rate {
             },
             SubjectControl {
                 name: "projected descent",
-                breaks: "every block is brought back to its norm after each step, at 10 to 1000 times 1/L^vv; left out where it settles \
-                         nevertheless, or T is too short to say",
+                breaks: "every block is brought back to its norm after each step, at 10 to 1000 times 1/L^vv; left out \
+                         where it settles nevertheless, or T is too short to say",
                 run: |subject, context| broken(subject, |_| StepRule::Projected, context).transpose(),
             },
             SubjectControl {
                 name: "weight decay on w",
-                breaks: "w also shrinks by half in every step, so that norms settle and effective rates do not fall; left out like the last one",
+                breaks: "w also shrinks by half in every step, so that norms settle and effective rates do not fall; \
+                         left out like the last one",
                 run: |subject, context| {
                     broken(subject, |eta_w| StepRule::Decay { lambda: 0.5 / eta_w }, context).transpose()
                 },

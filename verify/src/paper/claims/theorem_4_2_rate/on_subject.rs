@@ -73,12 +73,14 @@ impl Measure for Theorem42Rate {
             },
             SubjectControl {
                 name: "projected SGD",
-                breaks: "every block is brought back to its norm, so that the effective rate cannot tune itself; where SGD itself is shown to hold",
+                breaks: "every block is brought back to its norm, so that the effective rate cannot tune itself; where \
+                         SGD itself is shown to hold",
                 run: |subject, context| beside(subject, context, |_| StepRule::Projected).transpose(),
             },
             SubjectControl {
                 name: "weight decay on w",
-                breaks: "w moves against ∇F + λw with η_wλ = 1/10: norms settle, and effective rates with them; where SGD itself is shown to hold",
+                breaks: "w moves against ∇F + λw with η_wλ = 1/10: norms settle, and effective rates with them; where \
+                         SGD itself is shown to hold",
                 run: |subject, context| {
                     beside(subject, context, |eta_w| StepRule::Decay { lambda: 0.1 / eta_w }).transpose()
                 },
