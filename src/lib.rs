@@ -46,6 +46,7 @@ pub mod proof;
 pub mod random;
 pub mod rates;
 pub mod scalar;
+mod smoothness;
 
 /// The examples of README.md, compiled and run with the tests.
 #[cfg(doctest)]

@@ -9,15 +9,16 @@
 use rayon::prelude::*;
 
 use super::climb::{Surface, climb};
-use super::constants::{Sampled, Smoothness};
-use super::hessian::{BlockOperator, DenseWork, Part, Target};
-use super::norms::{DENSE_UP_TO, larger, norms_at};
+use super::hessian::{DenseWork, Target};
+use super::norms::{DENSE_UP_TO, norms_at};
+use super::operator::BlockOperator;
 use super::sampled::{Domain, Functions, RandomPoint};
 use super::spectral::{LeadingPair, SpectralOptions, leading_pair};
 use crate::loss::{Loss, Over, Workspace};
 use crate::parameters::dot;
 use crate::random::Seed;
 use crate::scalar::{Dual, Scalar};
+use crate::smoothness::{Part, Sampled, Smoothness, larger};
 
 /// A pair of singular vectors or a minibatch is worth a change from a gain of this share on: far above rounding, and
 /// what an ascent to the default tolerance leaves is far below.

@@ -4,12 +4,12 @@ use std::fmt;
 
 use ndarray::{Array2, ArrayView2};
 
-use super::constants::{Smoothness, Upper};
 use super::hessian::{HessianProduct, Target, block, hessian_vector_product};
 use crate::linalg;
 use crate::loss::{Arithmetic, Further, Loss, Over};
 use crate::parameters::Parameters;
 use crate::scalar::{Dual, Interval, Scalar};
+use crate::smoothness::{Smoothness, Upper};
 
 /// Why nothing can be proved of a loss.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,11 +14,10 @@
 
 use rayon::prelude::*;
 
-use super::constants::{Sampled, Upper};
-use super::norms::larger;
 use crate::network::{Network, NetworkError, NetworkPart, Normalisation, Objective};
 use crate::parameters::norm_sq;
 use crate::scalar::{Dual, Interval, Scalar};
+use crate::smoothness::{Sampled, Upper, larger};
 
 /// A constant between two proved ends: the value at a point of the domain, and a bound over all of it.
 #[derive(Clone, Copy, Debug, PartialEq)]

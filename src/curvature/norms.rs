@@ -1,11 +1,12 @@
 //! The spectral norms of all blocks of a Hessian at one point.
 
-use super::constants::{Sampled, Smoothness};
-use super::hessian::{BlockOperator, DenseWork, Target, dense_hessian_with};
+use super::hessian::{DenseWork, Target, dense_hessian_with};
+use super::operator::BlockOperator;
 use super::spectral::{SpectralOptions, spectral_norm};
 use crate::linalg;
 use crate::loss::Loss;
 use crate::random::Seed;
+use crate::smoothness::{Sampled, Smoothness};
 
 /// Up to this many parameters the dense Hessian is formed; beyond, each block norm is found by products.
 pub(super) const DENSE_UP_TO: usize = 2000;
@@ -60,9 +61,4 @@ pub(super) fn norms_at(
         Sampled(found.value)
     });
     (norms, products)
-}
-
-/// The larger of two numbers; NaN if one of them is NaN (unlike `f64::max`, which would hide it).
-pub(super) fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a >= b { a } else { b }
 }

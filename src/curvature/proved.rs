@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::compositional::{Unbounded, compositional_bound};
-use super::constants::{Exact, Smoothness, Upper};
 use super::neuron::neuron_constants;
 use crate::loss::Setting;
 use crate::network::Network;
+use crate::smoothness::{Exact, Smoothness, Upper};
 
 /// How a bound from above was obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

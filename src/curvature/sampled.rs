@@ -3,13 +3,13 @@
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::constants::{Sampled, Smoothness};
 use super::hessian::{DenseWork, Target};
 use super::norms::{DENSE_UP_TO, norms_at};
 use super::spectral::start;
 use crate::loss::Loss;
 use crate::parameters::Parameters;
 use crate::random::{Generator, Seed};
+use crate::smoothness::{Sampled, Smoothness};
 
 /// Where g lies.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,14 +8,13 @@
 
 use rayon::prelude::*;
 
-use super::constants::{Sampled, Smoothness, Upper};
 use super::enclosure::{NotEnclosed, block_norms_upper, columns, enclosing};
-use super::hessian::{HessianProduct, Part, Target, block};
-use super::norms::larger;
+use super::hessian::{HessianProduct, Target, block};
 use crate::linalg;
 use crate::loss::Loss;
 use crate::parameters::Parameters;
 use crate::scalar::{Dual, Interval, Scalar};
+use crate::smoothness::{Part, Sampled, Smoothness, Upper, larger};
 
 /// How sharp the bounds are to be, and what they may cost.
 #[derive(Clone, Copy, Debug, PartialEq)]

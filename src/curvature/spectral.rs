@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::hessian::Operator;
+use super::operator::Operator;
 use crate::linalg;
 use crate::parameters::{dot, norm_sq};
 use crate::random::{Generator, Seed};

@@ -45,10 +45,9 @@ use std::fmt;
 
 use ndarray::Array2;
 
-use super::constants::{Smoothness, Upper};
-use super::hessian::Part;
 use crate::loss::Setting;
 use crate::network::{Activation, Network, Normalisation, Objective};
+use crate::smoothness::{Part, Smoothness, Upper};
 use covariance::covariance_of_any_subset;
 
 /// Why no bound follows.

@@ -3,11 +3,11 @@
 use ndarray::Array2;
 
 use super::{TWO_OVER_SQRT_3, dot_constant, norm};
-use crate::curvature::{Exact, Smoothness};
 use crate::linalg::{self, LinalgError};
 use crate::loss::{Arithmetics, Formula, Minibatches};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// F(w_1, w_2) = v_1' M v_2, two blocks in R^{d_1} and R^{d_2}, no g (catalogue D3).
 ///

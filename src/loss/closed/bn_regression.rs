@@ -1,10 +1,10 @@
 //! One batch-normalised neuron that regresses on whitened inputs.
 
 use super::{TWO_OVER_SQRT_3, check_vector, length, norm};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// L(w; g) = g^2/2 - g c'v + |c|^2/2, one block in R^d, one g (catalogue D5).
 ///

@@ -1,10 +1,10 @@
 //! A loss on the circle whose minimum is degenerate: gradient descent converges at a known power of T.
 
 use super::{norm, power};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// f(theta) = (1 - cos theta)^{p/2} on R^2, theta the angle of w with the first axis, p >= 4 even;
 /// no g (catalogue C(i)).

@@ -2,10 +2,10 @@
 
 use super::TWO_OVER_SQRT_3;
 use super::helix::{helix_loss, valley};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Scalar, vectorised_for};
+use crate::smoothness::{Exact, Smoothness};
 
 /// L = h(g) + k (1 - v'(cos g, sin g)) with h' = -s sech^2(g/l), w in R^2, one g in all of R (catalogue C(i)).
 ///

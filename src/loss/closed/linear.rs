@@ -1,10 +1,10 @@
 //! A linear function of the direction.
 
 use super::{TWO_OVER_SQRT_3, check_vector, dot_constant, length, norm};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// F(w) = a'v with v = w/||w||, one block in R^d, no g (catalogue D2).
 ///

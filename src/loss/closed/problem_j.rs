@@ -2,10 +2,10 @@
 
 use super::bn_regression::neuron_gradient;
 use super::{TWO_OVER_SQRT_3, norm};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::{Parameters, norm_sq};
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// F = g^2/2 - g (c + s xi)'v + sig zeta g with c = e_1 in R^d, one block in R^d, one g (catalogue C(ii)).
 ///

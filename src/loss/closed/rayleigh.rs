@@ -1,10 +1,10 @@
 //! The Rayleigh quotient of a diagonal matrix.
 
 use super::check_vector;
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// F(w) = w'Aw / w'w with A = diag(a), one block in R^d, no g (catalogue D1).
 ///

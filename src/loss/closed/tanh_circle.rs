@@ -1,10 +1,10 @@
 //! The loss on the circle with the largest gradient for its curvature.
 
 use super::norm;
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Scalar, vectorised_for};
+use crate::smoothness::{Exact, Smoothness};
 
 /// f(theta) on R^2, theta the angle of w with the first axis, with f' = L tanh theta on [-pi/2, pi/2] and
 /// f'(pi - theta) = f'(theta) beyond; no g (catalogue 12).

@@ -1,9 +1,29 @@
-//! A smoothness constant, and what is known of it.
+//! A smoothness constant, and what is known of it; closed forms say theirs, and [`crate::curvature`] finds others.
+
+use std::ops::Range;
 
 use ndarray::Array2;
 
-use super::hessian::Part;
-use super::norms::larger;
+use crate::parameters::Parameters;
+
+/// A part of theta: the rows or the columns of a block of the Hessian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The scale-invariant block w_i.
+    Block(usize),
+    /// The rest, g.
+    G,
+}
+
+impl Part {
+    /// Its place in theta.
+    pub fn range(self, layout: &Parameters) -> Range<usize> {
+        match self {
+            Self::Block(i) => layout.block(i),
+            Self::G => layout.g(),
+        }
+    }
+}
 
 /// A constant in closed form: the true value, up to rounding.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -159,4 +179,9 @@ impl From<Smoothness<Exact>> for Smoothness<Sampled> {
     fn from(constants: Smoothness<Exact>) -> Self {
         constants.map(|&c| c.into())
     }
+}
+
+/// The larger of two numbers; NaN if one of them is NaN (unlike `f64::max`, which would hide it).
+pub(crate) fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a >= b { a } else { b }
 }
