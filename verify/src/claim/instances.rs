@@ -41,16 +41,26 @@ impl Subject {
     }
 }
 
-/// Every normalisation that makes its blocks scale invariant, with the name of what is invariant under it.
-pub const INVARIANT: [(&str, Normalisation); 8] = [
-    ("smoothed BN row", Normalisation::SmoothedBatchNorm { epsilon: 0.1 }),
+/// A normalisation that makes its blocks scale invariant, with the name of what is invariant under it.
+pub type Invariant = (&'static str, Normalisation);
+
+/// Smoothed batch normalisation: two derivatives everywhere.
+pub const SMOOTHED_BN: Invariant = ("smoothed BN row", Normalisation::SmoothedBatchNorm { epsilon: 0.1 });
+/// Layer normalisation, whose blocks are whole matrices.
+pub const LAYER_NORM: Invariant = ("LayerNorm matrix", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) });
+/// Weight normalisation, which needs no data.
+pub const WEIGHT_NORM: Invariant = ("weight norm row", Normalisation::WeightNorm);
+
+/// All of them.
+pub const INVARIANT: [Invariant; 8] = [
+    SMOOTHED_BN,
     ("BN row", Normalisation::BatchNorm),
     ("l1-BN row", Normalisation::LpBatchNorm { p: Lp::One }),
     ("l4-BN row", Normalisation::LpBatchNorm { p: Lp::Four }),
     ("linf-BN row", Normalisation::LpBatchNorm { p: Lp::Infinity }),
-    ("LayerNorm matrix", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) }),
+    LAYER_NORM,
     ("GroupNorm group", Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(0.1) }),
-    ("weight norm row", Normalisation::WeightNorm),
+    WEIGHT_NORM,
 ];
 
 /// A small network 5-6-4-4 on 24 examples of a synthetic teacher with four classes, at random parameters: blocks of

@@ -180,7 +180,6 @@ impl<'a> Entry<'a> {
 
     /// A number > 0.
     pub(crate) fn positive(&self) -> Result<f64, ProblemError> {
-        self.number()?;
         Some(self.number()?).filter(|&x| x > 0.0).ok_or_else(|| self.is_not("above 0", "give a number > 0"))
     }
 

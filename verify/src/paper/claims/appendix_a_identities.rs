@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, Subject, U, digits_subject, direction, small};
+use crate::claim::instances::{INVARIANT, SMOOTHED_BN, Subject, U, digits_subject, direction, small};
 use crate::claim::precise::Evaluator;
 use crate::claim::subject::{Premise, Subject as AnySubject};
 use crate::paper::visits::{hessian_columns, of_norm_two, on_spheres, part_name, parts, some_of};
@@ -200,7 +200,7 @@ fn broken(context: &Context, normalisation: Normalisation, mixed_power: i32) -> 
 }
 
 fn printed(context: &Context) -> Result<Check, Unevaluated> {
-    Ok(broken(context, INVARIANT[0].1, 2))
+    Ok(broken(context, SMOOTHED_BN.1, 2))
 }
 
 fn removed(context: &Context) -> Result<Check, Unevaluated> {

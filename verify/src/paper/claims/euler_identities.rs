@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, U, digits_subject, direction, small};
+use crate::claim::instances::{INVARIANT, SMOOTHED_BN, U, digits_subject, direction, small};
 use crate::claim::precise::Evaluator;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::visits::{hessian_columns, part_name, parts, some_of};
@@ -78,7 +78,7 @@ impl Claim for EulerIdentities {
             Control {
                 name: "wrong sign",
                 breaks: "Hess_ii w is compared with +∇F",
-                run: |c| Ok(broken(c, INVARIANT[0].1, 1.0)),
+                run: |c| Ok(broken(c, SMOOTHED_BN.1, 1.0)),
             },
             Control { name: "no normalisation", breaks: "the normalisation is removed", run: removed },
             Control { name: "constant epsilon", breaks: "epsilon is added as in (7)", run: constant },

@@ -4,12 +4,12 @@ mod on_subject;
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
-use ratecheck::network::{Activation, Network, Normalisation};
+use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
 use ratecheck::scalar::Scalar;
 
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
-use crate::claim::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
+use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_subject, filters, small};
 
 /// See the module's first line.
 pub(super) struct Lemma242;
@@ -156,8 +156,7 @@ fn follow(
 
 fn broken(context: &Context, rule: StepRule) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Tanh, context);
-    debug_assert!(matches!(INVARIANT[0].1, Normalisation::SmoothedBatchNorm { .. }));
+    let subject = small("smoothed BN row", SMOOTHED_BN.1, Activation::Tanh, context);
     follow(&mut check, "smoothed BN row", &subject.network, &subject.theta, 1.0, 2, rule, context)?;
     Ok(check)
 }

@@ -14,12 +14,12 @@ use ratecheck::parameters::norm_sq;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
-use crate::claim::closed_forms::{C_G, ETA_W, Instance, ordinary};
+use crate::claim::closed_forms::{C_G, ETA_W, Instance, bn_regression, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Soundness, Standing, Statement,
     Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, U, digits_subject, small};
+use crate::claim::instances::{SMOOTHED_BN, U, digits_subject, small};
 use crate::claim::replay::{Recursion, Sides};
 use crate::paper::slack;
 
@@ -133,7 +133,8 @@ impl Claim for Lemma32 {
                 g_max = g_max.max(extremes.g);
             }
         }
-        let radius = instances[1].g_radius.unwrap_or(f64::NAN);
+        let regression = bn_regression();
+        let radius = regression.g_radius.unwrap_or(f64::NAN);
         // g_{t+1} = c'v_t up to rounding: an inner product of two unit vectors in R^3.
         let standing = if g_max <= radius + 8.0 * U { Standing::Met } else { Standing::NotMet };
         check.hypothesis(
@@ -144,7 +145,7 @@ impl Claim for Lemma32 {
         let eta_g = "2(1-c)/L^gg on the closed forms, and on (b) the limit itself";
         check.hypothesis("η_g ≤ 2(2-c)/((2+c)L^gg)", Standing::Met, eta_g);
 
-        let small = small("small network", INVARIANT[0].1, Activation::Tanh, context);
+        let small = small("small network", SMOOTHED_BN.1, Activation::Tanh, context);
         let budget = (context.pick([20, 100, 1_000, 10_000]), context.pick([5, 20, 100, 500]), &ETA_W[..]);
         let on_small = network::followed(&mut check, &small, budget, context)?;
         let digits = digits_subject(context.pick([32, 64, 128, 256]), context);
@@ -152,7 +153,7 @@ impl Claim for Lemma32 {
         let budget = (context.pick([1, 2, 8, 32]), context.pick([1, 2, 8, 30]), &rates[..]);
         let on_digits = network::followed(&mut check, &digits, budget, context)?;
 
-        let printed = exact(&instances[1], 1.0, 20).follow(&mut Check::new(), context)?;
+        let printed = exact(&regression, 1.0, 20).follow(&mut Check::new(), context)?;
         let mut evidence = Evidence::new(check);
         for (what, multiple) in multiples {
             let note = "1 would be sharp; the lemma fails with any smaller constant";
@@ -218,10 +219,7 @@ impl Claim for Lemma32 {
             Control {
                 name: "the printed equality",
                 breaks: "\"=\" as printed instead of \"≤\", on the regression with η_w = 1",
-                run: |context| {
-                    let regression = ordinary(20)?.swap_remove(1);
-                    Descent { equality: true, ..exact(&regression, 1.0, 20) }.checked(context)
-                },
+                run: |context| Descent { equality: true, ..exact(&bn_regression(), 1.0, 20) }.checked(context),
             },
         ]
     }

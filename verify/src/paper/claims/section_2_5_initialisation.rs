@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
-use crate::claim::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
+use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_subject, filters, small};
 use crate::claim::precise::{Evaluator, length};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::visits::{Visited, observe, of_norm_two, size_at_unit, visited, with_rate_of_g};
@@ -227,7 +227,7 @@ fn compare(check: &mut Check, at: String, gap: &[f64], expected: &[f64], bitwise
 
 fn broken(context: &Context, divisor: f64) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Softplus, context);
+    let subject = small("smoothed BN row", SMOOTHED_BN.1, Activation::Softplus, context);
     follow(&mut check, ("smoothed BN row", &subject.network, &subject.theta), 4.0, divisor, 5, context)?;
     Ok(check)
 }

@@ -14,7 +14,9 @@ use crate::claim::closed_forms::{Instance, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
-use crate::claim::instances::{FILTERS, INVARIANT, digits_subject, filters, small};
+use crate::claim::instances::{
+    FILTERS, INVARIANT, LAYER_NORM, SMOOTHED_BN, WEIGHT_NORM, digits_subject, filters, small,
+};
 
 /// See the module's first line.
 pub(super) struct Theorem25;
@@ -157,7 +159,7 @@ enum Form {
 /// Whole trajectories: three small networks with minibatches, and closed forms with and without g.
 fn whole(context: &Context) -> Result<(usize, Vec<Whole>), Unevaluated> {
     let steps = context.pick([20, 100, 400, 1_000]);
-    let networks = [INVARIANT[0], INVARIANT[5], INVARIANT[7]].map(|(name, normalisation)| {
+    let networks = [SMOOTHED_BN, LAYER_NORM, WEIGHT_NORM].map(|(name, normalisation)| {
         let subject = small(name, normalisation, Activation::Tanh, context);
         let z = Minibatches::partition((0..24).collect(), 8)?;
         Ok::<_, Unevaluated>((name, subject.network.with_minibatches(z), subject.theta))
@@ -245,7 +247,7 @@ const TOLERANCE: f64 = 1e-13;
 
 fn broken_whole(context: &Context, form: Form) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Tanh, context);
+    let subject = small("smoothed BN row", SMOOTHED_BN.1, Activation::Tanh, context);
     let rates = (1.0, 0.05);
     trajectory::follow(&mut check, ("smoothed BN row", &subject.network, &subject.theta), rates, 5, form, context)?;
     Ok(check)
@@ -253,7 +255,7 @@ fn broken_whole(context: &Context, form: Form) -> Result<Check, Unevaluated> {
 
 fn broken(context: &Context, form: Form) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Tanh, context);
+    let subject = small("smoothed BN row", SMOOTHED_BN.1, Activation::Tanh, context);
     follow(&mut check, ("smoothed BN row", &subject.network, &subject.theta), 1.0, 1, form, context)?;
     Ok(check)
 }

@@ -10,7 +10,7 @@ use ratecheck::loss::closed::Rayleigh;
 use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
 
-use crate::claim::closed_forms::{C_G, ETA_W, Instance, Quadratic, on_circle, ordinary};
+use crate::claim::closed_forms::{C_G, ETA_W, Instance, Quadratic, bn_regression, on_circle, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
@@ -154,8 +154,7 @@ impl Claim for Theorem31 {
                 name: "η_g beyond 2/L^gg",
                 breaks: "η_g L^gg = 2.5: g diverges, and is stopped while finite",
                 run: |context| {
-                    let regression = ordinary(100)?.swap_remove(1);
-                    broken(regression, 1.0, Some(2.5), 60, StepRule::Gradient, Constants::True, context)
+                    broken(bn_regression(), 1.0, Some(2.5), 60, StepRule::Gradient, Constants::True, context)
                 },
             },
         ]
