@@ -22,7 +22,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{Subject, U};
-use crate::paper::appendix_c::{Plan, neuron};
+use crate::paper::appendix_c::{GD, Plan, SGD, neuron};
 
 /// See the module's first line.
 pub(super) struct LemmaC2;
@@ -132,30 +132,9 @@ impl Claim for LemmaC2 {
 }
 
 const PLANS: &[Plan] = &[
-    Plan {
-        name: "3-1, GD",
-        widths: &[3, 1],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 0.2,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "3-4-1 tanh, GD",
-        widths: &[3, 4, 1],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 0.1,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "5-6-4 sigmoid, SGD",
-        widths: &[5, 6, 4],
-        activation: Activation::Sigmoid,
-        epsilon: 0.1,
-        weight_decay: 0.05,
-        examples: (24, 8),
-    },
+    Plan { name: "3-1, GD", widths: &[3, 1], weight_decay: 0.2, ..GD },
+    Plan { name: "3-4-1 tanh, GD", widths: &[3, 4, 1], weight_decay: 0.1, ..GD },
+    Plan { name: "5-6-4 sigmoid, SGD", widths: &[5, 6, 4], activation: Activation::Sigmoid, weight_decay: 0.05, ..SGD },
     Plan {
         name: "5-6-4-4 softplus, SGD",
         widths: &[5, 6, 4, 4],

@@ -18,7 +18,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{Subject, U};
-use crate::paper::appendix_c::Plan;
+use crate::paper::appendix_c::{GD, Plan, SGD};
 
 /// See the module's first line.
 pub(super) struct TheoremC3;
@@ -111,80 +111,38 @@ impl Claim for TheoremC3 {
             Control {
                 name: "0.99 of the bound",
                 breaks: "the bounds are 1 % smaller: one layer attains that of L^gg near g = 0",
-                run: |context| broken(&PLANS[0], Variant::Shrunk(0.99), context),
+                run: |context| broken(&ONE_UNIT, Variant::Shrunk(0.99), context),
             },
             Control {
                 name: "no second derivative of BN",
                 breaks: "L^vv of one layer lacks the term of D²N, with λ = 10, where K is small and that term is the \
                          larger one",
-                run: |context| broken(&PLANS[1], Variant::WithoutBend, context),
+                run: |context| broken(&STRONG_DECAY, Variant::WithoutBend, context),
             },
             Control {
                 name: "the ball of g₀",
                 breaks: "K is ‖g₀‖, as if g did not grow: the run leaves the ball",
-                run: |context| broken(&PLANS[2], Variant::StartingBall, context),
+                run: |context| broken(&NOISY, Variant::StartingBall, context),
             },
         ]
     }
 }
 
+/// One layer, one unit.
+const ONE_UNIT: Plan = Plan { name: "3-1, GD", widths: &[3, 1], ..GD };
+/// The same with a decay so large that K is small.
+const STRONG_DECAY: Plan = Plan { name: "2-1, λ = 10, GD", widths: &[2, 1], weight_decay: 10.0, ..GD };
+/// One layer under noise.
+const NOISY: Plan = Plan { name: "4-3, SGD", widths: &[4, 3], ..SGD };
+
 const PLANS: &[Plan] = &[
-    Plan {
-        name: "3-1, GD",
-        widths: &[3, 1],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 0.5,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "2-1, λ = 10, GD",
-        widths: &[2, 1],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 10.0,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "4-3, SGD",
-        widths: &[4, 3],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 0.5,
-        examples: (24, 8),
-    },
-    Plan {
-        name: "3-4-1 tanh, GD",
-        widths: &[3, 4, 1],
-        activation: Activation::Tanh,
-        epsilon: 1.0,
-        weight_decay: 0.5,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "3-4-3 sigmoid, SGD",
-        widths: &[3, 4, 3],
-        activation: Activation::Sigmoid,
-        epsilon: 1.0,
-        weight_decay: 0.5,
-        examples: (24, 8),
-    },
-    Plan {
-        name: "3-4-1 softplus, SGD",
-        widths: &[3, 4, 1],
-        activation: Activation::Softplus,
-        epsilon: 1.0,
-        weight_decay: 0.5,
-        examples: (24, 8),
-    },
-    Plan {
-        name: "3-4-3-1 sigmoid, GD",
-        widths: &[3, 4, 3, 1],
-        activation: Activation::Sigmoid,
-        epsilon: 1.0,
-        weight_decay: 0.5,
-        examples: (16, 16),
-    },
+    ONE_UNIT,
+    STRONG_DECAY,
+    NOISY,
+    Plan { name: "3-4-1 tanh, GD", widths: &[3, 4, 1], epsilon: 1.0, ..GD },
+    Plan { name: "3-4-3 sigmoid, SGD", widths: &[3, 4, 3], activation: Activation::Sigmoid, epsilon: 1.0, ..SGD },
+    Plan { name: "3-4-1 softplus, SGD", widths: &[3, 4, 1], activation: Activation::Softplus, epsilon: 1.0, ..SGD },
+    Plan { name: "3-4-3-1 sigmoid, GD", widths: &[3, 4, 3, 1], activation: Activation::Sigmoid, epsilon: 1.0, ..GD },
 ];
 
 fn broken(plan: &Plan, variant: Variant, context: &Context) -> Result<Check, Unevaluated> {
