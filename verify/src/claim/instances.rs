@@ -167,6 +167,14 @@ pub fn digits_subject(n_examples: usize, context: &Context) -> Subject {
     at_random("digits 64-16-16-10", network, &mut context.generator("digits/theta"))
 }
 
+/// The networks that an identity of scale invariance is checked on: one under every normalisation, two with layers of
+/// filters and pooling, and that of the digits.
+pub(crate) fn scale_invariant(n_digits: usize, context: &Context) -> impl Iterator<Item = Subject> + '_ {
+    let rows = INVARIANT.into_iter().map(|(name, kind)| small(name, kind, Activation::Softplus, context));
+    let behind_filters = FILTERS.into_iter().map(|(name, kind, activation)| filters(name, kind, activation, context));
+    rows.chain(behind_filters).chain(std::iter::once_with(move || digits_subject(n_digits, context)))
+}
+
 /// Random parameters: the initialiser with every scale and shift moved by up to 0.3 (a shift of 0 would hide that gamma
 /// alone is not invariant), and every block rescaled to a norm between 1/2 and 2.
 pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> Subject {

@@ -8,7 +8,7 @@ use ratecheck::scalar::{DoubleDouble, Scalar};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
-use crate::claim::instances::{FILTERS, INVARIANT, Subject, U, digits_subject, filters, small};
+use crate::claim::instances::{Subject, U, filters, scale_invariant, small};
 use crate::claim::precise::{Evaluator, length};
 use crate::claim::subject::{Premise, Subject as AnySubject};
 
@@ -39,13 +39,9 @@ impl Claim for Lemma241 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut check = Check::new();
-        for (name, normalisation) in INVARIANT {
-            on_minibatches(&mut check, &small(name, normalisation, Activation::Softplus, context), 0.0);
+        for subject in scale_invariant(context.pick([128, 512, 1792, 1792]), context) {
+            on_minibatches(&mut check, &subject, 0.0);
         }
-        for (name, normalisation, activation) in FILTERS {
-            on_minibatches(&mut check, &filters(name, normalisation, activation, context), 0.0);
-        }
-        on_minibatches(&mut check, &digits_subject(context.pick([128, 512, 1792, 1792]), context), 0.0);
         Ok(Evidence::new(check))
     }
 
