@@ -18,7 +18,7 @@ use crate::claim::evidence::{
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
-use crate::paper::stochastic::on_subject::{Runs, natural_rate};
+use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
 use crate::paper::stochastic::{Case, Losses, Mean, bounded, case};
 
 /// See the module's first line.
@@ -215,23 +215,18 @@ const BROKEN: u64 = 100;
 /// A run at the largest learning rate with too small a D.
 fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     let eta_w = subject.settings.eta_w.iter().fold(0.0_f64, |most, &eta_w| most.max(eta_w));
-    let (runs, mut check) = (Runs::new(subject, SECONDS / 9.0, context)?, Check::new());
-    let rates = [eta_w, 0.0];
-    let (l_a, steps) = runs.largest(&mut check, runs.case(rates, BROKEN.min(runs.steps), &[]), context)?;
-    let case = runs.case(rates, steps, &l_a);
-    let share = follow(&mut Check::new(), &case, SHARP, context)?.growth;
-    follow(&mut check, &case, Reading { share: 0.99 * share, ..SHARP }, context)?;
-    Ok(check)
+    let steps = BROKEN.min(subject.steps(SECONDS / 9.0, context.profile));
+    let run = Short { eta_w, alpha: 0.0, rule: StepRule::Gradient, steps };
+    run.compared(subject, context, |check, case| {
+        let share = follow(&mut Check::new(), case, SHARP, context)?.growth;
+        follow(check, case, Reading { share: 0.99 * share, ..SHARP }, context).map(drop)
+    })
 }
 
 /// A few steps by another rule.
 fn broken(subject: &Subject, context: &Context, rule: StepRule, eta_w: f64) -> Result<Check, Unevaluated> {
-    let (runs, mut check) = (Runs::new(subject, SECONDS / 9.0, context)?, Check::new());
-    let rates = [eta_w, 0.0];
-    let other = |steps, l_a| Case { rule, ..runs.case(rates, steps, l_a) };
-    let (l_a, steps) = runs.largest(&mut check, other(BROKEN, &[]), context)?;
-    follow(&mut check, &other(steps, &l_a), SHARP, context)?;
-    Ok(check)
+    let run = Short { eta_w, alpha: 0.0, rule, steps: BROKEN };
+    run.compared(subject, context, |check, case| follow(check, case, SHARP, context).map(drop))
 }
 
 /// The tanh circle from the point where its gradient is largest, for a few steps.

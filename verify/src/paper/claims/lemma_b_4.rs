@@ -7,6 +7,7 @@
 use std::f64::consts::PI;
 
 use ratecheck::bounds::{lemma_b1_sharp, lemma_b4};
+use ratecheck::descent::StepRule;
 use ratecheck::loss::{Formula, Minibatches, closed::ProblemJ};
 use ratecheck::parameters::{Parameters, dot};
 use ratecheck::scalar::Scalar;
@@ -19,7 +20,7 @@ use crate::claim::evidence::{
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
-use crate::paper::stochastic::on_subject::{Runs, natural_rate};
+use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
 use crate::paper::stochastic::{Case, Losses, Mean, bounded};
 
 /// See the module's first line.
@@ -236,14 +237,8 @@ fn short(
     context: &Context,
     reading: impl Fn(&Case<'_>) -> Result<Reading, Unevaluated>,
 ) -> Result<Check, Unevaluated> {
-    const STEPS: u64 = 30;
-    let mut check = Check::new();
-    let runs = Runs::new(subject, SECONDS, context)?;
-    let rates = [eta_w, 0.0];
-    let (l_a, steps) = runs.largest(&mut check, runs.case(rates, STEPS, &[]), context)?;
-    let case = runs.case(rates, steps, &l_a);
-    follow(&mut check, &case, reading(&case)?, context)?;
-    Ok(check)
+    let run = Short { eta_w, alpha: 0.0, rule: StepRule::Gradient, steps: 30 };
+    run.compared(subject, context, |check, case| follow(check, case, reading(case)?, context).map(drop))
 }
 
 /// Problem J plus ||w||^2/20: no longer scale invariant.

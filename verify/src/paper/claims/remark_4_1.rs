@@ -9,6 +9,7 @@
 use std::f64::consts::PI;
 
 use ratecheck::bounds::{d_w, remark_4_1};
+use ratecheck::descent::StepRule;
 use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
 use rayon::prelude::*;
 
@@ -18,7 +19,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::stochastic::on_subject::{Runs, natural_rate};
+use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
 use crate::paper::stochastic::{Case, Losses, Mean, bounded};
 
 /// See the module's first line.
@@ -209,14 +210,8 @@ fn short(
     context: &Context,
     reading: impl Fn(&Case<'_>) -> Result<Reading, Unevaluated>,
 ) -> Result<Check, Unevaluated> {
-    const STEPS: u64 = 100;
-    let mut check = Check::new();
-    let runs = Runs::new(subject, SECONDS, context)?;
-    let rates = [eta_w, SHORT];
-    let (l_a, steps) = runs.largest(&mut check, runs.case(rates, STEPS, &[]), context)?;
-    let case = runs.case(rates, steps, &l_a);
-    follow(&mut check, &case, reading(&case)?, context)?;
-    Ok(check)
+    let run = Short { eta_w, alpha: SHORT, rule: StepRule::Gradient, steps: 100 };
+    run.compared(subject, context, |check, case| follow(check, case, reading(case)?, context).map(drop))
 }
 
 fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u64) -> Result<Check, Unevaluated> {

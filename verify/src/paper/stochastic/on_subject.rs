@@ -20,6 +20,35 @@ const REPLAYS: u64 = 200;
 /// Evidence, and of every run (eta_w, alpha) and what was found.
 type Followed<T> = (Evidence, Vec<([f64; 2], T)>);
 
+/// What a control runs: a few steps.
+#[derive(Clone, Copy)]
+pub(crate) struct Short {
+    /// eta_w.
+    pub(crate) eta_w: f64,
+    pub(crate) alpha: f64,
+    pub(crate) rule: StepRule,
+    pub(crate) steps: u64,
+}
+
+impl Short {
+    /// A run of a subject with its own LA, compared by `compare`, which may look at it first.
+    ///
+    /// # Errors
+    /// If not even its first step is finite, or what `compare` finds.
+    pub(crate) fn compared(
+        self,
+        subject: &Subject,
+        context: &Context,
+        compare: impl FnOnce(&mut Check, &Case<'_>) -> Result<(), Unevaluated>,
+    ) -> Result<Check, Unevaluated> {
+        let (runs, mut check) = (Runs::new(subject, 0.0, context)?, Check::new());
+        let run = |steps, l_a| Case { rule: self.rule, ..runs.case([self.eta_w, self.alpha], steps, l_a) };
+        let (l_a, steps) = runs.largest(&mut check, run(self.steps, &[]), context)?;
+        compare(&mut check, &run(steps, &l_a))?;
+        Ok(check)
+    }
+}
+
 /// What all runs of a subject share.
 pub(crate) struct Runs<'a> {
     subject: &'a Subject,
