@@ -14,6 +14,8 @@ use ratecheck::loss::{Formula, Loss, Minibatches};
 use ratecheck::parameters::Parameters;
 use ratecheck::scalar::Scalar;
 
+use crate::claim::subject::Subject;
+
 /// c_g of section 3, in every claim on gradient descent.
 pub const C_G: f64 = 0.5;
 
@@ -73,6 +75,14 @@ impl Instance {
     ) -> Self {
         let (name, loss, constants) = (name.into(), Arc::new(loss), constants.values());
         Self { name, loss, theta_0, constants, loss_min, g_radius: None }
+    }
+
+    /// The same as a subject, whose constants are exact.
+    pub fn subject(&self) -> Subject {
+        let mut subject = Subject::new(self.name.clone(), self.loss.clone(), self.theta_0.clone());
+        (subject.exact, subject.loss_min) = (Some(self.exact()), Some(self.loss_min));
+        subject.radius = self.g_radius;
+        subject
     }
 
     /// The constants as they were given: exact.

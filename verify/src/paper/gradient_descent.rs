@@ -100,14 +100,17 @@ impl Terms {
     }
 
     /// Those of a control, and its eta_w: F + (lambda/2)||W||^2 with eta_w lambda = 3, where w goes to -2w and a
-    /// little, while constants and the rest stay those of F.
+    /// little, while constants and the rest stay those of F. eta_w = min n_i/C_i: the little is less than w.
     ///
     /// # Errors
     /// As [`Terms::of`].
     pub(crate) fn decayed(subject: &Subject) -> Result<(Self, f64), Unevaluated> {
-        let eta_w = subject.settings.eta_w.first().copied().unwrap_or(1.0);
+        let terms = Self::of(subject)?.deciding();
+        let longest = terms.n_start.iter().zip(&terms.least.c_w).map(|(n, c)| n / c).fold(f64::INFINITY, f64::min);
+        // A loss that does not curve has no such rate, and any will do.
+        let eta_w = if longest.is_finite() { longest } else { 1.0 };
         let loss = subject.decayed(3.0 / eta_w).mean()?;
-        Ok((Self { loss, ..Self::of(subject)?.deciding() }, eta_w))
+        Ok((Self { loss, ..terms }, eta_w))
     }
 
     /// The same with constants from a larger search.

@@ -2,6 +2,7 @@
 //! on the same networks.
 
 pub(crate) mod decades;
+pub(crate) mod long_runs;
 pub(crate) mod settling;
 
 use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, spectral_norm};

@@ -139,10 +139,11 @@ fn every_rate(
 fn search(terms: &mut Terms, subject: &Subject, steps: u64, context: &Context) -> Result<usize, Unevaluated> {
     // Per point n Hessian-vector products, each two gradients, and as much again for the norms.
     let points = gradients(subject, 0.3, context) / (4 * terms.theta_0.len() as u64);
-    let every = steps <= points / 2;
+    if points < 2 {
+        return Ok(0);
+    }
     let looked_at: BTreeSet<u64> = match points / 2 {
-        0 => [0].into(),
-        _ if every => (0..steps).collect(),
+        n if steps <= n => (0..steps).collect(),
         n => log_spaced(1, steps.max(2), (n as usize).max(2)).into_iter().map(|t| t - 1).collect(),
     };
     let run = |&eta_w: &f64| {

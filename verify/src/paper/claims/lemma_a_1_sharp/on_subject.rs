@@ -132,7 +132,7 @@ fn with_constants(
     context: &Context,
 ) -> Result<f64, Unevaluated> {
     let mut generator = context.generator("points for constants");
-    let n_points = gradients(subject, 0.2, context).clamp(10, context.pick([50, 500, 5_000, 50_000]));
+    let n_points = gradients(subject, 0.6, context).clamp(10, context.pick([50, 500, 5_000, 50_000]));
     let batches = subject.batches(context.pick([1, 4, 16, 64]), &context.seed);
     let mut largest = 0.0_f64;
     for k in 0..n_points {

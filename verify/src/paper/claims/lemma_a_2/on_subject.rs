@@ -55,6 +55,11 @@ impl Measure for LemmaA2 {
     fn controls(&self) -> Vec<SubjectControl> {
         vec![
             SubjectControl {
+                name: "weight decay in the loss",
+                breaks: "F + (λ/2)‖W‖² with η_w λ = 3, which diverges, and is stopped while finite",
+                run: |subject, context| Some(decayed(subject, context)),
+            },
+            SubjectControl {
                 name: "K_i := 0",
                 breaks: "(20) without what the first phase can cost, at an η_w whose first step grows n by more than \
                          the gap pays for",
@@ -68,6 +73,14 @@ impl Measure for LemmaA2 {
             },
         ]
     }
+}
+
+/// ||w|| doubles in every step: after 24 of them n is 2^48 times as large. Many more, and the rounding of the last n
+/// would hide how far the sum is beyond its bound.
+fn decayed(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
+    let ((terms, eta_w), mut check) = (Terms::decayed(subject)?, Check::new());
+    follow(&mut check, &terms, eta_w, 24, SHARP, context)?;
+    Ok(check)
 }
 
 /// n grows by eta_w^2 ||grad_w||^2 in the first step. Nothing at a stationary start, or at the minimum.
