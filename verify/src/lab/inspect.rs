@@ -9,7 +9,7 @@ use ratecheck::loss::{Drawing, Loss, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use serde::Serialize;
 
-use crate::lab::problem::{Described, Problem};
+use crate::lab::problem::{Class, Described, Problem};
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -23,6 +23,9 @@ pub struct Inspection {
     pub name: String,
     /// The architecture, if it is a network.
     pub network: Option<Described>,
+    /// The classes that the data name, with their labels; nothing if labels are numbers themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Class>,
     /// Which function all the numbers are about.
     pub function: Function,
     /// The places of the blocks w_1..w_m in theta.
@@ -207,6 +210,7 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
         format: FORMAT,
         name: problem.name.clone(),
         network: problem.network.as_ref().map(|network| (&**network).into()),
+        classes: problem.classes.clone(),
         function: function(loss),
         blocks: layout
             .blocks()

@@ -89,6 +89,7 @@ pub fn builtin(name: &str) -> Result<Problem, String> {
                 loss_min: Some(instance.loss_min),
                 loss: instance.loss,
                 network: None,
+                classes: Vec::new(),
                 theta: Some(instance.theta_0),
                 settings: Settings::default(),
             })

@@ -376,6 +376,7 @@ fn great_circles(subject: &Subject, context: &Context) -> (Check, f64) {
         let length = norm_sq(&grad[range.clone()]).sqrt();
         let u: Vec<f64> = grad[range.clone()].iter().map(|x| x / length).collect();
         let (mut steepest, mut curvature) = (0.0_f64, 0.0_f64);
+        let target = Target::Sample(&subject.z);
         for k in 0..angles {
             let phi = 2.0 * PI * k as f64 / angles as f64;
             let (c, s) = (Scalar::cos(phi), Scalar::sin(phi));
@@ -385,14 +386,7 @@ fn great_circles(subject: &Subject, context: &Context) -> (Check, f64) {
                 tangent[at] = c * u[j] - s * v[j];
             }
             subject.network.sample_gradient(&subject.z, &theta, &mut grad, &mut work);
-            hessian_vector_product(
-                &subject.network,
-                Target::Sample(&subject.z),
-                &theta,
-                &tangent,
-                &mut product,
-                &mut hvp,
-            );
+            hessian_vector_product(&subject.network, target, &theta, &tangent, &mut product, &mut hvp);
             let (slope, bend) = (dot(&grad, &tangent), dot(&product, &tangent));
             steepest = steepest.max(slope.abs());
             curvature = curvature.max(0.5 * bend.abs() + (0.25 * bend * bend + slope * slope).sqrt());
