@@ -1,8 +1,8 @@
 //! Gradients, Hessian-vector products and steps, beside a 256^3 matrix product in the same run.
 //!
-//! Throughput counts the floating-point operations of the matrix products alone (2 per multiply-add): `Gelem/s` reads as
-//! GFLOP/s. At the end the shares of the speed of `peak/matmul-256` are printed. `ratecheck bench` measures the same work in turns
-//! with the product, which is fairer on a busy machine, and a sweep.
+//! Throughput counts the floating-point operations of the matrix products alone (2 per multiply-add): `Gelem/s` reads
+//! as GFLOP/s. At the end the shares of the speed of `peak/matmul-256` are printed. `ratecheck bench` measures the same
+//! work in turns with the product, which is fairer on a busy machine, and a sweep.
 #![allow(missing_docs, clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -45,15 +45,16 @@ fn network(widths: &[usize], examples: usize, objective: Objective) -> (Network,
     (network, theta)
 }
 
-/// Multiply-adds of the matrix products of one gradient, times 2: forward, dL/dW, and dL/dx behind every layer but the first.
+/// Multiply-adds of the matrix products of one gradient, times 2: forward, dL/dW,
+/// and dL/dx behind every layer but the first.
 fn gradient_flops(widths: &[usize], batch: usize) -> u64 {
     let products = |w: &[usize]| (w[0] * w[1]) as u64;
     let all: u64 = widths.windows(2).map(products).sum();
     2 * batch as u64 * (3 * all - products(&widths[..2]))
 }
 
-/// The same of a Hessian-vector product. Behind the first layer, whose inputs are constants, every product of the gradient has two more
-/// for the derivative; dL/dW itself is not wanted.
+/// The same of a Hessian-vector product. Behind the first layer, whose inputs are constants, every product of the
+/// gradient has two more for the derivative; dL/dW itself is not wanted.
 fn product_flops(widths: &[usize], batch: usize) -> u64 {
     let products = |w: &[usize]| (w[0] * w[1]) as u64;
     let all: u64 = widths.windows(2).map(products).sum();
@@ -107,8 +108,8 @@ fn networks(c: &mut Criterion) {
     }
 }
 
-/// The network of appendix D in single precision, beside a product of its own precision: an eighth of the paper's width, 32x32
-/// images, 100 of them. `benches/pytorch.py` sets its step beside PyTorch's.
+/// The network of appendix D in single precision, beside a product of its own precision: an eighth of the paper's
+/// width, 32x32 images, 100 of them. `benches/pytorch.py` sets its step beside PyTorch's.
 fn filters(c: &mut Criterion) {
     const N: usize = 256;
     let a: Vec<f32> = (0..N * N).map(|i| (i % 61) as f32 - 30.0).collect();
@@ -194,8 +195,8 @@ fn steps(c: &mut Criterion) {
 /// See [`curvature`].
 const BUDGET: u64 = 300_000_000;
 
-/// All norms of the blocks of one Hessian, on one core. The budget is the time in which the 256^3 product does 3e8 operations (10
-/// ms at 30 GFLOP/s), so that the share of it that is used is `peak/matmul-256` over this throughput.
+/// All norms of the blocks of one Hessian, on one core. The budget is the time in which the 256^3 product does 3e8
+/// operations (10 ms at 30 GFLOP/s), so that the share of it that is used is `peak/matmul-256` over this throughput.
 fn curvature(c: &mut Criterion) {
     let (network, theta) = network(&[8, 16, 16, 1], 32, Objective::Logistic);
     let theta = network.parameters().theta_unit(&theta);
@@ -218,7 +219,8 @@ fn main() {
     shares(begin);
 }
 
-/// Prints what Criterion has measured since `begin` relative to the product of matrices: nothing where it measured nothing.
+/// Prints what Criterion has measured since `begin` relative to the product of matrices:
+/// nothing where it measured nothing.
 fn shares(begin: SystemTime) {
     let home = std::env::var_os("CRITERION_HOME").map(PathBuf::from);
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
@@ -239,7 +241,8 @@ fn shares(begin: SystemTime) {
     }
 }
 
-/// (name, operations, nanoseconds) of every benchmark below a folder that was measured since `begin` and counts operations.
+/// (name, operations, nanoseconds) of every benchmark below a folder that was measured since `begin` and counts
+/// operations.
 fn collect(folder: &Path, begin: SystemTime, found: &mut Vec<(String, f64, f64)>) {
     let read = |name: &str| -> Option<serde_json::Value> {
         let path = folder.join(name);

@@ -1,7 +1,7 @@
 //! Slopes over runs: 10,000 bootstrap resamples of 64 runs at 40 horizons.
 //!
-//! Throughput counts what a product of the counts (resamples x runs) with the values (runs x horizons) would cost, 2 a multiply-add:
-//! `Gelem/s` reads as GFLOP/s, though the counts are never made.
+//! Throughput counts what a product of the counts (resamples x runs) with the values (runs x horizons) would cost, 2 a
+//! multiply-add: `Gelem/s` reads as GFLOP/s, though the counts are never made.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
@@ -24,7 +24,8 @@ fn bootstrap(c: &mut Criterion) {
     let run =
         || bootstrap_slope(black_box(&t), &values, &request, &mut seed.generator("bootstrap")).expect("an interval");
     let found = run();
-    // Noise of relative deviation 0.3 in 64 runs at 40 horizons: a standard error below 0.004 for the slope of the root.
+    // Noise of relative deviation 0.3 in 64 runs at 40 horizons:
+    // a standard error below 0.004 for the slope of the root.
     assert!((found.slope + 0.25).abs() < 0.02 && found.low < found.slope && found.slope < found.high, "{found:?}");
     let mut group = c.benchmark_group("rates");
     group.throughput(Throughput::Elements((2 * RESAMPLES * RUNS * HORIZONS) as u64));

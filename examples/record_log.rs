@@ -1,4 +1,5 @@
-//! A log to be fitted: 32 runs of SGD on problem J, whose gradient falls as T^(-1/4) though the learning rate of w is constant.
+//! A log to be fitted: 32 runs of SGD on problem J, whose gradient falls as T^(-1/4) though the learning rate of w is
+//! constant.
 //!
 //! ```sh
 //! cargo run --release --example record_log > runs.csv

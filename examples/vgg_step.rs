@@ -1,6 +1,6 @@
-//! The time of a training step: the network of appendix D at an eighth of its width, 32x32 images of 3 channels, 100 of them in a
-//! minibatch, evaluated in single precision. Prints `gradient_ms` and `step_ms` of every repetition, a line each; a step is the
-//! gradient and SGD's move with its norms, in double precision.
+//! The time of a training step: the network of appendix D at an eighth of its width, 32x32 images of 3 channels, 100 of
+//! them in a minibatch, evaluated in single precision. Prints `gradient_ms` and `step_ms` of every repetition, a line
+//! each; a step is the gradient and SGD's move with its norms, in double precision.
 //!
 //! ```sh
 //! RAYON_NUM_THREADS=2 cargo run --release --example vgg_step -- 20

@@ -1,8 +1,9 @@
 //! The engine of `ratecheck`: losses with scale-invariant weights, their exact derivatives, and descent on them.
 //!
-//! The setting is that of Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019): a
-//! loss L(W; g) = E_z F_z(W; g), where F_z does not change when a block w_i of W is scaled. The claims of the paper, and the
-//! command that checks them, live in the package `ratecheck-verify`; this one knows the mathematics alone.
+//! The setting is that of Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR
+//! 2019): a loss L(W; g) = E_z F_z(W; g), where F_z does not change when a block w_i of W is scaled. The claims of the
+//! paper, and the command that checks them, live in the package `ratecheck-verify`;
+//! this one knows the mathematics alone.
 //!
 //! # Notation
 //!
@@ -25,11 +26,13 @@
 //! # Map
 //!
 //! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> [`curvature`], [`descent`] ->
-//! [`bounds`], [`rates`], [`proof`]. Dense routines are in [`linalg`], data sets in [`data`], and randomness comes from [`random`] alone.
+//! [`bounds`], [`rates`], [`proof`]. Dense routines are in [`linalg`], data sets in [`data`],
+//! and randomness comes from [`random`] alone.
 //!
 //! # Checking one's own loss
 //!
-//! See [`loss::Formula`]: one method, written over [`scalar::Scalar`]; and [`loss::Loss`], if foreign code evaluates it.
+//! See [`loss::Formula`]: one method, written over [`scalar::Scalar`]; and [`loss::Loss`],
+//! if foreign code evaluates it.
 
 pub mod bounds;
 pub mod curvature;
@@ -43,6 +46,7 @@ pub mod proof;
 pub mod random;
 pub mod rates;
 pub mod scalar;
+mod smoothness;
 
 /// The examples of README.md, compiled and run with the tests.
 #[cfg(doctest)]

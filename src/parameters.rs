@@ -1,8 +1,8 @@
 //! theta = (W; g) in one flat vector: scale-invariant blocks w_1..w_m first, the scale-variant g last.
 //!
-//! A block is a contiguous range. What a block is depends on the normalisation: a row of a weight matrix (batch and weight
-//! normalisation), a whole matrix (layer normalisation), the rows of a group (group normalisation), or the scales and
-//! shifts of a layer together (the ReLU networks of section 2.1).
+//! A block is a contiguous range. What a block is depends on the normalisation: a row of a weight matrix (batch and
+//! weight normalisation), a whole matrix (layer normalisation), the rows of a group (group normalisation), or the
+//! scales and shifts of a layer together (the ReLU networks of section 2.1).
 
 use std::ops::Range;
 
@@ -113,7 +113,8 @@ pub fn norm_sq<S: Scalar>(x: &[S]) -> S {
     let mut sums = [S::ZERO; 8];
     for eight in eights {
         for i in 0..8 {
-            // Scalars that fill a register are taken one by one: the compiler would take one run of eight together, with a gather.
+            // Scalars that fill a register are taken one by one: the compiler would take one run of eight together,
+            // with a gather.
             let i = if S::RUNS > 1 { std::hint::black_box(i) } else { i };
             sums[i] += eight[i] * eight[i];
         }

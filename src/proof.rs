@@ -1,9 +1,10 @@
 //! Lemma 3.2 for single steps, proved: no constant is estimated and no rounding is trusted.
 //!
-//! Gradient descent starts from the numbers theta_t as they are stored and makes one exact step. Its gradient is enclosed, hence
-//! theta_{t+1}, hence L there; the constants are proved on the segment between ([`segment_constants`]), which is all that the
-//! proof of the lemma uses of section 2.4. Both sides of the inequality are then compared as intervals. That the two agree is
-//! the lemma; that they *could* disagree, were a constant too small, is what the controls of the claims show.
+//! Gradient descent starts from the numbers theta_t as they are stored and makes one exact step. Its gradient is
+//! enclosed, hence theta_{t+1}, hence L there; the constants are proved on the segment between ([`segment_constants`]),
+//! which is all that the proof of the lemma uses of section 2.4. Both sides of the inequality are then compared as
+//! intervals. That the two agree is the lemma; that they *could* disagree, were a constant too small,
+//! is what the controls of the claims show.
 
 use std::fmt;
 

@@ -1,26 +1,27 @@
 //! Smoothness constants from below, by local ascent: sampling finds a region, ascent its summit.
 //!
-//! For the block with rows I and columns J the norm to maximise is ||H_IJ(theta)|| = max u'H_IJ(theta) v over unit vectors u and
-//! v. Ascent is therefore on (theta, u, v) together, where phi = u'H_IJ(theta) v is smooth even where a singular value is
-//! multiple and the norm has a kink. With U and V the vectors u and v put into their parts of theta,
-//! phi = d^2/ds dt F(theta + s U + t V) at 0, so one gradient of F over `Dual<Dual<f64>>` holds it all: its components along s, t
-//! and both are H U, H V and grad_theta phi.
+//! For the block with rows I and columns J the norm to maximise is ||H_IJ(theta)|| = max u'H_IJ(theta) v over unit
+//! vectors u and v. Ascent is therefore on (theta, u, v) together, where phi = u'H_IJ(theta) v is smooth even where a
+//! singular value is multiple and the norm has a kink. With U and V the vectors u and v put into their parts of theta,
+//! phi = d^2/ds dt F(theta + s U + t V) at 0, so one gradient of F over `Dual<Dual<f64>>` holds it all: its components
+//! along s, t and both are H U, H V and grad_theta phi.
 
 use rayon::prelude::*;
 
 use super::climb::{Surface, climb};
-use super::constants::{Sampled, Smoothness};
-use super::hessian::{BlockOperator, DenseWork, Part, Target};
-use super::norms::{DENSE_UP_TO, larger, norms_at};
+use super::hessian::{DenseWork, Target};
+use super::norms::{DENSE_UP_TO, norms_at};
+use super::operator::BlockOperator;
 use super::sampled::{Domain, Functions, RandomPoint};
 use super::spectral::{LeadingPair, SpectralOptions, leading_pair};
 use crate::loss::{Loss, Over, Workspace};
 use crate::parameters::dot;
 use crate::random::Seed;
 use crate::scalar::{Dual, Scalar};
+use crate::smoothness::{Part, Sampled, Smoothness, larger};
 
-/// A pair of singular vectors or a minibatch is worth a change from a gain of this share on: far above rounding, and what an
-/// ascent to the default tolerance leaves is far below.
+/// A pair of singular vectors or a minibatch is worth a change from a gain of this share on: far above rounding, and
+/// what an ascent to the default tolerance leaves is far below.
 const WORTH: f64 = 1e-9;
 
 /// Where to start, and when to stop.
@@ -51,15 +52,15 @@ impl AscentOptions {
 /// The largest norm of one block that ascents have met, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ascent {
-    /// The norm of the block at `theta`, from products with it: up to rounding at most the constant. NaN if a number that was not
-    /// finite was met, and then `theta` is where.
+    /// The norm of the block at `theta`, from products with it: up to rounding at most the constant. NaN if a number
+    /// that was not finite was met, and then `theta` is where.
     pub value: Sampled,
     /// Where it is attained.
     pub theta: Vec<f64>,
     /// The minibatch whose F_z it is; `None` for the mean loss.
     pub z: Option<Vec<usize>>,
-    /// The gradient of phi in (theta, u, v), projected to the tangent space of spheres and domain, over the value; 0 at a local
-    /// maximum, and for a block that is 0.
+    /// The gradient of phi in (theta, u, v), projected to the tangent space of spheres and domain, over the value; 0 at
+    /// a local maximum, and for a block that is 0.
     pub residual: f64,
     /// Whether the residual is within the tolerance.
     pub converged: bool,
@@ -74,18 +75,19 @@ pub struct Ascent {
 
 /// The largest spectral norm of every block of the ambient Hessian that local ascent finds on the intrinsic domain.
 ///
-/// Every ascent starts at one of the best random points, goes up in theta with its minibatch held fixed, then tries the other
-/// minibatches at the summit if there are finitely many, and goes on from a better one. The values are local maxima, hence at
-/// most the true constants, and at least those of [`super::sampled_constants`] for as many points and the same seed. Every
-/// ascent depends on the seed, the block and its start alone: the bits are the same for any number of threads.
+/// Every ascent starts at one of the best random points, goes up in theta with its minibatch held fixed, then tries the
+/// other minibatches at the summit if there are finitely many, and goes on from a better one. The values are local
+/// maxima, hence at most the true constants, and at least those of [`super::sampled_constants`] for as many points and
+/// the same seed. Every ascent depends on the seed, the block and its start alone:
+/// the bits are the same for any number of threads.
 ///
-/// On the closed forms an ascent converges in some tens of steps. On networks with several layers the surfaces are narrow ridges:
-/// an ascent gains orders of magnitude over sampling, and may still not have converged when its budget is spent, which is then
-/// said ([`Ascent::converged`]).
+/// On the closed forms an ascent converges in some tens of steps. On networks with several layers the surfaces are
+/// narrow ridges: an ascent gains orders of magnitude over sampling, and may still not have converged when its budget
+/// is spent, which is then said ([`Ascent::converged`]).
 ///
 /// # Panics
-/// If there are no points or restarts, K is negative or not finite, or the mean of a loss is asked for whose minibatches are
-/// not finite.
+/// If there are no points or restarts, K is negative or not finite, or the mean of a loss is asked for whose
+/// minibatches are not finite.
 ///
 /// ```
 /// use ratecheck::curvature::{AscentOptions, ascend_constants};

@@ -107,14 +107,14 @@ impl Place {
     }
 }
 
-/// Ascends from x until residual <= tolerance * |value|, no step gains anything beyond rounding, or the budget of calls to the
-/// oracle (which returns the value and writes the ambient gradient) is spent. A place that is not finite ends the ascent and is
-/// returned.
+/// Ascends from x until residual <= tolerance * |value|, no step gains anything beyond rounding, or the budget of calls
+/// to the oracle (which returns the value and writes the ambient gradient) is spent. A place that is not finite ends
+/// the ascent and is returned.
 ///
-/// The directions are those of limited-memory BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.4) in ambient
-/// coordinates: remembered steps and changes of the projected gradient are projected to the tangent space at hand, which is a
-/// vector transport; they are forgotten when the set of active constraints changes. Steps obey the weak conditions of Wolfe,
-/// found by bisection (Lewis and Overton 2013, algorithm 2.6).
+/// The directions are those of limited-memory BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.4) in
+/// ambient coordinates: remembered steps and changes of the projected gradient are projected to the tangent space at
+/// hand, which is a vector transport; they are forgotten when the set of active constraints changes. Steps obey the
+/// weak conditions of Wolfe, found by bisection (Lewis and Overton 2013, algorithm 2.6).
 pub(super) fn climb(
     surface: &Surface,
     x: Vec<f64>,

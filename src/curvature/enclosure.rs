@@ -4,12 +4,12 @@ use std::fmt;
 
 use ndarray::{Array2, ArrayView2};
 
-use super::constants::{Smoothness, Upper};
 use super::hessian::{HessianProduct, Target, block, hessian_vector_product};
 use crate::linalg;
 use crate::loss::{Arithmetic, Further, Loss, Over};
 use crate::parameters::Parameters;
 use crate::scalar::{Dual, Interval, Scalar};
+use crate::smoothness::{Smoothness, Upper};
 
 /// Why nothing can be proved of a loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub(crate) fn enclosing<'a>(loss: &'a dyn Loss, target: Target<'_>) -> Result<&'
 
 /// The Hessian at every point of a box of parameters: entry (i, j) contains the true entry at each of them.
 ///
-/// n Hessian-vector products over intervals; of the two enclosures of a pair of equal entries the intersection is kept. An
-/// entry of which nothing is known is the whole line.
+/// n Hessian-vector products over intervals; of the two enclosures of a pair of equal entries the intersection is kept.
+/// An entry of which nothing is known is the whole line.
 ///
 /// # Errors
 /// If the loss cannot be enclosed.
@@ -111,8 +111,8 @@ where
     matrix
 }
 
-/// A bound of the spectral norm of every matrix in an interval matrix: that of the middle, proved, and the Frobenius norm of
-/// the radius. Infinite if an entry is not bounded.
+/// A bound of the spectral norm of every matrix in an interval matrix: that of the middle, proved, and the Frobenius
+/// norm of the radius. Infinite if an entry is not bounded.
 ///
 /// ```
 /// use ndarray::array;
@@ -134,9 +134,9 @@ pub fn spectral_norm_upper(block: ArrayView2<'_, Interval>) -> Upper {
     Upper((Interval::from(middle_norm_upper(&middle)) + radius).hi())
 }
 
-/// A bound of the spectral norm of a matrix: r such that r^2 I - A A^T is positive definite, which its factors L D L^T in
-/// interval arithmetic prove by positive pivots. r exceeds the computed norm by a part of 1e-9 or, where rounding spoils the
-/// pivots, more; the last resort is the Frobenius norm.
+/// A bound of the spectral norm of a matrix: r such that r^2 I - A A^T is positive definite, which its factors L D L^T
+/// in interval arithmetic prove by positive pivots. r exceeds the computed norm by a part of 1e-9 or, where rounding
+/// spoils the pivots, more; the last resort is the Frobenius norm.
 fn middle_norm_upper(a: &Array2<f64>) -> f64 {
     let a = if a.nrows() <= a.ncols() { a.view() } else { a.t() };
     let set = a.mapv(Interval::from);

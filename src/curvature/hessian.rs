@@ -1,13 +1,13 @@
-//! Hessian-vector products, and what is built from them: dense Hessians and operators for single blocks.
+//! Hessian-vector products, and dense Hessians that are built from them.
 
 use std::any::TypeId;
-use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use crate::loss::{Arithmetic, Further, Loss, Over, Wanted, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Dual, Scalar, Tangents};
+use crate::smoothness::Part;
 
 /// Which function is differentiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,25 +58,6 @@ impl<'a> From<&'a Vec<usize>> for Target<'a> {
     }
 }
 
-/// A part of theta: the rows or the columns of a block of the Hessian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The scale-invariant block w_i.
-    Block(usize),
-    /// The rest, g.
-    G,
-}
-
-impl Part {
-    /// Its place in theta.
-    pub fn range(self, layout: &Parameters) -> Range<usize> {
-        match self {
-            Self::Block(i) => layout.block(i),
-            Self::G => layout.g(),
-        }
-    }
-}
-
 /// The buffers of a Hessian-vector product: make one per thread; after the first product nothing is allocated.
 #[derive(Debug)]
 pub struct HessianProduct<S: Scalar = f64> {
@@ -99,12 +80,13 @@ impl<S: Scalar> HessianProduct<S> {
 
 /// out = Hess(theta) direction, exactly: the gradient's derivative along `direction`, by one gradient over duals.
 ///
-/// The Hessian is the ambient one, at theta as it is given: at theta~ = (V; g) its blocks are those of section 2.4. Costs one
-/// [`Over::sample_gradient`] over `Dual<S>` per minibatch of the target (some two gradients over `S`); at `f64`, a loss that is no
-/// formula multiplies by itself: see [`Products`](crate::loss::Products).
+/// The Hessian is the ambient one, at theta as it is given: at theta~ = (V; g) its blocks are those of section 2.4.
+/// Costs one [`Over::sample_gradient`] over `Dual<S>` per minibatch of the target (some two gradients over `S`); at
+/// `f64`, a loss that is no formula multiplies by itself: see [`Products`](crate::loss::Products).
 ///
 /// # Panics
-/// If the lengths differ, the target is the mean of a loss whose minibatches are not finite, or the loss has no such arithmetic.
+/// If the lengths differ, the target is the mean of a loss whose minibatches are not finite,
+/// or the loss has no such arithmetic.
 ///
 /// ```
 /// use ratecheck::curvature::{HessianProduct, hessian_vector_product};
@@ -177,8 +159,8 @@ fn finite(loss: &dyn Loss) -> impl ExactSizeIterator<Item = &[usize]> {
 pub struct DenseHessian {
     /// (H + H^T)/2, n x n.
     pub matrix: Array2<f64>,
-    /// max |H - H^T| before that, over parameters of the same [`Loss::stage`] (between two stages only one half is computed), not a
-    /// number if an entry is not finite: rounding, or a wrong gradient.
+    /// max |H - H^T| before that, over parameters of the same [`Loss::stage`] (between two stages only one half is
+    /// computed), not a number if an entry is not finite: rounding, or a wrong gradient.
     pub asymmetry: f64,
 }
 
@@ -227,7 +209,8 @@ impl DenseWork {
         Self { theta: zeros(), grad: zeros(), work: Workspace::default() }
     }
 
-    /// Adds `share` times the rows of the Hessian of F_z to a matrix: in row p, the entries of the same stage and later ones.
+    /// Adds `share` times the rows of the Hessian of F_z to a matrix: in row p,
+    /// the entries of the same stage and later ones.
     fn add_rows(
         &mut self,
         loss: &dyn Over<Tangents<TOGETHER>>,
@@ -305,8 +288,8 @@ pub(super) fn dense_hessian_with(
 /// Rows and columns visited together, so that entries and their mirror images stay in the nearest cache.
 const TILE: usize = 16;
 
-/// Replaces H by (H + H^T)/2 and returns max |H - H^T|, NaN if that is not finite anywhere; where the stages differ, only the row
-/// of the earlier one is known, and is copied.
+/// Replaces H by (H + H^T)/2 and returns max |H - H^T|, NaN if that is not finite anywhere; where the stages differ,
+/// only the row of the earlier one is known, and is copied.
 fn symmetrise(h: &mut [f64], stages: &[(usize, usize)]) -> f64 {
     let n = stages.len();
     let (mut asymmetry, mut zero) = (0.0_f64, 0.0);
@@ -343,88 +326,4 @@ fn symmetrise(h: &mut [f64], stages: &[(usize, usize)]) -> f64 {
         }
     }
     if zero == 0.0 { asymmetry } else { f64::NAN }
-}
-
-/// A linear operator of which only products are known.
-pub trait Operator {
-    /// (rows, columns).
-    fn shape(&self) -> (usize, usize);
-    /// y = B x.
-    fn apply(&mut self, x: &[f64], y: &mut [f64]);
-    /// x = B^T y.
-    fn apply_transpose(&mut self, y: &[f64], x: &mut [f64]);
-}
-
-/// The block of a Hessian with the rows of one part and the columns of another, through Hessian-vector products.
-///
-/// ```
-/// use ratecheck::curvature::{BlockOperator, Operator, Part};
-/// use ratecheck::loss::closed::BnRegression;
-/// let loss = BnRegression::new(vec![3.0, 4.0]);
-/// // The column (w, g) at v = (1, 0): -(c - (c'v) v).
-/// let mut block = BlockOperator::new(&loss, &[0], &[1.0, 0.0, 1.0], Part::Block(0), Part::G);
-/// let mut y = [0.0; 2];
-/// block.apply(&[1.0], &mut y);
-/// assert_eq!(y, [0.0, -4.0]);
-/// ```
-#[derive(Debug)]
-pub struct BlockOperator<'a> {
-    loss: &'a dyn Loss,
-    target: Target<'a>,
-    theta: &'a [f64],
-    rows: Range<usize>,
-    columns: Range<usize>,
-    direction: Vec<f64>,
-    product: Vec<f64>,
-    work: HessianProduct,
-}
-
-impl<'a> BlockOperator<'a> {
-    /// The block of the Hessian at `theta`.
-    ///
-    /// # Panics
-    /// If there is no such block, or theta has another length than the loss's parameters.
-    pub fn new(loss: &'a dyn Loss, target: impl Into<Target<'a>>, theta: &'a [f64], rows: Part, columns: Part) -> Self {
-        let layout = loss.parameters();
-        let n = layout.len();
-        assert_eq!(theta.len(), n, "theta has one entry per parameter");
-        let (rows, columns) = (rows.range(layout), columns.range(layout));
-        let (direction, product) = (vec![0.0; n], vec![0.0; n]);
-        Self { loss, target: target.into(), theta, rows, columns, direction, product, work: HessianProduct::new(n) }
-    }
-
-    /// Puts x into the part `from`, multiplies, and reads the part `to`: the Hessian is symmetric, so both products of the
-    /// block are products of the whole.
-    fn multiply(&mut self, from: Range<usize>, x: &[f64], to: Range<usize>, y: &mut [f64]) {
-        self.direction[from.clone()].copy_from_slice(x);
-        hessian_vector_product(self.loss, self.target, self.theta, &self.direction, &mut self.product, &mut self.work);
-        self.direction[from].fill(0.0);
-        y.copy_from_slice(&self.product[to]);
-    }
-}
-
-impl Operator for BlockOperator<'_> {
-    fn shape(&self) -> (usize, usize) {
-        (self.rows.len(), self.columns.len())
-    }
-    fn apply(&mut self, x: &[f64], y: &mut [f64]) {
-        self.multiply(self.columns.clone(), x, self.rows.clone(), y);
-    }
-    fn apply_transpose(&mut self, y: &[f64], x: &mut [f64]) {
-        self.multiply(self.rows.clone(), y, self.columns.clone(), x);
-    }
-}
-
-/// A matrix is an operator too.
-impl Operator for ArrayView2<'_, f64> {
-    fn shape(&self) -> (usize, usize) {
-        self.dim()
-    }
-    fn apply(&mut self, x: &[f64], y: &mut [f64]) {
-        ndarray::linalg::general_mat_vec_mul(1.0, self, &ndarray::aview1(x), 0.0, &mut ndarray::aview_mut1(y));
-    }
-    fn apply_transpose(&mut self, y: &[f64], x: &mut [f64]) {
-        let transposed = self.t();
-        ndarray::linalg::general_mat_vec_mul(1.0, &transposed, &ndarray::aview1(y), 0.0, &mut ndarray::aview_mut1(x));
-    }
 }

@@ -4,11 +4,11 @@
 mod ascent;
 mod climb;
 mod compositional;
-mod constants;
 mod enclosure;
 mod hessian;
 mod neuron;
 mod norms;
+mod operator;
 mod proved;
 mod sampled;
 mod segment;
@@ -19,15 +19,15 @@ pub use compositional::{
     ActivationBounds, BnLayer, CovarianceBounds, GBounds, ObjectiveBounds, Unbounded, Up, compositional_bound,
     covariance_bounds, g_bounds,
 };
-pub use constants::{Constant, Exact, Sampled, Smoothness, Upper};
 pub(crate) use enclosure::enclosing;
 pub use enclosure::{NotEnclosed, block_norms_upper, hessian_enclosure, spectral_norm_upper};
-pub use hessian::{
-    BlockOperator, DenseHessian, HessianProduct, Operator, Part, Target, dense_hessian, hessian_vector_product,
-};
+pub use hessian::{DenseHessian, HessianProduct, Target, dense_hessian, hessian_vector_product};
 pub use neuron::{Enclosed, NeuronConstants, neuron_constants};
 pub use norms::block_norms;
+pub use operator::{BlockOperator, Operator};
 pub use proved::{Method, Proved, proved_constants};
 pub use sampled::{Domain, Functions, Sampling, sampled_constants};
 pub use segment::{SegmentConstants, SegmentOptions, segment_constants};
 pub use spectral::{SpectralNorm, SpectralOptions, spectral_norm};
+
+pub use crate::smoothness::{Constant, Exact, Part, Sampled, Smoothness, Upper};

@@ -1,24 +1,23 @@
 //! One batch-normalised neuron in the plane: all three smoothness constants enclosed by branch and bound.
 //!
 //! F(w; gamma, beta) = mean_b l_b(gamma xhat_b + beta) + (lambda/2)(gamma^2 + beta^2) with xhat_b = a_b'u/sqrt(q),
-//! u = (cos theta, sin theta) the direction of w, a_b the centred inputs, q = u'Mu, M = S + epsilon I. Everything depends on
-//! theta through sinusoids, whose ranges over an interval are exact. With J the quarter turn, J = (Ju)u' - u(Ju)' turns the
-//! derivative into a single quotient,
+//! u = (cos theta, sin theta) the direction of w, a_b the centred inputs, q = u'Mu, M = S + epsilon I. Everything
+//! depends on theta through sinusoids, whose ranges over an interval are exact. With J the quarter turn, J = (Ju)u' -
+//! u(Ju)' turns the derivative into a single quotient,
 //!
 //! xhat_b' = a_b'JMu / q^(3/2),   xhat_b'' = a_b'JMJu / q^(3/2) - (3/2) q' a_b'JMu / q^(5/2),   q' = 2 u'MJu,
 //!
 //! which keeps boxes few: numerator and denominator of the quotient rule would vary together and be bounded apart.
 //!
-//! At unit w, with f(theta) the loss on the circle: ||H_ww|| = |f''|/2 + sqrt(f''^2/4 + f'^2) (any scale-invariant function
-//! of the plane), ||H_wg|| = ||d/dtheta grad_g f|| since H_gw w = 0, and H_gg is 2 x 2.
+//! At unit w, with f(theta) the loss on the circle: ||H_ww|| = |f''|/2 + sqrt(f''^2/4 + f'^2) (any scale-invariant
+//! function of the plane), ||H_wg|| = ||d/dtheta grad_g f|| since H_gw w = 0, and H_gg is 2 x 2.
 
 use rayon::prelude::*;
 
-use super::constants::{Sampled, Upper};
-use super::norms::larger;
 use crate::network::{Network, NetworkError, NetworkPart, Normalisation, Objective};
 use crate::parameters::norm_sq;
 use crate::scalar::{Dual, Interval, Scalar};
+use crate::smoothness::{Sampled, Upper, larger};
 
 /// A constant between two proved ends: the value at a point of the domain, and a bound over all of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +50,8 @@ trait Arithmetic: Scalar + From<Interval> {
 }
 
 impl Arithmetic for Interval {
-    /// The exact range: it is even and falls with |t|. As a product of s and 1 - s, which vary together, it would be wider.
+    /// The exact range: it is even and falls with |t|. As a product of s and 1 - s, which vary together,
+    /// it would be wider.
     fn logistic_curvature(self) -> Self {
         let s = self.abs().sigmoid();
         let at = |s: f64| Self::from(s) * (Self::ONE - Self::from(s));
@@ -77,8 +77,8 @@ struct Wave {
 impl Wave {
     fn new(p: Interval, r: Interval) -> Self {
         let amplitude = length(p, r);
-        // Turned by half a circle where p < 0, so that the phase never meets the cut of the angle; where p is not known to have a
-        // sign, the phase may be any.
+        // Turned by half a circle where p < 0, so that the phase never meets the cut of the angle; where p is not known
+        // to have a sign, the phase may be any.
         if p.hi() < 0.0 {
             Self { amplitude: -amplitude, phase: (-r).atan2(-p) }
         } else {
@@ -186,8 +186,8 @@ impl Neuron {
         let power = q * root;
         let [mut f_1, mut f_2] = [S::ZERO; 2];
         let (mut mixed, mut gg) = ([S::ZERO; 2], [S::ZERO; 3]);
-        // The xhat of a minibatch sum to 0, and so do their derivatives: any constant may be taken from l' in the sums of
-        // l' xhat' and l' xhat''. Its mean in the middle of the box leaves the least.
+        // The xhat of a minibatch sum to 0, and so do their derivatives: any constant may be taken from l' in the sums
+        // of l' xhat' and l' xhat''. Its mean in the middle of the box leaves the least.
         let outputs = self.examples.iter().map(|(waves, label)| {
             let x = waves[0].at(theta) / root;
             self.objective(gamma * x + beta, *label).0.value()
@@ -218,9 +218,9 @@ impl Neuron {
         }
     }
 
-    /// The derivatives over a box: by plain evaluation and by the mean value form, f(c) + sum_k f_k (x_k - c_k) with c the middle
-    /// and f_k a bound of the derivative over the box, whose excess falls like the square of the box. Both hold; what they have
-    /// in common is kept.
+    /// The derivatives over a box: by plain evaluation and by the mean value form, f(c) + sum_k f_k (x_k - c_k) with c
+    /// the middle and f_k a bound of the derivative over the box, whose excess falls like the square of the box. Both
+    /// hold; what they have in common is kept.
     fn enclose(&self, sides: [Interval; 3]) -> Derivatives<Interval> {
         let middle = sides.map(|side| Interval::from(side.value()));
         let slopes = [0, 1, 2].map(|k| {
@@ -283,11 +283,12 @@ struct Leaf {
     upper: f64,
 }
 
-/// Encloses the three constants of a 2-1 network with smoothed batch normalisation on ||w|| = 1, ||(gamma, beta)|| <= `radius`
-/// to a relative `tolerance`, for the minibatch z; stops at `max_boxes` boxes a constant, with an enclosure that is wider.
+/// Encloses the three constants of a 2-1 network with smoothed batch normalisation on ||w|| = 1, ||(gamma, beta)|| <=
+/// `radius` to a relative `tolerance`, for the minibatch z; stops at `max_boxes` boxes a constant,
+/// with an enclosure that is wider.
 ///
-/// Boxes are cut in rounds and evaluated on all threads; the result does not depend on their number. Since xhat changes sign with
-/// w, gamma >= 0 suffices.
+/// Boxes are cut in rounds and evaluated on all threads; the result does not depend on their number. Since xhat changes
+/// sign with w, gamma >= 0 suffices.
 ///
 /// # Errors
 /// If the network is another one.

@@ -1,20 +1,22 @@
 //! The spectral norms of all blocks of a Hessian at one point.
 
-use super::constants::{Sampled, Smoothness};
-use super::hessian::{BlockOperator, DenseWork, Target, dense_hessian_with};
+use super::hessian::{DenseWork, Target, dense_hessian_with};
+use super::operator::BlockOperator;
 use super::spectral::{SpectralOptions, spectral_norm};
 use crate::linalg;
 use crate::loss::Loss;
 use crate::random::Seed;
+use crate::smoothness::{Sampled, Smoothness};
 
 /// Up to this many parameters the dense Hessian is formed; beyond, each block norm is found by products.
 pub(super) const DENSE_UP_TO: usize = 2000;
 
-/// The spectral norm of every block of the ambient Hessian at theta, as it is given: at theta~ = (V; g) these are the numbers
-/// of which the constants of section 2.4 are the suprema.
+/// The spectral norm of every block of the ambient Hessian at theta, as it is given: at theta~ = (V; g) these are the
+/// numbers of which the constants of section 2.4 are the suprema.
 ///
-/// Costs n Hessian-vector products and the small norms; beyond 2000 parameters, the products that each norm takes (and a
-/// norm that did not converge is still at most the true one). A block that is not finite, or whose norm is not found, is NaN.
+/// Costs n Hessian-vector products and the small norms; beyond 2000 parameters, the products that each norm takes (and
+/// a norm that did not converge is still at most the true one). A block that is not finite,
+/// or whose norm is not found, is NaN.
 ///
 /// # Panics
 /// As [`super::hessian_vector_product`].
@@ -22,7 +24,7 @@ pub(super) const DENSE_UP_TO: usize = 2000;
 /// ```
 /// use ratecheck::curvature::block_norms;
 /// use ratecheck::loss::closed::BnRegression;
-/// // L = g^2/2 - g c'v + |c|^2/2 at v = (1, 0), g = 2: the blocks are g times [[2 c_1, c_2], [c_2, c_1]], (0, -c_2) and 1.
+/// // L = g^2/2 - g c'v + |c|^2/2 at v = (1, 0), g = 2: the blocks are g [[2 c_1, c_2], [c_2, c_1]], (0, -c_2) and 1.
 /// let found = block_norms(&BnRegression::new(vec![0.0, 5.0]), &[0], &[1.0, 0.0, 2.0]);
 /// assert!((found.l_vv[(0, 0)].0 - 10.0).abs() < 1e-13);
 /// assert!((found.l_vg[0].0 - 5.0).abs() < 1e-13 && (found.l_gg.0 - 1.0).abs() < 1e-13);
@@ -59,9 +61,4 @@ pub(super) fn norms_at(
         Sampled(found.value)
     });
     (norms, products)
-}
-
-/// The larger of two numbers; NaN if one of them is NaN (unlike `f64::max`, which would hide it).
-pub(super) fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a >= b { a } else { b }
 }

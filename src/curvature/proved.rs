@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::compositional::{Unbounded, compositional_bound};
-use super::constants::{Exact, Smoothness, Upper};
 use super::neuron::neuron_constants;
 use crate::loss::Setting;
 use crate::network::Network;
+use crate::smoothness::{Exact, Smoothness, Upper};
 
 /// How a bound from above was obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,9 @@ impl Proved {
 const TOLERANCE: f64 = 0.02;
 const MAX_BOXES: usize = 200_000;
 
-/// The tightest bounds that are proved here, on ||w_i|| = 1 and ||g|| <= `radius`, for every F_z of the network's minibatches: by
-/// composition, or by branch and bound for one neuron in the plane with finitely many minibatches, where that is better.
+/// The tightest bounds that are proved here, on ||w_i|| = 1 and ||g|| <= `radius`, for every F_z of the network's
+/// minibatches: by composition, or by branch and bound for one neuron in the plane with finitely many minibatches,
+/// where that is better.
 ///
 /// # Errors
 /// [`Unbounded`], with the reason.

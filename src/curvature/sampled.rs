@@ -3,13 +3,13 @@
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::constants::{Sampled, Smoothness};
 use super::hessian::{DenseWork, Target};
 use super::norms::{DENSE_UP_TO, norms_at};
 use super::spectral::start;
 use crate::loss::Loss;
 use crate::parameters::Parameters;
 use crate::random::{Generator, Seed};
+use crate::smoothness::{Sampled, Smoothness};
 
 /// Where g lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,10 +59,11 @@ impl Sampling {
 
 /// The largest spectral norm of every block over random points of the intrinsic domain.
 ///
-/// The values are at most the true constants, and for many parameters far below them (on the Rayleigh quotient, 100 points
-/// give 0.83 of the truth in R^10 and 0.71 in R^30). A block that was not finite, or whose norm was not found, at any point
-/// makes its constant NaN. Point k depends on the seed and on k alone and maxima do not depend on the order, so the bits are
-/// the same for any number of threads. Cost per point: n Hessian-vector products and the small norms.
+/// The values are at most the true constants, and for many parameters far below them (on the Rayleigh quotient, 100
+/// points give 0.83 of the truth in R^10 and 0.71 in R^30). A block that was not finite, or whose norm was not found,
+/// at any point makes its constant NaN. Point k depends on the seed and on k alone and maxima do not depend on the
+/// order, so the bits are the same for any number of threads. Cost per point:
+/// n Hessian-vector products and the small norms.
 ///
 /// # Panics
 /// If the mean of a loss is asked for whose minibatches are not finite, or K is negative or not finite.

@@ -1,29 +1,30 @@
 //! The smoothness constants on a segment of parameters, proved.
 //!
-//! The proof of Lemma 3.2 needs the bounds of section 2.4 only on the segment from theta_t to theta_{t+1}. On a short piece
-//! theta(c) + [-r, r] step of it, the mean value form encloses every entry of the Hessian: H(c) + [-r, r] H', with H(c) at the
-//! middle and H' a bound of the derivative along the step over the whole piece. The first is sharp and the second is multiplied
-//! by r, so that the excess falls like r^2, where plain evaluation over the piece has one like r.
+//! The proof of Lemma 3.2 needs the bounds of section 2.4 only on the segment from theta_t to theta_{t+1}. On a short
+//! piece theta(c) + [-r, r] step of it, the mean value form encloses every entry of the Hessian: H(c) + [-r, r] H',
+//! with H(c) at the middle and H' a bound of the derivative along the step over the whole piece. The first is sharp and
+//! the second is multiplied by r, so that the excess falls like r^2,
+//! where plain evaluation over the piece has one like r.
 
 use rayon::prelude::*;
 
-use super::constants::{Sampled, Smoothness, Upper};
 use super::enclosure::{NotEnclosed, block_norms_upper, columns, enclosing};
-use super::hessian::{HessianProduct, Part, Target, block};
-use super::norms::larger;
+use super::hessian::{HessianProduct, Target, block};
 use crate::linalg;
 use crate::loss::Loss;
 use crate::parameters::Parameters;
 use crate::scalar::{Dual, Interval, Scalar};
+use crate::smoothness::{Part, Sampled, Smoothness, Upper, larger};
 
 /// How sharp the bounds are to be, and what they may cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SegmentOptions {
     /// Content when every bound exceeds the norm met at the middles of the pieces by at most this part of it, or of a
-    /// hundredth of the largest norm of its kind (vv; vg, or the root of the largest vv times gg): small blocks do not decide
-    /// anything.
+    /// hundredth of the largest norm of its kind (vv; vg, or the root of the largest vv times gg): small blocks do not
+    /// decide anything.
     pub within: f64,
-    /// At most so many pieces are evaluated. Each costs n Hessian-vector products over intervals and n over duals of them.
+    /// At most so many pieces are evaluated. Each costs n Hessian-vector products over intervals and n over duals of
+    /// them.
     pub max_pieces: usize,
 }
 
@@ -37,8 +38,8 @@ impl Default for SegmentOptions {
 /// What is proved of a segment.
 #[derive(Clone, Debug)]
 pub struct SegmentConstants {
-    /// Bounds of ||w_i|| ||w_j|| ||H_{w_i w_j}||, ||w_i|| ||H_{w_i g}|| and ||H_gg|| at every point of the segment: of the
-    /// Hessian's blocks at theta~, by the identities of appendix A.
+    /// Bounds of ||w_i|| ||w_j|| ||H_{w_i w_j}||, ||w_i|| ||H_{w_i g}|| and ||H_gg|| at every point of the segment: of
+    /// the Hessian's blocks at theta~, by the identities of appendix A.
     pub upper: Smoothness<Upper>,
     /// The largest values at the middles of the pieces.
     pub sampled: Smoothness<Sampled>,
@@ -58,8 +59,8 @@ struct Piece {
 
 /// Bounds of the smoothness constants at every point of the segment theta + s step, 0 <= s <= 1.
 ///
-/// Pieces that are not sharp enough are cut in halves, in rounds; the result does not depend on the number of threads. The
-/// ends of pieces are dyadic, so that they cover the segment exactly.
+/// Pieces that are not sharp enough are cut in halves, in rounds; the result does not depend on the number of threads.
+/// The ends of pieces are dyadic, so that they cover the segment exactly.
 ///
 /// # Errors
 /// If the loss cannot be enclosed.

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::hessian::Operator;
+use super::operator::Operator;
 use crate::linalg;
 use crate::parameters::{dot, norm_sq};
 use crate::random::{Generator, Seed};
@@ -28,10 +28,10 @@ impl Default for SpectralOptions {
 
 /// A spectral norm, as far as it was found.
 ///
-/// `value` is ||B v|| for a unit vector v, so up to rounding it never exceeds the norm. `residual` is ||B^T u - value v|| with
-/// u = B v / value, computed from products and not from a recurrence: some singular value of B lies within residual/sqrt(2) of
-/// `value`. That it is the largest one is not proved when B is not formed densely; a random start misses it only by
-/// accident.
+/// `value` is ||B v|| for a unit vector v, so up to rounding it never exceeds the norm. `residual` is ||B^T u - value
+/// v|| with u = B v / value, computed from products and not from a recurrence: some singular value of B lies within
+/// residual/sqrt(2) of `value`. That it is the largest one is not proved when B is not formed densely; a random start
+/// misses it only by accident.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SpectralNorm {
     /// The estimate; not a number if a product was not finite.
@@ -44,8 +44,8 @@ pub struct SpectralNorm {
     pub evaluations: usize,
 }
 
-/// A spectral norm with the pair of singular vectors it was judged by: unit vectors u = B v / value and v, except that u is 0
-/// where B v is, and that neither means anything if the value is not a number.
+/// A spectral norm with the pair of singular vectors it was judged by: unit vectors u = B v / value and v, except that
+/// u is 0 where B v is, and that neither means anything if the value is not a number.
 pub(super) struct LeadingPair {
     pub(super) norm: SpectralNorm,
     pub(super) u: Vec<f64>,
@@ -61,11 +61,11 @@ impl LeadingPair {
 
 /// ||B||, the largest singular value.
 ///
-/// Small operators are formed densely, by min(rows, columns) products. Larger ones go through the bidiagonalisation of Golub,
-/// Kahan and Lanczos with full reorthogonalisation from a random start drawn from `seed` (Golub and Van Loan, Matrix
-/// Computations, section 10.4): two products and O(k (rows + columns)) operations in step k, so many steps that the
-/// recurrence's own residual is below the tolerance or the budget is spent. The value and the residual are then computed
-/// afresh by two products.
+/// Small operators are formed densely, by min(rows, columns) products. Larger ones go through the bidiagonalisation of
+/// Golub, Kahan and Lanczos with full reorthogonalisation from a random start drawn from `seed` (Golub and Van Loan,
+/// Matrix Computations, section 10.4): two products and O(k (rows + columns)) operations in step k, so many steps that
+/// the recurrence's own residual is below the tolerance or the budget is spent. The value and the residual are then
+/// computed afresh by two products.
 ///
 /// ```
 /// use ndarray::array;
@@ -211,8 +211,8 @@ pub(super) fn start(n: usize, generator: &mut Generator) -> Vec<f64> {
     }
 }
 
-/// Subtracts the projections on orthonormal vectors, twice: once is not enough in floating point, twice is. What is left of a
-/// vector in their span is rounding, and is set to 0.
+/// Subtracts the projections on orthonormal vectors, twice: once is not enough in floating point, twice is. What is
+/// left of a vector in their span is rounding, and is set to 0.
 fn orthogonalise(x: &mut [f64], basis: &[Vec<f64>]) {
     let before = norm_sq(x).sqrt();
     for _ in 0..2 {

@@ -14,8 +14,8 @@ const RECORD: usize = 1 + CHANNELS * SIDE * SIDE;
 /// CIFAR-100 has two labels in a record.
 const RECORD_OF_100: usize = RECORD + 1;
 
-/// Colour images of 3 x 32 x 32 bytes and their labels 0..=9 from files of the binary version of CIFAR-10, in this order,
-/// each plain or gzipped (told apart by their first bytes).
+/// Colour images of 3 x 32 x 32 bytes and their labels 0..=9 from files of the binary version of CIFAR-10, in this
+/// order, each plain or gzipped (told apart by their first bytes).
 ///
 /// A file is a sequence of records of 3,073 bytes and nothing else: the label, then the planes of red, green and blue,
 /// each row by row from the top left. The published files have 10,000 records, but any number from 1 is read, so a file
@@ -41,7 +41,8 @@ pub fn cifar10<P: AsRef<Path>>(files: &[P]) -> Result<Images, DataError> {
     Images::new(CHANNELS, SIDE, SIDE, pixels, labels)
 }
 
-/// The training set, `data_batch_1.bin` to `data_batch_5.bin` in `dir` one after another, or the test set, `test_batch.bin`.
+/// The training set, `data_batch_1.bin` to `data_batch_5.bin` in `dir` one after another,
+/// or the test set, `test_batch.bin`.
 ///
 /// Each may have `.gz` appended; the plain one is read when both are there.
 ///
@@ -78,13 +79,14 @@ fn decode(mut file: Stored<impl Read>, pixels: &mut Vec<u8>, labels: &mut Vec<u8
             format!("the file is empty, where records of {RECORD} bytes are expected; fetch it again")
         } else if n.is_multiple_of(RECORD_OF_100) {
             format!(
-                "the file has {n} bytes, which are whole records of {RECORD_OF_100} bytes, as CIFAR-100 has them, and none of \
-                 {RECORD}; only CIFAR-10 is read"
+                "the file has {n} bytes, which are whole records of {RECORD_OF_100} bytes, as CIFAR-100 has them, and \
+                 none of {RECORD}; only CIFAR-10 is read"
             )
         } else {
             format!(
-                "the file ends after {} of the {RECORD} bytes of record {}: it is cut off, something is appended to it, or it \
-                 is not of the binary version of CIFAR-10, whose files have 10000 records, {} bytes; fetch it again",
+                "the file ends after {} of the {RECORD} bytes of record {}: it is cut off, something is appended to \
+                 it, or it is not of the binary version of CIFAR-10, whose files have 10000 records, {} bytes; fetch \
+                 it again",
                 rest.len(),
                 records.len(),
                 10_000 * RECORD
@@ -98,8 +100,8 @@ fn decode(mut file: Stored<impl Read>, pixels: &mut Vec<u8>, labels: &mut Vec<u8
         if *label >= N_CLASSES {
             let place = format!("{}, record {i}, {}", file.name(), file.byte((i * RECORD) as u64));
             let reason = format!(
-                "the label is {label}, not 0..={}: the file is damaged, or not of the binary version of CIFAR-10 (that for \
-                 Python or Matlab is another format); fetch it again",
+                "the label is {label}, not 0..={}: the file is damaged, or not of the binary version of CIFAR-10 (that \
+                 for Python or Matlab is another format); fetch it again",
                 N_CLASSES - 1
             );
             return Err(DataError::Format { place, reason });

@@ -18,8 +18,8 @@ const UNSIGNED_BYTES: u32 = 0x0800;
 /// | images | 0x00000803 | number n, height H, width W (4 bytes each) | n H W bytes, image by image, row by row |
 /// | labels | 0x00000801 | number n (4 bytes) | n bytes |
 ///
-/// A label may be any byte. Cost: one pass over the files; memory grows with the bytes really there, whatever the sizes in
-/// a header are.
+/// A label may be any byte. Cost: one pass over the files; memory grows with the bytes really there, whatever the sizes
+/// in a header are.
 ///
 /// ```no_run
 /// use ratecheck::data::{ChannelScales, idx};
@@ -29,9 +29,9 @@ const UNSIGNED_BYTES: u32 = 0x0800;
 /// ```
 ///
 /// # Errors
-/// [`DataError::Unreadable`] when a file cannot be opened. [`DataError::Format`] with file, byte and remedy when a magic
-/// number is another, a size is zero, the sizes do not fit the length of the file (it is cut off, or goes on), the gzip
-/// stream is damaged, or the numbers of images and labels differ.
+/// [`DataError::Unreadable`] when a file cannot be opened. [`DataError::Format`] with file, byte and remedy when a
+/// magic number is another, a size is zero, the sizes do not fit the length of the file (it is cut off, or goes on),
+/// the gzip stream is damaged, or the numbers of images and labels differ.
 pub fn idx(images: &Path, labels: &Path) -> Result<Images, DataError> {
     // Both are opened first: a wrong name is seen before anything is read.
     let (images, labels) = (Stored::open(images)?, Stored::open(labels)?);
@@ -158,7 +158,8 @@ fn wrong_magic(magic: u32, expected: u32) -> String {
              only unsigned bytes (0x08) in 1 dimension (labels) or 3 (grey images) are read"
         ),
         _ if magic.to_be_bytes().iter().all(|byte| matches!(byte, b' '..=b'~')) => format!(
-            "this file begins with the text `{}`, perhaps a page or an archive that was saved in its place; fetch it again",
+            "this file begins with the text `{}`, perhaps a page or an archive that was saved in its place; fetch it \
+             again",
             magic.to_be_bytes().map(char::from).iter().collect::<String>()
         ),
         _ => "this is no IDX file, or a damaged one; fetch it again".to_owned(),
@@ -213,8 +214,8 @@ mod tests {
         assert_eq!(
             error(&labels, &images),
             format!(
-                "images, byte 0: {begin} 0x00000801, not 0x00000803: this is a file of labels where images are expected; \
-                 give the images first and then the labels"
+                "images, byte 0: {begin} 0x00000801, not 0x00000803: this is a file of labels where images are \
+                 expected; give the images first and then the labels"
             )
         );
         let of_images = "this is a file of images where labels are expected";

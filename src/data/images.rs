@@ -148,8 +148,8 @@ impl Images {
             |whole: usize, inner: usize| whole.checked_sub(inner).filter(|both| both % 2 == 0).map(|both| both / 2);
         let (Some(top), Some(left)) = (margin(rows, height), margin(columns, width)) else {
             return Err(shape(format!(
-                "images of {height}x{width} pixels cannot get the same margin on both sides in a square of {rows}x{columns}: \
-                 its side must be at least as long, and differ by an even number"
+                "images of {height}x{width} pixels cannot get the same margin on both sides in a square of \
+                 {rows}x{columns}: its side must be at least as long, and differ by an even number"
             )));
         };
         let n = self.len();

@@ -15,13 +15,14 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// A file that is read from front to back; bytes are counted after unpacking.
 pub(super) struct Stored<R: Read> {
     name: String,
-    source: Source<Chain<Cursor<Vec<u8>>, R>>,
+    source: Stream<Chain<Cursor<Vec<u8>>, R>>,
     at: u64,
 }
 
-enum Source<R: Read> {
+enum Stream<R: Read> {
     Plain(R),
-    /// Several gzip streams one after another are one file, as gzip has it. `began` says that the first header is whole.
+    /// Several gzip streams one after another are one file, as gzip has it.
+    /// `began` says that the first header is whole.
     Gzip {
         decoder: Box<MultiGzDecoder<R>>,
         began: bool,
@@ -58,9 +59,9 @@ impl<R: Read> Stored<R> {
         let source = if packed {
             let decoder = Box::new(MultiGzDecoder::new(whole));
             let began = decoder.header().is_some();
-            Source::Gzip { decoder, began }
+            Stream::Gzip { decoder, began }
         } else {
-            Source::Plain(whole)
+            Stream::Plain(whole)
         };
         Ok(Self { name, source, at: 0 })
     }
@@ -111,13 +112,13 @@ impl<R: Read> Stored<R> {
     /// `byte 16`, or `unpacked byte 16` in a gzipped file, whose own bytes are counted differently.
     pub(super) fn byte(&self, at: u64) -> String {
         match self.source {
-            Source::Plain(_) => format!("byte {at}"),
-            Source::Gzip { .. } => format!("unpacked byte {at}"),
+            Stream::Plain(_) => format!("byte {at}"),
+            Stream::Gzip { .. } => format!("unpacked byte {at}"),
         }
     }
 }
 
-impl<R: Read> Source<R> {
+impl<R: Read> Stream<R> {
     /// What went wrong in reading, and what to do about it.
     fn explain(&self, error: &io::Error) -> String {
         let Self::Gzip { decoder, began } = self else {
@@ -141,7 +142,7 @@ impl<R: Read> Source<R> {
     }
 }
 
-impl<R: Read> Read for Source<R> {
+impl<R: Read> Read for Stream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(reader) => reader.read(buffer),

@@ -9,9 +9,9 @@ use crate::parameters::{Parameters, norm_sq};
 use crate::random::{Generator, companion};
 use crate::scalar::{Eight, Planes, Scalar, vectorised};
 
-/// Several runs of [`StepRule::Gradient`] on one loss side by side, up to eight: starts, rates and minibatches are each run's own.
-/// A step has the bits that the run's [`Stepper`] would make alone. If there are eight, it takes about half the time: the rows of
-/// a small network are too short for the vector registers, but eight runs always fill them.
+/// Several runs of [`StepRule::Gradient`] on one loss side by side, up to eight: starts, rates and minibatches are each
+/// run's own. A step has the bits that the run's [`Stepper`] would make alone. If there are eight, it takes about half
+/// the time: the rows of a small network are too short for the vector registers, but eight runs always fill them.
 ///
 /// ```
 /// use ratecheck::data::teacher;
@@ -26,7 +26,8 @@ use crate::scalar::{Eight, Planes, Scalar, vectorised};
 /// #     objective: Objective::Logistic,
 /// #     weight_decay: 0.01,
 /// # };
-/// # let data = ratecheck::data::Dataset::new((0..16).map(|i| f64::from(i * i % 11)).collect(), 8, 2, vec![1.0, -1.0].repeat(4))?;
+/// # let x = (0..16).map(|i| f64::from(i * i % 11)).collect();
+/// # let data = ratecheck::data::Dataset::new(x, 8, 2, vec![1.0, -1.0].repeat(4))?;
 /// let network = Network::new(architecture, data, Minibatches::subsets(8, 4)?)?;
 /// let eta = Schedule::constant(0.1)?;
 /// let stepper = |k: u64| {
@@ -66,8 +67,8 @@ impl<'a> Lockstep<'a> {
     /// These runs, all of this loss and of [`StepRule::Gradient`], at the same t.
     ///
     /// # Panics
-    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule or another t, or has diverged; or if the loss
-    /// does not go in lockstep: see [`Loss::lockstep`].
+    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule or another t, or has diverged; or if
+    /// the loss does not go in lockstep: see [`Loss::lockstep`].
     pub fn new(loss: &'a dyn Loss, steppers: Vec<Stepper<'a>>) -> Self {
         assert!((1..=Self::RUNS).contains(&steppers.len()), "one to eight runs");
         let eight = loss.lockstep().expect("a loss that goes in lockstep");
@@ -188,12 +189,12 @@ impl<'a> Lockstep<'a> {
     }
 }
 
-/// What [`run`](super::run) makes of each of these starts, plans and generators, with the same bits, eight at a time. All plans
-/// have the same number of steps and the rule [`StepRule::Gradient`].
+/// What [`run`](super::run) makes of each of these starts, plans and generators, with the same bits, eight at a time.
+/// All plans have the same number of steps and the rule [`StepRule::Gradient`].
 ///
 /// # Panics
-/// If a starting point has not the length of the network's layout, the plans are not as said, or the network does not go in
-/// lockstep.
+/// If a starting point has not the length of the network's layout, the plans are not as said, or the network does not
+/// go in lockstep.
 pub fn run_in_lockstep(loss: &dyn Loss, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
     runs.chunks(Lockstep::RUNS).flat_map(|runs| eight(loss, runs)).collect()
 }

@@ -20,7 +20,8 @@ pub(super) enum Direction {
 /// Added to Adam's denominator, as its paper does.
 const ADAM_EPSILON: f64 = 1e-8;
 
-/// A direction with its state, in theta's layout (the part of g is not used). Directions that remember nothing have none.
+/// A direction with its state, in theta's layout (the part of g is not used).
+/// Directions that remember nothing have none.
 #[derive(Debug)]
 pub(super) struct Memory {
     direction: Direction,

@@ -1,8 +1,9 @@
 //! Descent on theta = (W; g): learning rates, step rules, single steps and recorded runs.
 //!
-//! [`Stepper`] makes one step of [`StepRule`] at a time and shows all that a claim about one step needs. [`run`] follows a
-//! [`Plan`] over many steps and keeps [`Record`]s at chosen horizons; [`run_many`] does so for many starting points in
-//! parallel, with the same bits for any number of threads. [`Lockstep`] takes eight runs of a network through one evaluation.
+//! [`Stepper`] makes one step of [`StepRule`] at a time and shows all that a claim about one step needs. [`run`]
+//! follows a [`Plan`] over many steps and keeps [`Record`]s at chosen horizons; [`run_many`] does so for many starting
+//! points in parallel, with the same bits for any number of threads.
+//! [`Lockstep`] takes eight runs of a network through one evaluation.
 //!
 //! Divergence is an observation, with its step and with what was not finite: see [`Divergence`].
 
@@ -17,7 +18,7 @@ mod stepper;
 
 pub use lockstep::{Lockstep, run_in_lockstep};
 pub use precision::{Buffers, Precision};
-pub use record::{Record, Running, Source};
+pub use record::{LossSource, Record, Running};
 pub use rule::StepRule;
 pub use run::{Plan, Recording, Trace, run, run_many};
 pub use schedule::{Schedule, ScheduleError};

@@ -5,8 +5,8 @@ use crate::scalar::Scalar;
 
 /// In which arithmetic F_z and its gradient are evaluated. theta, the norms and the step itself are f64 either way.
 ///
-/// Single precision takes half of the memory and half of the time, with some seven digits: right for training, where a minibatch is
-/// much further from the mean than that, and wrong for a claim about a single step.
+/// Single precision takes half of the memory and half of the time, with some seven digits: right for training, where a
+/// minibatch is much further from the mean than that, and wrong for a claim about a single step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// f64.

@@ -9,7 +9,7 @@ use crate::random::Generator;
 
 /// Where the values of L and of its gradient come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum LossSource {
     /// The exact mean over all minibatches z.
     Exact,
     /// The mean over this many fresh minibatches. The loss is unbiased; the squared gradient norms are too large by the
@@ -51,15 +51,15 @@ pub struct Record {
     /// ||grad_g L(theta_t)||^2.
     pub grad_g_sq: f64,
     /// Whether the values of L and its gradient are exact.
-    pub source: Source,
+    pub source: LossSource,
     /// Minimum and sums over every step before t; `None` where L was looked at on the horizons only.
     pub running: Option<Running>,
     /// n_i = ||w_i||^2, or G_i under [`StepRule::Adaptive`].
     pub w_norm_sq: Vec<f64>,
     /// eta_{w,t} / n_i.
     pub effective_lr: Vec<f64>,
-    /// The angle between v_t and v_{t+1} under step t and its z, by the arc tangent of the step's parts across and along w
-    /// (accurate for small angles). At the last t the step is prepared, not made.
+    /// The angle between v_t and v_{t+1} under step t and its z, by the arc tangent of the step's parts across and
+    /// along w (accurate for small angles). At the last t the step is prepared, not made.
     pub angular_update: Vec<f64>,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Observer<'a> {
     rule: StepRule,
     /// z takes one value only, so F_z = L and the step's own gradient will do.
     single: bool,
-    source: Source,
+    source: LossSource,
     generator: Generator,
     gradient: Vec<f64>,
     scratch: Vec<f64>,
@@ -105,7 +105,7 @@ impl<'a> Observer<'a> {
             rule: plan.rule,
             single,
             source: n_minibatches
-                .map_or(Source::Estimated { minibatches: plan.fresh_minibatches() }, |_| Source::Exact),
+                .map_or(LossSource::Estimated { minibatches: plan.fresh_minibatches() }, |_| LossSource::Exact),
             generator,
             gradient: vec![0.0; len],
             scratch: vec![0.0; len],
@@ -154,7 +154,7 @@ impl<'a> Observer<'a> {
 
     /// Writes grad L(theta) and returns L(theta), or estimates of both.
     fn mean(&mut self, theta: &[f64]) -> f64 {
-        let Source::Estimated { minibatches } = self.source else {
+        let LossSource::Estimated { minibatches } = self.source else {
             let mean = self.loss.mean_gradient(theta, &mut self.gradient, &mut self.scratch, &mut self.work);
             return mean.unwrap_or(f64::NAN); // A loss that overrides the mean and does not know it: not a number.
         };

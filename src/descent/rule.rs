@@ -13,8 +13,8 @@ use crate::scalar::Scalar;
 pub enum StepRule {
     /// (4): w_i <- w_i - eta_{w,t} grad. With z the whole data set it is gradient descent.
     Gradient,
-    /// The step of [`StepRule::Gradient`], then each block back to the norm it started with. The effective learning rate
-    /// cannot tune itself: the control of appendix D.
+    /// The step of [`StepRule::Gradient`], then each block back to the norm it started with. The effective learning
+    /// rate cannot tune itself: the control of appendix D.
     Projected,
     /// (9), Theorem 2.5: with v_i on the unit sphere and G_i in the place of ||w_i||^2,
     /// v_i <- Pi(v_i - (eta_{w,t}/G_i) grad_{v_i} F_z(theta~)) and
@@ -30,14 +30,14 @@ pub enum StepRule {
         /// b.
         b: f64,
     },
-    /// Nesterov's momentum with the gradient at w_i: m <- b m + grad, w_i <- w_i - eta_{w,t} (grad + b m). Under a constant
-    /// learning rate these are the points at which Nesterov's original form takes its gradients.
+    /// Nesterov's momentum with the gradient at w_i: m <- b m + grad, w_i <- w_i - eta_{w,t} (grad + b m). Under a
+    /// constant learning rate these are the points at which Nesterov's original form takes its gradients.
     Nesterov {
         /// b.
         b: f64,
     },
-    /// Adam (Kingma & Ba 2015, algorithm 1): m <- b_1 m + (1-b_1) grad, s <- b_2 s + (1-b_2) grad^2 and, in step k = 1, 2, ..
-    /// since the start, w_i <- w_i - eta_{w,t} (m/(1-b_1^k)) / (sqrt(s/(1-b_2^k)) + 1e-8).
+    /// Adam (Kingma & Ba 2015, algorithm 1): m <- b_1 m + (1-b_1) grad, s <- b_2 s + (1-b_2) grad^2 and, in step k = 1,
+    /// 2, .. since the start, w_i <- w_i - eta_{w,t} (m/(1-b_1^k)) / (sqrt(s/(1-b_2^k)) + 1e-8).
     Adam {
         /// b_1.
         b_1: f64,
@@ -89,8 +89,9 @@ impl StepRule {
         }
     }
 
-    /// Ends a step of a block that has moved against its direction: projects it if the rule does, and writes its n. Returns the
-    /// squared norm before any projection: not finite if the new block is not, or has no direction to project.
+    /// Ends a step of a block that has moved against its direction: projects it if the rule does, and writes its n.
+    /// Returns the squared norm before any projection: not finite if the new block is not,
+    /// or has no direction to project.
     #[inline]
     pub(super) fn settle(self, w: &mut [f64], grad_sq: f64, eta_w: f64, n: &mut f64) -> f64 {
         let moved_sq = norm_sq(w);

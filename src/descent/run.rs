@@ -9,8 +9,8 @@ use super::stepper::{Divergence, Step, Stepper};
 use crate::loss::Loss;
 use crate::random::{Generator, Seed, companion};
 
-/// When L and its gradient are looked at. Where z takes a single value (gradient descent), F_z = L and looking is free: it is
-/// done in every step whatever is asked for.
+/// When L and its gradient are looked at. Where z takes a single value (gradient descent), F_z = L and looking is free:
+/// it is done in every step whatever is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recording {
     /// On the horizons. Records then have no running minimum and sums.
@@ -45,8 +45,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// T = `n_steps` steps with records at the horizons t: sorted, without repeats and without those beyond T. T itself is
-    /// always among them.
+    /// T = `n_steps` steps with records at the horizons t: sorted, without repeats and without those beyond T. T itself
+    /// is always among them.
     pub fn new(
         rule: StepRule,
         eta_w: Schedule,
@@ -106,8 +106,8 @@ pub struct Trace {
     pub theta: Vec<f64>,
 }
 
-/// Follows `plan` from theta_0; `generator` draws z. Estimates of L, where it is not a finite mean, have a generator of their
-/// own, so that recording never changes the path.
+/// Follows `plan` from theta_0; `generator` draws z. Estimates of L, where it is not a finite mean, have a generator of
+/// their own, so that recording never changes the path.
 ///
 /// At t = T a minibatch is drawn and looked at without a step, so that the last record is like the others.
 ///
@@ -129,7 +129,8 @@ pub struct Trace {
 /// // F(w) = w_1^2 / ||w||^2.
 /// let loss = FirstShare { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) };
 /// let eta = Schedule::constant(1.0)?;
-/// let trace = run(&loss, &[1.0, 1.0], &Plan::new(StepRule::Gradient, eta, eta, 1, [0, 1]), Seed::new(0).generator("z"));
+/// let plan = Plan::new(StepRule::Gradient, eta, eta, 1, [0, 1]);
+/// let trace = run(&loss, &[1.0, 1.0], &plan, Seed::new(0).generator("z"));
 /// assert_eq!(trace.theta, [0.5, 1.5]);
 /// assert_eq!((trace.records[0].loss, trace.records[1].loss), (0.5, 0.1));
 /// assert!((trace.records[0].angular_update[0] - 0.5_f64.atan()).abs() < 1e-15); // eta ||grad|| / ||w|| = 1/2
@@ -186,8 +187,8 @@ pub(super) fn record(
     Ok(())
 }
 
-/// One run per starting point, in parallel: run k draws from the generator `run-k` below `seed`. The same bits for any number
-/// of threads. For many runs from one point, repeat the point.
+/// One run per starting point, in parallel: run k draws from the generator `run-k` below `seed`. The same bits for any
+/// number of threads. For many runs from one point, repeat the point.
 ///
 /// # Panics
 /// If a starting point has not the length of the loss's layout.

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The learning rates eta_t = eta (t+1)^(-alpha), t = 0, 1, ..: section 4.1 of the paper; constant for alpha = 0.
 ///
-/// The same bits on every machine. An exponent that is a multiple of 1/8 up to 1, so every one the catalogue uses, costs at
-/// most three square roots and a division; any other costs a power function (libm's).
+/// The same bits on every machine. An exponent that is a multiple of 1/8 up to 1, so every one the catalogue uses,
+/// costs at most three square roots and a division; any other costs a power function (libm's).
 ///
 /// ```
 /// use ratecheck::descent::Schedule;
@@ -96,9 +96,9 @@ impl Schedule {
 
     /// eta_t = eta (t+1)^(-alpha), as eta / (t+1)^alpha, for t < 2^53.
     ///
-    /// The relative error, with u = 2^-53: the power (t+1)^k, k <= 7, is off by at most 6u and every root halves what it
-    /// inherits and adds u, so k/8 is off by at most 6u/8 + u/4 + u/2 + u < 3u, and the division adds u: below 4u. An error
-    /// below 1.5 units in the last place of libm's power, and the division, make the same 4u.
+    /// The relative error, with u = 2^-53: the power (t+1)^k, k <= 7, is off by at most 6u and every root halves what
+    /// it inherits and adds u, so k/8 is off by at most 6u/8 + u/4 + u/2 + u < 3u, and the division adds u: below 4u.
+    /// An error below 1.5 units in the last place of libm's power, and the division, make the same 4u.
     #[inline]
     pub fn at(&self, t: u64) -> f64 {
         let x = (t + 1) as f64;

@@ -39,8 +39,8 @@ pub enum NotFinite {
     Parameters,
 }
 
-/// A run that left the finite numbers: in step `step`, from theta_t with t = `step`. Vectors count as not finite as soon as
-/// their squared norms overflow, since everything recorded is a squared norm.
+/// A run that left the finite numbers: in step `step`, from theta_t with t = `step`. Vectors count as not finite as
+/// soon as their squared norms overflow, since everything recorded is a squared norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Divergence {
     /// t.
@@ -160,7 +160,8 @@ impl<'a> Stepper<'a> {
         self
     }
 
-    /// Starts with this m instead of m = 0, under a rule with momentum. It has theta's layout; its part of g is not used.
+    /// Starts with this m instead of m = 0, under a rule with momentum. It has theta's layout;
+    /// its part of g is not used.
     ///
     /// # Panics
     /// If the rule keeps no m, or `m` has not the length of the loss's layout.
@@ -176,8 +177,8 @@ impl<'a> Stepper<'a> {
         (self.eta_w, self.eta_g) = (eta_w, eta_g);
     }
 
-    /// Starts again at theta_t = (W_t; g_t), before step `t`; forgets a divergence and all momentum. The generator runs on.
-    /// With [`Stepper::step_with`], paths of minibatches are enumerated exactly.
+    /// Starts again at theta_t = (W_t; g_t), before step `t`; forgets a divergence and all momentum. The generator runs
+    /// on. With [`Stepper::step_with`], paths of minibatches are enumerated exactly.
     ///
     /// # Panics
     /// If `theta` has not the length of the loss's layout.
@@ -239,13 +240,14 @@ impl<'a> Stepper<'a> {
         &self.gradient_norm_sq
     }
 
-    /// m of the rules with momentum, after the last step, in theta's layout (the part of g is 0); empty under the others.
+    /// m of the rules with momentum, after the last step, in theta's layout (the part of g is 0);
+    /// empty under the others.
     pub fn momentum(&self) -> &[f64] {
         self.memory.mean()
     }
 
-    /// n_i = ||w_i||^2 of theta_t; under [`StepRule::Adaptive`], G_i. Under [`StepRule::Projected`] the norms the blocks are
-    /// brought back to.
+    /// n_i = ||w_i||^2 of theta_t; under [`StepRule::Adaptive`], G_i. Under [`StepRule::Projected`] the norms the
+    /// blocks are brought back to.
     pub fn w_norm_sq(&self) -> &[f64] {
         &self.w_norm_sq
     }
@@ -270,7 +272,8 @@ impl<'a> Stepper<'a> {
         self.z.draw(&mut self.generator, &mut self.permutation)
     }
 
-    /// Takes what that somebody has found, before t moves on: theta, its gradient, and the squared norms of their blocks.
+    /// Takes what that somebody has found, before t moves on: theta, its gradient,
+    /// and the squared norms of their blocks.
     pub(super) fn take(&mut self, [theta, gradient, w_norm_sq, gradient_norm_sq]: [impl Iterator<Item = f64>; 4]) {
         let fill =
             |to: &mut [f64], from: &mut dyn Iterator<Item = f64>| to.iter_mut().zip(from).for_each(|(x, y)| *x = y);
@@ -359,9 +362,9 @@ impl<'a> Stepper<'a> {
     /// The angle between v_i before and after the step that [`Stepper::evaluate`] has prepared.
     ///
     /// With d what the block moves against (its gradient under the plain rules) and p = <w, d>/||w||^2 it is
-    /// atan2(rate ||d - p w||, ||w|| (1 - rate p)), where p = 0 up to rounding for the gradient of a scale-invariant block.
-    /// Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and unlike the chord it needs
-    /// no theta_{t+1}.
+    /// atan2(rate ||d - p w||, ||w|| (1 - rate p)), where p = 0 up to rounding for the gradient of a scale-invariant
+    /// block. Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and unlike the
+    /// chord it needs no theta_{t+1}.
     pub(super) fn angular_update(&self, i: usize, eta_w: f64) -> f64 {
         let block = self.layout.block(i);
         let (w, start) = (&self.theta[block.clone()], block.start);

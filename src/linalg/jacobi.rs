@@ -1,16 +1,16 @@
 //! One-sided Jacobi rotations, which finish a singular value decomposition.
 //!
-//! The decomposition of nalgebra stops too early where singular values lie close together: A = U diag(s) V^T is then off by up
-//! to 1e-9 of ||A||. Its V is a good start all the same: the columns of A V are nearly perpendicular, and a sweep or two of
-//! rotations make them so to rounding (Golub and Van Loan, Matrix Computations, section 8.6.3).
+//! The decomposition of nalgebra stops too early where singular values lie close together: A = U diag(s) V^T is then
+//! off by up to 1e-9 of ||A||. Its V is a good start all the same: the columns of A V are nearly perpendicular, and a
+//! sweep or two of rotations make them so to rounding (Golub and Van Loan, Matrix Computations, section 8.6.3).
 
 use nalgebra::{DMatrix, DVector};
 
 /// Sweeps at most; convergence is quadratic, so that even a bad start takes fewer than ten.
 const MAX_SWEEPS: usize = 40;
 
-/// U, s and V of A with no fewer rows than columns, from orthogonal `v` and orthonormal columns `u` that are nearly those of A.
-/// `None` if the rotations do not settle.
+/// U, s and V of A with no fewer rows than columns, from orthogonal `v` and orthonormal columns `u` that are nearly
+/// those of A. `None` if the rotations do not settle.
 pub(super) fn finish(
     a: &DMatrix<f64>,
     mut u: DMatrix<f64>,
@@ -59,8 +59,8 @@ fn sweep(b: &mut DMatrix<f64>, v: &mut DMatrix<f64>, floor: f64) -> bool {
         for q in p + 1..b.ncols() {
             let (alpha, beta) = (b.column(p).norm_squared(), b.column(q).norm_squared());
             let gamma = b.column(p).dot(&b.column(q));
-            // An inner product of n terms is known to n units of rounding of the lengths; NaN counts as perpendicular, and shows
-            // in the result.
+            // An inner product of n terms is known to n units of rounding of the lengths; NaN counts as perpendicular,
+            // and shows in the result.
             let known = b.nrows() as f64 * f64::EPSILON * (alpha * beta).sqrt();
             if alpha.min(beta).sqrt() > floor && gamma.abs() > known {
                 let zeta = (beta - alpha) / (2.0 * gamma);

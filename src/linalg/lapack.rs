@@ -1,4 +1,5 @@
-//! The backend on LAPACK, through ndarray-linalg. The functions are those of [`super::pure`], with the same meaning and errors.
+//! The backend on LAPACK, through ndarray-linalg. The functions are those of [`super::pure`],
+//! with the same meaning and errors.
 
 use ndarray::{Array1, Array2, ArrayView2};
 use ndarray_linalg::{Eigh, JobSvd, SVDDC, UPLO};

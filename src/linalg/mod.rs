@@ -1,10 +1,11 @@
 //! The handful of dense routines the engine needs, for matrices of a few hundred rows at most.
 //!
-//! Two independent backends have the same functions: `pure` (Rust only, always there) and `lapack` (behind the feature of
-//! that name). The functions used by the rest of the engine are those re-exported here: `lapack`'s if the feature is on,
-//! else `pure`'s. The tests compare the two.
+//! Two independent backends have the same functions: `pure` (Rust only, always there) and `lapack` (behind the feature
+//! of that name). The functions used by the rest of the engine are those re-exported here: `lapack`'s if the feature is
+//! on, else `pure`'s. The tests compare the two.
 //!
-//! No routine hangs or returns a number for a matrix with an infinite or undefined entry: that is [`LinalgError::NotFinite`].
+//! No routine hangs or returns a number for a matrix with an infinite or undefined entry:
+//! that is [`LinalgError::NotFinite`].
 
 mod jacobi;
 #[cfg(feature = "lapack")]

@@ -9,11 +9,12 @@ use crate::scalar::{Matrix, MatrixMut, Planes, Store, vectorised};
 const LANES: usize = 4;
 type Lane = [f64; LANES];
 
-/// The square of a size that is nothing beside 1: its own square is far from underflow, and 1e-100 far below the rounding of 1.
+/// The square of a size that is nothing beside 1: its own square is far from underflow,
+/// and 1e-100 far below the rounding of 1.
 const NEGLIGIBLE_SQ: f64 = 1e-200;
 
-/// The largest singular value: sqrt of the largest eigenvalue of the smaller of A A^T and A^T A. `None` if an entry is not
-/// finite.
+/// The largest singular value: sqrt of the largest eigenvalue of the smaller of A A^T and A^T A. `None` if an entry is
+/// not finite.
 pub(super) fn largest_singular_value(a: ArrayView2<'_, f64>) -> Option<f64> {
     let (rows, columns) = a.dim();
     let mut entries = Vec::with_capacity(rows * columns);
@@ -85,8 +86,8 @@ fn sqrt_of_largest_eigenvalue(gram: &mut [Lane], k: usize) -> f64 {
     )
 }
 
-/// Householder's reduction of a symmetric k x k matrix with rows of `step` lanes (Golub and Van Loan, algorithm 8.3.1): leaves the diagonal
-/// in place and returns the squares of the entries beside it. 4/3 k^3 operations.
+/// Householder's reduction of a symmetric k x k matrix with rows of `step` lanes (Golub and Van Loan, algorithm 8.3.1):
+/// leaves the diagonal in place and returns the squares of the entries beside it. 4/3 k^3 operations.
 #[inline(always)]
 fn tridiagonalise(a: &mut [Lane], k: usize, step: usize) -> Vec<f64> {
     let mut beside_sq = vec![0.0; k.saturating_sub(1)];
@@ -167,15 +168,16 @@ fn inner(x: &[Lane], y: &[Lane]) -> f64 {
     (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
-/// The largest eigenvalue of a tridiagonal positive semidefinite matrix T, to a few units in the last place of its size.
+/// The largest eigenvalue of a tridiagonal positive semidefinite matrix T,
+/// to a few units in the last place of its size.
 ///
-/// Laguerre's method: from above it descends to the largest root of a polynomial with real roots and never passes it, and
-/// converges cubically if the root is simple. Where rounding or a cluster stops it, bisection finishes: x lies above the
-/// eigenvalue exactly if every pivot of x I - T is positive (Sturm).
+/// Laguerre's method: from above it descends to the largest root of a polynomial with real roots and never passes it,
+/// and converges cubically if the root is simple. Where rounding or a cluster stops it, bisection finishes: x lies
+/// above the eigenvalue exactly if every pivot of x I - T is positive (Sturm).
 #[inline(always)]
 fn largest_eigenvalue(diagonal: &[f64], beside_sq: &[f64]) -> f64 {
-    // The diagonal entries are Rayleigh quotients, and no eigenvalue exceeds the Frobenius norm; a hair more, so that rounding
-    // cannot put the eigenvalue outside.
+    // The diagonal entries are Rayleigh quotients, and no eigenvalue exceeds the Frobenius norm; a hair more, so that
+    // rounding cannot put the eigenvalue outside.
     let mut low = diagonal.iter().copied().fold(0.0, f64::max);
     let squares: f64 = diagonal.iter().map(|d| d * d).sum::<f64>() + 2.0 * beside_sq.iter().sum::<f64>();
     let mut high = squares.sqrt() * (1.0 + 1e-12);
@@ -226,8 +228,8 @@ fn above(diagonal: &[f64], beside_sq: &[f64], x: f64) -> bool {
     pivot > 0.0
 }
 
-/// sum 1/(x - lambda) and sum 1/(x - lambda)^2 over the eigenvalues, from the pivots q of x I - T and their derivatives; `None`
-/// if x does not lie above them all.
+/// sum 1/(x - lambda) and sum 1/(x - lambda)^2 over the eigenvalues, from the pivots q of x I - T and their
+/// derivatives; `None` if x does not lie above them all.
 #[inline(always)]
 fn power_sums(diagonal: &[f64], beside_sq: &[f64], x: f64) -> Option<[f64; 2]> {
     // f = q'/q and h = q''/q of the pivot before, and t = b^2/q.

@@ -7,8 +7,8 @@ use super::jacobi;
 use super::norm::largest_singular_value;
 use super::{LinalgError, Svd, SymmetricEigen, check_finite, check_least_squares, check_square, solve_by_svd};
 
-/// Sweeps after which an iteration is given up: QR steps settle an eigenvalue in two or three, so a matrix with n of them
-/// needs a few n, and the matrices here are small.
+/// Sweeps after which an iteration is given up: QR steps settle an eigenvalue in two or three, so a matrix with n of
+/// them needs a few n, and the matrices here are small.
 fn max_iterations(a: &DMatrix<f64>) -> usize {
     1000 + 100 * a.nrows().max(a.ncols())
 }
@@ -85,8 +85,8 @@ pub fn singular_values(a: ArrayView2<'_, f64>) -> Result<Array1<f64>, LinalgErro
 
 /// ||A||, the largest singular value: the square root of the largest eigenvalue of the smaller of A^T A and A A^T.
 ///
-/// Forming the product costs nothing in accuracy here: rounding moves its eigenvalues by a few u ||A||^2, which is relative
-/// to the largest one. Several times faster than all singular values, and always ends. 0 for an empty matrix.
+/// Forming the product costs nothing in accuracy here: rounding moves its eigenvalues by a few u ||A||^2, which is
+/// relative to the largest one. Several times faster than all singular values, and always ends. 0 for an empty matrix.
 ///
 /// # Errors
 /// [`LinalgError::NotFinite`].

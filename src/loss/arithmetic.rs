@@ -61,8 +61,8 @@ of_formulas!(
     Dual<DoubleDouble>;
 );
 
-/// Makes a loss of a type whose inherent methods `value` and `gradient` are written over any scalar, compiled once, here, for every
-/// arithmetic: a generic `impl` would be compiled again by every package that uses it.
+/// Makes a loss of a type whose inherent methods `value` and `gradient` are written over any scalar, compiled once,
+/// here, for every arithmetic: a generic `impl` would be compiled again by every package that uses it.
 macro_rules! compiled {
     ($loss:ty: $($scalar:ty),*) => {
         $(impl $crate::loss::Over<$scalar> for $loss {

@@ -4,9 +4,10 @@ use super::{Arithmetics, Further, Loss, Minibatches, Over, Setting, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Dual, Scalar};
 
-/// F_z(theta), written once over [`Scalar`]. Whatever is a formula is a [`Loss`]: gradients, Hessian-vector products, proofs in
-/// interval arithmetic and replays in double-double follow from [`Formula::value`] alone, by forward differentiation, at the cost
-/// of one evaluation per parameter. One with a cheaper gradient says so in [`Formula::gradient`].
+/// F_z(theta), written once over [`Scalar`]. Whatever is a formula is a [`Loss`]: gradients, Hessian-vector products,
+/// proofs in interval arithmetic and replays in double-double follow from [`Formula::value`] alone, by forward
+/// differentiation, at the cost of one evaluation per parameter.
+/// One with a cheaper gradient says so in [`Formula::gradient`].
 ///
 /// ```
 /// use ratecheck::loss::{Formula, Minibatches, Over, Workspace};
@@ -47,8 +48,8 @@ pub trait Formula: Send + Sync {
     /// F_z(theta); `z` lists the examples of the minibatch.
     fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S;
 
-    /// Writes grad F_z(theta) and returns F_z(theta). The default is forward differentiation, one evaluation over duals per
-    /// parameter, with buffers of `work`; write it where there is a cheaper way.
+    /// Writes grad F_z(theta) and returns F_z(theta). The default is forward differentiation, one evaluation over duals
+    /// per parameter, with buffers of `work`; write it where there is a cheaper way.
     fn gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
         work.lifted.clear();
         work.lifted.extend(theta.iter().map(|&x| Dual::new(x, S::ZERO)));
@@ -63,8 +64,8 @@ pub trait Formula: Send + Sync {
         value
     }
 
-    /// Writes grad L(theta) and returns L(theta), or nothing if z is not finite. The default is the mean over all minibatches;
-    /// write it where that is known without a sum.
+    /// Writes grad L(theta) and returns L(theta), or nothing if z is not finite. The default is the mean over all
+    /// minibatches; write it where that is known without a sum.
     fn mean<S: Scalar>(&self, theta: &[S], grad: &mut [S], scratch: &mut [S], work: &mut Workspace<S>) -> Option<S>
     where
         Self: Sized,
@@ -72,14 +73,14 @@ pub trait Formula: Send + Sync {
         super::mean_of_samples(self, theta, grad, scratch, work)
     }
 
-    /// Whether evaluations over [`crate::scalar::Interval`] enclose the true values. `false` for a formula that chooses between
-    /// different functions by [`Scalar::value`]; proofs then refuse it.
+    /// Whether evaluations over [`crate::scalar::Interval`] enclose the true values. `false` for a formula that chooses
+    /// between different functions by [`Scalar::value`]; proofs then refuse it.
     fn encloses(&self) -> bool {
         true
     }
 
-    /// The formula in every arithmetic. The default is right for every formula; one that several packages use is compiled once, in
-    /// its own, if it repeats this line in its `impl`.
+    /// The formula in every arithmetic. The default is right for every formula; one that several packages use is
+    /// compiled once, in its own, if it repeats this line in its `impl`.
     #[doc(hidden)]
     fn arithmetics(&self) -> &dyn Arithmetics
     where

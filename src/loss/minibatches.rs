@@ -17,8 +17,8 @@ pub enum Drawing {
 
 /// The distribution of z over minibatches of the examples 0..n.
 ///
-/// The paper's F_z is the loss of the minibatch z under z's own mean and variance, and L is the mean of F_z over z, *not* the
-/// loss with the statistics of all examples. The distribution of z is therefore part of what L is.
+/// The paper's F_z is the loss of the minibatch z under z's own mean and variance, and L is the mean of F_z over z,
+/// *not* the loss with the statistics of all examples. The distribution of z is therefore part of what L is.
 ///
 /// ```
 /// use ratecheck::loss::Minibatches;
@@ -98,7 +98,8 @@ impl Minibatches {
         (self.drawing != Drawing::Subsets).then(|| self.order.chunks_exact(self.batch_size))
     }
 
-    /// Draws z. `scratch` keeps a permutation of the examples between draws, so that nothing is allocated after the first.
+    /// Draws z. `scratch` keeps a permutation of the examples between draws,
+    /// so that nothing is allocated after the first.
     pub fn draw<'a>(&'a self, generator: &mut Generator, scratch: &'a mut Vec<usize>) -> &'a [usize] {
         match self.drawing {
             Drawing::Full => &self.order,

@@ -1,8 +1,9 @@
 //! The loss F_z(W; g): the seam where a user's own function comes in.
 //!
-//! What a user *writes* is a [`Formula`], once over every arithmetic. What everybody else *takes* is `&dyn` [`Loss`]: the layout of
-//! theta, the distribution of z, values and gradients in `f64`, and whatever further arithmetics there are. Every formula is a
-//! loss. A function that foreign code evaluates is one too, with [`Products`] in place of arithmetics.
+//! What a user *writes* is a [`Formula`], once over every arithmetic. What everybody else *takes* is `&dyn` [`Loss`]:
+//! the layout of theta, the distribution of z, values and gradients in `f64`, and whatever further arithmetics there
+//! are. Every formula is a loss. A function that foreign code evaluates is one too,
+//! with [`Products`] in place of arithmetics.
 
 mod arithmetic;
 mod around;
@@ -41,8 +42,8 @@ pub trait Over<S: Scalar>: Setting {
     /// Writes grad F_z(theta) and returns F_z(theta).
     fn sample_gradient(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S;
 
-    /// Adds up F_z and its gradient over all minibatches: grad L(theta) into `grad`, and returns L(theta). `None` if z is not
-    /// finite, since L is then only known by sampling.
+    /// Adds up F_z and its gradient over all minibatches: grad L(theta) into `grad`, and returns L(theta). `None` if z
+    /// is not finite, since L is then only known by sampling.
     fn mean_gradient(&self, theta: &[S], grad: &mut [S], scratch: &mut [S], work: &mut Workspace<S>) -> Option<S> {
         mean_of_samples(self, theta, grad, scratch, work)
     }
@@ -74,11 +75,13 @@ fn mean_of_samples<S: Scalar, L: Over<S> + ?Sized>(
     Some(mean)
 }
 
-/// A loss F_z(theta) on the blocks of [`Parameters`], for a minibatch z: what descent, constants, claims and everything else take.
+/// A loss F_z(theta) on the blocks of [`Parameters`], for a minibatch z: what descent, constants,
+/// claims and everything else take.
 ///
-/// Write a [`Formula`], which is a loss by itself. A function that foreign code evaluates implements [`Setting`], [`Over`]`<f64>`,
-/// [`Products`] and this trait. It runs, is fitted and judged like any other; what needs another arithmetic (a proof, a replay
-/// with more digits) is then not to be had, and whoever asks for it learns so from [`over`](trait.Loss.html#method.over).
+/// Write a [`Formula`], which is a loss by itself. A function that foreign code evaluates implements [`Setting`],
+/// [`Over`]`<f64>`, [`Products`] and this trait. It runs, is fitted and judged like any other; what needs another
+/// arithmetic (a proof, a replay with more digits) is then not to be had, and whoever asks for it learns so from
+/// [`over`](trait.Loss.html#method.over).
 ///
 /// ```
 /// use ratecheck::curvature::{HessianProduct, hessian_vector_product};
@@ -136,13 +139,14 @@ pub trait Loss: Over<f64> {
     /// Where second derivatives, more digits and proofs come from.
     fn further(&self) -> Further<'_>;
 
-    /// The stage of the evaluation in which a parameter comes in, such as its layer: nothing that is computed before depends on
-    /// it. Half of a Hessian follows from the other half by symmetry, and stages say which half is cheaper.
+    /// The stage of the evaluation in which a parameter comes in, such as its layer: nothing that is computed before
+    /// depends on it. Half of a Hessian follows from the other half by symmetry, and stages say which half is cheaper.
     fn stage(&self, _parameter: usize) -> usize {
         0
     }
 
-    /// Eight runs side by side, each with parameters and a minibatch of its own, if they give the bits of each run alone.
+    /// Eight runs side by side, each with parameters and a minibatch of its own,
+    /// if they give the bits of each run alone.
     fn lockstep(&self) -> Option<&dyn Over<Eight>> {
         None
     }

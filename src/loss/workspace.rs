@@ -7,16 +7,19 @@ use crate::scalar::{Dual, Scalar};
 pub(crate) enum Wanted {
     /// Every component.
     All,
-    /// Only the derivative components of a [`Dual`] gradient (a Hessian-vector product); the others may be left undefined.
+    /// Only the derivative components of a [`Dual`] gradient (a Hessian-vector product);
+    /// the others may be left undefined.
     Derivative,
-    /// Only the derivative components, along directions that change parameters of this [`Loss::stage`](super::Loss::stage) alone,
-    /// and only of the partial derivatives by parameters of this stage and later ones. Beyond stage 0, the last evaluation with
-    /// the same workspace was of the same minibatch at the same values, for this stage or an earlier one: what it left of the
-    /// stages before may be kept, and of this stage too as far as `moved` allows.
+    /// Only the derivative components, along directions that change parameters of this
+    /// [`Loss::stage`](super::Loss::stage) alone, and only of the partial derivatives by parameters of this stage and
+    /// later ones. Beyond stage 0, the last evaluation with the same workspace was of the same minibatch at the same
+    /// values, for this stage or an earlier one: what it left of the stages before may be kept,
+    /// and of this stage too as far as `moved` allows.
     Behind(usize),
 }
 
-/// Buffers that a loss reuses between evaluations, so that only the first allocates. Make one per thread and arithmetic.
+/// Buffers that a loss reuses between evaluations, so that only the first allocates.
+/// Make one per thread and arithmetic.
 #[derive(Debug)]
 pub struct Workspace<S: Scalar = f64> {
     /// Arrays in planes, for the engine's networks.
@@ -29,8 +32,8 @@ pub struct Workspace<S: Scalar = f64> {
     pub(super) scratch: Vec<S>,
     /// What of the next gradients is read; a loss may skip the rest.
     pub(crate) wanted: Wanted,
-    /// For [`Wanted::Behind`], if the last evaluation was of the same minibatch at the same values for the same stage: the
-    /// parameters whose derivatives are not 0 or were not 0 then. Otherwise empty.
+    /// For [`Wanted::Behind`], if the last evaluation was of the same minibatch at the same values for the same stage:
+    /// the parameters whose derivatives are not 0 or were not 0 then. Otherwise empty.
     pub(crate) moved: Vec<usize>,
 }
 
@@ -48,8 +51,8 @@ impl<S: Scalar> Default for Workspace<S> {
 }
 
 impl<S: Scalar> Workspace<S> {
-    /// Buffers for gradients over [`Dual`] of which only derivatives are read, as in a Hessian-vector product: the values may be left
-    /// undefined.
+    /// Buffers for gradients over [`Dual`] of which only derivatives are read, as in a Hessian-vector product: the
+    /// values may be left undefined.
     pub fn derivatives_alone() -> Self {
         Self { wanted: Wanted::Derivative, ..Self::default() }
     }

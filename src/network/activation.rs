@@ -32,12 +32,14 @@ const GELU_FACTOR: f64 = 0.797_884_560_802_865_4;
 const GELU_CUBE: f64 = 0.044_715;
 
 impl Activation {
-    /// Whether s'(y) is kept by the forward pass; of the others it is found from s(y), and long rows less travel through the caches.
+    /// Whether s'(y) is kept by the forward pass; of the others it is found from s(y),
+    /// and long rows less travel through the caches.
     pub(super) fn keeps_slope(self) -> bool {
         !matches!(self, Self::Tanh | Self::Sigmoid | Self::Relu)
     }
 
-    /// Replaces y by a = s(y) and writes s'(y) if it is to be kept, for rows in planes of which each has the length of `row`.
+    /// Replaces y by a = s(y) and writes s'(y) if it is to be kept,
+    /// for rows in planes of which each has the length of `row`.
     pub(super) fn forward<S: Scalar>(self, y: &mut [S::Base], slope: &mut [S::Base], row: usize) {
         // Scalars of one component have no rows to respect: one long loop keeps the pipelines full.
         let row = if S::PLANES == 1 { y.len() } else { row };
@@ -110,8 +112,8 @@ impl Activation {
         }
     }
 
-    /// dL/dy = dL/da s'(y), in place, from the outputs a, or from the slopes if they are kept. Returns sum_b dL/dy_b and
-    /// sum_b dL/dy_b xhat_b, as [`sums`](super::rows::sums) would.
+    /// dL/dy = dL/da s'(y), in place, from the outputs a, or from the slopes if they are kept. Returns sum_b dL/dy_b
+    /// and sum_b dL/dy_b xhat_b, as [`sums`](super::rows::sums) would.
     #[inline(always)]
     pub(super) fn backward<S: Scalar>(
         self,

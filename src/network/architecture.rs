@@ -23,8 +23,8 @@ pub struct Architecture {
     pub weight_decay: f64,
 }
 
-/// A layer of 3x3 filters in front of the dense ones: stride 1, zeros around the image, and the maximum of every 2x2 square if it
-/// is `pooled`.
+/// A layer of 3x3 filters in front of the dense ones: stride 1, zeros around the image, and the maximum of every 2x2
+/// square if it is `pooled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convolution {
     /// How many filters, hence channels of the result.
@@ -33,8 +33,8 @@ pub struct Convolution {
     pub pooled: bool,
 }
 
-/// Layers of filters on images of a shape. The network's first width is the number of numbers in an image, channel by channel
-/// and row by row; its other widths are those of the dense layers behind the last filters.
+/// Layers of filters on images of a shape. The network's first width is the number of numbers in an image, channel by
+/// channel and row by row; its other widths are those of the dense layers behind the last filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Convolutions {
     /// The shape of the inputs.

@@ -1,6 +1,6 @@
-//! The arrays that an evaluation needs, in [`Workspace::buffers`], one allocation each on first use: theta and its gradient, the
-//! inputs, two buffers for dL/d(activations) that change places from layer to layer, a few for layers of filters and for layers
-//! that several threads share, and six for every layer. None depends on how long a run is.
+//! The arrays that an evaluation needs, in [`Workspace::buffers`], one allocation each on first use: theta and its
+//! gradient, the inputs, two buffers for dL/d(activations) that change places from layer to layer, a few for layers of
+//! filters and for layers that several threads share, and six for every layer. None depends on how long a run is.
 
 use super::Network;
 use super::layers::{Layer, Reads};
@@ -53,14 +53,16 @@ const fn room<T>() -> usize {
     LINE.div_ceil(size_of::<T>())
 }
 
-/// What a buffer holds. It starts on a cache line: half of the long vectors would lie in two lines otherwise, or all of them.
+/// What a buffer holds. It starts on a cache line: half of the long vectors would lie in two lines otherwise,
+/// or all of them.
 pub(super) fn contents<T>(buffer: &mut [T]) -> &mut [T] {
     let start = buffer.as_ptr().align_offset(LINE).min(room::<T>());
     let len = buffer.len() - room::<T>();
     &mut buffer[start..start + len]
 }
 
-/// Borrows disjoint buffers together, each under the name that stands beside its index: two names cannot change places unseen.
+/// Borrows disjoint buffers together, each under the name that stands beside its index:
+/// two names cannot change places unseen.
 macro_rules! borrow {
     ($buffers:expr => $($name:ident: $which:expr),+ $(,)?) => {
         let [$($name),+] = $crate::network::buffers::pick($buffers, [$($which),+]);

@@ -1,8 +1,9 @@
 //! Networks at work: the statistics of their units are fixed numbers, the same for every example.
 //!
-//! In training a unit's mean and spread are those of the minibatch. Afterwards an example is judged alone, by statistics that were
-//! averaged over minibatches. A unit with fixed statistics is linear, gamma (z - mean)/s + beta, and so is one without
-//! normalisation: the frozen network is of that kind, with gamma/s for gamma and beta - gamma mean/s for beta.
+//! In training a unit's mean and spread are those of the minibatch. Afterwards an example is judged alone, by
+//! statistics that were averaged over minibatches. A unit with fixed statistics is linear, gamma (z - mean)/s + beta,
+//! and so is one without normalisation: the frozen network is of that kind,
+//! with gamma/s for gamma and beta - gamma mean/s for beta.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,8 +38,8 @@ impl UnitStatistics {
 }
 
 impl Network {
-    /// What the last evaluation with these buffers has found; nothing under layer and group normalisation, which look at every
-    /// example alone.
+    /// What the last evaluation with these buffers has found; nothing under layer and group normalisation, which look
+    /// at every example alone.
     ///
     /// # Panics
     /// If this network has evaluated nothing with these buffers.
@@ -135,8 +136,8 @@ impl Network {
         theta
     }
 
-    /// How many of the examples z have their largest output at their label; an output that is not a number is never the largest.
-    /// Of one output, how many have the sign of their label.
+    /// How many of the examples z have their largest output at their label; an output that is not a number is never the
+    /// largest. Of one output, how many have the sign of their label.
     pub fn count_right(&self, z: &[usize], theta: &[f64], work: &mut Workspace) -> usize {
         self.right(z, theta, work)
     }

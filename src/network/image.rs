@@ -1,7 +1,7 @@
 //! Images in rows: what a convolution reads, what pooling keeps, and where the derivatives of that go.
 //!
-//! A row holds one channel of all images of a minibatch: position by position, row-major, with the examples contiguous at each.
-//! Moving by one position is then moving by the size of the minibatch, and a patch is copied in long pieces.
+//! A row holds one channel of all images of a minibatch: position by position, row-major, with the examples contiguous
+//! at each. Moving by one position is then moving by the size of the minibatch, and a patch is copied in long pieces.
 
 use std::ops::Range;
 
@@ -54,8 +54,8 @@ impl Rows {
         self.image.positions() * self.batch
     }
 
-    /// Copies the 3x3 patches of some channels around some positions, of some examples: `columns` are those of a row. Row 9 c + tap
-    /// of the result is the c-th of the channels as the tap reads it, with zeros outside the image.
+    /// Copies the 3x3 patches of some channels around some positions, of some examples: `columns` are those of a row.
+    /// Row 9 c + tap of the result is the c-th of the channels as the tap reads it, with zeros outside the image.
     pub(super) fn unfold<T: Copy + Default>(
         self,
         source: &[T],
@@ -127,7 +127,8 @@ impl Rows {
     pub(super) fn pool<S: Scalar>(self, source: &[S::Base], pooled: &mut [S::Base]) {
         self.squares(|from, at| {
             sweep!(S: self.batch, K, b => {
-                largest::<S, K>(from.map(#[inline(always)] |from| Lanes::load(source, from + b))).0.store(pooled, at + b);
+                let loaded = from.map(#[inline(always)] |from| Lanes::load(source, from + b));
+                largest::<S, K>(loaded).0.store(pooled, at + b);
             });
         });
     }

@@ -36,10 +36,11 @@ pub struct LayerSpec {
 
 /// A network whose layers need not be alike, for [`Network::layered`](super::Network::layered).
 ///
-/// In theta come first the scale-invariant blocks: the weights of the normalised layers in their order, each W_l row by row
-/// (and after it b_l, under layer normalisation, since only both together are invariant), and the pairs (gamma_l, beta_l) that are blocks.
-/// Then comes g: the weights of the layers without normalisation, which are not invariant, and what is left of b_l, gamma_l and beta_l,
-/// layer by layer. [`Network::places`](super::Network::places) says where everything is.
+/// In theta come first the scale-invariant blocks: the weights of the normalised layers in their order, each W_l row by
+/// row (and after it b_l, under layer normalisation, since only both together are invariant), and the pairs (gamma_l,
+/// beta_l) that are blocks. Then comes g: the weights of the layers without normalisation, which are not invariant, and
+/// what is left of b_l, gamma_l and beta_l, layer by layer.
+/// [`Network::places`](super::Network::places) says where everything is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layered {
     /// The shape of the inputs, if the first layers are filters.
@@ -152,8 +153,8 @@ impl Layered {
         self.image.map(|image| Convolutions { image, layers: filters.collect() })
     }
 
-    /// What the layers have in common, and whether that is all there is to say: whether they are those of an [`Architecture`] with
-    /// a normalisation.
+    /// What the layers have in common, and whether that is all there is to say: whether they are those of an
+    /// [`Architecture`] with a normalisation.
     pub(super) fn common(&self, inputs: usize) -> (Architecture, bool) {
         let first = self.layers[0];
         let (hidden, activation) = (self.layers.len() > 1, first.activation.unwrap_or(Activation::Tanh));
@@ -171,8 +172,8 @@ impl Layered {
         (Architecture { normalisation, ..architecture }, alike)
     }
 
-    /// The layers, not yet in their places: a row of W_l is a filter of all its taps, channel by channel, if the layer is one of
-    /// filters.
+    /// The layers, not yet in their places: a row of W_l is a filter of all its taps, channel by channel, if the layer
+    /// is one of filters.
     pub(super) fn shapes(&self, inputs: usize) -> Vec<Layer> {
         let mut layers = Vec::new();
         let (mut reads, mut n_in) = (Reads::Rows, inputs);
@@ -290,8 +291,8 @@ impl LayerSpec {
             Normalisation::None if self.affine => "beta is the bias of a layer without normalisation",
             Normalisation::WeightNorm => "beta is the bias of a layer under weight normalisation",
             Normalisation::GroupNorm { groups, .. } if groups > 1 => {
-                "a bias in front of group normalisation is invariant only together with the rows of its group, which it does not \
-                 stand beside"
+                "a bias in front of group normalisation is invariant only together with the rows of its group, which \
+                 it does not stand beside"
             }
             _ => return Ok(()),
         };

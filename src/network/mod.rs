@@ -1,8 +1,9 @@
 //! The fully normalised feed-forward networks of section 2.1.
 //!
-//! Layout of arrays: features major, the minibatch contiguous; of images, position by position. A layer computes z = W x, normalises every unit (or every
-//! example, for layer and group normalisation), scales by gamma, shifts by beta and applies the activation; there is none
-//! after the last layer. Forward and backward are written once over [`Scalar`] and allocate nothing after the first call.
+//! Layout of arrays: features major, the minibatch contiguous; of images, position by position. A layer computes z = W
+//! x, normalises every unit (or every example, for layer and group normalisation), scales by gamma, shifts by beta and
+//! applies the activation; there is none after the last layer. Forward and backward are written once over [`Scalar`]
+//! and allocate nothing after the first call.
 
 mod activation;
 mod architecture;
@@ -46,8 +47,8 @@ use layers::{Layer, Reads};
 
 /// A network on a data set: F_z(theta) = mean over the minibatch z of f_y(network(x)) + (lambda/2) ||g||^2.
 ///
-/// The flat order of theta is W_1 row-major, ..., W_L, then gamma_1, beta_1, ..., gamma_L, beta_L; that of layers that are not alike is
-/// described at [`Layered`].
+/// The flat order of theta is W_1 row-major, ..., W_L, then gamma_1, beta_1, ..., gamma_L, beta_L; that of layers that
+/// are not alike is described at [`Layered`].
 ///
 /// ```
 /// use ratecheck::data::Dataset;
@@ -103,7 +104,9 @@ impl Network {
     /// ```
     /// use ratecheck::data::digits;
     /// use ratecheck::loss::{Minibatches, Setting};
-    /// use ratecheck::network::{Activation, Architecture, Convolution, Convolutions, Image, Network, Normalisation, Objective};
+    /// use ratecheck::network::{
+    ///     Activation, Architecture, Convolution, Convolutions, Image, Network, Normalisation, Objective,
+    /// };
     ///
     /// let architecture = Architecture {
     ///     widths: vec![64, 10],
@@ -156,7 +159,8 @@ impl Network {
     ///     affine: false,
     ///     activation: None,
     /// };
-    /// let layered = Layered { image: None, layers: vec![hidden, last], objective: Objective::CrossEntropy, weight_decay: 0.0 };
+    /// let objective = Objective::CrossEntropy;
+    /// let layered = Layered { image: None, layers: vec![hidden, last], objective, weight_decay: 0.0 };
     /// let network = Network::layered(layered, data, Minibatches::full(4))?;
     /// // The matrix of the first layer is a block; the other one belongs to g, with gamma_1, beta_1 and the last bias.
     /// assert_eq!((network.parameters().n_blocks(), network.parameters().g()), (1, 3..3 + 6 + 3 + 3 + 2));
@@ -218,8 +222,9 @@ impl Network {
         })
     }
 
-    /// What the network is made of. Where [`Network::layers_differ`] it has the widths of the dense layers, the objective and the decay, and
-    /// [`Normalisation::None`] for the normalisation: nothing that holds for one of all layers is promised.
+    /// What the network is made of. Where [`Network::layers_differ`] it has the widths of the dense layers, the
+    /// objective and the decay, and [`Normalisation::None`] for the normalisation:
+    /// nothing that holds for one of all layers is promised.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
@@ -292,8 +297,8 @@ impl Network {
         self.layers.iter().find_map(|layer| layer.normalisation.constant())
     }
 
-    /// A start: W Glorot uniform (variance 2 / (inputs + outputs), both counted once for every tap of a filter), gamma = 1, beta and every
-    /// bias 0.
+    /// A start: W Glorot uniform (variance 2 / (inputs + outputs), both counted once for every tap of a filter),
+    /// gamma = 1, beta and every bias 0.
     pub fn initialise(&self, generator: &mut Generator) -> Vec<f64> {
         let mut theta = vec![0.0; self.parameters.len()];
         for layer in &self.layers {
@@ -309,8 +314,8 @@ impl Network {
         theta
     }
 
-    /// Whether eight runs in [lockstep](Loss::lockstep) are likely to save time: the arrays of eight runs stay in the second cache, where those of long minibatches or
-    /// wide layers, which fill vector registers anyway, do not.
+    /// Whether eight runs in [lockstep](Loss::lockstep) are likely to save time: the arrays of eight runs stay in the
+    /// second cache, where those of long minibatches or wide layers, which fill vector registers anyway, do not.
     pub fn gains_in_lockstep(&self) -> bool {
         // About six arrays of eight numbers for every unit and example: one megabyte and a half.
         let units: usize = self.layers.iter().map(|layer| layer.positions * layer.n_out).sum();
@@ -345,7 +350,8 @@ impl Network {
 }
 
 compiled!(
-    Network: f64, f32, Eight, Dual<f64>, Dual<Dual<f64>>, Tangents<8>, Interval, Dual<Interval>, Dual<Dual<Interval>>, DoubleDouble, Dual<DoubleDouble>
+    Network: f64, f32, Eight, Dual<f64>, Dual<Dual<f64>>, Tangents<8>, Interval, Dual<Interval>, Dual<Dual<Interval>>,
+    DoubleDouble, Dual<DoubleDouble>
 );
 
 impl Setting for Network {
@@ -359,8 +365,8 @@ impl Setting for Network {
 }
 
 impl Arithmetics for Network {
-    /// All but l_inf batch normalisation, which divides by the entry that is largest in the middle of the box, and pooling, which
-    /// keeps the one that is.
+    /// All but l_inf batch normalisation, which divides by the entry that is largest in the middle of the box, and
+    /// pooling, which keeps the one that is.
     fn encloses(&self) -> bool {
         let largest = Normalisation::LpBatchNorm { p: Lp::Infinity };
         self.layers.iter().all(|layer| layer.normalisation != largest && layer.pooled.is_none())

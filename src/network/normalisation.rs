@@ -19,14 +19,15 @@ pub enum Lp {
 pub enum Epsilon {
     /// Nothing: s^2 = var.
     None,
-    /// s^2 = var + epsilon ||W||_F^2 / units, with the weights of the units that var is over: scale invariant, as (8) is.
+    /// s^2 = var + epsilon ||W||_F^2 / units, with the weights of the units that var is over: scale invariant,
+    /// as (8) is.
     Smoothed(f64),
     /// s^2 = var + epsilon, as PyTorch, Keras and JAX have it: not scale invariant.
     Constant(f64),
 }
 
-/// What stands after a linear map z = W x. In an [`Architecture`](super::Architecture) every one is followed by a scale gamma and a
-/// shift beta per unit.
+/// What stands after a linear map z = W x. In an [`Architecture`](super::Architecture) every one is followed by a scale
+/// gamma and a shift beta per unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Normalisation {
     /// (8): (z - mean) / sqrt(var + epsilon ||w||^2), statistics over the minibatch (biased variance).
@@ -46,7 +47,8 @@ pub enum Normalisation {
         /// Which p.
         p: Lp,
     },
-    /// Over the units of a layer, for each example: (z - mean) / sqrt(var + what [`Epsilon`] says), with the biased variance.
+    /// Over the units of a layer, for each example: (z - mean) / sqrt(var + what [`Epsilon`] says),
+    /// with the biased variance.
     LayerNorm {
         /// What is added to the variance.
         epsilon: Epsilon,
@@ -119,14 +121,16 @@ impl Normalisation {
         }
     }
 
-    /// What epsilon adds to the variance of `units` units whose weights have the squared norm `w_norm_sq`; nothing, if there is none.
+    /// What epsilon adds to the variance of `units` units whose weights have the squared norm `w_norm_sq`; nothing,
+    /// if there is none.
     pub(super) fn added(self, w_norm_sq: f64, units: usize) -> Option<f64> {
         let smoothing = || Some(self.weight_share() * w_norm_sq / units as f64);
         self.constant()
             .or_else(|| if self == Self::WeightNorm || self.weight_share() == 0.0 { None } else { smoothing() })
     }
 
-    /// Subtracts its mean from the row z of one unit, if the normalisation does, and returns the mean and s^2: xhat = (z - mean)/s.
+    /// Subtracts its mean from the row z of one unit, if the normalisation does, and returns the mean and s^2:
+    /// xhat = (z - mean)/s.
     #[inline(always)]
     pub(super) fn unit_statistics<S: Scalar>(self, z: &mut [S::Base], w_norm_sq: S) -> [S; 2] {
         let batch = rows::batch::<S>(z);
@@ -154,8 +158,8 @@ impl Normalisation {
         [mean, spread_sq + w_norm_sq.scale(self.weight_share())]
     }
 
-    /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the factor
-    /// c in dL/dw += c w, the part of the gradient that comes through ||w||^2.
+    /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the
+    /// factor c in dL/dw += c w, the part of the gradient that comes through ||w||^2.
     #[inline(always)]
     pub(super) fn unit_backward<S: Scalar>(
         self,
@@ -186,8 +190,8 @@ impl Normalisation {
         if tau == 0.0 { S::ZERO } else { -(factor * inverse * sum_xhat).scale(tau) }
     }
 
-    /// Layer and group normalisation: replaces the rows z of one group by xhat; `inverse` receives 1/s for every example. Values of
-    /// an example stand `batch` numbers apart: one per unit, or as many as an image has positions.
+    /// Layer and group normalisation: replaces the rows z of one group by xhat; `inverse` receives 1/s for every
+    /// example. Values of an example stand `batch` numbers apart: one per unit, or as many as an image has positions.
     pub(super) fn group_forward<S: Scalar>(
         self,
         z: &mut [S::Base],
@@ -234,8 +238,8 @@ impl Normalisation {
         );
     }
 
-    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scale` gives the group's gammas.
-    /// Returns c in dL/dW_group += c W_group.
+    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scale` gives the group's
+    /// gammas. Returns c in dL/dW_group += c W_group.
     pub(super) fn group_backward<S: Scalar>(
         self,
         d: &mut [S::Base],

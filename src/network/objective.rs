@@ -58,8 +58,8 @@ impl Objective {
         }
     }
 
-    /// Writes d(mean f_y)/d(out) into `d` (rows of outputs, in planes) and returns the mean of f_y. `out` is K rows of length
-    /// PLANES * B, `scratch` two such rows.
+    /// Writes d(mean f_y)/d(out) into `d` (rows of outputs, in planes) and returns the mean of f_y. `out` is K rows of
+    /// length PLANES * B, `scratch` two such rows.
     pub(super) fn forward<S: Scalar>(
         self,
         out: &[S::Base],
@@ -107,7 +107,8 @@ impl Objective {
     }
 }
 
-/// ln sum_k e^(o_k) - o_y, shifted by the largest output so that nothing overflows; the shift is a constant and cancels.
+/// ln sum_k e^(o_k) - o_y, shifted by the largest output so that nothing overflows;
+/// the shift is a constant and cancels.
 #[inline(always)]
 fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S::Base], labels: &[f64]) -> S {
     let batch = labels.len() / S::RUNS;

@@ -1,9 +1,10 @@
 //! The forward and the backward pass, written once over [`Scalar`].
 //!
-//! **Speed.** Rows are visited eight scalars at a time, in loops compiled for every set of vector units and chosen at run time
-//! (AVX-512, AVX2 with FMA, NEON); sums have eight chains and products are fused, on every machine alike: the same bits. Large layers
-//! are shared between threads ([`super::threads`]), and patches are read in pieces ([`super::products`]), which change no sum.
-//! `ratecheck bench` measures what comes of it; CONTRIBUTING.md says what it found, and where the time goes.
+//! **Speed.** Rows are visited eight scalars at a time, in loops compiled for every set of vector units and chosen at
+//! run time (AVX-512, AVX2 with FMA, NEON); sums have eight chains and products are fused, on every machine alike: the
+//! same bits. Large layers are shared between threads ([`super::threads`]), and patches are read in pieces
+//! ([`super::products`]), which change no sum. `ratecheck bench` measures what comes of it; CONTRIBUTING.md says what
+//! it found, and where the time goes.
 
 use std::ops::Range;
 
@@ -29,7 +30,8 @@ fn first_layer(wanted: Wanted) -> usize {
 }
 
 impl Network {
-    /// Evaluates the network on the minibatch and leaves dL/d(outputs) in the first D buffer. Returns F_z without decay.
+    /// Evaluates the network on the minibatch and leaves dL/d(outputs) in the first D buffer.
+    /// Returns F_z without decay.
     pub(super) fn forward<S: Scalar>(&self, z: &[usize], theta: &[S], work: &mut Workspace<S>) -> S {
         assert_eq!(theta.len(), self.parameters.len(), "theta has the length of the layout");
         let batch = z.len() / S::RUNS;
@@ -63,9 +65,9 @@ impl Network {
         self.architecture.objective.forward(out, &mut d[..n_out * S::PLANES * batch], scratch, &work.labels)
     }
 
-    /// The units of the first layer to be evaluated that differ from those of the last evaluation; see [`Workspace::moved`].
-    /// Parameters of later layers do not matter, since those are evaluated whole: a loss around a network need not know its
-    /// stages.
+    /// The units of the first layer to be evaluated that differ from those of the last evaluation; see
+    /// [`Workspace::moved`]. Parameters of later layers do not matter, since those are evaluated whole: a loss around a
+    /// network need not know its stages.
     fn moved_units(&self, l: usize, moved: &[usize]) -> Range<usize> {
         let layer = self.layers[l];
         let unit = |&p: &usize| layer.unit_of(p);
@@ -84,14 +86,16 @@ impl Network {
         }
     }
 
-    /// The values that enter layer l, as they lie in the buffer that it reads: constants, if nothing changes before that layer.
+    /// The values that enter layer l, as they lie in the buffer that it reads: constants,
+    /// if nothing changes before that layer.
     fn source_rows<S: Scalar>(&self, l: usize, image: Image, batch: usize, wanted: Wanted) -> Rows {
         let planes = if l > first_layer(wanted) { S::PLANES } else { 1 };
         let planes_of_source = if l == 0 { 1 } else { S::PLANES };
         Rows { image, batch, planes, row_step: planes_of_source * image.positions() * batch }
     }
 
-    /// The same as a matrix, for a layer that does not read patches; rearranged in `read`, if it does not read rows as they are.
+    /// The same as a matrix, for a layer that does not read patches; rearranged in `read`,
+    /// if it does not read rows as they are.
     fn inputs<'a, S: Scalar>(
         &self,
         l: usize,
@@ -193,8 +197,8 @@ impl Network {
         );
     }
 
-    /// `d` says in which buffers dL/d(outputs) of this layer is, and that of the layer before is to be; returns the same for the
-    /// layer before.
+    /// `d` says in which buffers dL/d(outputs) of this layer is, and that of the layer before is to be; returns the
+    /// same for the layer before.
     fn layer_backward<S: Scalar>(
         &self,
         l: usize,

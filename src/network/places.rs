@@ -71,15 +71,15 @@ impl Layer {
         }
     }
 
-    /// Whether its bias belongs to the block of its weights: under layer normalisation, which subtracts a mean over units, a bias
-    /// counts as a weight of a constant input does.
+    /// Whether its bias belongs to the block of its weights: under layer normalisation, which subtracts a mean over
+    /// units, a bias counts as a weight of a constant input does.
     fn bias_is_weight(&self) -> bool {
         self.bias.is_some() && self.group_size().is_some()
     }
 }
 
-/// Whether (gamma, beta) of a layer are scale invariant together: section 2.1, behind a homogeneous activation and before a batch
-/// normalisation without epsilon.
+/// Whether (gamma, beta) of a layer are scale invariant together: section 2.1, behind a homogeneous activation and
+/// before a batch normalisation without epsilon.
 fn scales_are_invariant(layer: &Layer, next: Option<&Layer>) -> bool {
     let homogeneous = matches!(layer.activation, None | Some(Activation::Relu | Activation::LeakyRelu { .. }));
     let forgets =
@@ -87,8 +87,9 @@ fn scales_are_invariant(layer: &Layer, next: Option<&Layer>) -> bool {
     homogeneous && layer.scale.is_some() && layer.shift.is_some() && next.is_some_and(forgets)
 }
 
-/// Gives every layer its place in theta, and returns what is a block there. With `every_row` the rows of layers without normalisation
-/// are listed all the same, so that a control can show that they are not invariant; otherwise they belong to g.
+/// Gives every layer its place in theta, and returns what is a block there. With `every_row` the rows of layers without
+/// normalisation are listed all the same, so that a control can show that they are not invariant;
+/// otherwise they belong to g.
 pub(super) fn place(layers: &mut [Layer], every_row: bool) -> Parameters {
     let mut blocks = Vec::new();
     let mut end = 0;

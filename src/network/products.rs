@@ -6,8 +6,9 @@ use super::image::{Rows, TAPS};
 use super::threads::Cut;
 use crate::scalar::{Matrix, MatrixMut, Scalar, Store};
 
-/// The columns whose patches are laid out at once: the patches of more columns than that would not stay in the second cache. They
-/// are as many as the kernel adds up in one chain, so that sums over the columns do not depend on the pieces.
+/// The columns whose patches are laid out at once: the patches of more columns than that would not stay in the second
+/// cache. They are as many as the kernel adds up in one chain,
+/// so that sums over the columns do not depend on the pieces.
 const PIECE: usize = 256;
 
 /// The columns of a product in pieces, the same number of them in every task but the last.
@@ -43,8 +44,8 @@ fn pieces(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     range.step_by(PIECE).map(move |start| start..end.min(start + PIECE))
 }
 
-/// What [`convolve`] needs for its tasks, in base numbers for `filters` rows of `channels` channels: for the results of all, and
-/// for patches. Without tasks, results go where they belong.
+/// What [`convolve`] needs for its tasks, in base numbers for `filters` rows of `channels` channels: for the results of
+/// all, and for patches. Without tasks, results go where they belong.
 pub(super) fn room<S: Scalar>(filters: usize, channels: usize, columns: usize, tasks: usize) -> [usize; 2] {
     let pieces = Pieces::new(columns, tasks);
     let results = if pieces.tasks > 1 { pieces.tasks * pieces.per_task * filters * pieces.most() } else { 0 };
@@ -105,7 +106,8 @@ pub(super) fn convolve<S: Scalar>(
     });
 }
 
-/// C = P D^T, where P are the patches of images: the derivative by filters, one column for each. Tasks have channels of their own.
+/// C = P D^T, where P are the patches of images: the derivative by filters, one column for each.
+/// Tasks have channels of their own.
 pub(super) fn correlate<S: Scalar>(
     images: (Rows, &[S::Base]),
     d: Matrix<'_, S::Base>,
@@ -128,8 +130,8 @@ pub(super) fn correlate<S: Scalar>(
     });
 }
 
-/// The filters that turn dL/dC of C = A P into the derivative by the images: a row for every channel, and in it the taps of every
-/// filter backwards, since what a position reads ahead of it is read from behind.
+/// The filters that turn dL/dC of C = A P into the derivative by the images: a row for every channel, and in it the
+/// taps of every filter backwards, since what a position reads ahead of it is read from behind.
 pub(super) fn backwards<'a, T: Copy>(filters: Matrix<'_, T>, planes: usize, room: &'a mut [T]) -> Matrix<'a, T> {
     let (channels, columns) = (filters.columns / TAPS, TAPS * filters.rows);
     let data = &mut room[..planes * channels * columns];

@@ -1,8 +1,8 @@
 //! Loops over rows in planes: one place for the order of sums, and for how loops are vectorised.
 //!
-//! [`sweep!`](sweep) visits a row eight scalars at a time and the rest one by one. Inside, `K` is the number of scalars at
-//! hand, and [`Lanes`] loads, combines and stores that many: eight contiguous numbers per component, which the compiler keeps
-//! in one or two vector registers.
+//! [`sweep!`](sweep) visits a row eight scalars at a time and the rest one by one. Inside, `K` is the number of scalars
+//! at hand, and [`Lanes`] loads, combines and stores that many: eight contiguous numbers per component, which the
+//! compiler keeps in one or two vector registers.
 
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -20,12 +20,13 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
     row.len() / S::PLANES
 }
 
-/// `sweep!(S: n, K, b => body)` runs the body for b = 0, 8, 16, .. with the constant K = 8 while eight are left (for b = 0, 4, 8, ..
-/// with K = 4, if a scalar has more than two components), then with K = 1; always with K = 1 for scalars that are not
-/// [`WIDE`](crate::scalar::Planes::WIDE), and for those of several runs, which fill a register each.
+/// `sweep!(S: n, K, b => body)` runs the body for b = 0, 8, 16, .. with the constant K = 8 while eight are left (for
+/// b = 0, 4, 8, .. with K = 4, if a scalar has more than two components), then with K = 1; always with K = 1 for
+/// scalars that are not [`WIDE`](crate::scalar::Planes::WIDE), and for those of several runs,
+/// which fill a register each.
 ///
-/// `sweep!(S: n, K, C, b => body)` is the same for bodies with a [`Sum`]: they hand it the constant C, the first of the chains that
-/// the scalars at hand go to, or [`REST`].
+/// `sweep!(S: n, K, C, b => body)` is the same for bodies with a [`Sum`]: they hand it the constant C, the first of the
+/// chains that the scalars at hand go to, or [`REST`].
 macro_rules! sweep {
     ($s:ty: $n:expr, $k:ident, $b:ident => $body:block) => {
         sweep!($s: $n, $k, [], $b => $body, {
@@ -56,8 +57,8 @@ macro_rules! sweep {
     ($s:ty: $n:expr, $k:ident, [$($c:ident)?], $b:ident => $body:block, $several:block) => {{
         let n: usize = $n;
         let mut $b = 0;
-        // Adds nothing, in a way that the compiler does not see through. Otherwise it may take one lane of eight visits together,
-        // with a gather a load.
+        // Adds nothing, in a way that the compiler does not see through. Otherwise it may take one lane of eight visits
+        // together, with a gather a load.
         let zero = std::hint::black_box(0);
         let (wide, runs) = (<$s as $crate::scalar::Planes>::WIDE, <$s as $crate::scalar::Planes>::RUNS);
         while wide && $b + $crate::network::rows::LANES <= n {
@@ -194,7 +195,8 @@ pub(super) fn splat<S: Scalar, const K: usize>(x: S) -> Lanes<S, K> {
     Lanes([x; K])
 }
 
-/// Scalar k of an array of single scalars, each with its planes: unlike a row in planes it can be cut between any two of them.
+/// Scalar k of an array of single scalars, each with its planes:
+/// unlike a row in planes it can be cut between any two of them.
 #[inline(always)]
 pub(super) fn single<S: Scalar>(scalars: &[S::Base], k: usize) -> S {
     S::load(&scalars[k * S::PLANES..][..S::PLANES], 0)
@@ -238,7 +240,8 @@ pub(super) fn place_singles<S: Scalar>(scalars: &[S::Base], row: &mut [S::Base],
     }
 }
 
-/// A sum over a row: eight chains, added in pairs at the end, and the rest one by one. The order depends on the length alone.
+/// A sum over a row: eight chains, added in pairs at the end, and the rest one by one.
+/// The order depends on the length alone.
 pub(super) struct Sum<S> {
     chains: [S; LANES],
     rest: S,
@@ -294,8 +297,8 @@ impl<S: Scalar> Sum<S> {
     pub(super) fn total(self) -> S {
         let c = self.chains;
         let fours = [c[0] + c[4], c[1] + c[5], c[2] + c[6], c[3] + c[7]];
-        // Keeps the chains in lanes: seen together with the loop before, they are vectorised across, with a shuffle a load. They
-        // go through the stack, and a vector that lies in two cache lines is slow to read again.
+        // Keeps the chains in lanes: seen together with the loop before, they are vectorised across, with a shuffle a
+        // load. They go through the stack, and a vector that lies in two cache lines is slow to read again.
         let Aligned([p, q]) = std::hint::black_box(Aligned([fours[0] + fours[2], fours[1] + fours[3]]));
         (p + q) + self.rest
     }

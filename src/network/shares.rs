@@ -12,16 +12,18 @@ use crate::loss::Workspace;
 pub struct EpsilonShare {
     /// The layer, from 0 and with layers of filters.
     pub layer: usize,
-    /// The units that share s: one under batch normalisation, those of the layer or group under layer and group normalisation.
+    /// The units that share s: one under batch normalisation,
+    /// those of the layer or group under layer and group normalisation.
     pub units: Range<usize>,
-    /// epsilon term / (variance + epsilon term), between 0 and 1; the largest over the examples, where every example has its own s.
+    /// epsilon term / (variance + epsilon term), between 0 and 1; the largest over the examples,
+    /// where every example has its own s.
     pub share: f64,
 }
 
 impl Network {
-    /// For all units that are normalised with an epsilon, smoothed or constant, its share in the square of what they are divided by.
-    /// Close to 0, epsilon does nothing, and a constant one nearly leaves the weights scale invariant; close to 1, it is epsilon that
-    /// the units are divided by.
+    /// For all units that are normalised with an epsilon, smoothed or constant, its share in the square of what they
+    /// are divided by. Close to 0, epsilon does nothing, and a constant one nearly leaves the weights scale invariant;
+    /// close to 1, it is epsilon that the units are divided by.
     ///
     /// ```
     /// use ratecheck::data::Dataset;

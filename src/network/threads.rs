@@ -1,12 +1,12 @@
 //! How the work of a layer is cut, between threads and into pieces that stay in the caches.
 //!
-//! Whatever the cut, every number is computed by the same operations in the same order: sums run over examples, positions or inputs,
-//! and none of them is shared.
+//! Whatever the cut, every number is computed by the same operations in the same order: sums run over examples,
+//! positions or inputs, and none of them is shared.
 
 use std::ops::Range;
 
-/// The fewest multiply-adds of a product that are shared between threads: a fifth of a millisecond, against the some ten microseconds
-/// that it takes to wake one. Networks of a hundred units in a layer stay with the thread that asks.
+/// The fewest multiply-adds of a product that are shared between threads: a fifth of a millisecond, against the some
+/// ten microseconds that it takes to wake one. Networks of a hundred units in a layer stay with the thread that asks.
 const SHARED: usize = 10_000_000;
 
 /// Tasks per thread: a thread that is held up leaves some of its own to the others.

@@ -60,7 +60,8 @@ impl Network {
             || {
                 // Local copies: the compiler need not look up again where they point to.
                 let (theta, inverse, mean) = (theta, &mut *inverse, &mut *mean);
-                // A few units at a time: they stay in the nearest cache, and while one waits for its statistics, the others go on.
+                // A few units at a time: they stay in the nearest cache, and while one waits for its statistics,
+                // the others go on.
                 let rows = (all_xhat.chunks_mut(rows::LANES * row)).zip(all_out.chunks_mut(rows::LANES * row));
                 for ((xhat, out), first) in rows.zip((0..units.len()).step_by(rows::LANES)) {
                     let of_theta = units.start + first;
@@ -112,8 +113,8 @@ impl Network {
         }
     }
 
-    /// dL/d(xhat) row by row, and with it dL/d(gamma) and dL/d(beta). For normalisations of single units this goes on to dL/dz
-    /// at once, and keeps the part of dL/dw that comes through ||w||^2.
+    /// dL/d(xhat) row by row, and with it dL/d(gamma) and dL/d(beta). For normalisations of single units this goes on
+    /// to dL/dz at once, and keeps the part of dL/dw that comes through ||w||^2.
     pub(super) fn units_backward<S: Scalar>(
         &self,
         layer: &Layer,

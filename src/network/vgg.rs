@@ -8,10 +8,10 @@ const STAGES: [(usize, usize); 5] = [(2, 64), (3, 128), (3, 256), (3, 512), (3, 
 const DENSE: usize = 512;
 
 impl Convolutions {
-    /// The layers of appendix D: 2 x conv64, pooling, 3 x conv128, pooling, 3 x conv256, pooling, 3 x conv512, pooling, 3 x conv512,
-    /// pooling, then fc512 and fc10. `width` multiplies the numbers of filters and units (1 is the paper's); of the five stages as
-    /// many are built as the image can be halved, all of them for 32x32. Returns the filters, and the units of the dense layer
-    /// before the classes.
+    /// The layers of appendix D: 2 x conv64, pooling, 3 x conv128, pooling, 3 x conv256, pooling, 3 x conv512, pooling,
+    /// 3 x conv512, pooling, then fc512 and fc10. `width` multiplies the numbers of filters and units (1 is the
+    /// paper's); of the five stages as many are built as the image can be halved, all of them for 32x32. Returns the
+    /// filters, and the units of the dense layer before the classes.
     ///
     /// ```
     /// use ratecheck::network::{Convolutions, Image};

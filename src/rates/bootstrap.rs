@@ -45,10 +45,11 @@ impl SlopeInterval {
 
 /// The log-log slope of a mean over runs, with a percentile bootstrap interval over runs.
 ///
-/// `values` is a matrix runs x horizons, row by row, of a nonnegative statistic at the horizons `t`. Each resample draws
-/// as many runs as there are, with replacement and whole, takes the mean at each horizon (or its root) and fits the
-/// power law on the window. The interval runs between the (1 - level)/2 and (1 + level)/2 quantiles of the slopes,
-/// interpolated linearly between order statistics. Points of one run are never resampled apart: they are not independent.
+/// `values` is a matrix runs x horizons, row by row, of a nonnegative statistic at the horizons `t`. Each resample
+/// draws as many runs as there are, with replacement and whole, takes the mean at each horizon (or its root) and fits
+/// the power law on the window. The interval runs between the (1 - level)/2 and (1 + level)/2 quantiles of the slopes,
+/// interpolated linearly between order statistics. Points of one run are never resampled apart:
+/// they are not independent.
 ///
 /// The interval is too narrow by about a factor sqrt(1 - 1/n_runs), and it does not correct the bias of order 1/n_runs
 /// of the logarithm of a mean: use some tens of runs.
@@ -87,14 +88,15 @@ pub fn bootstrap_slope(
 }
 
 impl Runs {
-    /// The slope with a percentile bootstrap interval: see [`bootstrap_slope`], which does this for the recorded values.
+    /// The slope with a percentile bootstrap interval: see [`bootstrap_slope`],
+    /// which does this for the recorded values.
     ///
-    /// For [`Form::Min`](super::Form::Min) the minimum over t is taken of every resample's own means, at a cost of as many
-    /// additions per resample as there are runs times recorded times.
+    /// For [`Form::Min`](super::Form::Min) the minimum over t is taken of every resample's own means, at a cost of as
+    /// many additions per resample as there are runs times recorded times.
     ///
     /// # Errors
-    /// Fewer than 2 runs; a mean of zero over one resample; a level outside (0, 1); fewer resamples than put one beyond each
-    /// end of the interval.
+    /// Fewer than 2 runs; a mean of zero over one resample; a level outside (0, 1); fewer resamples than put one beyond
+    /// each end of the interval.
     pub fn bootstrap(
         &self,
         level: f64,

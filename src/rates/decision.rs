@@ -24,9 +24,9 @@ impl Interval {
         self.low <= x && x <= self.high
     }
 
-    /// The smallest interval that holds both, at the smaller of their levels; not a number wherever one of them is not. It covers at
-    /// least as often as either: for few runs, a percentile bootstrap's interval is too narrow and Student's is not; for many
-    /// skewed ones, only the bootstrap knows which side is longer.
+    /// The smallest interval that holds both, at the smaller of their levels; not a number wherever one of them is not.
+    /// It covers at least as often as either: for few runs, a percentile bootstrap's interval is too narrow and
+    /// Student's is not; for many skewed ones, only the bootstrap knows which side is longer.
     ///
     /// ```
     /// use ratecheck::rates::Interval;

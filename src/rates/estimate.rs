@@ -17,8 +17,8 @@ pub struct Estimate {
 impl Estimate {
     /// value +- x se with Student's x of n - 1 degrees of freedom.
     ///
-    /// Exact for the mean of normal numbers; otherwise as good as the sum over the runs is normal, out to the quantile that
-    /// the level asks for.
+    /// Exact for the mean of normal numbers; otherwise as good as the sum over the runs is normal, out to the quantile
+    /// that the level asks for.
     ///
     /// # Panics
     /// If `level` is not in (0, 1).
@@ -56,17 +56,18 @@ pub fn mean_over_runs(values: &[f64]) -> Result<Estimate, FitError> {
 
 /// The log-log slope of a mean over runs (or of its root), with its standard error by the delta method.
 ///
-/// `values` is a matrix runs x horizons, row by row, as in [`bootstrap_slope`](super::bootstrap_slope), and the slope is the
-/// same. To first order it is a mean over runs of sum_k weight_k y_rk / mean_k, with the weights of the least squares fit, so
-/// its standard error is that mean's. Like the bootstrap, it asks nothing of the points within a run. What it leaves out is of
-/// second order: the bias of the logarithm of a mean, and it is of use where the means are known to some percent.
+/// `values` is a matrix runs x horizons, row by row, as in [`bootstrap_slope`](super::bootstrap_slope), and the slope
+/// is the same. To first order it is a mean over runs of sum_k weight_k y_rk / mean_k, with the weights of the least
+/// squares fit, so its standard error is that mean's. Like the bootstrap, it asks nothing of the points within a run.
+/// What it leaves out is of second order: the bias of the logarithm of a mean,
+/// and it is of use where the means are known to some percent.
 ///
 /// # Errors
 /// As `bootstrap_slope`, as far as they concern `t` and `values`.
 ///
 /// ```
 /// use ratecheck::rates::{Summary, Window, slope_over_runs};
-/// // Two runs that fall as 1/T at different heights: whichever is drawn, the slope is -1, and that of the root is -1/2.
+/// // Two runs that fall as 1/T at different heights: whichever is drawn, the slope is -1, of the root -1/2.
 /// let t = [10.0, 100.0, 1000.0];
 /// let values = [0.1, 0.01, 0.001, 0.3, 0.03, 0.003];
 /// let slope = slope_over_runs(&t, &values, Window::new(1.0, 1e4), Summary::RootMean)?;
@@ -108,7 +109,8 @@ mod tests {
 
     #[test]
     fn the_delta_method_agrees_with_the_bootstrap() {
-        // 80 runs y = (1 + noise) / t with independent noise at 24 times: both standard errors estimate the same number.
+        // 80 runs y = (1 + noise) / t with independent noise at 24 times:
+        // both standard errors estimate the same number.
         let mut generator = Seed::new(3).generator("delta");
         let t: Vec<f64> = (0..24).map(|k| libm::exp(0.2 * f64::from(k))).collect();
         let values: Vec<f64> =

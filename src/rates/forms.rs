@@ -41,7 +41,8 @@ pub(super) struct Columns {
 }
 
 impl Form {
-    /// The columns that the form makes of `values`, a matrix runs x `t`. Only those that the window needs are looked at.
+    /// The columns that the form makes of `values`, a matrix runs x `t`.
+    /// Only those that the window needs are looked at.
     pub(super) fn columns(self, t: &[f64], values: &[f64], window: Window) -> Result<Columns, FitError> {
         if values.is_empty() || !values.len().is_multiple_of(t.len()) {
             return Err(FitError::NotAMatrix { n_values: values.len(), n_horizons: t.len() });
@@ -109,7 +110,8 @@ fn averages(t: &[f64], row: &[f64], ranges: &[Range<usize>]) -> Vec<f64> {
     let (mut average, mut next) = (row[0], 1);
     for bin in ranges {
         while next < bin.end {
-            // A mean of what was and what is new, with weights t_(k-1)/t_k and 1 - t_(k-1)/t_k: no sum that could overflow.
+            // A mean of what was and what is new, with weights t_(k-1)/t_k and 1 - t_(k-1)/t_k:
+            // no sum that could overflow.
             let share = t[next - 1] / t[next];
             average = share * average + (1.0 - share) * (0.5 * row[next - 1] + 0.5 * row[next]);
             next += 1;

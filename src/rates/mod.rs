@@ -18,9 +18,9 @@
 //!    refutes "exactly T^p, up to a margin". Both may answer [`Decision::Undecided`]: an interval too wide to tell
 //!    supports nothing, least of all the claim.
 //!
-//! What is fitted may be the recorded values, their running minimum, their running average or their mean over a late window
-//! ([`Form`]); a theorem speaks of one of them, and the others can fall at other rates. [`Runs`] brings a [`Model`] (window, form,
-//! logarithm) together with the runs, for the interval of either kind.
+//! What is fitted may be the recorded values, their running minimum, their running average or their mean over a late
+//! window ([`Form`]); a theorem speaks of one of them, and the others can fall at other rates. [`Runs`] brings a
+//! [`Model`] (window, form, logarithm) together with the runs, for the interval of either kind.
 //!
 //! What no fit can show is that the slope stays what it is beyond the window. Where the theory predicts the approach
 //! to the limit, compare with the prediction at the same horizons ([`SgdPrediction`]) rather than with the limit.

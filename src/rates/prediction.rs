@@ -41,9 +41,9 @@ pub fn partial_zeta(n_terms: u64, s: f64) -> f64 {
 
 /// Riemann's zeta(s) = sum over t >= 1 of t^(-s), for 1 < `s` <= 100: what [`partial_zeta`] tends to.
 ///
-/// H_N + N^(1-s)/(s-1) - N^(-s)/2 + s N^(-s-1)/12 - s(s+1)(s+2) N^(-s-3)/720 with N = 64, by the Euler-Maclaurin formula
-/// for the tail. The truncation error is at most the first term left out, as for [`partial_zeta`]: below 2e-14 of zeta(s).
-/// NaN for s <= 1, where the sum diverges.
+/// H_N + N^(1-s)/(s-1) - N^(-s)/2 + s N^(-s-1)/12 - s(s+1)(s+2) N^(-s-3)/720 with N = 64, by the Euler-Maclaurin
+/// formula for the tail. The truncation error is at most the first term left out, as for [`partial_zeta`]: below 2e-14
+/// of zeta(s). NaN for s <= 1, where the sum diverges.
 ///
 /// ```
 /// use ratecheck::rates::zeta;

@@ -32,8 +32,8 @@ pub struct Model {
     pub summary: Summary,
     /// What is made of the recorded values first.
     pub form: Form,
-    /// The exponent q of ln T in what is fitted (in the root, with [`Summary::RootMean`]), which must come from theory; 0: no
-    /// logarithm.
+    /// The exponent q of ln T in what is fitted (in the root, with [`Summary::RootMean`]), which must come from theory;
+    /// 0: no logarithm.
     pub log_exponent: f64,
 }
 
@@ -83,7 +83,8 @@ pub struct Runs {
     /// For each group of `LANES` columns, for each run: the values divided by the mean over all runs. Then logarithms
     /// of resampled means are small, sums cannot overflow, and a scale drops out. The last group is filled with ones.
     relative: Vec<[f64; LANES]>,
-    /// What the slope takes of ln y at each column, (ln t - mean) / sum (ln t - mean)^2; zeros at the end and where no horizon is.
+    /// What the slope takes of ln y at each column, (ln t - mean) / sum (ln t - mean)^2;
+    /// zeros at the end and where no horizon is.
     weights: Vec<[f64; LANES]>,
     /// For the minimum over t; the columns are all recorded times then.
     minimum: Option<Minimum>,
@@ -105,9 +106,9 @@ impl Runs {
     ///
     /// # Errors
     /// `values` is not a matrix; a time is NaN; in the window: a time that is not positive and finite, fewer than three
-    /// horizons or all equal, a value that is negative or not finite, a mean of zero over all runs; q is not finite, or not 0
-    /// with a time in the window not above 1. For every form but [`Form::Recorded`], times that do not increase from 0 on; for
-    /// [`Form::Min`] and [`Form::Average`] the values before the window count too.
+    /// horizons or all equal, a value that is negative or not finite, a mean of zero over all runs; q is not finite, or
+    /// not 0 with a time in the window not above 1. For every form but [`Form::Recorded`], times that do not increase
+    /// from 0 on; for [`Form::Min`] and [`Form::Average`] the values before the window count too.
     pub fn new(t: &[f64], values: &[f64], model: &Model) -> Result<Self, FitError> {
         let Columns { t: column_t, values, horizons, source } = model.form.columns(t, values, model.window)?;
         let n_columns = column_t.len();
@@ -163,8 +164,8 @@ impl Runs {
 
     /// The slope with its standard error by the delta method: see [`slope_over_runs`](super::slope_over_runs).
     ///
-    /// For [`Form::Min`] a run counts where the minimum is attained; that another time could as well have been the smallest
-    /// is of second order, as everything is that this method leaves out.
+    /// For [`Form::Min`] a run counts where the minimum is attained; that another time could as well have been the
+    /// smallest is of second order, as everything is that this method leaves out.
     ///
     /// # Errors
     /// Fewer than two runs.
@@ -173,8 +174,8 @@ impl Runs {
         Ok(Estimate { value: self.slope(), se: self.exponent * mean.se, n_runs: mean.n_runs })
     }
 
-    /// For each run, the derivative of the slope by that run's weight in the means: sum_k weight_k (y_k / mean_k - 1). The
-    /// sum over the runs is 0.
+    /// For each run, the derivative of the slope by that run's weight in the means: sum_k weight_k (y_k / mean_k - 1).
+    /// The sum over the runs is 0.
     fn influences(&self) -> Vec<f64> {
         let mut influences = vec![0.0; self.n_runs];
         if let Some(minimum) = &self.minimum {
@@ -302,8 +303,8 @@ mod tests {
             for (run, influence) in influences.iter().enumerate() {
                 let mut heavier = values.clone();
                 heavier[run * n..][..n].iter_mut().for_each(|y| *y *= 1.0 + h);
-                // Raising the weight of one run by h raises the mean's slope by h/n_runs times sum_k weight_k y_k / mean_k, and
-                // the weights of the fit sum to 0. Second order: h; rounding: 1e-15/h.
+                // Raising the weight of one run by h raises the mean's slope by h/n_runs times sum_k weight_k y_k /
+                // mean_k, and the weights of the fit sum to 0. Second order: h; rounding: 1e-15/h.
                 let quotient = 3.0 * (slope(&heavier).0 - centre) / h;
                 assert!((quotient - influence).abs() < 1e-5, "{form:?}: {quotient} {influence}");
             }

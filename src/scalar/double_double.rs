@@ -1,14 +1,17 @@
-//! Double-double numbers: the unevaluated sum of two `f64`, with about 30 digits, to see what the rounding of `f64` hides.
+//! Double-double numbers: the unevaluated sum of two `f64`, with about 30 digits,
+//! to see what the rounding of `f64` hides.
 //!
-//! Algorithms and bounds of the arithmetic: Joldes, Muller & Popescu, "Tight and rigorous error bounds for basic building blocks of
-//! double-word arithmetic" (ACM TOMS 44, 2017); of the root: Lefevre, Louvet, Muller, Picot & Rideau, "Accurate calculation of
-//! Euclidean norms using double-word arithmetic" (ACM TOMS 49, 2023). With u = 2^-53 and barring under- and overflow, the relative
-//! error of x + y and x - y is below 4u^2 whatever cancels, of x y at most 5u^2, of x/y below 16u^2, of the root below 4u^2. The elementary
-//! functions are in `double_double_elementary`, with their bounds.
+//! Algorithms and bounds of the arithmetic: Joldes, Muller & Popescu, "Tight and rigorous error bounds for basic
+//! building blocks of double-word arithmetic" (ACM TOMS 44, 2017); of the root: Lefevre, Louvet, Muller, Picot &
+//! Rideau, "Accurate calculation of Euclidean norms using double-word arithmetic" (ACM TOMS 49, 2023). With u = 2^-53
+//! and barring under- and overflow, the relative error of x + y and x - y is below 4u^2 whatever cancels, of x y at
+//! most 5u^2, of x/y below 16u^2, of the root below 4u^2.
+//! The elementary functions are in `double_double_elementary`, with their bounds.
 //!
-//! **One unit for all.** Each operation and each function is within [`DoubleDouble::UNIT`] = 2^-98 = 256u^2 of its true value,
-//! relative to it, as each operation of `f64` is within u. So a bound on the rounding of an `f64` computation that counts units u, at
-//! least one for every operation and every function, holds for the same computation in double-double with UNIT in the place of u.
+//! **One unit for all.** Each operation and each function is within [`DoubleDouble::UNIT`] = 2^-98 = 256u^2 of its true
+//! value, relative to it, as each operation of `f64` is within u. So a bound on the rounding of an `f64` computation
+//! that counts units u, at least one for every operation and every function, holds for the same computation in
+//! double-double with UNIT in the place of u.
 //!
 //! A product below 2^-969 loses accuracy, since its low part is subnormal. What overflows is not finite, never wrong.
 

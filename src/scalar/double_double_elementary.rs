@@ -1,22 +1,25 @@
 //! Elementary functions of double-double numbers.
 //!
-//! They use the operations of double-double and of `f64` in a fixed order: the same bits on every machine. Error bounds in units of u^2,
-//! u = 2^-53, relative to the result unless said otherwise; a sum is off by 3, a sum with an `f64` by 2, a product by 5, a quotient
-//! by 16 at most. All are below [`DoubleDouble::UNIT`] = 256.
+//! They use the operations of double-double and of `f64` in a fixed order: the same bits on every machine. Error bounds
+//! in units of u^2, u = 2^-53, relative to the result unless said otherwise; a sum is off by 3, a sum with an `f64` by
+//! 2, a product by 5, a quotient by 16 at most. All are below [`DoubleDouble::UNIT`] = 256.
 //!
-//! * **e^r - 1**, |r| <= ln(2)/2: for s = r/64 the Taylor polynomial of degree 11 leaves s^11/12! < 2^-111 of the result and is off by
-//!   9; each of six doublings p <- p (2 + p) adds 7 and enlarges what there is by 1 + |p|/(2 + p), all together by at most 1.3: below 68.
-//! * **e^x** = 2^n (1 + p), x = n ln 2 + r with ln 2 in three parts of which n times the first two is exact: r is off by 3
-//!   (absolutely), p by 68 |p|, where |p|/(1 + p) <= 0.42: below 34.
-//! * **e^x - 1** = 2^n p + (2^n - 1): the worst is n = 1, p = 2^(-1/2) - 1, where 2 (68 |p| + 3) is divided by 2^(1/2) - 1: below 112.
-//! * **ln x**: one step of Halley's method from libm's logarithm y of `f64`, y + 2 (x - e^y)/(x + e^y), whose own error is (2u)^3/12. Between
-//!   1/2 and 2 with x - 1 and e^y - 1 in place of x and e^y; there ln(1 + d) is off by 112 |d|/(1 + d) and a little: below 168.
-//!   Elsewhere by 34 and a little, absolutely, where |ln x| >= ln 2.
-//! * **tanh |x|** = e/(e + 2) with e = e^(2|x|) - 1: 112 + 3 + 16. **sigmoid**: with z = e^-|x| off by 34, below 60. **softplus**:
-//!   max(x, 0) + ln(1 + z), below 210.
-//! * **sin, cos**: x less the nearest multiple of pi/2, which is in four parts; for r in [-pi/4, pi/4] Taylor polynomials up to
-//!   r^31, below 20.
-//! * **atan2**: from libm's angle t of `f64`, t + (y cos t - x sin t)/(x cos t + y sin t), which leaves a third of that quotient's cube: below 60.
+//! * **e^r - 1**, |r| <= ln(2)/2: for s = r/64 the Taylor polynomial of degree 11 leaves s^11/12! < 2^-111 of the
+//!   result and is off by 9; each of six doublings p <- p (2 + p) adds 7 and enlarges what there is by 1 + |p|/(2 + p),
+//!   all together by at most 1.3: below 68.
+//! * **e^x** = 2^n (1 + p), x = n ln 2 + r with ln 2 in three parts of which n times the first two is exact: r is off
+//!   by 3 (absolutely), p by 68 |p|, where |p|/(1 + p) <= 0.42: below 34.
+//! * **e^x - 1** = 2^n p + (2^n - 1): the worst is n = 1, p = 2^(-1/2) - 1,
+//!   where 2 (68 |p| + 3) is divided by 2^(1/2) - 1: below 112.
+//! * **ln x**: one step of Halley's method from libm's logarithm y of `f64`, y + 2 (x - e^y)/(x + e^y), whose own error
+//!   is (2u)^3/12. Between 1/2 and 2 with x - 1 and e^y - 1 in place of x and e^y; there ln(1 + d) is off by 112
+//!   |d|/(1 + d) and a little: below 168. Elsewhere by 34 and a little, absolutely, where |ln x| >= ln 2.
+//! * **tanh |x|** = e/(e + 2) with e = e^(2|x|) - 1: 112 + 3 + 16. **sigmoid**: with z = e^-|x| off by 34, below 60.
+//!   **softplus**: max(x, 0) + ln(1 + z), below 210.
+//! * **sin, cos**: x less the nearest multiple of pi/2, which is in four parts; for r in [-pi/4, pi/4] Taylor
+//!   polynomials up to r^31, below 20.
+//! * **atan2**: from libm's angle t of `f64`, t + (y cos t - x sin t)/(x cos t + y sin t),
+//!   which leaves a third of that quotient's cube: below 60.
 
 use super::{DoubleDouble, Scalar};
 

@@ -1,6 +1,7 @@
 //! Matrix products of double-double numbers: plain loops, vectorised over the columns of C.
 //!
-//! Each entry is one sum over the inner indices in their order, whatever the lanes: the same bits with and without vector units.
+//! Each entry is one sum over the inner indices in their order, whatever the lanes:
+//! the same bits with and without vector units.
 
 use super::{DoubleDouble, Matrix, MatrixMut, Scalar, Store, vectorised};
 

@@ -1,5 +1,5 @@
-//! Dual numbers re + du ε with ε² = 0: exact first derivatives along one direction, or along several at once; nested, higher
-//! ones.
+//! Dual numbers re + du ε with ε² = 0: exact first derivatives along one direction, or along several at once; nested,
+//! higher ones.
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -22,7 +22,8 @@ pub struct Dual<S, D = S> {
     pub du: D,
 }
 
-/// A value and its derivatives along K directions: what does not depend on the direction is computed once for all of them.
+/// A value and its derivatives along K directions: what does not depend on the direction is computed once for all of
+/// them.
 ///
 /// ```
 /// use ratecheck::scalar::{Scalar, Tangents};

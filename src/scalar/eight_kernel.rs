@@ -1,7 +1,7 @@
 //! Products of matrices of [`Eight`]: eight products at once, with the bits of [`super::kernel`].
 //!
-//! An entry fills one vector register, or a few shorter ones. Nothing has to be packed: in whichever order entries stand, the
-//! numbers of an entry are contiguous.
+//! An entry fills one vector register, or a few shorter ones. Nothing has to be packed: in whichever order entries
+//! stand, the numbers of an entry are contiguous.
 
 use std::ops::Range;
 
@@ -102,7 +102,8 @@ impl Product<'_> {
         for [a, b] in self.pairs {
             let b = if self.transposed { b.transposed() } else { *b };
             let inner = part_of(block, a.columns);
-            // Of each factor either the steps or the rows of the tile are contiguous; slices of known length are read unchecked.
+            // Of each factor either the steps or the rows of the tile are contiguous;
+            // slices of known length are read unchecked.
             let mut a_rows = [&a.data[..0]; M];
             let mut b_columns = [&b.data[..0]; N];
             if a.column_step == 1 {

@@ -5,8 +5,8 @@ use std::thread::LocalKey;
 
 use pulp::Simd;
 
-/// A floating-point number with vectors. Only `f64` and `f32` are; the kernel is compiled for each alone, so the bits of one do not
-/// depend on the other.
+/// A floating-point number with vectors. Only `f64` and `f32` are; the kernel is compiled for each alone, so the bits
+/// of one do not depend on the other.
 pub(super) trait Element: Copy + Default + 'static {
     /// The contents of a vector register.
     type Vector<S: Simd>: Copy;
@@ -30,14 +30,15 @@ pub(super) trait Element: Copy + Default + 'static {
     fn load_part<S: Simd>(simd: S, numbers: &[Self]) -> Self::Vector<S>;
     /// Writes as many lanes as there are numbers.
     fn store_part<S: Simd>(simd: S, numbers: &mut [Self], x: Self::Vector<S>);
-    /// The thread's room for some columns of B side by side: read again for every tile, they stay in the nearest cache, where rows of
-    /// a long B would push each other out. Kept, since filling a new array with zeros takes as long as a small product.
+    /// The thread's room for some columns of B side by side: read again for every tile, they stay in the nearest cache,
+    /// where rows of a long B would push each other out. Kept,
+    /// since filling a new array with zeros takes as long as a small product.
     fn panel() -> &'static LocalKey<Cell<Vec<Self>>>;
 }
 
 macro_rules! element {
-    ($number:ident, $vector:ident, $splat:ident, $add:ident, $mul_add:ident, $vectors:ident, $vectors_mut:ident, $load_part:ident,
-        $store_part:ident) => {
+    ($number:ident, $vector:ident, $splat:ident, $add:ident, $mul_add:ident, $vectors:ident, $vectors_mut:ident,
+        $load_part:ident, $store_part:ident) => {
         impl Element for $number {
             type Vector<S: Simd> = S::$vector;
 
@@ -103,7 +104,8 @@ element!(
     partial_store_f32s
 );
 
-/// The part of `impl Scalar` that reads the same for both: what is exact, or rounded once in the number's own arithmetic.
+/// The part of `impl Scalar` that reads the same for both: what is exact,
+/// or rounded once in the number's own arithmetic.
 macro_rules! plain_number {
     ($number:ident) => {
         const ZERO: Self = 0.0;

@@ -1,10 +1,10 @@
 //! Elementary functions on `f64`, without branches, so that a loop over an array of them is vectorised.
 //!
 //! They use additions, fused multiply-adds, divisions and bit operations only, in a fixed order: the same bits on every
-//! machine with IEEE arithmetic. Where the processor has no fused multiply-add, or the code around was compiled for one that
-//! has none, each is a call: keep loops inside the crate's vectorised kernels. Error bounds, in units in the last place (ulp)
-//! of the result, are tested against 40-digit values, at random and on dense sweeps: [`exp`] 1, [`tanh`] 3, [`sigmoid`] 3,
-//! [`softplus`] 3, wherever the result is a normal number.
+//! machine with IEEE arithmetic. Where the processor has no fused multiply-add, or the code around was compiled for one
+//! that has none, each is a call: keep loops inside the crate's vectorised kernels. Error bounds, in units in the last
+//! place (ulp) of the result, are tested against 40-digit values, at random and on dense sweeps: [`exp`] 1, [`tanh`] 3,
+//! [`sigmoid`] 3, [`softplus`] 3, wherever the result is a normal number.
 
 /// 1.5 * 2^52: adding and subtracting it rounds to the nearest integer and leaves that integer in the low bits.
 const ROUND: f64 = 6_755_399_441_055_744.0;

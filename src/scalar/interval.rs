@@ -1,8 +1,9 @@
 //! Intervals with outward rounding: results that contain the true value, and so are proofs.
 //!
-//! Every operation of IEEE arithmetic is widened by one unit in the last place, so that the real result of any two numbers of
-//! the operands lies inside. Transcendental functions come from CORE-MATH, whose results are correctly rounded: widened by one
-//! unit they are enclosures too. What has no bound (a division by an interval around 0) becomes the whole line, never NaN.
+//! Every operation of IEEE arithmetic is widened by one unit in the last place, so that the real result of any two
+//! numbers of the operands lies inside. Transcendental functions come from CORE-MATH, whose results are correctly
+//! rounded: widened by one unit they are enclosures too.
+//! What has no bound (a division by an interval around 0) becomes the whole line, never NaN.
 
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -104,7 +105,8 @@ impl Interval {
         (lo <= hi).then_some(Self { lo, hi })
     }
 
-    /// The middle and the radius: every number inside is within `radius` of `middle`. NaN in the middle of the whole line.
+    /// The middle and the radius: every number inside is within `radius` of `middle`.
+    /// NaN in the middle of the whole line.
     #[inline(always)]
     pub(super) fn middle_radius(self) -> (f64, f64) {
         let middle = 0.5 * self.lo + 0.5 * self.hi;
@@ -120,8 +122,8 @@ impl Interval {
         Self::new(down(f(self.lo)), up(f(self.hi)))
     }
 
-    /// The smallest interval around four products or quotients, widened. NaN stands for 0 * infinity, whose limit 0 is among
-    /// the other three unless both factors are the worst there is, and then nothing is left: the whole line.
+    /// The smallest interval around four products or quotients, widened. NaN stands for 0 * infinity, whose limit 0 is
+    /// among the other three unless both factors are the worst there is, and then nothing is left: the whole line.
     #[inline(always)]
     fn around(p: [f64; 4]) -> Self {
         let lo = p[0].min(p[1]).min(p[2].min(p[3]));
@@ -213,8 +215,8 @@ impl MulAssign for Interval {
 pub(super) const PI: Interval = Interval { lo: std::f64::consts::PI, hi: 3.141_592_653_589_793_6 };
 
 impl Interval {
-    /// The range of a function that rises and falls between -1 at (2k + 1 + phase) pi and 1 at (2k + phase) pi and is given
-    /// correctly rounded: the cosine for phase 0, the sine for phase 1/2.
+    /// The range of a function that rises and falls between -1 at (2k + 1 + phase) pi and 1 at (2k + phase) pi and is
+    /// given correctly rounded: the cosine for phase 0, the sine for phase 1/2.
     fn wave(self, f: impl Fn(f64) -> f64, phase: f64) -> Self {
         if !Scalar::is_finite(self) {
             return Self { lo: -1.0, hi: 1.0 };

@@ -1,8 +1,9 @@
 //! Matrix products of intervals, through the kernels of `f64`.
 //!
-//! In middle-radius form (Rump, "Fast and parallel interval arithmetic", BIT 39, 1999) a product of interval matrices costs
-//! three products of ordinary ones: with |A - A_m| <= A_r and |B - B_m| <= B_r entry by entry,
-//! |A B - fl(A_m B_m)| <= A_r (|B_m| + B_r) + |A_m| (B_r + gamma |B_m|), where gamma bounds the rounding of the first product.
+//! In middle-radius form (Rump, "Fast and parallel interval arithmetic", BIT 39, 1999) a product of interval matrices
+//! costs three products of ordinary ones: with |A - A_m| <= A_r and |B - B_m| <= B_r entry by entry,
+//! |A B - fl(A_m B_m)| <= A_r (|B_m| + B_r) + |A_m| (B_r + gamma |B_m|),
+//! where gamma bounds the rounding of the first product.
 
 use super::{Interval, Matrix, MatrixMut, Store};
 
@@ -61,8 +62,8 @@ pub(super) fn product(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, sto
         return;
     }
     // An entry is a sum of `terms` products. In any order, with or without fused operations, its error is at most
-    // terms u / (1 - terms u) times the sum of absolute values (Higham, Accuracy and Stability, section 3.1); a few more stand
-    // for the sums over chains and pairs, and twice that covers the denominator.
+    // terms u / (1 - terms u) times the sum of absolute values (Higham, Accuracy and Stability, section 3.1); a few
+    // more stand for the sums over chains and pairs, and twice that covers the denominator.
     let terms: usize = pairs.iter().map(|[a, _]| a.columns).sum();
     let gamma = 2.0 * (terms + 8) as f64 * U;
     // Sums of nonnegative numbers, rounded: enlarged by their own error, and the errors of what went into them.

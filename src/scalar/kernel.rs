@@ -1,7 +1,7 @@
 //! The matrix products of `f64` and of `f32` that everything fast rests on.
 //!
-//! Every sum has a fixed order that depends on the shapes alone, and every product is an explicit fused multiply-add, so
-//! the bits are the same with and without vector units. The vector units of the processor are chosen at run time.
+//! Every sum has a fixed order that depends on the shapes alone, and every product is an explicit fused multiply-add,
+//! so the bits are the same with and without vector units. The vector units of the processor are chosen at run time.
 
 use std::ops::Range;
 
@@ -16,8 +16,8 @@ pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(Operation(f))
 }
 
-/// [`vectorised`], for loops over an arithmetic that may not profit: one variant of a kernel is compiled for intervals, two for
-/// double-doubles (fused multiply-adds are all that they need), all of them for the rest.
+/// [`vectorised`], for loops over an arithmetic that may not profit: one variant of a kernel is compiled for intervals,
+/// two for double-doubles (fused multiply-adds are all that they need), all of them for the rest.
 #[inline(always)]
 pub(crate) fn vectorised_for<S: Planes, R>(f: impl FnOnce() -> R) -> R {
     if S::WIDE {
@@ -96,11 +96,12 @@ pub(super) fn lanes<T: Element, const K: usize>(row: &[T], b: usize) -> [T; K] {
 /// The most inner indices in one chain. Longer sums are sums of such chains, in order.
 pub(super) const BLOCK: usize = 256;
 
-/// C (+)= the sum of A B over all pairs, or of A B^T. Each entry is one chain of fused multiply-adds over the inner indices of
-/// a block, whatever the tiles: they are as large as the registers allow.
+/// C (+)= the sum of A B over all pairs, or of A B^T. Each entry is one chain of fused multiply-adds over the inner
+/// indices of a block, whatever the tiles: they are as large as the registers allow.
 struct Product<'a, T> {
     pairs: &'a [Pair<'a, T>],
-    /// If there is such an A, then A times the last B goes to the values of C, and the sum over the pairs to its derivatives.
+    /// If there is such an A, then A times the last B goes to the values of C,
+    /// and the sum over the pairs to its derivatives.
     values: Option<Matrix<'a, T>>,
     c: MatrixMut<'a, T>,
     add: bool,
@@ -192,8 +193,8 @@ impl<T: Element> Product<'_, T> {
         }
     }
 
-    /// Copies some columns of every B, or rows if B is to be transposed, as rows of `wide` numbers, the last of them 0. Returns how
-    /// many numbers that makes.
+    /// Copies some columns of every B, or rows if B is to be transposed, as rows of `wide` numbers, the last of them 0.
+    /// Returns how many numbers that makes.
     #[inline(always)]
     fn pack(&self, panel: &mut Vec<T>, wide: usize, columns: Range<usize>, block: &Range<usize>) -> usize {
         let n = columns.len();

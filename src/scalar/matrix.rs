@@ -10,7 +10,8 @@ pub enum Store {
     /// C += A B.
     Add,
     /// C = A B in the derivative components only; the value component of C is left as it was. For results of which only
-    /// the derivative is read, such as the gradient inside a Hessian-vector product. At `f64` and `f32` it computes nothing.
+    /// the derivative is read, such as the gradient inside a Hessian-vector product.
+    /// At `f64` and `f32` it computes nothing.
     Derivative,
     /// C += A B in the derivative components only.
     AddDerivative,

@@ -1,18 +1,18 @@
 //! The arithmetics a loss is evaluated in.
 //!
-//! A loss is written once over [`Scalar`]. At `f64` it gives values and gradients; at [`Dual`]`<f64>` the same code gives
-//! exact directional derivatives, hence Hessian-vector products; `Dual<Dual<f64>>` gives third derivatives. At [`Interval`]
-//! it gives sets that contain the true value, and at `Dual<Interval>` the derivatives' too: proofs instead of estimates. At [`DoubleDouble`] it
-//! gives about 30 digits, which tell what in a difference of `f64` is rounding. At `f32` it gives seven, from products of matrices that
-//! are twice as fast: for training.
+//! A loss is written once over [`Scalar`]. At `f64` it gives values and gradients; at [`Dual`]`<f64>` the same code
+//! gives exact directional derivatives, hence Hessian-vector products; `Dual<Dual<f64>>` gives third derivatives. At
+//! [`Interval`] it gives sets that contain the true value, and at `Dual<Interval>` the derivatives' too: proofs instead
+//! of estimates. At [`DoubleDouble`] it gives about 30 digits, which tell what in a difference of `f64` is rounding. At
+//! `f32` it gives seven, from products of matrices that are twice as fast: for training.
 //!
-//! Several directions share one evaluation as [`Tangents`]: the values are computed once. Several runs share one as [`Eight`]:
-//! the vector registers are full, whatever the shapes of a network.
+//! Several directions share one evaluation as [`Tangents`]: the values are computed once. Several runs share one as
+//! [`Eight`]: the vector registers are full, whatever the shapes of a network.
 //!
 //! **Planes.** The engine's networks keep arrays of scalars in *planes*: a row of B scalars with PLANES components is
-//! stored as PLANES runs of B contiguous base numbers (first all values, then all derivatives). Every component is then a
-//! plain contiguous array, loops over it are vectorised, and a matrix product of duals is three products of `f64`. A formula of
-//! your own needs none of this: [`Scalar`] is all it sees.
+//! stored as PLANES runs of B contiguous base numbers (first all values, then all derivatives). Every component is then
+//! a plain contiguous array, loops over it are vectorised, and a matrix product of duals is three products of `f64`. A
+//! formula of your own needs none of this: [`Scalar`] is all it sees.
 
 mod double_double;
 mod double_double_elementary;
@@ -118,8 +118,8 @@ pub trait Scalar:
     fn square(self) -> Self {
         self * self
     }
-    /// self * factor + term, rounded once in the components that are `f64` or `f32`. A call into the system's mathematical
-    /// library outside the crate's vectorised loops, on processors of which not all have the instruction.
+    /// self * factor + term, rounded once in the components that are `f64` or `f32`. A call into the system's
+    /// mathematical library outside the crate's vectorised loops, on processors of which not all have the instruction.
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
         self * factor + term

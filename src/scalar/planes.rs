@@ -1,5 +1,5 @@
-//! What the engine's kernels ask of an arithmetic, beyond what a writer of a formula needs: arrays in planes, several runs side by
-//! side, and products of matrices. Sealed: only the engine's arithmetics have it.
+//! What the engine's kernels ask of an arithmetic, beyond what a writer of a formula needs: arrays in planes, several
+//! runs side by side, and products of matrices. Sealed: only the engine's arithmetics have it.
 
 use std::fmt::Debug;
 
@@ -11,14 +11,14 @@ pub trait Planes: Copy {
     type Base: Copy + Default + Debug + Send + Sync + 'static;
     /// The number of base numbers in one scalar.
     const PLANES: usize;
-    /// Whether loops visit several scalars at once, for the vector units. Where one scalar is much work already, as an interval
-    /// is, that would only make the program larger and longer to compile.
+    /// Whether loops visit several scalars at once, for the vector units. Where one scalar is much work already, as an
+    /// interval is, that would only make the program larger and longer to compile.
     const WIDE: bool = true;
     /// Whether a loop that visits one scalar at a time still needs fused multiply-adds, as double-doubles do.
     const FUSED: bool = false;
-    /// How many evaluations go on side by side in one scalar, each with parameters and a minibatch of its own: eight for [`Eight`],
-    /// otherwise one. With several, their minibatches and labels interleave: number `b * RUNS + r` is number b of run r. A loss
-    /// that looks at z must know that, as networks do.
+    /// How many evaluations go on side by side in one scalar, each with parameters and a minibatch of its own: eight
+    /// for [`Eight`], otherwise one. With several, their minibatches and labels interleave: number `b * RUNS + r` is
+    /// number b of run r. A loss that looks at z must know that, as networks do.
     const RUNS: usize = 1;
 
     /// f of a value that each run has for itself; `values` has one for each of the [`Planes::RUNS`].
@@ -87,21 +87,22 @@ pub trait Planes: Copy {
         }
     }
 
-    /// C = A B, or C += A B, summed over the given pairs [A, B] of equal shapes and steps; see [`Store`]. The columns of B and
-    /// of C are contiguous.
+    /// C = A B, or C += A B, summed over the given pairs [A, B] of equal shapes and steps; see [`Store`]. The columns
+    /// of B and of C are contiguous.
     fn matmul(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
-    /// C = A B, or C += A B, and with it the derivative C' (+)= A B' + A' B, whose planes follow those of the values; B may be a
-    /// constant. The same numbers as of two products, but what both read is laid out once.
+    /// C = A B, or C += A B, and with it the derivative C' (+)= A B' + A' B, whose planes follow those of the values; B
+    /// may be a constant. The same numbers as of two products, but what both read is laid out once.
     fn matmul_dual([a, b]: [Matrix<'_, Self::Base>; 2], mut c: MatrixMut<'_, Self::Base>, store: Store) {
         Self::matmul(&[[a, b]], c.skip_planes(0), store);
         tangent::leibniz(&[[a, b]], c, store, Self::PLANES, Self::matmul);
     }
-    /// C = A B^T, or C += A B^T, summed over the given pairs. The columns of A and of B are contiguous; sums run over them.
+    /// C = A B^T, or C += A B^T, summed over the given pairs. The columns of A and of B are contiguous;
+    /// sums run over them.
     fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
 }
 
-/// C = A B, or C += A B, in planes and summed over the given pairs of equal shapes and steps; the columns of B and of C are
-/// contiguous. What the engine's networks multiply with, to be measured and tested by itself.
+/// C = A B, or C += A B, in planes and summed over the given pairs of equal shapes and steps; the columns of B and of C
+/// are contiguous. What the engine's networks multiply with, to be measured and tested by itself.
 pub fn matmul<S: Scalar>(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store) {
     S::matmul(pairs, c, store);
 }

@@ -5,11 +5,12 @@ use super::{Matrix, MatrixMut, Planes, Scalar, Store, elementary, normal};
 
 /// Twice as many numbers in a register and in a cache as of `f64`, for training where seven digits are enough.
 ///
-/// With u = 2^-24: sums, products, quotients, roots and fused multiply-adds are those of `f32`, within u. Constants are rounded to
-/// `f32` first, which is a rounding more: [`Scalar::scale`] is within 2u + u^2 of the product with its `f64` factor, and
-/// [`Scalar::over`] multiplies by the reciprocal rounded to `f32`, within 2u + 2u^2 of the quotient. Functions are evaluated in `f64`
-/// and rounded once, within u + 2^-50. All of this is relative, and true while nothing over- or underflows: numbers lie below
-/// 3.5e38, and those under 1.2e-38 lose digits. Every result has the same bits on every machine.
+/// With u = 2^-24: sums, products, quotients, roots and fused multiply-adds are those of `f32`, within u. Constants are
+/// rounded to `f32` first, which is a rounding more: [`Scalar::scale`] is within 2u + u^2 of the product with its `f64`
+/// factor, and [`Scalar::over`] multiplies by the reciprocal rounded to `f32`, within 2u + 2u^2 of the quotient.
+/// Functions are evaluated in `f64` and rounded once, within u + 2^-50. All of this is relative, and true while nothing
+/// over- or underflows: numbers lie below 3.5e38, and those under 1.2e-38 lose digits.
+/// Every result has the same bits on every machine.
 ///
 /// ```
 /// use ratecheck::scalar::{Dual, Scalar};
@@ -142,7 +143,9 @@ mod tests {
         }
 
         #[test]
-        fn functions_are_rounded_once(x in -20.0_f32..20.0, y in 0.01_f32..20.0, n in 1_usize..100_000_000, p in -3.0..3.0_f64) {
+        fn functions_are_rounded_once(
+            x in -20.0_f32..20.0, y in 0.01_f32..20.0, n in 1_usize..100_000_000, p in -3.0..3.0_f64,
+        ) {
             type Pair = (fn(f32) -> f32, fn(DoubleDouble) -> DoubleDouble);
             let of = |x: f32| DoubleDouble::from(x.value());
             let within = |got: f32, expected: DoubleDouble, bound: f64| {
@@ -162,8 +165,10 @@ mod tests {
                 prop_assert!(within(f(x), g(of(x)), once), "function {k} at {x}");
             }
             prop_assert!(within(Scalar::ln(y), of(y).ln(), once) && within(Scalar::sqrt(y), of(y).sqrt(), once));
-            prop_assert!(within(Scalar::powf(y, p), of(y).powf(p), once) && within(Scalar::atan2(x, y), of(x).atan2(of(y)), once));
-            // The constant is rounded, and then the product: (1 + u)^2 - 1, and u^2 more than covers the rounding of 1/n in f64.
+            prop_assert!(within(Scalar::powf(y, p), of(y).powf(p), once));
+            prop_assert!(within(Scalar::atan2(x, y), of(x).atan2(of(y)), once));
+            // The constant is rounded, and then the product: (1 + u)^2 - 1,
+            // and u^2 more than covers the rounding of 1/n in f64.
             prop_assert!(within(x.over(n), of(x).over(n), 2.0 * U + 2.0 * U * U), "{x} / {n}");
             prop_assert!(within(y.scale(p), of(y).scale(p), 2.0 * U + 2.0 * U * U), "{y} * {p}");
         }

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::{Matrix, MatrixMut, Planes, Scalar, Store};
 
-/// Derivatives along one or more directions: a module over the scalars `S`, with its storage and its products of matrices.
+/// Derivatives along one or more directions: a module over the scalars `S`,
+/// with its storage and its products of matrices.
 pub trait Tangent<S: Scalar>: Copy + Debug + Send + Sync + 'static {
     /// The number of directions.
     const COUNT: usize;
@@ -40,7 +41,8 @@ pub trait Tangent<S: Scalar>: Copy + Debug + Send + Sync + 'static {
     /// Writes entries b..b+N.
     fn store_lanes<const N: usize>(lanes: [Self; N], row: &mut [S::Base], b: usize);
 
-    /// All planes of [`matmul`](super::matmul): C = A B and C' = A B' + A' B, where a constant factor has no derivative.
+    /// All planes of [`matmul`](super::matmul): C = A B and C' = A B' + A' B,
+    /// where a constant factor has no derivative.
     fn product(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store);
     /// All planes of [`matmul_transposed`](super::matmul_transposed).
     fn product_transposed(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store);

@@ -135,7 +135,8 @@ fn on_a_network_no_block_is_below_its_samples_and_every_place_is_a_summit() {
         assert!(ascent.value.0 >= sampled * (1.0 - ROUNDING), "{} {sampled}", ascent.value.0);
     }
     assert_reproduced(&network, &found);
-    // Nearby points of the domain are not higher by more than the residual allows: h times tolerance, over a distance h.
+    // Nearby points of the domain are not higher by more than the residual allows: h times tolerance,
+    // over a distance h.
     let layout = network.parameters();
     let mut generator = Seed::new(45).generator("nearby");
     let h = 1e-3;

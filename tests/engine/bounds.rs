@@ -1,5 +1,5 @@
-//! The paper's constants and bounds: how they grow, where they meet, and that nothing is hidden. Values worked out by hand
-//! stand in the documentation of each.
+//! The paper's constants and bounds: how they grow, where they meet, and that nothing is hidden. Values worked out by
+//! hand stand in the documentation of each.
 
 use proptest::prelude::*;
 use ratecheck::bounds::*;

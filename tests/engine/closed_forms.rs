@@ -68,11 +68,12 @@ impl Visitor for Gradients {
                 };
                 let (low, centre, high) = (at(-h), at(0.0), at(h));
                 let quotient = (high.1 - low.1) / (high.0 - low.0);
-                // Truncation h^2/6 |F'''|, with half as much again for its change within +-h; roundoff of the two values
-                // (50 u each, relative to the largest intermediate, below 4 max(1, |F|)) over 2h.
+                // Truncation h^2/6 |F'''|, with half as much again for its change within +-h; roundoff of the two
+                // values (50 u each, relative to the largest intermediate, below 4 max(1, |F|)) over 2h.
                 let truncation = 1.5 * h * h / 6.0 * low.2.max(centre.2).max(high.2);
                 let roundoff = 200.0 * U * centre.1.abs().max(1.0) / h;
-                // The kink of the tanh circle's second derivative is no obstacle: points within h of it do not occur here.
+                // The kink of the tanh circle's second derivative is no obstacle:
+                // points within h of it do not occur here.
                 assert!((grad[i] - quotient).abs() <= truncation + roundoff, "{name}: {} {quotient}", grad[i]);
             }
         }
@@ -233,8 +234,9 @@ fn the_indexed_helix_keeps_its_gradient_at_one_over_root_2t() {
         let loss = TIndexedHelix::for_steps(n_steps);
         let eta_g = 1.0 / loss.constants().l_gg.0;
         let least = least_gradient(&loss, loss.theta_0(), 1.0, eta_g, n_steps as usize);
-        // In the valley's steady state (e + eta_g) x = eta_g |h'| for grad_v = x, so ||grad||^2 >= h'^2/2; g passes an eighth
-        // of the ramp at most, where |h'| >= s sech^2(1/8) = 0.984 s. The start adds nothing: grad_v = 0, grad_g = s there.
+        // In the valley's steady state (e + eta_g) x = eta_g |h'| for grad_v = x, so ||grad||^2 >= h'^2/2; g passes an
+        // eighth of the ramp at most, where |h'| >= s sech^2(1/8) = 0.984 s. The start adds nothing:
+        // grad_v = 0, grad_g = s there.
         let ratio = (n_steps as f64 * least).sqrt();
         let upper = std::f64::consts::FRAC_1_SQRT_2;
         assert!((0.984 * upper..=upper).contains(&ratio), "{ratio}");

@@ -1,5 +1,5 @@
-//! The building blocks of the compositional bound, one by one: first and second derivatives of the normalisation, of one layer, of
-//! activations and of objectives, against nested duals.
+//! The building blocks of the compositional bound, one by one: first and second derivatives of the normalisation, of
+//! one layer, of activations and of objectives, against nested duals.
 
 use ndarray::{Array2, ArrayView2};
 use rand::RngExt;
@@ -12,7 +12,8 @@ use ratecheck::scalar::{Dual, Scalar};
 
 type Dual2 = Dual<Dual<f64>>;
 
-/// Derivatives at unit scale come from some hundred roundings of numbers up to M/qm and its square; norms add their own.
+/// Derivatives at unit scale come from some hundred roundings of numbers up to M/qm and its square;
+/// norms add their own.
 const ROUNDING: f64 = 1e-12;
 
 fn gaussian(n: usize, generator: &mut Generator) -> Vec<f64> {
@@ -61,8 +62,8 @@ impl Derivatives {
         spectral_norm(matrix.view()).expect("finite")
     }
 
-    /// The norm of the second derivative as a bilinear map on the variables p and r, from below: alternating maximisation of
-    /// the trilinear form, from a few starts.
+    /// The norm of the second derivative as a bilinear map on the variables p and r, from below: alternating
+    /// maximisation of the trilinear form, from a few starts.
     fn second_norm(&self, p: Range, r: Range, generator: &mut Generator) -> f64 {
         let n_out = self.first[0].len();
         let mut best = 0.0_f64;
@@ -147,7 +148,8 @@ struct OneLayer {
 }
 
 impl OneLayer {
-    /// Inputs between tiny and large beside epsilon. Parts move every entry of X alone (`free`), or X along few directions.
+    /// Inputs between tiny and large beside epsilon. Parts move every entry of X alone (`free`),
+    /// or X along few directions.
     fn random(free: bool, generator: &mut Generator) -> Self {
         let (batch, n_out) = (generator.random_range(2..5_u64) as usize, 2);
         let n_in = if free { 2 } else { 3 };
@@ -294,7 +296,8 @@ fn every_bound_of_a_layer_holds_and_needs_its_second_derivative() {
 
 #[test]
 fn bounds_of_activations_hold_and_are_attained() {
-    // The second derivatives are largest at |y| = 2 artanh(1/sqrt 3) for the sigmoid, artanh(1/sqrt 3) for tanh, 0 for softplus.
+    // The second derivatives are largest at |y| = 2 artanh(1/sqrt 3) for the sigmoid, artanh(1/sqrt 3) for tanh,
+    // 0 for softplus.
     for activation in [Activation::Tanh, Activation::Sigmoid, Activation::Softplus] {
         let bounds = ActivationBounds::of(activation).expect("smooth");
         let (mut first, mut second, mut range) = (0.0_f64, 0.0_f64, (f64::INFINITY, f64::NEG_INFINITY));

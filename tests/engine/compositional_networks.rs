@@ -78,8 +78,8 @@ fn bounds_of_networks_are_never_exceeded() {
                 let network = network(layers, activation, objective, outputs, Minibatches::full(12));
                 let (low, high) = looseness(&name, &network);
                 eprintln!("{name}: loose x{low:.2} to x{high:.1}");
-                // An independent prototype found bounds loose by x1-4, x4-181, x29-1220 for 1, 2, 3 layers; the nearest block
-                // must not be farther off than its farthest.
+                // An independent prototype found bounds loose by x1-4, x4-181, x29-1220 for 1, 2, 3 layers; the nearest
+                // block must not be farther off than its farthest.
                 assert!(low <= [4.0, 181.0, 1220.0][layers - 1], "{name}: no block is within x{low}");
                 let range = &mut by_depth[layers - 1];
                 *range = (range.0.min(low), range.1.max(high));
@@ -122,7 +122,8 @@ fn a_bound_for_subsets_covers_each_of_them() {
     assert!(whole.l_vv.iter().zip(&full.l_vv).all(|(a, b)| (a - b).abs() <= ROUNDING * b));
 }
 
-/// The recursion written out for two layers, and for two rows of W_1 in three, in plain arithmetic and letter by letter.
+/// The recursion written out for two layers, and for two rows of W_1 in three,
+/// in plain arithmetic and letter by letter.
 #[test]
 fn the_tables_are_composed_as_derived() {
     let deep = |layers| network(layers, Activation::Tanh, Objective::Logistic, 1, Minibatches::full(12));
@@ -204,8 +205,9 @@ fn what_has_no_bound_is_refused() {
 
 #[test]
 fn a_network_of_one_neuron_has_the_constants_of_the_closed_form() {
-    // One feature of variance 1 and its negative: whatever w > 0, xhat = x/sqrt(1 + epsilon), so F depends on g alone there and
-    // every Hessian block is known: with the squared objective and targets 0, F = (gamma^2 s^2 + beta^2)/2, s^2 = 1/(1 + epsilon).
+    // One feature of variance 1 and its negative: whatever w > 0, xhat = x/sqrt(1 + epsilon), so F depends on g alone
+    // there and every Hessian block is known: with the squared objective and targets 0,
+    // F = (gamma^2 s^2 + beta^2)/2, s^2 = 1/(1 + epsilon).
     let data = Dataset::new(vec![1.0, -1.0], 2, 1, vec![0.0, 0.0]).expect("finite");
     let architecture = Architecture {
         widths: vec![1, 1],

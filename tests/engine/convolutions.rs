@@ -183,8 +183,8 @@ fn backward_agrees_with_forward_mode() {
     }
 }
 
-/// Hessian-vector products against second derivatives of the forward pass alone, and against a Hessian that is found row by row from
-/// evaluations of single layers.
+/// Hessian-vector products against second derivatives of the forward pass alone, and against a Hessian that is found
+/// row by row from evaluations of single layers.
 #[test]
 fn second_derivatives_agree_whichever_way_they_are_found() {
     for pooled in [false, true] {
@@ -288,8 +288,8 @@ fn bad_filters_are_refused_with_a_reason() {
 
 #[test]
 fn a_filter_starts_as_glorot_says() {
-    // fan in 9 * 2, fan out 9 * 3: uniform up to sqrt(6/45); and 10 of 54 such numbers or more lie beyond half of it but
-    // for a probability below 1e-6.
+    // fan in 9 * 2, fan out 9 * 3: uniform up to sqrt(6/45); and 10 of 54 such numbers or more lie beyond half of it
+    // but for a probability below 1e-6.
     let (network, _) = network(Normalisation::BatchNorm, Activation::Relu, true, 4);
     let theta = network.initialise(&mut Seed::new(3).generator("start"));
     let limit = (6.0_f64 / 45.0).sqrt();
@@ -305,7 +305,9 @@ proptest! {
     /// Definition 2.1, bit for bit: scaling by a power of two commutes with every rounding. Under ReLU this is true of
     /// (gamma, beta) of a layer too, pooled or not.
     #[test]
-    fn scaling_a_block_by_a_power_of_two_changes_no_bit(kind in 0_usize..7, block in 0_usize..15, exponent in -6_i32..6, pooled: bool) {
+    fn scaling_a_block_by_a_power_of_two_changes_no_bit(
+        kind in 0_usize..7, block in 0_usize..15, exponent in -6_i32..6, pooled: bool,
+    ) {
         let normalisation = NORMALISATIONS[kind];
         prop_assume!(!matches!(normalisation, Normalisation::ConstantEpsilonBatchNorm { .. }));
         let (network, mut theta) = network(normalisation, Activation::Relu, pooled, 6);

@@ -13,8 +13,8 @@ use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::Seed;
 use ratecheck::scalar::Scalar;
 
-/// Hessian entries of the closed forms at unit vectors come from some 100 roundings of numbers below 16, and a norm of a block
-/// from at most 10 x 10 of them.
+/// Hessian entries of the closed forms at unit vectors come from some 100 roundings of numbers below 16, and a norm of
+/// a block from at most 10 x 10 of them.
 const TOLERANCE: f64 = 1e3 * 16.0 * f64::EPSILON;
 
 /// The norm of one block of the Hessian at theta.
@@ -81,7 +81,8 @@ fn linear_and_bilinear_constants_are_attained() {
     assert_close(constants.l_vv[(1, 1)].0, 2.0 * s_max / 3.0_f64.sqrt(), "L_22");
 }
 
-/// (f', |f''|/2 + sqrt(f''^2/4 + f'^2)) of f = (1 - cos theta)^q, written in theta, where the library has x = 1 - cos theta.
+/// (f', |f''|/2 + sqrt(f''^2/4 + f'^2)) of f = (1 - cos theta)^q, written in theta,
+/// where the library has x = 1 - cos theta.
 fn circle_by_d4(q: f64, angle: f64) -> (f64, f64) {
     let (c, s) = (libm::cos(angle), libm::sin(angle));
     let (below, power) = (libm::pow(1.0 - c, q - 2.0), libm::pow(1.0 - c, q - 1.0));
@@ -104,8 +105,8 @@ fn on_the_circle_the_norm_is_the_formula_of_d4() {
                 assert!((norm - expected).abs() <= 40.0 * TOLERANCE * expected.max(1.0), "p = {p}: {norm} {expected}");
             }
         }
-        // pi, where the norm is largest, is on the grid. The steepest angle is at most half a step of 1.6e-4 away; there
-        // the relative second derivative of f' is below p^2.
+        // pi, where the norm is largest, is on the grid. The steepest angle is at most half a step of 1.6e-4 away;
+        // there the relative second derivative of f' is below p^2.
         let l = loss.constants().l_vv[(0, 0)].0;
         assert!((largest - l).abs() <= TOLERANCE * l, "p = {p}: {largest} {l}");
         let (bound, slack) = (loss.gradient_bound().0, f64::from(p * p) * 3.2e-9);

@@ -1,7 +1,7 @@
 //! Steps and runs against what the paper says of one step, against brute force, and against themselves bit for bit.
 
 use ratecheck::descent::{
-    Divergence, NotFinite, Plan, Record, Schedule, Source, StepRule, Stepper, Trace, run, run_many,
+    Divergence, LossSource, NotFinite, Plan, Record, Schedule, StepRule, Stepper, Trace, run, run_many,
 };
 use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::parameters::{Parameters, norm_sq};
@@ -119,8 +119,8 @@ fn bits(x: &[f64]) -> Vec<u64> {
 #[test]
 fn gradient_steps_obey_pythagoras() {
     // n' - n - eta^2 q = -2 eta <w, grad> + rounding. A component of grad is a difference of two terms of size at most
-    // 2|w_i|/n, each off by about 2d + 4 roundings, so |<w, grad>| <= 2(2d + 4) * 2 u = 96 u for d = 10; and summing n' and
-    // n costs d u n' each. With eta <= n: 2 * 96 u n + 2d u n' < 240 u n' < 3e-14 n'.
+    // 2|w_i|/n, each off by about 2d + 4 roundings, so |<w, grad>| <= 2(2d + 4) * 2 u = 96 u for d = 10; and summing n'
+    // and n costs d u n' each. With eta <= n: 2 * 96 u n + 2d u n' < 240 u n' < 3e-14 n'.
     for eta_w in [1e-2, 0.3, 1.0] {
         for loss in [rayleigh(), two_blocks()] {
             let mut stepper = stepper(&loss, &W_0, StepRule::Gradient, eta_w);
@@ -249,7 +249,7 @@ fn runs_and_their_sums_agree_with_brute_force() {
             let close = |x: f64, y: f64| (x - y).abs() <= 1e-13 * y.abs().max(10.0);
             let (past, now) = means.split_at(record.t as usize);
             assert!(close(record.loss, now[0].0) && close(record.grad_v_sq, now[0].1));
-            assert!(close(record.grad_g_sq, now[0].2) && record.source == Source::Exact);
+            assert!(close(record.grad_g_sq, now[0].2) && record.source == LossSource::Exact);
             assert!(close(record.grad_sq(), now[0].1 + now[0].2));
             let sums = record.running.as_ref().expect("every step was looked at");
             assert!(close(sums.sum_grad_v_sq, past.iter().map(|m| m.1).sum()));
@@ -298,7 +298,8 @@ fn divergence_is_seen_in_its_step_and_the_run_stops() {
     let quadratic = |layout| Given { layout, z: Minibatches::full(1), value: Quadratic };
     let (as_g, as_block) = (quadratic(Parameters::new::<&str>([], 1)), quadratic(Parameters::new([("w", 1)], 0)));
     let plan = Plan::new(StepRule::Gradient, constant(3.0), constant(3.0), 10_000, [100, 256, 511, 512, 1000]);
-    // eta = 3: theta_t = (-2)^t, and theta_512^2 = 2^1024 is the first square beyond the largest double: step 511 makes it.
+    // eta = 3: theta_t = (-2)^t, and theta_512^2 = 2^1024 is the first square beyond the largest double:
+    // step 511 makes it.
     let diverged = Divergence { step: 511, what: NotFinite::Parameters };
     let trace = run(&as_g, &[1.0], &plan, draws());
     assert_eq!((trace.divergence, trace.records.len(), trace.theta[0]), (Some(diverged), 3, 2.0_f64.powi(512)));
@@ -372,8 +373,8 @@ fn subsets_give_flagged_estimates_that_do_not_touch_the_path() {
     let (few, many) = (plan.clone().estimating_by(2), plan.estimating_by(4000));
     let (a, b) = (run(&loss, &THETA_0, &few, draws()), run(&loss, &THETA_0, &many, draws()));
     assert_eq!(bits(&a.theta), bits(&b.theta));
-    assert_eq!(a.records[0].source, Source::Estimated { minibatches: 2 });
-    assert_eq!(b.records[0].source, Source::Estimated { minibatches: 4000 });
+    assert_eq!(a.records[0].source, LossSource::Estimated { minibatches: 2 });
+    assert_eq!(b.records[0].source, LossSource::Estimated { minibatches: 4000 });
     // F_z is linear in the mean target of z, and every example is as likely: L is the loss of the mean target.
     let mut exact = Stepper::new(&loss, &THETA_0, StepRule::Gradient, constant(0.5), decaying(0.5, 0.5), draws());
     for _ in 0..10 {
@@ -381,8 +382,9 @@ fn subsets_give_flagged_estimates_that_do_not_touch_the_path() {
     }
     let mut grad = vec![0.0; 5];
     let mean = loss.sample_gradient(&[0, 1, 2], exact.theta(), &mut grad, &mut Workspace::default());
-    // |F_z - L| <= |g| max|c_z - c| < 1, so 4000 of them average to within 0.1 except with probability 2 exp(-20). So do their
-    // gradients, a number (by g) and vectors (by v) that are as close to their means (Hoeffding's and Pinelis's inequality).
+    // |F_z - L| <= |g| max|c_z - c| < 1, so 4000 of them average to within 0.1 except with probability 2 exp(-20). So
+    // do their gradients, a number (by g) and vectors (by v) that are as close to their means (Hoeffding's and
+    // Pinelis's inequality).
     let record = &b.records[0];
     assert!((record.loss - mean).abs() < 0.1, "{} {mean}", record.loss);
     let (grad_v, grad_g) = (loss.layout.grad_v_norm_sq(exact.theta(), &grad).sqrt(), grad[4].abs());

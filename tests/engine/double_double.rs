@@ -67,7 +67,9 @@ proptest! {
     }
 
     #[test]
-    fn functions_are_within_their_units(x in number(-40.0, 40.0), y in number(-3.0, 3.0), small in wide(), p in -3.0..3.0_f64) {
+    fn functions_are_within_their_units(
+        x in number(-40.0, 40.0), y in number(-3.0, 3.0), small in wide(), p in -3.0..3.0_f64,
+    ) {
         let close = |got, expected: &Big, u_sq: f64| units(got, expected) <= u_sq / 256.0;
         for x in [x, y, small.scale(1e-12)] {
             let t = exact(x);
@@ -191,7 +193,8 @@ fn products_of_matrices_are_sums_of_products() {
     }
 }
 
-/// The gradient a loss writes down is the derivative of its value to 27 digits, and agrees with that of `f64` to its own.
+/// The gradient a loss writes down is the derivative of its value to 27 digits,
+/// and agrees with that of `f64` to its own.
 fn differentiates(loss: &impl Formula, theta: &[f64], drift: f64) {
     let exact: Vec<DoubleDouble> = theta.iter().map(|&x| DoubleDouble::from(x)).collect();
     let mut lifted: Vec<Dual<DoubleDouble>> = exact.iter().map(|&x| Dual::new(x, DoubleDouble::ZERO)).collect();

@@ -1,4 +1,5 @@
-//! The elementary functions against an independent library with 240 bits: within the bounds that their documentation states.
+//! The elementary functions against an independent library with 240 bits:
+//! within the bounds that their documentation states.
 
 use dashu_float::FBig;
 use dashu_float::round::mode::HalfEven;
@@ -21,8 +22,9 @@ fn ulps(got: f64, exact: &Big) -> f64 {
     ((big(got) - exact) / big(size.next_up() - size)).to_f64().value().abs()
 }
 
-/// Numbers below `largest` in size: spread evenly, spread evenly in their logarithms down to 1e-300, and the neighbours of the
-/// multiples of ln(2)/4, where the reduction of the argument goes over to the next power of two, or does for twice the number.
+/// Numbers below `largest` in size: spread evenly, spread evenly in their logarithms down to 1e-300, and the neighbours
+/// of the multiples of ln(2)/4, where the reduction of the argument goes over to the next power of two,
+/// or does for twice the number.
 fn arguments(largest: f64) -> Vec<f64> {
     let mut generator = Seed::new(2019).generator("elementary");
     let even = (0..2000).map(|_| generator.random_range(-largest..largest)).collect::<Vec<_>>();
@@ -61,8 +63,8 @@ fn functions_stay_within_the_stated_bounds() {
     assert!(ulps(1.0_f64.next_up(), &one()) == 1.0);
 }
 
-/// Phi with 240 bits and more: 1/2 + phi(x) (x + x^3/3 + x^5/(3 5) + ...), whose terms have one sign; what a negative x takes from 1/2
-/// leaves at least 240 - 130 bits for |x| < 12.
+/// Phi with 240 bits and more: 1/2 + phi(x) (x + x^3/3 + x^5/(3 5) + ...), whose terms have one sign; what a negative x
+/// takes from 1/2 leaves at least 240 - 130 bits for |x| < 12.
 fn normal_cdf(x: &Big) -> Big {
     let wide = |x: f64| big(x).with_precision(420).value();
     let x = x.clone().with_precision(420).value();

@@ -37,8 +37,8 @@ fn noise_free_rates_in_every_form() {
             // Other horizons change the tilt by a logarithm, whose slope varies by 0.04 over the window.
             let tilt = if q == 0.0 { 1e-12 } else { 2e-3 };
             assert!((slope(Form::Min) - direct).abs() < tilt, "{p} {q}: {}", slope(Form::Min));
-            // Bins of 9 or 10 recorded times: the mean over one is off by p^2 ln(1.25)^2/24 of a constant, half of which comes and goes
-            // with the tenth.
+            // Bins of 9 or 10 recorded times: the mean over one is off by p^2 ln(1.25)^2/24 of a constant, half of
+            // which comes and goes with the tenth.
             assert!((slope(Form::LastWindow) - direct).abs() < 2e-3 + tilt, "{p} {q}: {}", slope(Form::LastWindow));
 
             // The average by another quadrature: t = e^x, and Simpson's rule on 20,000 pieces.
@@ -63,7 +63,8 @@ fn noise_free_rates_in_every_form() {
 
 #[test]
 fn the_logarithm_is_taken_out_of_the_root() {
-    // Squares (T^p (ln T)^q)^2: the slope of the root, with q of the root, is p for every form that leaves single times alone.
+    // Squares (T^p (ln T)^q)^2: the slope of the root, with q of the root,
+    // is p for every form that leaves single times alone.
     let t = horizons(100, 1_000_000, 40);
     let window = Window::new(1e2, 1e6);
     for (p, q) in [(-0.25, 0.75), (-0.5, -1.0), (-1.0, 2.0)] {
@@ -92,7 +93,8 @@ fn noisy(t: &[f64], n_runs: usize, generator: &mut Generator) -> Vec<f64> {
 
 #[test]
 fn the_bootstrap_agrees_with_a_matrix_product_of_counts() {
-    // The same draws as counts; means at all recorded times as counts x values; forms by their definitions; slopes by QR.
+    // The same draws as counts; means at all recorded times as counts x values; forms by their definitions;
+    // slopes by QR.
     let (n_runs, n_resamples) = (12, 400);
     let t = horizons(10, 100_000, 60);
     let window = Window::new(1e3, 1e5);
@@ -161,7 +163,8 @@ fn the_bootstrap_agrees_with_a_matrix_product_of_counts() {
 
 #[test]
 fn intervals_over_few_runs_cover() {
-    // The hull of both intervals, for as few as three runs, where the percentile bootstrap alone covers far less than it says.
+    // The hull of both intervals, for as few as three runs,
+    // where the percentile bootstrap alone covers far less than it says.
     let t = horizons(100, 10_000, 12);
     let window = Window::new(1.0, 1e9);
     let trials = 600;
@@ -180,8 +183,8 @@ fn intervals_over_few_runs_cover() {
             bootstrap_hits += u64::from(bootstrap.contains(truth));
         }
         let below = |hits: u64, p: f64| Binomial::new(p, trials).expect("a probability").cdf(hits);
-        // Nominally 0.95; the logarithm of a mean of few is biased by 1/n of its variance, which costs a little. A correct program
-        // fails with a probability below 1e-9.
+        // Nominally 0.95; the logarithm of a mean of few is biased by 1/n of its variance, which costs a little. A
+        // correct program fails with a probability below 1e-9.
         assert!(below(hull_hits, 0.94) > 1e-9, "{n_runs} runs: {hull_hits} of {trials}");
         if n_runs == 3 {
             assert!(below(bootstrap_hits, 0.94) < 1e-9, "the control: {bootstrap_hits}");

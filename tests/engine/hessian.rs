@@ -161,8 +161,8 @@ fn products_nest_into_third_derivatives() {
     }
 }
 
-/// The dense Hessian shares passes among directions, skips what they do not change and copies half of itself; against the plain
-/// way, column by column.
+/// The dense Hessian shares passes among directions, skips what they do not change and copies half of itself; against
+/// the plain way, column by column.
 struct ColumnByColumn;
 
 fn assert_columns(name: &str, loss: &dyn Loss, target: Target<'_>, theta: &[f64]) {
@@ -198,7 +198,8 @@ impl Visitor for ColumnByColumn {
 #[test]
 fn dense_hessians_are_their_products_with_unit_vectors() {
     visit_all(&mut ColumnByColumn);
-    // Layers of 1, 3 and 9 units: directions share passes across rows of a matrix, and the last of a layer have one of their own.
+    // Layers of 1, 3 and 9 units: directions share passes across rows of a matrix,
+    // and the last of a layer have one of their own.
     for (k, normalisation) in [
         Normalisation::SmoothedBatchNorm { epsilon: 0.1 },
         Normalisation::BatchNorm,
@@ -298,8 +299,8 @@ fn lanczos_agrees_with_dense_decompositions() {
             let options = SpectralOptions { dense_below, ..options };
             let found = spectral_norm(&mut a.view(), &options, &Seed::new(1));
             assert!(found.converged && found.residual <= options.tolerance * found.value, "{found:?}");
-            // A Rayleigh quotient's error is the square of the residual over the gap, far below rounding here; rounding of
-            // sums of up to 120 terms.
+            // A Rayleigh quotient's error is the square of the residual over the gap, far below rounding here; rounding
+            // of sums of up to 120 terms.
             assert!((found.value - expected).abs() <= 240.0 * U * expected, "{found:?} {expected}");
         }
     }

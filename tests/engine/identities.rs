@@ -68,8 +68,9 @@ impl Case {
     }
 }
 
-/// Rounding of one gradient, relative to its terms: some 10^3 operations, amplified by inverse spreads that random inputs
-/// keep below about 100 (a unit with smaller spread is rarer than one case in 10^4, and the smoothing bounds most of them).
+/// Rounding of one gradient, relative to its terms: some 10^3 operations, amplified by inverse spreads that random
+/// inputs keep below about 100 (a unit with smaller spread is rarer than one case in 10^4,
+/// and the smoothing bounds most of them).
 const ROUNDING: f64 = 1e3 * 100.0 * f64::EPSILON;
 
 proptest! {

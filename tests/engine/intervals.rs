@@ -93,7 +93,8 @@ proptest! {
         let (a, b) = (Interval::from(x), Interval::from(y));
         // At most three operations behind each, each widened by two units of its own result or of 1.
         let sharp = |set: Interval| set.width() <= 16.0 * f64::EPSILON * set.magnitude().max(f64::MIN_POSITIVE);
-        prop_assert!(sharp(a + b) && sharp(a - b) && sharp(a * b) && sharp(a / b) && sharp(a.square()) && sharp(b.sqrt()));
+        prop_assert!(sharp(a + b) && sharp(a - b) && sharp(a * b) && sharp(a / b));
+        prop_assert!(sharp(a.square()) && sharp(b.sqrt()));
         prop_assert!(sharp(a.exp()) && sharp(a.tanh()) && sharp(a.sigmoid()) && sharp(a.softplus()) && sharp(b.ln()));
         prop_assert!(a.sin().width() < 1e-14 && a.cos().width() < 1e-14 && a.atan2(b).width() < 1e-14);
         prop_assert!(sharp(b.powf(1.5)));

@@ -12,7 +12,8 @@ fn blocks_follow_from_the_layers() {
     };
     let (batch, relu) = (Normalisation::BatchNorm, Activation::Relu);
     let smoothed = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
-    // (gamma, beta) is a block where the next layer forgets scales: not before the last layer, not before epsilon, not behind tanh.
+    // (gamma, beta) is a block where the next layer forgets scales: not before the last layer, not before epsilon,
+    // not behind tanh.
     assert_eq!(
         names(&[dense(1, batch, relu), dense(1, batch, relu), plain(3, None)]),
         ["W1 row 1", "W2 row 1", "(gamma, beta) of layer 1"]
@@ -45,7 +46,8 @@ fn blocks_follow_from_the_layers() {
     assert_eq!(network.n_weights(), 16);
 }
 
-/// Section 2.1: every block of normalisations without epsilon is invariant, (gamma, beta) among them, and nothing of g is.
+/// Section 2.1: every block of normalisations without epsilon is invariant, (gamma, beta) among them,
+/// and nothing of g is.
 #[test]
 fn blocks_are_invariant_and_the_rest_is_not() {
     let (batch, relu) = (Normalisation::BatchNorm, Activation::Relu);

@@ -248,8 +248,8 @@ fn boxes_enclose_and_runs_side_by_side_have_their_bits() {
     }
 }
 
-/// Scaling by 2 commutes with every rounding, so smoothed layers keep their bits, and layers with a constant epsilon have those of a
-/// quarter of it: F(2W; epsilon) = F(W; epsilon/4), which is another number.
+/// Scaling by 2 commutes with every rounding, so smoothed layers keep their bits, and layers with a constant epsilon
+/// have those of a quarter of it: F(2W; epsilon) = F(W; epsilon/4), which is another number.
 #[test]
 fn a_constant_epsilon_breaks_scale_invariance_and_how() {
     type Make = fn(Epsilon) -> Normalisation;

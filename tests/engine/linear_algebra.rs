@@ -111,7 +111,8 @@ fn clusters_of_singular_values_are_told_apart() {
     }
 }
 
-/// Entries of all sizes down to the smallest, as in a Hessian where weight decay has all but switched a layer off: squares underflow.
+/// Entries of all sizes down to the smallest, as in a Hessian where weight decay has all but switched a layer off:
+/// squares underflow.
 #[test]
 fn entries_of_all_sizes_are_decomposed() {
     for backend in backends() {

@@ -1,6 +1,7 @@
 //! Property and reference tests of the engine, through its public face.
 //!
-//! One program for all of them: the networks are generic over their arithmetic, and each test program would compile them anew.
+//! One program for all of them: the networks are generic over their arithmetic,
+//! and each test program would compile them anew.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod ascent;

@@ -99,8 +99,8 @@ pub(super) fn every_kind() -> impl Iterator<Item = (Normalisation, Activation, O
 fn backward_agrees_with_forward_mode() {
     for (kind, (normalisation, activation, objective)) in every_kind().enumerate() {
         let mut generator = Seed::new(1).generator(&format!("network/{kind}"));
-        // Two examples only where epsilon keeps 1/s bounded: unsmoothed BN maps two examples to +-1, and its gradient is then
-        // nothing but cancelled terms of size 1/s.
+        // Two examples only where epsilon keeps 1/s bounded: unsmoothed BN maps two examples to +-1, and its gradient
+        // is then nothing but cancelled terms of size 1/s.
         let smallest =
             if matches!(normalisation, Normalisation::BatchNorm | Normalisation::LpBatchNorm { .. }) { 4 } else { 2 };
         for batch in [smallest, 7, 16] {

@@ -93,7 +93,8 @@ fn a_whitened_regression_has_the_constants_of_the_closed_form() {
     let data = Dataset::new(inputs, 4, 2, labels).unwrap();
     let network = Network::new(architecture, data, Minibatches::full(4)).unwrap();
     let found = neuron_constants(&network, &[0, 1, 2, 3], 1.0, 0.01, 1_000_000).unwrap();
-    // E x x' = s^2 I: the loss is s^2 g^2/2 - g c'v + const, so that L^vv = 2 K |c|/sqrt 3, L^vg = |c|, L^gg = max(s^2, 1).
+    // E x x' = s^2 I: the loss is s^2 g^2/2 - g c'v + const, so that L^vv = 2 K |c|/sqrt 3, L^vg = |c|,
+    // L^gg = max(s^2, 1).
     let length = c[0].hypot(c[1]);
     for (enclosed, exact) in [(found.l_vv, 2.0 * length / 3.0_f64.sqrt()), (found.l_vg, length), (found.l_gg, 1.0)] {
         assert!(

@@ -72,8 +72,8 @@ fn fit_agrees_with_an_orthogonal_factorisation() {
         assert!(close(fit.slope, coefficients[1]) && close(fit.intercept, coefficients[0]));
         assert!(close(fit.residual_sd, variance.sqrt()));
         assert!((fit.slope_se / covariance[(1, 1)].sqrt() - 1.0).abs() < tolerance);
-        // The variance of the curve at t is (1, ln t) Cov (1, ln t)'. The band is that times a quantile, which drops out
-        // of the ratio between two times.
+        // The variance of the curve at t is (1, ln t) Cov (1, ln t)'. The band is that times a quantile, which drops
+        // out of the ratio between two times.
         let curve_sd = |t: f64| {
             let row = nalgebra::RowDVector::from_vec(vec![1.0, t.ln()]);
             (&row * &covariance * row.transpose())[0].sqrt()
@@ -140,8 +140,9 @@ fn random_runs(t: &[f64], n_runs: usize, spread: f64, noise: f64, generator: &mu
     values
 }
 
-/// The standard error of the slope of the mean, by the delta method: the slope is linear in ln mean_k, and ln mean_k is nearly
-/// linear in the runs, so each run contributes sum_k w_k y_rk / mean_k and the standard error is that of their mean.
+/// The standard error of the slope of the mean, by the delta method: the slope is linear in ln mean_k, and ln mean_k is
+/// nearly linear in the runs, so each run contributes sum_k w_k y_rk / mean_k and the standard error is that of their
+/// mean.
 fn delta_method(t: &[f64], values: &[f64], n_runs: usize) -> f64 {
     let n = t.len();
     let x: Vec<f64> = t.iter().map(|t| t.ln()).collect();
@@ -247,8 +248,9 @@ fn decisions_err_as_seldom_as_they_say() {
 fn decisions_on_known_rates() {
     let t = horizons(100, 100_000, 30);
     let mut generator = generator("known");
-    // At level 1 - 1e-9 a wrong decision is as unlikely. Student's quantile is then 9, and the standard error of the slope
-    // 0.001 / sqrt(30 * 4) = 9e-5: the interval reaches 8e-4 either way, far less than the margin 0.01, far more than 1e-5.
+    // At level 1 - 1e-9 a wrong decision is as unlikely. Student's quantile is then 9, and the standard error of the
+    // slope 0.001 / sqrt(30 * 4) = 9e-5: the interval reaches 8e-4 either way, far less than the margin 0.01,
+    // far more than 1e-5.
     let mut slope = |p: f64| -> Interval {
         let y: Vec<f64> = t.iter().map(|t| t.powf(p) * (0.001 * normal(&mut generator)).exp()).collect();
         fit_power_law(&t, &y, EVERYWHERE).expect("a fit").interval(1.0 - 1e-9)
@@ -266,8 +268,8 @@ fn decisions_on_known_rates() {
 
 #[test]
 fn predicted_slopes_are_those_of_the_catalogue() {
-    // Problem J (q = 3/4, eta_w = 1, ||w_0|| = 1) in the window [1e4, 1e6]: slopes computed independently with 1.25-bins
-    // and printed to four decimals, one of which the different horizons may cost.
+    // Problem J (q = 3/4, eta_w = 1, ||w_0|| = 1) in the window [1e4, 1e6]: slopes computed independently with
+    // 1.25-bins and printed to four decimals, one of which the different horizons may cost.
     let horizons = log_spaced(10_000, 1_000_000, 60);
     for (alpha, printed) in
         [(0.0, -0.5), (0.125, -0.5), (0.25, -0.5003), (0.375, -0.5052), (0.5, -0.5393), (0.75, -0.7505)]
@@ -360,8 +362,8 @@ proptest! {
         let horizons = log_spaced(from, from + more, n);
         prop_assert_eq!((horizons[0], horizons[horizons.len() - 1]), (from, from + more));
         prop_assert!(horizons.len() <= n && horizons.windows(2).all(|pair| pair[0] < pair[1]));
-        // The last ideal point rounded to pair[0] lies below pair[0] + 1/2, and the next one rounds up by at most 1/2. The
-        // relative 1e-9 is for the roundings of 300 exponents.
+        // The last ideal point rounded to pair[0] lies below pair[0] + 1/2, and the next one rounds up by at most 1/2.
+        // The relative 1e-9 is for the roundings of 300 exponents.
         let ratio = ((from + more) as f64 / from as f64).powf(1.0 / (n - 1) as f64);
         for pair in horizons.windows(2) {
             prop_assert!(pair[1] as f64 <= (pair[0] as f64 + 0.5) * ratio + 0.5 + 1e-9 * pair[1] as f64);

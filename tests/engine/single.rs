@@ -10,8 +10,9 @@ use ratecheck::scalar::Scalar;
 
 use super::{convolutions, network};
 
-/// What the tests of the same networks in `f64` allow for a few hundred to some thousand roundings, amplified by 1/s, with 2^-24 for
-/// 2^-53: 0.0054 of the largest entry. The inputs and the parameters are rounded once more, which counts as one operation each.
+/// What the tests of the same networks in `f64` allow for a few hundred to some thousand roundings, amplified by 1/s,
+/// with 2^-24 for 2^-53: 0.0054 of the largest entry. The inputs and the parameters are rounded once more,
+/// which counts as one operation each.
 const FIRST: f64 = 1e-11 / (f64::EPSILON / 2.0) * (f32::EPSILON as f64 / 2.0);
 
 fn single(numbers: &[f64]) -> Vec<f32> {
@@ -109,7 +110,9 @@ proptest! {
     }
 
     #[test]
-    fn scaling_a_filter_by_a_power_of_two_changes_no_bit(kind in 0_usize..7, block in 0_usize..15, exponent in -6_i32..6, pooled: bool) {
+    fn scaling_a_filter_by_a_power_of_two_changes_no_bit(
+        kind in 0_usize..7, block in 0_usize..15, exponent in -6_i32..6, pooled: bool,
+    ) {
         let normalisation = convolutions::NORMALISATIONS[kind];
         prop_assume!(!matches!(normalisation, Normalisation::ConstantEpsilonBatchNorm { .. }));
         let (network, theta) = convolutions::network(normalisation, Activation::Relu, pooled, 6);

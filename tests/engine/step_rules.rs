@@ -31,8 +31,8 @@ fn path(rule: StepRule, eta_w: f64) -> (Vec<[f64; D]>, Vec<[f64; D]>) {
     (points, gradients)
 }
 
-/// Every step moves w by -eta times the direction that `expected` makes of the gradients so far and of w, to 100 roundings:
-/// a sum of at most 30 gradients and a few operations more, on numbers below 4.
+/// Every step moves w by -eta times the direction that `expected` makes of the gradients so far and of w, to 100
+/// roundings: a sum of at most 30 gradients and a few operations more, on numbers below 4.
 fn moves_against(rule: StepRule, expected: impl Fn(&[[f64; D]], [f64; D], usize) -> f64) {
     let eta = 0.3;
     let (points, gradients) = path(rule, eta);
@@ -89,8 +89,8 @@ fn nesterov_visits_the_points_of_its_original_form() {
             y[k] = x[k] - eta * b * m[k];
         }
         y[D] = g;
-        // L < 6 here (2 K b/sqrt(3) with K = sqrt(3) + 1/2 and b = sqrt(3); |w| stays above 1), so that errors of 1e-15 a step
-        // grow by at most 1 + eta L/(1-b) = 1.2 a step: 30 * 1e-15 * 1.2^30 < 1e-11.
+        // L < 6 here (2 K b/sqrt(3) with K = sqrt(3) + 1/2 and b = sqrt(3); |w| stays above 1), so that errors of 1e-15
+        // a step grow by at most 1 + eta L/(1-b) = 1.2 a step: 30 * 1e-15 * 1.2^30 < 1e-11.
         let gap: Vec<f64> = y.iter().zip(rule.theta()).map(|(a, b)| a - b).collect();
         assert!(norm_sq(&gap).sqrt() < 1e-11, "{t}: {gap:?}");
         let z = [t * 7 % 32];
@@ -120,8 +120,8 @@ fn a_restart_forgets_and_a_given_momentum_is_used() {
         assert_eq!(fresh.theta(), again.theta());
         assert_eq!(fresh.momentum()[D], 0.0, "g has none");
     }
-    // The first step from m_0 = w_0 with b = 1/2 is that from 0, and -eta w_0/2 more: exact up to two roundings of numbers
-    // below 2.
+    // The first step from m_0 = w_0 with b = 1/2 is that from 0, and -eta w_0/2 more: exact up to two roundings of
+    // numbers below 2.
     let rule = StepRule::HeavyBall { b: 0.5 };
     let (mut plain, mut pushed) = (stepper(&loss, rule, 1.0), stepper(&loss, rule, 1.0).with_momentum(&loss.theta_0()));
     plain.step_with(&[5]).expect("finite");

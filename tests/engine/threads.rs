@@ -1,4 +1,5 @@
-//! Gradients that several threads compute together: the bits of one thread, for networks that are large enough to be shared.
+//! Gradients that several threads compute together: the bits of one thread,
+//! for networks that are large enough to be shared.
 
 use crate::common::derivatives_alone_are_the_same;
 use ratecheck::data::Dataset;
@@ -33,7 +34,8 @@ fn built(widths: &[usize], filters: Option<Convolutions>, activation: Activation
     (network, theta)
 }
 
-/// The second layer has 144 * 17 * 252 * 21 = 1.3e7 multiply-adds, in 21 pieces of 256 columns, the last of them shorter.
+/// The second layer has 144 * 17 * 252 * 21 = 1.3e7 multiply-adds, in 21 pieces of 256 columns,
+/// the last of them shorter.
 fn filters(activation: Activation) -> (Network, Vec<f64>) {
     let image = Image { channels: 3, height: 14, width: 18 };
     let layers = [(16, false), (17, true), (4, false)];

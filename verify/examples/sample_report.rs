@@ -1,4 +1,5 @@
-//! Renders a report from results made by hand, to be looked at: `cargo run -p ratecheck-verify --example sample_report DIR`.
+//! Renders a report from results made by hand, to be looked at:
+//! `cargo run -p ratecheck-verify --example sample_report DIR`.
 #![allow(clippy::print_stdout)]
 
 #[path = "../tests/suite/report/sample/mod.rs"]

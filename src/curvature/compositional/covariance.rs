@@ -18,10 +18,11 @@ pub struct CovarianceBounds {
 
 /// Bounds on the eigenvalues of the covariance of the examples `z`, proved by interval arithmetic.
 ///
-/// Let c be the mean as computed: some vector near the mean u. The scatter about it, S_c = (1/B) sum_b (x_b - c)(x_b - c)', is
-/// S + (u - c)(u - c)'. So the largest eigenvalue of S is at most ||S_c||, and with any t >= ||S_c||, where no eigenvalue of
-/// t I - S_c is negative, the smallest one is at least t - ||t I - S_c|| - ||u - c||^2. Entries are enclosed, norms bounded by
-/// [`spectral_norm_upper`]; what is lost is some 1e-9 of the largest eigenvalue. Cost O(n^2 B + n^3) for n features.
+/// Let c be the mean as computed: some vector near the mean u. The scatter about it, S_c = (1/B) sum_b (x_b - c)(x_b -
+/// c)', is S + (u - c)(u - c)'. So the largest eigenvalue of S is at most ||S_c||, and with any t >= ||S_c||, where no
+/// eigenvalue of t I - S_c is negative, the smallest one is at least t - ||t I - S_c|| - ||u - c||^2. Entries are
+/// enclosed, norms bounded by [`spectral_norm_upper`]; what is lost is some 1e-9 of the largest eigenvalue.
+/// Cost O(n^2 B + n^3) for n features.
 ///
 /// ```
 /// use ratecheck::curvature::covariance_bounds;
@@ -42,10 +43,10 @@ pub fn covariance_bounds(data: &Dataset, z: &[usize]) -> CovarianceBounds {
 
 /// Bounds that hold for every subset of `batch_size` of the first `n_examples` examples.
 ///
-/// The scatter of z about any c is at least that about its own mean: B S_z <= sum_{b in z} (x_b - c)(x_b - c)' in the order
-/// of forms, which is at most the same sum over all N examples. Hence the largest eigenvalue of S_z is at most (N/B) times that
-/// of the whole set about c, and at most 1/B times the sum of the B largest ||x - c||^2. From below nothing is claimed but 0
-/// (some subset may lie in a hyperplane), unless the subset is the whole set.
+/// The scatter of z about any c is at least that about its own mean: B S_z <= sum_{b in z} (x_b - c)(x_b - c)' in the
+/// order of forms, which is at most the same sum over all N examples. Hence the largest eigenvalue of S_z is at most
+/// (N/B) times that of the whole set about c, and at most 1/B times the sum of the B largest ||x - c||^2. From below
+/// nothing is claimed but 0 (some subset may lie in a hyperplane), unless the subset is the whole set.
 pub(super) fn covariance_of_any_subset(data: &Dataset, n_examples: usize, batch_size: usize) -> CovarianceBounds {
     let all: Vec<usize> = (0..n_examples).collect();
     let scatter = Scatter::new(data, &all);

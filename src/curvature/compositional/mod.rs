@@ -45,10 +45,9 @@ use std::fmt;
 
 use ndarray::Array2;
 
-use super::constants::{Smoothness, Upper};
-use super::hessian::Part;
 use crate::loss::Setting;
 use crate::network::{Activation, Network, Normalisation, Objective};
+use crate::smoothness::{Part, Smoothness, Upper};
 use covariance::covariance_of_any_subset;
 
 /// Why no bound follows.
@@ -258,8 +257,8 @@ impl Composition {
         Self { first, second, two_rows, objective: self.objective }
     }
 
-    /// gZ A2 + hZ A_p A_r for two parts, which are the same if they are equal. The order makes no difference, not in rounding
-    /// either.
+    /// gZ A2 + hZ A_p A_r for two parts, which are the same if they are equal. The order makes no difference, not in
+    /// rounding either.
     fn pair(&self, p: Of, r: Of) -> Up {
         let (p, r) = (p.index().min(r.index()), p.index().max(r.index()));
         self.objective.first * self.second[(p, r)] + self.objective.second * self.first[p] * self.first[r]

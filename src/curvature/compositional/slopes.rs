@@ -25,10 +25,10 @@ pub struct ActivationBounds {
 
 impl ActivationBounds {
     /// tanh: |s'| <= 1, s'' = -2t(1 - t^2) is largest at t = 1/sqrt 3: 4/(3 sqrt 3). The sigmoid is (1 + tanh(y/2))/2:
-    /// 1/4 and 1/(6 sqrt 3). The derivative of softplus is the sigmoid: 1 and 1/4. GELU: s'' = (2 - y^2) phi(y), so that s' is largest
-    /// at sqrt 2, where it is 1.12890..., and s'' at 0, where it is sqrt(2/pi) = 0.79788...; at its minima, +-2, it is -0.108. SiLU, with the
-    /// sigmoid p: s' = p + y p (1 - p) is largest at y = 2.399..., where it is 1.09983..., and s'' = p (1 - p) (2 - y tanh(y/2)) at 0, where it is
-    /// 1/2; elsewhere it is no less than -0.1.
+    /// 1/4 and 1/(6 sqrt 3). The derivative of softplus is the sigmoid: 1 and 1/4. GELU: s'' = (2 - y^2) phi(y), so
+    /// that s' is largest at sqrt 2, where it is 1.12890..., and s'' at 0, where it is sqrt(2/pi) = 0.79788...; at its
+    /// minima, +-2, it is -0.108. SiLU, with the sigmoid p: s' = p + y p (1 - p) is largest at y = 2.399..., where it
+    /// is 1.09983..., and s'' = p (1 - p) (2 - y tanh(y/2)) at 0, where it is 1/2; elsewhere it is no less than -0.1.
     ///
     /// # Errors
     /// If the activation is not smooth, or no bound is derived for it.

@@ -3,17 +3,17 @@
 use ndarray::Array2;
 
 use super::{TWO_OVER_SQRT_3, dot_constant, norm};
-use crate::curvature::{Exact, Smoothness};
 use crate::linalg::{self, LinalgError};
 use crate::loss::{Arithmetics, Formula, Minibatches};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// F(w_1, w_2) = v_1' M v_2, two blocks in R^{d_1} and R^{d_2}, no g (catalogue D3).
 ///
-/// For fixed v_2 it is linear in v_1 with coefficients M v_2, so L_11 = L_22 = 2 s/sqrt(3) with s the largest singular value
-/// of M ([`super::Linear`]). The mixed block is P_1 M P_2 with P_i the projection off v_i, so L_12 = s, attained where
-/// v_1 and v_2 are perpendicular to the top singular vectors.
+/// For fixed v_2 it is linear in v_1 with coefficients M v_2, so L_11 = L_22 = 2 s/sqrt(3) with s the largest singular
+/// value of M ([`super::Linear`]). The mixed block is P_1 M P_2 with P_i the projection off v_i, so L_12 = s, attained
+/// where v_1 and v_2 are perpendicular to the top singular vectors.
 ///
 /// ```
 /// use ndarray::array;

@@ -1,15 +1,15 @@
 //! One batch-normalised neuron that regresses on whitened inputs.
 
 use super::{TWO_OVER_SQRT_3, check_vector, length, norm};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// L(w; g) = g^2/2 - g c'v + |c|^2/2, one block in R^d, one g (catalogue D5).
 ///
-/// It is the mean of (g v'x - y)^2/2 over inputs with E x = 0 and E xx' = I (batch normalisation then divides w'x by ||w||),
-/// for y = c'x. It equals |c - g v|^2/2, the form evaluated here, which does not cancel near the minimum.
+/// It is the mean of (g v'x - y)^2/2 over inputs with E x = 0 and E xx' = I (batch normalisation then divides w'x by
+/// ||w||), for y = c'x. It equals |c - g v|^2/2, the form evaluated here, which does not cancel near the minimum.
 ///
 /// Blocks of the Hessian at (v; g): vv is g times that of -c'v ([`super::Linear`]), vg is -(c - (c'v) v), gg is 1.
 /// For |g| <= K the constants are therefore 2 K |c|/sqrt(3), |c| (at v perpendicular to c) and 1. Gradient descent with

@@ -1,12 +1,13 @@
 //! A loss on the circle whose minimum is degenerate: gradient descent converges at a known power of T.
 
 use super::{norm, power};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
-/// f(theta) = (1 - cos theta)^{p/2} on R^2, theta the angle of w with the first axis, p >= 4 even; no g (catalogue C(i)).
+/// f(theta) = (1 - cos theta)^{p/2} on R^2, theta the angle of w with the first axis, p >= 4 even;
+/// no g (catalogue C(i)).
 ///
 /// Near 0 it is (theta^2/2)^{p/2}, so that the gradient of gradient descent decays as T^{-(p-1)/(p-2)}.
 /// With x = 1 - cos theta and q = p/2: f'^2 = q^2 x^{2q-1} (2 - x) and f'' = q x^{q-1} (2q - 1 - q x).
@@ -40,8 +41,8 @@ impl Circle {
     }
 
     /// L^vv = q 2^(q-1), attained at theta = pi, where f' = 0 and f'' is largest in absolute value: the largest
-    /// |f''|/2 + sqrt(f''^2/4 + f'^2) (catalogue D4). That no other x has a larger one is checked on a fine grid for every p
-    /// in the tests; next to pi, with x = 2 - 2e, it falls by the share (3q - 5) e.
+    /// |f''|/2 + sqrt(f''^2/4 + f'^2) (catalogue D4). That no other x has a larger one is checked on a fine grid for
+    /// every p in the tests; next to pi, with x = 2 - 2e, it falls by the share (3q - 5) e.
     pub fn constants(&self) -> Smoothness<Exact> {
         Smoothness::single(Exact(f64::from(self.q) * power(2.0, self.q - 1)), Exact(0.0), Exact(0.0))
     }

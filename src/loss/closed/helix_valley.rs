@@ -2,19 +2,19 @@
 
 use super::TWO_OVER_SQRT_3;
 use super::helix::{helix_loss, valley};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// L = A (1 + g^2)^-a + k (1 - v'(cos g, sin g)), w in R^2, one g in all of R (catalogue C(i), D6).
 ///
 /// g climbs for ever, and w winds after it: both gradients decay as T^{-(2a+1)/(2a+2)} under gradient descent.
 /// The infimum 0 is approached as g grows without bound and attained nowhere.
 ///
-/// Constants, on all of R^2 x R: vv as for a linear function of length k ([`super::Linear`]), 2 k/sqrt(3); vg is -k P u'(g) with
-/// P the projection off v, so k; gg is A phi'' + k v'u with phi'' = 2a (1+g^2)^(-a-2) ((2a+1) g^2 - 1), at most 2a in absolute
-/// value and -2a at g = 0, so k + 2aA, attained at g = 0, v = (-1, 0).
+/// Constants, on all of R^2 x R: vv as for a linear function of length k ([`super::Linear`]), 2 k/sqrt(3); vg is -k P
+/// u'(g) with P the projection off v, so k; gg is A phi'' + k v'u with phi'' = 2a (1+g^2)^(-a-2) ((2a+1) g^2 - 1), at
+/// most 2a in absolute value and -2a at g = 0, so k + 2aA, attained at g = 0, v = (-1, 0).
 ///
 /// ```
 /// use ratecheck::loss::{Over, closed::HelixValley};

@@ -2,18 +2,18 @@
 
 use super::TWO_OVER_SQRT_3;
 use super::helix::{helix_loss, valley};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Scalar, vectorised_for};
+use crate::smoothness::{Exact, Smoothness};
 
 /// L = h(g) + k (1 - v'(cos g, sin g)) with h' = -s sech^2(g/l), w in R^2, one g in all of R (catalogue C(i)).
 ///
-/// h = s l (1 - tanh(g/l)). With s = T^{-1/2} and l = 4 T^{1/2} the slope is s for as long as T steps last, so that no step of
-/// gradient descent has a gradient much below s/sqrt(2): the rate -1/2 of Theorem 3.1 is sharp on this family.
+/// h = s l (1 - tanh(g/l)). With s = T^{-1/2} and l = 4 T^{1/2} the slope is s for as long as T steps last, so that no
+/// step of gradient descent has a gradient much below s/sqrt(2): the rate -1/2 of Theorem 3.1 is sharp on this family.
 ///
-/// Constants: 2 k/sqrt(3) and k as for [`super::HelixValley`]; gg is h'' + k v'u with h'' = 2 (s/l) sech^2 tanh, at most
-/// (4/(3 sqrt(3))) s/l at tanh(g/l) = 1/sqrt(3), so k + 0.7698 s/l.
+/// Constants: 2 k/sqrt(3) and k as for [`super::HelixValley`]; gg is h'' + k v'u with h'' = 2 (s/l) sech^2 tanh, at
+/// most (4/(3 sqrt(3))) s/l at tanh(g/l) = 1/sqrt(3), so k + 0.7698 s/l.
 ///
 /// ```
 /// use ratecheck::loss::{Over, closed::TIndexedHelix};

@@ -1,16 +1,16 @@
 //! A linear function of the direction.
 
 use super::{TWO_OVER_SQRT_3, check_vector, dot_constant, length, norm};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// F(w) = a'v with v = w/||w||, one block in R^d, no g (catalogue D2).
 ///
 /// With c the cosine of the angle between a and v, the Hessian at v has on span(a, v) the norm
-/// |a| (|c|/2 + sqrt(1 - 3 c^2/4)) (catalogue D4 with f = |a| cos), largest at c = 1/sqrt(3), where it is 2 |a|/sqrt(3);
-/// elsewhere it is |a c| at most. The gradient is at most |a|, attained at c = 0.
+/// |a| (|c|/2 + sqrt(1 - 3 c^2/4)) (catalogue D4 with f = |a| cos), largest at c = 1/sqrt(3), where it is 2
+/// |a|/sqrt(3); elsewhere it is |a c| at most. The gradient is at most |a|, attained at c = 0.
 ///
 /// ```
 /// use ratecheck::loss::{Over, closed::Linear};

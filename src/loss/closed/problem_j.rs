@@ -2,21 +2,21 @@
 
 use super::bn_regression::neuron_gradient;
 use super::{TWO_OVER_SQRT_3, norm};
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::{Parameters, norm_sq};
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// F = g^2/2 - g (c + s xi)'v + sig zeta g with c = e_1 in R^d, one block in R^d, one g (catalogue C(ii)).
 ///
-/// xi is a vector of d independent signs and zeta one more sign, so the data set is finite: the 2^(d+1) sign patterns, each a
-/// minibatch of its own. Bit k of an example's number is set where xi_k = -1, bit d where zeta = -1. A minibatch of several
-/// examples has the mean of their losses.
+/// xi is a vector of d independent signs and zeta one more sign, so the data set is finite: the 2^(d+1) sign patterns,
+/// each a minibatch of its own. Bit k of an example's number is set where xi_k = -1, bit d where zeta = -1. A minibatch
+/// of several examples has the mean of their losses.
 ///
-/// The mean loss is L = g^2/2 - g c'v, with minimum -1/2 at (v; g) = (c; 1) and (-c; -1). There grad_v F = -g s P xi with P the
-/// projection off c, and E xi xi' = I, so q = E||grad_v F||^2 = g^2 s^2 (d - 1): 3/4 for d = 4, s = 1/2. (With a single sign
-/// in place of the vector, xi times a fixed vector, q would depend on that vector.) The noise of grad_g has the variance
-/// s^2 + sig^2 at every theta.
+/// The mean loss is L = g^2/2 - g c'v, with minimum -1/2 at (v; g) = (c; 1) and (-c; -1). There grad_v F = -g s P xi
+/// with P the projection off c, and E xi xi' = I, so q = E||grad_v F||^2 = g^2 s^2 (d - 1): 3/4 for d = 4, s = 1/2.
+/// (With a single sign in place of the vector, xi times a fixed vector, q would depend on that vector.) The noise of
+/// grad_g has the variance s^2 + sig^2 at every theta.
 ///
 /// ```
 /// use ratecheck::loss::{Over, Setting, closed::ProblemJ};
@@ -69,22 +69,25 @@ impl ProblemJ {
         theta
     }
 
-    /// The constants of the mean loss L on |g| <= `radius`: 2 K/sqrt(3), 1 and 1 ([`super::BnRegression`] with |c| = 1).
+    /// The constants of the mean loss L on |g| <= `radius`: 2 K/sqrt(3),
+    /// 1 and 1 ([`super::BnRegression`] with |c| = 1).
     pub fn constants(&self, radius: f64) -> Smoothness<Exact> {
         Smoothness::single(Exact(TWO_OVER_SQRT_3 * radius), Exact(1.0), Exact(1.0))
     }
 
-    /// The constants of every F_z on |g| <= `radius`: as for L, with max |c + s xi| = sqrt((1 + |s|)^2 + (d - 1) s^2) for |c|.
+    /// The constants of every F_z on |g| <= `radius`: as for L,
+    /// with max |c + s xi| = sqrt((1 + |s|)^2 + (d - 1) s^2) for |c|.
     pub fn sample_constants(&self, radius: f64) -> Smoothness<Exact> {
         let s_sq = self.s * self.s;
         let b = (1.0 + 2.0 * self.s.abs() + self.d as f64 * s_sq).sqrt();
         Smoothness::single(Exact(TWO_OVER_SQRT_3 * radius * b), Exact(b), Exact(1.0))
     }
 
-    /// K with |g_t| <= K for ever under stochastic gradient descent with eta_g <= 1: max(|g_0|, max |c + s xi| + |sig|).
+    /// K with |g_t| <= K for ever under stochastic gradient descent with eta_g <= 1: max(|g_0|,
+    /// max |c + s xi| + |sig|).
     ///
-    /// g_{t+1} = (1 - eta_g) g_t + eta_g ((c + s xi)'v_t - sig zeta) is a convex combination of g_t and of a number that is at
-    /// most max |c + s xi| + |sig|.
+    /// g_{t+1} = (1 - eta_g) g_t + eta_g ((c + s xi)'v_t - sig zeta) is a convex combination of g_t and of a number
+    /// that is at most max |c + s xi| + |sig|.
     ///
     /// ```
     /// let loss = ratecheck::loss::closed::ProblemJ::default(); // max |c + s xi| = sqrt(3)

@@ -1,16 +1,17 @@
 //! The Rayleigh quotient of a diagonal matrix.
 
 use super::check_vector;
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
+use crate::smoothness::{Exact, Smoothness};
 
 /// F(w) = w'Aw / w'w with A = diag(a), one block in R^d, no g (catalogue D1).
 ///
-/// The gradient is 2 (A - F) w / ||w||^2 and the Hessian at a unit vector is 2 [(A - F) - v r' - r v'] with r = 2 (A - F) v.
-/// Its norm is at most 2 (a_max - a_min), attained at the eigenvectors of a_min and a_max, where r = 0; the gradient is at
-/// most a_max - a_min, attained halfway between the two. In R^2 the Hessian's norm is (a_max - a_min)(1 + |cos 2 theta|).
+/// The gradient is 2 (A - F) w / ||w||^2 and the Hessian at a unit vector is 2 [(A - F) - v r' - r v'] with r = 2 (A -
+/// F) v. Its norm is at most 2 (a_max - a_min), attained at the eigenvectors of a_min and a_max, where r = 0; the
+/// gradient is at most a_max - a_min, attained halfway between the two.
+/// In R^2 the Hessian's norm is (a_max - a_min)(1 + |cos 2 theta|).
 ///
 /// ```
 /// use ratecheck::curvature::Exact;

@@ -1,21 +1,22 @@
 //! The loss on the circle with the largest gradient for its curvature.
 
 use super::norm;
-use crate::curvature::{Exact, Smoothness};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Scalar, vectorised_for};
+use crate::smoothness::{Exact, Smoothness};
 
 /// f(theta) on R^2, theta the angle of w with the first axis, with f' = L tanh theta on [-pi/2, pi/2] and
 /// f'(pi - theta) = f'(theta) beyond; no g (catalogue 12).
 ///
-/// Integrated: f = L ln cosh theta on the right half plane, and 2 L ln cosh(pi/2) - L ln cosh(pi - theta) on the left one;
-/// pi - theta is the angle of w mirrored at the second axis. f' is continuous and f'' = +-L sech^2; f'' jumps on the second
-/// axis, where the Hessian is that of the right half plane.
+/// Integrated: f = L ln cosh theta on the right half plane, and 2 L ln cosh(pi/2) - L ln cosh(pi - theta) on the left
+/// one; pi - theta is the angle of w mirrored at the second axis. f' is continuous and f'' = +-L sech^2; f'' jumps on
+/// the second axis, where the Hessian is that of the right half plane.
 ///
 /// By catalogue D4 the Hessian's norm at a unit vector is |f''|/2 + sqrt(f''^2/4 + f'^2); with u = sech^2 theta this is
-/// L (u/2 + sqrt(u^2/4 + 1 - u)) = L (u/2 + 1 - u/2) = L *everywhere*. The gradient reaches L tanh(pi/2), so that the ratio
-/// of Lemma A.1 is tanh(pi/2) = 0.917..: no scale-invariant loss has a larger one, in any dimension (claim `tanh-pi-half`).
+/// L (u/2 + sqrt(u^2/4 + 1 - u)) = L (u/2 + 1 - u/2) = L *everywhere*. The gradient reaches L tanh(pi/2), so that the
+/// ratio of Lemma A.1 is tanh(pi/2) = 0.917..: no scale-invariant loss has a larger one,
+/// in any dimension (claim `tanh-pi-half`).
 ///
 /// ```
 /// use ratecheck::loss::{Over, closed::TanhCircle};

@@ -8,8 +8,8 @@ trait Number: Element + Scalar<Base = Self> + PartialEq {}
 impl Number for f64 {}
 impl Number for f32 {}
 
-/// A number that is a multiple of 2^-6 up to 2: sums of up to 1023 products are multiples of 2^-12 below 2^12, exact in any order and in
-/// 24 bits.
+/// A number that is a multiple of 2^-6 up to 2: sums of up to 1023 products are multiples of 2^-12 below 2^12, exact in
+/// any order and in 24 bits.
 fn entry<T: Number>(i: usize) -> T {
     T::from_f64(((i * 37 + 11) % 257) as f64 / 64.0 - 2.0)
 }
@@ -33,7 +33,8 @@ fn target<T>(data: &mut [T], rows: usize, columns: usize) -> MatrixMut<'_, T> {
 }
 
 fn match_the_triple_loop<T: Number>() {
-    // Whole vectors, pairs of them and parts of either, in registers of 1 to 16 numbers; 600 inner indices are three blocks.
+    // Whole vectors, pairs of them and parts of either, in registers of 1 to 16 numbers;
+    // 600 inner indices are three blocks.
     for (m, k, n) in [
         (1, 1, 1),
         (3, 5, 7),

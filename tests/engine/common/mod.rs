@@ -1,5 +1,5 @@
-//! The closed forms with their constants, visited one after another, random points of their domains, and a check of every backward
-//! pass.
+//! The closed forms with their constants, visited one after another, random points of their domains, and a check of
+//! every backward pass.
 
 use rand::RngExt;
 use ratecheck::curvature::{Exact, Smoothness};

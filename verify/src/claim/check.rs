@@ -1,36 +1,15 @@
 //! What was compared, and the verdict that follows.
 //!
-//! [`Check`] accumulates comparisons `lhs <= rhs` and keeps their number, the tightest one and every failure; [`Verdict`] is derived
-//! from it. A comparison that fails by no more than the rounding of `f64` is replayed in higher precision, if the claim says how
-//! ([`crate::claim::replay`]): what the replay finds false has failed.
+//! [`Check`] accumulates comparisons `lhs <= rhs` and keeps their number, the tightest one and every failure;
+//! [`Verdict`] is derived from it. A comparison that fails by no more than the rounding of `f64` is replayed in higher
+//! precision, if the claim says how ([`crate::claim::replay`]): what the replay finds false has failed.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::replay::{Finding, NearFailures, Replay, Sides};
-
-/// One comparison `lhs <= rhs + rounding`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// Where it was made: instance, step, block.
-    pub at: String,
-    /// The measured side.
-    #[serde(with = "crate::text::real")]
-    pub lhs: f64,
-    /// The bound, or the tolerance of an identity.
-    #[serde(with = "crate::text::real")]
-    pub rhs: f64,
-    /// Room for rounding, on top of `rhs`.
-    #[serde(with = "crate::text::real")]
-    pub rounding: f64,
-    /// (rhs - lhs) / scale: 0 is the edge, negative has failed by more than nothing.
-    #[serde(with = "crate::text::real")]
-    pub margin: f64,
-    /// What higher precision says, where `lhs` is above `rhs` by no more than `rounding`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replay: Option<Replay>,
-}
+use crate::claim::comparison::{Comparison, Inequality, Tally};
+use crate::claim::replay::{Finding, NearFailures, Sides};
 
 /// Whether a hypothesis of the statement is met by the instance it was checked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,81 +34,14 @@ pub struct Hypothesis {
     pub detail: String,
 }
 
-/// The tally of one instance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Comparisons made.
-    pub count: u64,
-    /// Comparisons that failed.
-    pub failures: u64,
-    /// Those that failed by no more than the rounding of `f64`, and what their replays found.
-    pub near: NearFailures,
-    /// The comparison with the smallest margin.
-    pub worst: Comparison,
-}
-
-impl Comparison {
-    /// Whether lhs <= rhs + rounding is false, or cannot be said, or lhs <= rhs was found false in higher precision.
-    fn fails(&self) -> bool {
-        !(self.lhs <= self.rhs + self.rounding) || self.replay.is_some_and(|r| r.finding == Finding::Violated)
-    }
-
-    /// Whether it holds only thanks to the room for rounding.
-    fn is_near_failure(&self) -> bool {
-        self.lhs > self.rhs && self.lhs <= self.rhs + self.rounding
-    }
-
-    /// One sentence on a failure.
-    fn failure(&self) -> String {
-        let Self { at, lhs, rhs, .. } = self;
-        match self.replay {
-            Some(Replay { excess, rounding, .. }) => format!(
-                "{at}: {lhs:.6e} exceeds {rhs:.6e}; f64 cannot tell, but in double-double it does so by {excess:.3e}, where rounding is at most {rounding:.3e}"
-            ),
-            None => format!("{at}: {lhs:.6e} exceeds {rhs:.6e}"),
-        }
-    }
-}
-
-impl Tally {
-    /// The tally of one comparison.
-    fn of(worst: Comparison) -> Self {
-        let mut near = NearFailures::default();
-        if worst.is_near_failure() {
-            near.count(worst.replay);
-        }
-        Self { count: 1, failures: u64::from(worst.fails()), near, worst }
-    }
-
-    /// Adds what another one found.
-    fn add(&mut self, other: Self) {
-        self.count += other.count;
-        self.failures += other.failures;
-        self.near.add(other.near);
-        self.keep_worse(other.worst);
-    }
-
-    /// A failure is worse than any comparison that holds; otherwise the smaller margin is.
-    fn keep_worse(&mut self, other: Comparison) {
-        if (other.fails(), -other.margin) > (self.worst.fails(), -self.worst.margin) {
-            self.worst = other;
-        }
-    }
-}
-
 /// How sound the right-hand side of a comparison is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Soundness {
     /// The right-hand side is exact, or proved to be at least the true one.
     Proved,
-    /// It contains a constant found by search, which is at most the true one: a pass is sound, a failure decides nothing.
+    /// It contains a constant found by search, which is at most the true one: a pass is sound,
+    /// a failure decides nothing.
     Sampled,
-}
-
-/// lhs <= rhs + rounding, with the margin relative to `scale`. Where both sides are zero it holds with nothing to spare.
-fn comparison(at: String, [lhs, rhs, rounding, scale]: [f64; 4]) -> Comparison {
-    let margin = if scale > 0.0 { (rhs - lhs) / scale } else { 0.0 };
-    Comparison { at, lhs, rhs, rounding, margin, replay: None }
 }
 
 /// Accumulates comparisons; the verdict is derived from it.
@@ -164,7 +76,8 @@ impl Check {
         self.compare(at, error, tolerance, 0.0, tolerance, Soundness::Proved);
     }
 
-    /// An identity that holds bit for bit: `got == expected`, with no tolerance at all. The margin is 1, or -1 if it fails.
+    /// An identity that holds bit for bit: `got == expected`, with no tolerance at all. The margin is 1,
+    /// or -1 if it fails.
     pub fn exactly(&mut self, at: impl Into<String>, got: f64, expected: f64) {
         let margin = if got == expected { 1.0 } else { -1.0 };
         let lhs = (got - expected).abs();
@@ -189,46 +102,41 @@ impl Check {
         scale: f64,
         soundness: Soundness,
     ) {
-        self.record(comparison(at.into(), [lhs, rhs, rounding, scale]), soundness);
+        self.record(Inequality { lhs, rhs, rounding, scale }.at(at.into()), soundness);
     }
 
-    /// A bound that is replayed where it fails by no more than its rounding: `replay` recomputes both sides from the same inputs in
-    /// higher precision, or says that it cannot. What it finds false fails.
-    pub fn replayed(
-        &mut self,
-        at: impl Into<String>,
-        [lhs, rhs, rounding, scale]: [f64; 4],
-        replay: impl FnOnce() -> Option<Sides>,
-    ) {
-        let mut comparison = comparison(at.into(), [lhs, rhs, rounding, scale]);
+    /// A bound that is replayed where it fails by no more than its rounding: `replay` recomputes both sides from the
+    /// same inputs in higher precision, or says that it cannot. What it finds false fails.
+    pub fn replayed(&mut self, at: impl Into<String>, inequality: Inequality, replay: impl FnOnce() -> Option<Sides>) {
+        let mut comparison = inequality.at(at.into());
         if comparison.is_near_failure() {
-            comparison.replay = replay().map(|sides| sides.judge(scale));
+            comparison.replay = replay().map(|sides| sides.judge(inequality.scale));
         }
         self.record(comparison, Soundness::Proved);
     }
 
-    /// A bound made of constants of which only a bracket is known: `rhs` is the bound with the constants that make it smallest, and
-    /// with those that make it largest. What holds for the first holds for the true ones; what fails for the second is false;
-    /// between them nothing is decided. `replay` is of the smallest bound.
+    /// A bound made of constants of which only a bracket is known: `least` has the bound with the constants that make
+    /// it smallest, and `most` is that with those that make it largest. What holds for the first holds for the true
+    /// ones; what fails for the second is false; between them nothing is decided. `replay` is of the smallest bound.
     pub fn bracketed(
         &mut self,
         at: impl Into<String>,
-        lhs: f64,
-        rhs: [f64; 2],
-        [rounding, scale]: [f64; 2],
+        least: Inequality,
+        most: f64,
         replay: impl FnOnce() -> Option<Sides>,
     ) {
-        let (at, [least, most]) = (at.into(), rhs);
-        let between = || format!("{at}: {lhs:.3e} lies between {least:.3e} and {most:.3e}, what the constants allow");
-        if lhs > least + rounding && lhs <= most + rounding {
+        let at = at.into();
+        let Inequality { lhs, rhs, rounding, scale } = least;
+        let between = || format!("{at}: {lhs:.3e} lies between {rhs:.3e} and {most:.3e}, what the constants allow");
+        if lhs > rhs + rounding && lhs <= most + rounding {
             let reason = between();
             self.undecided.get_or_insert(reason);
             return;
         }
-        if lhs > least + rounding {
-            return self.compare(at, lhs, most, rounding, scale, Soundness::Proved);
+        if lhs > rhs + rounding {
+            return self.record(Inequality { rhs: most, ..least }.at(at), Soundness::Proved);
         }
-        let mut comparison = comparison(at.clone(), [lhs, least, rounding, scale]);
+        let mut comparison = least.at(at.clone());
         if comparison.is_near_failure() {
             comparison.replay = replay().map(|sides| sides.judge(scale));
             if comparison.replay.is_some_and(|r| r.finding == Finding::Violated) {
@@ -289,7 +197,8 @@ impl Check {
         self.risk += risk;
     }
 
-    /// The sum of the nominal risks of all decisions taken from samples: with at most this probability any of them is wrong.
+    /// The sum of the nominal risks of all decisions taken from samples:
+    /// with at most this probability any of them is wrong.
     pub fn risk(&self) -> f64 {
         self.risk
     }

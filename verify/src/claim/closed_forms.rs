@@ -1,4 +1,5 @@
-//! The closed-form losses as instances: their constants, minimum and start are known, so that a bound is formed without search.
+//! The closed-form losses as instances: their constants, minimum and start are known,
+//! so that a bound is formed without search.
 
 use std::sync::Arc;
 
@@ -6,10 +7,14 @@ use ndarray::array;
 use ratecheck::bounds::{self, c_w, eta_g_printed};
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::linalg::LinalgError;
-use ratecheck::loss::closed::{Bilinear, BnRegression, Circle, HelixValley, Rayleigh, TIndexedHelix, TanhCircle};
+use ratecheck::loss::closed::{
+    Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
+};
 use ratecheck::loss::{Formula, Loss, Minibatches};
 use ratecheck::parameters::Parameters;
 use ratecheck::scalar::Scalar;
+
+use crate::claim::subject::Subject;
 
 /// c_g of section 3, in every claim on gradient descent.
 pub const C_G: f64 = 0.5;
@@ -60,7 +65,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// An instance whose constants hold for every g.
+    /// An instance whose constants are exact, and hold for every g.
     pub fn new(
         name: impl Into<String>,
         loss: impl Loss + 'static,
@@ -70,6 +75,19 @@ impl Instance {
     ) -> Self {
         let (name, loss, constants) = (name.into(), Arc::new(loss), constants.values());
         Self { name, loss, theta_0, constants, loss_min, g_radius: None }
+    }
+
+    /// The same as a subject, whose constants are exact.
+    pub fn subject(&self) -> Subject {
+        let mut subject = Subject::new(self.name.clone(), self.loss.clone(), self.theta_0.clone());
+        (subject.exact, subject.loss_min) = (Some(self.exact()), Some(self.loss_min));
+        subject.radius = self.g_radius;
+        subject
+    }
+
+    /// The constants as they were given: exact.
+    pub fn exact(&self) -> Smoothness<Exact> {
+        self.constants.map(|&constant| Exact(constant))
     }
 
     /// Whether the loss has a g at all.
@@ -113,34 +131,75 @@ pub fn on_circle(angle: f64) -> Vec<f64> {
     vec![Scalar::cos(angle), Scalar::sin(angle)]
 }
 
-/// One of each kind, from ordinary starts; `n_steps` indexes the helix of that many steps. On the regression |g| <= K = 1
-/// since |c| = 1, |g_0| < 1 and eta_g = 2(1-c)/Lg = 1: g_{t+1} = c'v_t is an inner product of unit vectors.
+/// Rayleigh's quotient w'Aw / w'w of A = diag(0..1) in R^10.
+pub fn rayleigh() -> Instance {
+    let loss = Rayleigh::equally_spaced(10);
+    Instance::new("Rayleigh in R^10", loss.clone(), vec![1.0; 10], loss.constants(), loss.loss_min())
+}
+
+/// a'v in R^3.
+pub fn linear() -> Instance {
+    let loss = Linear::new(vec![0.3, -1.2, 0.4]);
+    Instance::new("linear in R^3", loss.clone(), vec![1.0, 0.5, -0.25], loss.constants(), loss.loss_min())
+}
+
+/// |c - g v|^2/2 in R^3. |g| <= K = 1 since |c| = 1, |g_0| < 1 and eta_g = 2(1-c)/Lg = 1: g_{t+1} = c'v_t is an inner
+/// product of unit vectors.
+pub fn bn_regression() -> Instance {
+    let loss = BnRegression::new(vec![0.6, 0.0, 0.8]);
+    let constants = loss.constants(1.0);
+    let instance = Instance::new("BN regression", loss, vec![1.0, 0.5, -0.25, 0.5], constants, 0.0);
+    Instance { g_radius: Some(1.0), ..instance }
+}
+
+/// The circle with the largest gradient for its curvature.
+pub fn tanh_circle() -> Instance {
+    let loss = TanhCircle::new(1.0);
+    Instance::new("tanh circle", loss.clone(), on_circle(1.2), loss.constants(), loss.loss_min())
+}
+
+/// (1 - cos)^2 on the circle.
+pub fn circle() -> Instance {
+    let loss = Circle::new(4);
+    Instance::new("circle p = 4", loss.clone(), on_circle(2.0), loss.constants(), loss.loss_min())
+}
+
+/// The helix valley. Its constants hold for every g.
+pub fn helix_valley() -> Instance {
+    let loss = HelixValley::catalogue(0.5);
+    Instance::new("helix valley a = 1/2", loss.clone(), loss.theta_0(), loss.constants(), loss.loss_min())
+}
+
+/// The helix that is indexed by the number of steps. Its constants hold for every g.
+pub fn indexed_helix(n_steps: u64) -> Instance {
+    let loss = TIndexedHelix::for_steps(n_steps);
+    Instance::new("T-indexed helix", loss.clone(), loss.theta_0(), loss.constants(), loss.loss_min())
+}
+
+/// v1'M v2 in R^3 x R^4.
 ///
 /// # Errors
-/// Never with these numbers; the bilinear form checks its matrix.
+/// Never with this matrix; the bilinear form checks it.
+pub fn bilinear() -> Result<Instance, LinalgError> {
+    let loss = Bilinear::new(array![[1.0, 0.5, 0.0, -0.25], [0.0, 2.0, 1.0, 0.5], [-1.0, 0.25, 0.5, 1.5]])?;
+    let theta_0 = vec![0.5, 0.25, -0.5, 1.0, -0.5, 0.75, 0.5];
+    Ok(Instance::new("bilinear, two blocks", loss.clone(), theta_0, loss.constants(), loss.loss_min()))
+}
+
+/// Problem J in R^4 from a point of no symmetry, with the constants of every F_z on |g| <= K, where K is what g needs
+/// under eta_g <= 1.
+pub fn problem_j() -> Instance {
+    let (loss, theta_0) = (ProblemJ::default(), vec![0.5, 1.0, -0.5, 0.25, 0.75]);
+    let radius = loss.radius(0.75);
+    let instance = Instance::new("problem J", loss.clone(), theta_0, loss.sample_constants(radius), loss.loss_min());
+    Instance { g_radius: Some(radius), ..instance }
+}
+
+/// What gradient descent is checked on: one of each kind, from ordinary starts; `n_steps` indexes the helix of that
+/// many steps.
+///
+/// # Errors
+/// As [`bilinear`].
 pub fn ordinary(n_steps: u64) -> Result<Vec<Instance>, LinalgError> {
-    let rayleigh = Rayleigh::equally_spaced(10);
-    let regression = BnRegression::new(vec![0.6, 0.0, 0.8]);
-    let tanh = TanhCircle::new(1.0);
-    let circle = Circle::new(4);
-    let valley = HelixValley::catalogue(0.5);
-    let indexed = TIndexedHelix::for_steps(n_steps);
-    let bilinear = Bilinear::new(array![[1.0, 0.5, 0.0, -0.25], [0.0, 2.0, 1.0, 0.5], [-1.0, 0.25, 0.5, 1.5]])?;
-    let mut list = vec![
-        Instance::new("Rayleigh in R^10", rayleigh.clone(), vec![1.0; 10], rayleigh.constants(), rayleigh.loss_min()),
-        Instance::new("BN regression", regression.clone(), vec![1.0, 0.5, -0.25, 0.5], regression.constants(1.0), 0.0),
-        Instance::new("tanh circle", tanh.clone(), on_circle(1.2), tanh.constants(), tanh.loss_min()),
-        Instance::new("circle p = 4", circle.clone(), on_circle(2.0), circle.constants(), circle.loss_min()),
-        Instance::new("helix valley a = 1/2", valley.clone(), valley.theta_0(), valley.constants(), valley.loss_min()),
-        Instance::new("T-indexed helix", indexed.clone(), indexed.theta_0(), indexed.constants(), indexed.loss_min()),
-        Instance::new(
-            "bilinear, two blocks",
-            bilinear.clone(),
-            vec![0.5, 0.25, -0.5, 1.0, -0.5, 0.75, 0.5],
-            bilinear.constants(),
-            bilinear.loss_min(),
-        ),
-    ];
-    list[1].g_radius = Some(1.0);
-    Ok(list)
+    Ok(vec![rayleigh(), bn_regression(), tanh_circle(), circle(), helix_valley(), indexed_helix(n_steps), bilinear()?])
 }

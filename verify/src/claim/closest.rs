@@ -2,7 +2,7 @@
 
 use ratecheck::scalar::DoubleDouble;
 
-use crate::claim::evidence::Check;
+use crate::claim::evidence::{Check, Inequality};
 use crate::claim::replay::Sides;
 
 /// The comparison `lhs <= rhs` that had the least room, and the step it was made at.
@@ -27,7 +27,8 @@ impl Closest {
         self.keep_scaled(t, lhs, rhs, lhs.abs().max(rhs.abs()));
     }
 
-    /// The same with the scale given to which room and rounding are relative. A NaN replaces whatever was there, and stays.
+    /// The same with the scale given to which room and rounding are relative. A NaN replaces whatever was there,
+    /// and stays.
     pub(crate) fn keep_scaled(&mut self, t: u64, lhs: f64, rhs: f64, scale: f64) {
         let room = match (lhs.is_finite() && rhs.is_finite(), lhs == rhs) {
             (false, _) => f64::NAN,
@@ -55,7 +56,7 @@ impl Closest {
         let at = format!("{at}, T = {}", self.t);
         let rounding = rounding * self.scale;
         let replay = || replay(self.t).map(|[lhs, rhs]| Sides::counted(lhs, rhs, rounding));
-        check.replayed(at, [self.lhs, self.rhs, rounding, self.scale], replay);
+        check.replayed(at, Inequality { lhs: self.lhs, rhs: self.rhs, rounding, scale: self.scale }, replay);
     }
 
     /// lhs/rhs.

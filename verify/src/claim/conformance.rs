@@ -1,5 +1,5 @@
-//! What every claim must be, whatever it states: true and caught when broken for any seed, the same for any number of threads,
-//! and affordable.
+//! What every claim must be, whatever it states: true and caught when broken for any seed, the same for any number of
+//! threads, and affordable.
 
 use rayon::ThreadPoolBuildError;
 
@@ -13,11 +13,12 @@ pub const FIRST_SEED: u64 = 2019;
 /// The seeds that the full conformance run tries.
 pub const SEEDS: u64 = 20;
 
-/// The most comparisons that a claim may make in the profile of `cargo test`: a hundred thousand of them, with their places, are a
-/// few hundredths of a second, which leaves the time to what is compared.
+/// The most comparisons that a claim may make in the profile of `cargo test`: a hundred thousand of them, with their
+/// places, are a few hundredths of a second, which leaves the time to what is compared.
 pub const COMPARISONS: u64 = 100_000;
 
-/// Runs a claim with its controls, in the smallest profile; says what is wrong unless it holds and every control is rejected.
+/// Runs a claim with its controls, in the smallest profile;
+/// says what is wrong unless it holds and every control is rejected.
 ///
 /// # Errors
 /// With the seed and the reason.

@@ -1,7 +1,7 @@
 //! From a confidence interval to a comparison: shown, refuted, or undecided.
 //!
-//! What is compared with the bound is the end of the interval that decides: the farther one where the claim is shown, the nearer
-//! one where it is refuted. An interval that reaches into both leaves the check undecided, never passed.
+//! What is compared with the bound is the end of the interval that decides: the farther one where the claim is shown,
+//! the nearer one where it is refuted. An interval that reaches into both leaves the check undecided, never passed.
 
 use ratecheck::rates::{Decision, Interval, at_most, equivalent};
 

@@ -1,13 +1,14 @@
 //! What a claim is, and how a verdict follows from evidence.
 //!
-//! A claim states what the paper says and measures it; it never writes a verdict. [`Check`] accumulates comparisons, and
-//! [`Verdict`] is derived from it.
+//! A claim states what the paper says and measures it; it never writes a verdict. [`Check`] accumulates comparisons,
+//! and [`Verdict`] is derived from it.
 
 use ratecheck::random::{Generator, Seed};
 use serde::{Deserialize, Serialize};
 
 use super::sampled_test::SampledTest;
-pub use crate::claim::check::{Check, Comparison, Hypothesis, Soundness, Standing, Tally, Verdict};
+pub use crate::claim::check::{Check, Hypothesis, Soundness, Standing, Verdict};
+pub use crate::claim::comparison::{Comparison, Inequality, Tally};
 use crate::claim::plot::Plot;
 use crate::claim::subject::{Premise, Subject};
 
@@ -168,7 +169,8 @@ pub trait Claim: Sync {
     /// The broken variants, at least one.
     fn controls(&self) -> Vec<Control>;
 
-    /// The same statement on a loss that a user brings; `None` for a statement that speaks of no loss, or of a special one.
+    /// The same statement on a loss that a user brings; `None` for a statement that speaks of no loss,
+    /// or of a special one.
     fn on_subject(&self) -> Option<&dyn Measure> {
         None
     }
@@ -183,13 +185,15 @@ pub trait Claim: Sync {
     }
 }
 
-/// A statement that speaks of any loss, measured on one that a user brings. Nothing here is compiled for a kind of loss.
+/// A statement that speaks of any loss, measured on one that a user brings.
+/// Nothing here is compiled for a kind of loss.
 pub trait Measure: Sync {
-    /// The hypotheses that the statement needs; where one fails, it says nothing of the subject, and the verdict is *not applicable*.
+    /// The hypotheses that the statement needs; where one fails, it says nothing of the subject,
+    /// and the verdict is *not applicable*.
     fn needs(&self) -> &'static [Premise];
 
-    /// Measures it on the subject. What the subject cannot do (a replay without double-double, a proof without intervals) is left
-    /// out and recorded as an [`Observation`] or as an assumed hypothesis.
+    /// Measures it on the subject. What the subject cannot do (a replay without double-double, a proof without
+    /// intervals) is left out and recorded as an [`Observation`] or as an assumed hypothesis.
     ///
     /// # Errors
     /// When it could not be evaluated at all; never because it is false.
@@ -205,7 +209,8 @@ pub struct SubjectControl {
     pub name: &'static str,
     /// What is broken, in one sentence.
     pub breaks: &'static str,
-    /// The same private function as the measurement calls; `None` if this subject cannot be broken so (no layer for an epsilon).
+    /// The same private function as the measurement calls;
+    /// `None` if this subject cannot be broken so (no layer for an epsilon).
     pub run: fn(&Subject, &Context) -> Option<Result<Check, Unevaluated>>,
 }
 

@@ -41,20 +41,30 @@ impl Subject {
     }
 }
 
-/// Every normalisation that makes its blocks scale invariant, with the name of what is invariant under it.
-pub const INVARIANT: [(&str, Normalisation); 8] = [
-    ("smoothed BN row", Normalisation::SmoothedBatchNorm { epsilon: 0.1 }),
+/// A normalisation that makes its blocks scale invariant, with the name of what is invariant under it.
+pub type Invariant = (&'static str, Normalisation);
+
+/// Smoothed batch normalisation: two derivatives everywhere.
+pub const SMOOTHED_BN: Invariant = ("smoothed BN row", Normalisation::SmoothedBatchNorm { epsilon: 0.1 });
+/// Layer normalisation, whose blocks are whole matrices.
+pub const LAYER_NORM: Invariant = ("LayerNorm matrix", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) });
+/// Weight normalisation, which needs no data.
+pub const WEIGHT_NORM: Invariant = ("weight norm row", Normalisation::WeightNorm);
+
+/// All of them.
+pub const INVARIANT: [Invariant; 8] = [
+    SMOOTHED_BN,
     ("BN row", Normalisation::BatchNorm),
     ("l1-BN row", Normalisation::LpBatchNorm { p: Lp::One }),
     ("l4-BN row", Normalisation::LpBatchNorm { p: Lp::Four }),
     ("linf-BN row", Normalisation::LpBatchNorm { p: Lp::Infinity }),
-    ("LayerNorm matrix", Normalisation::LayerNorm { epsilon: Epsilon::Smoothed(0.1) }),
+    LAYER_NORM,
     ("GroupNorm group", Normalisation::GroupNorm { groups: 2, epsilon: Epsilon::Smoothed(0.1) }),
-    ("weight norm row", Normalisation::WeightNorm),
+    WEIGHT_NORM,
 ];
 
-/// A small network 5-6-4-4 on 24 examples of a synthetic teacher with four classes, at random parameters: blocks of norms
-/// between 1/2 and 2, scales and shifts around their start.
+/// A small network 5-6-4-4 on 24 examples of a synthetic teacher with four classes, at random parameters: blocks of
+/// norms between 1/2 and 2, scales and shifts around their start.
 pub fn small(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> Subject {
     let seed = context.seed.child(name);
     let data = teacher(24, 5, Target::Classes(4), 0.1, &mut seed.generator("data"));
@@ -157,8 +167,16 @@ pub fn digits_subject(n_examples: usize, context: &Context) -> Subject {
     at_random("digits 64-16-16-10", network, &mut context.generator("digits/theta"))
 }
 
-/// Random parameters: the initialiser with every scale and shift moved by up to 0.3 (a shift of 0 would hide that gamma alone
-/// is not invariant), and every block rescaled to a norm between 1/2 and 2.
+/// The networks that an identity of scale invariance is checked on: one under every normalisation, two with layers of
+/// filters and pooling, and that of the digits.
+pub(crate) fn scale_invariant(n_digits: usize, context: &Context) -> impl Iterator<Item = Subject> + '_ {
+    let rows = INVARIANT.into_iter().map(|(name, kind)| small(name, kind, Activation::Softplus, context));
+    let behind_filters = FILTERS.into_iter().map(|(name, kind, activation)| filters(name, kind, activation, context));
+    rows.chain(behind_filters).chain(std::iter::once_with(move || digits_subject(n_digits, context)))
+}
+
+/// Random parameters: the initialiser with every scale and shift moved by up to 0.3 (a shift of 0 would hide that gamma
+/// alone is not invariant), and every block rescaled to a norm between 1/2 and 2.
 pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> Subject {
     let mut theta = network.initialise(generator);
     for x in &mut theta[network.n_weights()..] {

@@ -55,8 +55,8 @@ pub enum Style {
     Area,
 }
 
-/// One curve: `points` are (x, y); `band` holds (low, high) at the same x, or is empty. On a vertical axis of names it holds them at the
-/// same y.
+/// One curve: `points` are (x, y); `band` holds (low, high) at the same x, or is empty. On a vertical axis of names it
+/// holds them at the same y.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Shown beside the end of the curve.

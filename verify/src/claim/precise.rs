@@ -1,5 +1,5 @@
-//! Values and gradients with more digits than `f64` has, where a loss can give them: identities are then decided by what they say,
-//! and not by how a loss rounds.
+//! Values and gradients with more digits than `f64` has, where a loss can give them: identities are then decided by
+//! what they say, and not by how a loss rounds.
 
 use std::ops::Range;
 
@@ -14,8 +14,9 @@ pub const U: f64 = f64::EPSILON / 2.0;
 pub struct Evaluator<'a> {
     plain: &'a dyn Loss,
     precise: Option<(&'a dyn Over<DoubleDouble>, Workspace<DoubleDouble>)>,
-    /// What an identity may be off by, relative to the size of its terms. In double-double one rounding of `f64`: those of a hundred
-    /// thousand operations in 2^-98, amplified a hundred million times, stay below it. In `f64` a thousand roundings.
+    /// What an identity may be off by, relative to the size of its terms. In double-double one rounding of `f64`: those
+    /// of a hundred thousand operations in 2^-98, amplified a hundred million times, stay below it.
+    /// In `f64` a thousand roundings.
     pub unit: f64,
 }
 
@@ -29,7 +30,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The size of the terms of identities about values: a relative change of theta by u changes F by u ||theta|| ||grad F||.
+    /// The size of the terms of identities about values: a relative change of theta by u changes F by u ||theta||
+    /// ||grad F||.
     pub fn size(&self) -> f64 {
         self.value.value().abs().max(1.0) + self.theta_norm * self.grad_norm()
     }

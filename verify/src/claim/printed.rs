@@ -1,4 +1,5 @@
-//! What is said of the paper's print in results: the map of its statements, and its errata with their numbers, as plain data.
+//! What is said of the paper's print in results: the map of its statements, and its errata with their numbers,
+//! as plain data.
 
 use serde::{Deserialize, Serialize};
 

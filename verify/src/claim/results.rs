@@ -104,8 +104,8 @@ pub struct InstanceResult {
     pub worst: Comparison,
 }
 
-/// What a claim amounts to, its controls included. Derived by [`ClaimResult::status`], never stored. The order is that of how bad it
-/// is, the worst last; there is no other.
+/// What a claim amounts to, its controls included. Derived by [`ClaimResult::status`], never stored. The order is that
+/// of how bad it is, the worst last; there is no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {

@@ -17,8 +17,8 @@ pub fn context(claim: &dyn Claim, seed: u64, profile: Profile) -> Context {
     Context { seed: Seed::new(seed).child(claim.statement().id), profile }
 }
 
-/// Checks one claim and all its controls, side by side on the threads of the current pool. A panic inside is reported as an
-/// error of that claim alone.
+/// Checks one claim and all its controls, side by side on the threads of the current pool. A panic inside is reported
+/// as an error of that claim alone.
 pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult {
     let begin = Instant::now();
     let context = context(claim, seed, profile);

@@ -1,4 +1,5 @@
-//! What statements ask of the scales and shifts of layers: that they are a scale-invariant block (section 2.1, last paragraph), or that they are bounded (Lemma C.2).
+//! What statements ask of the scales and shifts of layers: that they are a scale-invariant block (section 2.1, last
+//! paragraph), or that they are bounded (Lemma C.2).
 
 use ratecheck::curvature::g_bounds;
 use ratecheck::loss::Setting;

@@ -1,21 +1,22 @@
-//! What a statement is measured on when a user brings it: a loss with a start, rates, and what is known of its constants.
+//! What a statement is measured on when a user brings it: a loss with a start, rates,
+//! and what is known of its constants.
 
 use std::sync::{Arc, OnceLock};
 
-use ratecheck::curvature::{
-    Exact, Sampled, Sampling, Smoothness, block_norms, g_bounds, proved_constants, sampled_constants,
-};
-use ratecheck::loss::{Decayed, Drawing, Loss, MeanLoss, Setting};
-use ratecheck::network::{
-    Activation, Convolution, Epsilon, LayerKind, LayerPlaces, LayerSpec, Lp, Network, Normalisation,
-};
+use ratecheck::curvature::{Exact, Smoothness};
+use ratecheck::loss::{Decayed, Loss, MeanLoss, Setting};
+use ratecheck::network::{Epsilon, Network, Normalisation};
 use ratecheck::parameters::{Block, Parameters, norm_sq};
 use ratecheck::random::Seed;
-use ratecheck::scalar::Scalar;
 
 use super::evidence::{Profile, Unevaluated};
-use super::precise::Evaluator;
 use super::scaled_layers;
+
+mod known;
+mod premise;
+
+pub use known::Known;
+pub use premise::{Departure, Premise};
 
 /// What a verification of a user's loss is run with: `[verify]` of a problem file, or flags.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,58 +37,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self { eta_w: vec![0.01, 1.0, 100.0], eta_g: None, alphas: vec![0.0, 0.25, 0.5], steps: None, runs: 8 }
     }
-}
-
-/// A hypothesis that a statement has, and a loss may lack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Premise {
-    /// Definition 2.1 on every block.
-    ScaleInvariant,
-    /// Two derivatives everywhere: section 2.4.
-    Smooth,
-    /// There is a g.
-    HasG,
-    /// z takes finitely many values, so that L and its gradient are known exactly.
-    FiniteMinibatches,
-    /// z takes several values: something is random.
-    Stochastic,
-    /// A lower bound of the loss is known.
-    BoundedBelow,
-    /// The scales and shifts of a layer are a block of their own: section 2.1.
-    ScaledLayers,
-    /// Lemma C.2 bounds g.
-    BoundedG,
-}
-
-/// The constants of section 2.4 on ||w_i|| = 1, ||g|| <= radius, for L and every F_z.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// At most the true ones: found at random points and at the start, or exact.
-    pub least: Smoothness<f64>,
-    /// At least the true ones: exact or proved. `None` with the reason in `how`.
-    pub most: Option<Smoothness<f64>>,
-    /// K.
-    pub radius: f64,
-    /// Where both come from, in words.
-    pub how: String,
-}
-
-impl Known {
-    /// Those that are at least the true ones if there are any, else those found.
-    pub fn best(&self) -> &Smoothness<f64> {
-        self.most.as_ref().unwrap_or(&self.least)
-    }
-}
-
-/// A block's departure from Definition 2.1: |F(2w) - F(w)| and |F(w/3) - F(w)|, the larger, and what rounding may make of it.
-#[derive(Clone, Debug)]
-pub struct Departure {
-    /// The block.
-    pub block: String,
-    /// The departure.
-    pub error: f64,
-    /// What is allowed.
-    pub tolerance: f64,
 }
 
 /// A loss to measure statements on.
@@ -148,8 +97,8 @@ impl Subject {
         self.with_loss(Arc::new(Decayed::new(self.loss.clone(), lambda)))
     }
 
-    /// The control "constant epsilon": the same network with this epsilon added to variances as frameworks do, in every layer of
-    /// batch, layer or group normalisation. `None` if there is none, or the blocks become others.
+    /// The control "constant epsilon": the same network with this epsilon added to variances as frameworks do, in every
+    /// layer of batch, layer or group normalisation. `None` if there is none, or the blocks become others.
     pub fn with_constant_epsilon(&self, epsilon: f64) -> Option<Self> {
         let constant = |normalisation| match normalisation {
             Normalisation::BatchNorm
@@ -180,8 +129,8 @@ impl Subject {
         })
     }
 
-    /// The same loss elsewhere: every block is turned towards the axis that it is farthest from, by some half a radian. A start may be stationary, and
-    /// then has no gradient by which a control could be told from the statement.
+    /// The same loss elsewhere: every block is turned towards the axis that it is farthest from, by some half a radian.
+    /// A start may be stationary, and then has no gradient by which a control could be told from the statement.
     #[must_use]
     pub fn turned(&self) -> Self {
         let mut turned = self.clone();
@@ -245,27 +194,14 @@ impl Subject {
         !self.layout().g().is_empty()
     }
 
-    /// eta_g: as it was set, or half of 1/L^gg for the largest L^gg known that is of use: one that is proved, unless it is more than
-    /// ten times what was found, where a run would stand still; then twice what was found. The second value says which.
-    ///
-    /// # Errors
-    /// If no constants can be had.
-    pub fn eta_g(&self) -> Result<(f64, &'static str), Unevaluated> {
-        if let Some(eta_g) = self.settings.eta_g {
-            return Ok((eta_g, "as it was set"));
-        }
-        if !self.has_g() {
-            return Ok((1.0, "there is no g"));
-        }
-        let known = self.constants()?;
-        match &known.most {
-            Some(most) if most.l_gg <= 10.0 * known.least.l_gg => Ok((0.5 / most.l_gg, "1/(2 L^gg), proved")),
-            _ => Ok((0.25 / known.least.l_gg, "1/(4 L^gg), L^gg as it was found at random points")),
-        }
+    /// The blocks that are (gamma, beta) of a layer.
+    pub fn scaled_layers(&self) -> Vec<Block> {
+        self.network.as_ref().map_or_else(Vec::new, |network| scaled_layers::of(network))
     }
 
-    /// Steps that take about so many seconds of one core at a few billion multiply-adds a second, between 100 and a million, to two
-    /// digits; `steps` of the settings instead, if it is there. Depends on sizes alone, never on a clock.
+    /// Steps that take about so many seconds of one core at a few billion multiply-adds a second, between 100 and a
+    /// million, to two digits; `steps` of the settings instead, if it is there. Depends on sizes alone,
+    /// never on a clock.
     pub fn steps(&self, seconds: f64, profile: Profile) -> u64 {
         if let Some(steps) = self.settings.steps {
             return steps;
@@ -281,133 +217,7 @@ impl Subject {
         let unit = 10.0_f64.powf(steps.log10().floor() - 1.0);
         ((steps / unit).floor() * unit) as u64
     }
-
-    /// The constants of section 2.4: exact if they are known, else found, and proved where that can be done.
-    ///
-    /// # Errors
-    /// If one that was found is not finite.
-    pub fn constants(&self) -> Result<&Known, Unevaluated> {
-        // Outside of the lock: a thread that waits for others inside may take up work that asks for the same constants.
-        let find = || {
-            let found = self.find_constants();
-            self.known.get_or_init(|| found)
-        };
-        self.known.get().unwrap_or_else(find).as_ref().map_err(|reason| Unevaluated(reason.clone()))
-    }
-
-    fn find_constants(&self) -> Result<Known, String> {
-        let layout = self.layout();
-        let g_norm = norm_sq(&self.theta[layout.g()]).sqrt();
-        let bounded =
-            self.network.as_ref().and_then(|network| g_bounds(network, largest_scale(network, &self.theta)).ok());
-        let (radius, from) = match (self.radius, bounded) {
-            _ if layout.g().is_empty() => (0.0, "there is no g"),
-            (Some(radius), _) => (radius, "the problem says so"),
-            (None, Some(bounds)) => (bounds.radius, "Lemma C.2"),
-            (None, None) => (2.0 * g_norm.max(1.0), "assumed: twice the start"),
-        };
-        if let Some(exact) = &self.exact {
-            let exact = exact.values();
-            return Ok(Known { least: exact.clone(), most: Some(exact), radius, how: "exact".to_owned() });
-        }
-        // Points near the start's ball: in that of Lemma C.2, which is often much larger, random points say little about runs.
-        let near = radius.min(2.0 * g_norm.max(1.0));
-        let points = if layout.len() <= 200 { 40 } else { 4 };
-        let sampling = Sampling::new(points, near);
-        let found: Smoothness<Sampled> = sampled_constants(&*self.loss, &sampling, &Seed::new(0).child("constants"));
-        let at_start = self
-            .batches(2, &Seed::new(0))
-            .iter()
-            .map(|z| block_norms(&*self.loss, z, &layout.theta_unit(&self.theta)))
-            .fold(found, |all, one| all.max(&one));
-        let least = at_start.values();
-        if !(least.l_vv.iter().chain(&least.l_vg).all(|x| x.is_finite()) && least.l_gg.is_finite()) {
-            return Err("a block of the Hessian is not finite".to_owned());
-        }
-        let proved = match &self.network {
-            Some(network) => proved_constants(network, radius).map_err(|reason| reason.to_string()),
-            None => Err("the loss is no network of the engine".to_owned()),
-        };
-        let bracket = match &proved {
-            Ok(_) => "proved layer by layer".to_owned(),
-            Err(reason) => format!("nothing is proved: {reason}"),
-        };
-        let how = format!("found at {points} random points and the start, {bracket}; ‖g‖ ≤ {radius:.3} ({from})");
-        Ok(Known { least, most: proved.ok().map(|proved| proved.upper.values()), radius, how })
-    }
-
-    /// The block that departs most from Definition 2.1, if one does by more than rounding.
-    pub fn departure(&self) -> Option<&Departure> {
-        self.departure.get_or_init(|| self.find_departure()).as_ref()
-    }
-
-    fn find_departure(&self) -> Option<Departure> {
-        let (mut evaluator, z, layout) = (Evaluator::new(&*self.loss), self.all(), self.layout());
-        let before = evaluator.at(&z, &self.theta);
-        let mut worst: Option<Departure> = None;
-        for block in layout.blocks() {
-            for c in [2.0, 1.0 / 3.0] {
-                let scaled = evaluator.scaled(&self.theta, block.range.clone(), c);
-                let after = evaluator.value(&z, &scaled);
-                let (error, tolerance) = ((after - before.value).value().abs(), evaluator.unit * before.size());
-                let share = |d: &Departure| d.error / d.tolerance;
-                let found = Departure { block: block.name.clone(), error, tolerance };
-                // Written so that NaN departs.
-                if !(error <= tolerance) && worst.as_ref().is_none_or(|w| !(share(&found) <= share(w))) {
-                    worst = Some(found);
-                }
-            }
-        }
-        worst
-    }
-
-    /// The blocks that are (gamma, beta) of a layer.
-    pub fn scaled_layers(&self) -> Vec<Block> {
-        self.network.as_ref().map_or_else(Vec::new, |network| scaled_layers::of(network))
-    }
-
-    /// What is missing of a premise, in a few words; `None` if it is met or cannot be known to fail.
-    pub fn lacks(&self, premise: Premise) -> Option<String> {
-        match premise {
-            Premise::ScaleInvariant => self.departure().map(|departure| {
-                let why = match self.network.as_ref().and_then(|network| network.constant_epsilon()) {
-                    Some(epsilon) => format!("epsilon = {epsilon:e} is constant: "),
-                    None => String::new(),
-                };
-                let Departure { block, error, .. } = departure;
-                format!("{why}Definition 2.1 fails, F changes by {error:.1e} when {block} is scaled")
-            }),
-            Premise::Smooth => self.network.as_ref().and_then(|network| no_hessian(network)),
-            Premise::HasG => (!self.has_g()).then(|| "there is no g".to_owned()),
-            Premise::FiniteMinibatches => {
-                (self.loss.minibatches().drawing() == Drawing::Subsets).then(|| SAMPLED.to_owned())
-            }
-            Premise::Stochastic => (self.n_minibatches() == Some(1))
-                .then(|| "z is always the whole data set: nothing is random".to_owned()),
-            Premise::BoundedG => scaled_layers::unbounded(self.network.as_deref(), &self.theta),
-            Premise::ScaledLayers => scaled_layers::lacking(self.network.as_deref()),
-            Premise::BoundedBelow => self.loss_min.is_none().then(|| "no lower bound of the loss is known".to_owned()),
-        }
-    }
 }
 
+/// What a loss lacks whose mean is asked for.
 const SAMPLED: &str = "z is a random subset: L is only known by sampling";
-
-/// Why a network has no second derivatives everywhere.
-fn no_hessian(network: &Network) -> Option<String> {
-    let kink = |layer: &LayerSpec| match (layer.activation, layer.normalisation, &layer.kind) {
-        (Some(Activation::Relu), ..) => Some("ReLU"),
-        (Some(Activation::LeakyRelu { .. }), ..) => Some("leaky ReLU"),
-        (_, Normalisation::LpBatchNorm { p: Lp::One }, _) => Some("the l1 norm of a unit"),
-        (_, Normalisation::LpBatchNorm { p: Lp::Infinity }, _) => Some("the largest deviation of a unit"),
-        (.., LayerKind::Filters(Convolution { pooled: true, .. })) => Some("pooling"),
-        _ => None,
-    };
-    network.layers().layers.iter().find_map(kink).map(|what| format!("{what}: no Hessian"))
-}
-
-/// The largest scale or shift at the start, whether it is in g or in a block of its own.
-fn largest_scale(network: &Network, theta: &[f64]) -> f64 {
-    let of_layer = |place: LayerPlaces| place.gamma.into_iter().chain(place.beta).flatten();
-    network.places().into_iter().flat_map(of_layer).fold(0.0, |m: f64, k| m.max(theta[k].abs()))
-}

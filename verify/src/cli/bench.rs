@@ -38,7 +38,7 @@ pub(super) struct Arguments {
 
 /// Everything that was measured.
 #[derive(Serialize)]
-struct Found {
+struct Benchmarks {
     repeats: u32,
     work: Vec<Measured>,
     sweep: SweepPlan,
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         let share = step_operations() as f64 / (1e3 * best * peak);
         sweeps.push(Swept { threads, seconds, step, best, share });
     }
-    let found = Found { repeats: arguments.repeats, work, sweep: plan, sweeps };
+    let found = Benchmarks { repeats: arguments.repeats, work, sweep: plan, sweeps };
     if arguments.json {
         console.json(&found)?;
     } else {
@@ -97,13 +97,13 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
 }
 
 /// The one line that is left of it under --quiet.
-fn last_line(found: &Found) -> String {
+fn last_line(found: &Benchmarks) -> String {
     let steps = found.sweeps.iter().map(|one| format!("{} on {} threads", time(one.step), one.threads));
     format!("per step and run of the sweep: {}\n", steps.collect::<Vec<_>>().join(", "))
 }
 
 /// The table for a reader.
-fn table(found: &Found) -> String {
+fn table(found: &Benchmarks) -> String {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let share = |share: f64| format!("{:.0} %", 100.0 * share);
     let mut rows = vec![["work", "best", "median", "GFLOP/s", "share"].map(str::to_owned).to_vec()];
@@ -133,7 +133,8 @@ fn table(found: &Found) -> String {
         ]);
     }
     format!(
-        "{}\n\n{}\n{}\n\n{}\nOperations are those of products of matrices alone; a share is relative to the best 256 x 256 product.\n\
+        "{}\n\n{}\n{}\n\n{}\nOperations are those of products of matrices alone; a share is relative to the best 256 x \
+         256 product.\n\
          On a busy machine the best times say most: other programs are not in them.\n",
         heading(&format!("One core, {} repeats", found.repeats)),
         columns(&rows, 1),

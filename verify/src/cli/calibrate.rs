@@ -45,7 +45,8 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Simulates, prints and writes. Fails if all decisions together cost too much, or if one was wrong more often than its level allows.
+/// Simulates, prints and writes. Fails if all decisions together cost too much,
+/// or if one was wrong more often than its level allows.
 pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let failed = |error: Unevaluated| (Exit::Failed, format!("the decisions cannot be calibrated: {}", error.0));
     let replications = if arguments.full { FULL } else { SETS };

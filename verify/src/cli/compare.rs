@@ -24,8 +24,8 @@ pub(super) struct Arguments {
     baseline: PathBuf,
     /// What is compared: a results.json, or a baseline.
     current: PathBuf,
-    /// Show what differs, and write CURRENT into BASELINE. Refused unless CURRENT holds every claim, at the profile and seed of the
-    /// baseline.
+    /// Show what differs, and write CURRENT into BASELINE. Refused unless CURRENT holds every claim, at the profile and
+    /// seed of the baseline.
     #[arg(long)]
     update: bool,
     /// Print the differences as JSON.
@@ -86,7 +86,8 @@ fn refusal(path: &Path, old: &Baseline, new: &Baseline, claims: Claims<'_>) -> O
     }
     if (old.profile, old.seed) != (new.profile, new.seed) {
         return Some(format!(
-            "it is of profile {} and seed {}, the new run of profile {} and seed {}; verify with the former, or delete the file first",
+            "it is of profile {} and seed {}, the new run of profile {} and seed {}; verify with the former, or delete \
+             the file first",
             old.profile.name(),
             old.seed,
             new.profile.name(),

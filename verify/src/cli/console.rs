@@ -45,7 +45,8 @@ enum Colour {
     Never,
 }
 
-/// Obeys `--color` before the line is parsed, so that errors of the line obey it too. What is no colour is left to the parser.
+/// Obeys `--color` before the line is parsed, so that errors of the line obey it too.
+/// What is no colour is left to the parser.
 pub(super) fn obey_colour(arguments: &[OsString]) {
     let words = || arguments.iter().skip(1).map_while(|word| word.to_str().filter(|word| *word != "--"));
     let mut asked = None;
@@ -117,7 +118,8 @@ impl Console {
     }
 }
 
-/// How an attempt to write to a standard stream ended. A reader that has gone away (`ratecheck list | head -1`) is no error.
+/// How an attempt to write to a standard stream ended.
+/// A reader that has gone away (`ratecheck list | head -1`) is no error.
 pub(super) fn written(attempt: io::Result<()>) -> Result<(), Stopped> {
     match attempt {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

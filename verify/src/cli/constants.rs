@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::Console;
-use super::source::Source;
+use super::source::ProblemArgs;
 use super::text::{columns, heading};
 use super::{DEFAULT_SEED, Exit, Stopped, pool};
 use crate::lab::constants::{Constants, Kind, Options, RadiusFrom, bracket};
@@ -26,7 +26,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    source: Source,
+    source: ProblemArgs,
     /// Print everything as JSON, every number at full precision.
     #[arg(long)]
     json: bool,
@@ -39,8 +39,8 @@ pub(super) struct Arguments {
     /// Ascents per constant [default: 8; 1 if there are more than 100 constants].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     restarts: Option<usize>,
-    /// Hessian-vector products, and gradients of them, that one ascent may take [default: 2000; 200 if there are more than
-    /// 100 constants].
+    /// Hessian-vector products, and gradients of them, that one ascent may take [default: 2000; 200 if there are more
+    /// than 100 constants].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     evaluations: Option<usize>,
     /// Threads (0: one per core); the numbers do not depend on it.

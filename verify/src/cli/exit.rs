@@ -8,7 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything that was asked for holds, and every control was rejected.
     Holds = 0,
-    /// A claim failed, or could not be evaluated; what was found of a constant contradicts what was proved; a claimed rate fails; an expectation is missed; a regression was found.
+    /// A claim failed, or could not be evaluated; what was found of a constant contradicts what was proved; a claimed
+    /// rate fails; an expectation is missed; a regression was found.
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
@@ -100,8 +101,9 @@ pub fn markdown() -> String {
     let failed = FAILED.map(|(command, when)| format!("| `{command}` | {when} |\n"));
     format!(
         "# Exit codes\n\n| code | meaning |\n|--:|:--|\n{}\n\
-         An error is one line on standard error that names the file or the argument, says what is wrong there, and what to do. \
-         Where several apply, the gravest decides: `verify` ends with 1 before 3 before 4, and what it found is printed and written all the same.\n\n\
+         An error is one line on standard error that names the file or the argument, says what is wrong there, and \
+         what to do. Where several apply, the gravest decides: `verify` ends with 1 before 3 before 4, and what it \
+         found is printed and written all the same.\n\n\
          ## Exit code 1\n\n| command | when |\n|:--|:--|\n{}",
         codes.concat(),
         failed.concat()

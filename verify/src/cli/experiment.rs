@@ -12,7 +12,7 @@ use super::text::{columns, counted, heading};
 use super::{Exit, Stopped, pool};
 use crate::claim::evidence::Profile;
 use crate::lab::experiment::{
-    Answer, Cell, Figure, Pending, Plan, Source, Table, Task, collect, execute, pending, take_over,
+    Answer, Cell, DataSource, Figure, Pending, Plan, Table, Task, collect, execute, pending, take_over,
 };
 use crate::lab::sweep::{Shard, Store};
 use crate::report::{self, Shown, write_experiment};
@@ -159,9 +159,9 @@ fn plan(arguments: &Arguments) -> Result<Plan, Stopped> {
     let source = arguments
         .data
         .as_ref()
-        .map(|path| path.to_str().map_or_else(|| Source::Directory(path.clone()), Source::parse));
+        .map(|path| path.to_str().map_or_else(|| DataSource::Directory(path.clone()), DataSource::parse));
     let mut plan = match named {
-        Some(&(_, figure)) => Plan::preset(figure, arguments.profile.into(), source.unwrap_or_else(Source::found)),
+        Some(&(_, figure)) => Plan::preset(figure, arguments.profile.into(), source.unwrap_or_else(DataSource::found)),
         None => {
             let mut plan = Plan::read(&arguments.what).map_err(|error| (Exit::Input, error.to_string()))?;
             plan.source = source.unwrap_or(plan.source);

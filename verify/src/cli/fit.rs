@@ -7,7 +7,7 @@ use ratecheck::rates::Form;
 use super::console::Console;
 use super::text::{columns, heading};
 use super::{DEFAULT_SEED, Exit, Stopped};
-use crate::lab::fit::{self, Columns, Ends, Found, Log, Request, Source, Verdict, caveat};
+use crate::lab::fit::{self, Columns, Ends, Fits, IntervalSource, Log, Request, Verdict, caveat};
 use crate::lab::problem::ProblemError;
 use crate::text::number;
 
@@ -181,7 +181,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
 }
 
 /// The one line that is left of it under --quiet: the verdict, or the slope if nothing was claimed.
-fn last_line(found: &Found) -> String {
+fn last_line(found: &Fits) -> String {
     match found.chosen() {
         _ if !found.reason.is_empty() => format!("{}\n", found.reason),
         Some(fitted) => format!("{}: slope {}\n", fitted.form, number::exact(fitted.slope)),
@@ -189,7 +189,7 @@ fn last_line(found: &Found) -> String {
     }
 }
 
-fn shown(log: &Log, request: &Request, found: &Found) -> String {
+fn shown(log: &Log, request: &Request, found: &Fits) -> String {
     let of = if found.n_runs == 1 { "" } else { "the mean of " };
     let what = format!("{}{of}{}", if request.squared { "the root of " } else { "" }, log.value);
     let runs = if found.n_runs == 1 { "1 run".to_owned() } else { format!("{} runs", found.n_runs) };
@@ -198,12 +198,14 @@ fn shown(log: &Log, request: &Request, found: &Found) -> String {
     let rule = if found.window_by_rule { ", by the rule [T/100, T]" } else { "" };
     text += &format!("window [{from}, {to}]{rule}");
     text += &match found.interval_from {
-        Some(Source::Runs) => format!(
+        Some(IntervalSource::Runs) => format!(
             "; {}% intervals over runs: {} bootstrap resamples and Student's t, the wider at each end\n\n",
             number::short(100.0 * request.level),
             found.n_resamples
         ),
-        Some(Source::Halves) => "; intervals that span the slopes of the window and of its halves\n\n".to_owned(),
+        Some(IntervalSource::Halves) => {
+            "; intervals that span the slopes of the window and of its halves\n\n".to_owned()
+        }
         None => "; one run: no interval\n\n".to_owned(),
     };
     let mut rows = vec![["form", "slope", "interval", "halves", "points", ""].map(str::to_owned).to_vec()];

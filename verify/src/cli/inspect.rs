@@ -2,7 +2,7 @@
 
 use super::console::Console;
 use super::judged::{Judged, judge};
-use super::source::Source;
+use super::source::ProblemArgs;
 use super::text::{columns, heading};
 use super::{Claims, Exit, Stopped};
 use crate::lab::inspect::{AtPoint, Inspection, inspect};
@@ -23,7 +23,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    source: Source,
+    source: ProblemArgs,
     /// Print everything as JSON, every number at full precision.
     #[arg(long)]
     json: bool,
@@ -66,6 +66,11 @@ fn shown(found: &Inspection, rows: usize) -> String {
     let mut text = format!("{}\n", heading(&found.name));
     if let Some(network) = &found.network {
         text += &format!("{}\n", described(network));
+    }
+    if !found.classes.is_empty() {
+        let numbered: Vec<String> =
+            found.classes.iter().map(|class| format!("{} = {}", class.name, class.label)).collect();
+        text += &format!("labels: {}\n", numbered.join(", "));
     }
     text += &format!("{}\n", found.function.meaning);
     text += &format!("{} parameters: {} blocks, g has {}", found.n_parameters, found.blocks.len(), found.g_len());
@@ -151,4 +156,37 @@ fn residuals(found: &Inspection) -> Vec<Vec<String>> {
     ]
     .map(|(name, value, meaning)| vec![format!("{name:20}{:>10}  {meaning}", shown(value))])
     .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::lab::problem::Problem;
+
+    #[test]
+    fn classes_that_are_named_are_shown_with_their_numbers() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = |names: [&str; 2]| {
+            let row = |k: usize| format!("{}.5,{},{}\n", k, k * k % 3, names[k % 2]);
+            let rows: String = (0..6).map(row).collect();
+            std::fs::write(directory.path().join("table.csv"), format!("a,b,kind\n{rows}")).unwrap();
+        };
+        let shown_with = |objective: &str, outputs: usize, classes: &str| {
+            let text = format!(
+                "[network]\nwidths = [2, {outputs}]\nnormalisation = \"batch-norm\"\nobjective = \"{objective}\"\n\
+                 [data]\nkind = \"csv\"\nfile = \"table.csv\"\nlabel = \"kind\"\n{classes}\n\
+                 [parameters]\ninitialiser = \"glorot-uniform\"\nseed = 1\n"
+            );
+            let problem = Problem::parse(&text, &directory.path().join("problem.toml")).unwrap();
+            shown(&inspect(&problem, 100).unwrap(), ROWS)
+        };
+        table(["virginica", "setosa"]);
+        assert!(shown_with("cross-entropy", 2, "").contains("\nlabels: setosa = 0, virginica = 1\n"));
+        assert!(shown_with("logistic", 1, "").contains("\nlabels: setosa = -1, virginica = 1\n"));
+        let ordered = shown_with("cross-entropy", 2, "classes = [\"virginica\", \"setosa\"]");
+        assert!(ordered.contains("\nlabels: virginica = 0, setosa = 1\n"), "{ordered}");
+        table(["1", "0"]);
+        assert!(!shown_with("cross-entropy", 2, "").contains("labels:"));
+    }
 }

@@ -1,5 +1,5 @@
-//! What `ratecheck inspect` says beside the numbers: the statements about a single point, judged there; effective learning rates; and
-//! how much of each unit's variance is epsilon.
+//! What `ratecheck inspect` says beside the numbers: the statements about a single point, judged there; effective
+//! learning rates; and how much of each unit's variance is epsilon.
 
 use ratecheck::loss::Workspace;
 use ratecheck::network::Network;

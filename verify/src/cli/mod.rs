@@ -1,4 +1,5 @@
-//! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone, the flags that every command has in `console`.
+//! The command line: one file per subcommand. Exit codes stand in [`Exit`] alone,
+//! the flags that every command has in `console`.
 
 mod bench;
 mod calibrate;
@@ -63,8 +64,8 @@ Examples:
   ratecheck experiment d1                    the paper's first figure, on real images
   ratecheck bench                            how fast the engine is here, in half a minute";
 
-/// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
-/// claim, and that each check would have failed had the claim been false.
+/// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization"
+/// (ICLR 2019) claim, and that each check would have failed had the claim been false.
 #[derive(Debug, Parser)]
 #[command(name = "ratecheck", version, max_term_width = 100)]
 struct Cli {
@@ -102,7 +103,8 @@ enum Command {
     Constants(constants::Arguments),
     /// Run a grid of learning rates, schedules, step rules, losses and seeds; what is done is never run again.
     Sweep(sweep::Arguments),
-    /// Run the experiments of the paper's appendix D: SGD, projected SGD, and no BN, over four decades of learning rates.
+    /// Run the experiments of the paper's appendix D: SGD, projected SGD, and no BN,
+    /// over four decades of learning rates.
     Experiment(experiment::Arguments),
     /// Join the parts of a sweep that were run with --shard.
     Merge(merge::Arguments),

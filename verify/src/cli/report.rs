@@ -39,7 +39,8 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let beside = file.parent().unwrap_or(Path::new(""));
     let out = arguments.out.as_deref().unwrap_or(beside);
     let written = render_all(&results, out).map_err(output)?;
-    // The numbers themselves are copied, never written anew: a later version may have put more into them than this one reads.
+    // The numbers themselves are copied, never written anew:
+    // a later version may have put more into them than this one reads.
     let copy = out.join(RESULTS);
     let is_there =
         std::fs::canonicalize(&copy).is_ok_and(|copy| std::fs::canonicalize(&file).is_ok_and(|file| file == copy));

@@ -6,8 +6,8 @@ use super::{Exit, Stopped};
 use crate::claim::results::{Provenance, Results};
 use crate::report::read_results;
 
-/// The results in `file`, if it is there and was found under the same conditions: version, commit, seed and profile determine
-/// every number. Nothing yet is not an error, so that one command both starts a run and takes it up again.
+/// The results in `file`, if it is there and was found under the same conditions: version, commit, seed and profile
+/// determine every number. Nothing yet is not an error, so that one command both starts a run and takes it up again.
 pub(super) fn earlier(file: &Path, now: &Provenance) -> Result<Option<Results>, Stopped> {
     if !file.exists() {
         return Ok(None);

@@ -8,7 +8,7 @@ use crate::lab::problem::{Problem, builtin};
 /// One of the two.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Source {
+pub(super) struct ProblemArgs {
     /// A problem file (TOML): network, data, parameters; docs/problem-file.md describes it.
     #[arg(long, value_name = "FILE")]
     problem: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub(super) fn load(problem: Option<&Path>, instance: Option<&str>) -> Result<Opt
     }
 }
 
-impl Source {
+impl ProblemArgs {
     /// Reads it.
     pub(super) fn load(&self) -> Result<Problem, Stopped> {
         // clap asks for one of them.

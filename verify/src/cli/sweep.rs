@@ -139,7 +139,8 @@ pub(super) fn closing(written: &Written, n_runs: usize) -> String {
     text
 }
 
-/// The bar counts thousandths of seconds on one thread, as they were estimated: cells of several kinds take several times.
+/// The bar counts thousandths of seconds on one thread, as they were estimated:
+/// cells of several kinds take several times.
 struct Progress {
     bar: ProgressBar,
     estimate: Option<Estimate>,
@@ -240,7 +241,8 @@ impl Preview {
     fn last_line(&self) -> String {
         let Self { runs, steps, horizons, missing, threads, seconds, .. } = self;
         format!(
-            "{runs} runs of {steps} steps, {horizons} horizons; {missing} are missing: about {} on {threads} threads, by a few steps of each instance\n",
+            "{runs} runs of {steps} steps, {horizons} horizons; {missing} are missing: about {} on {threads} threads, \
+             by a few steps of each instance\n",
             number::duration(*seconds),
         )
     }

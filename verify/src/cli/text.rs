@@ -12,7 +12,8 @@ pub(super) fn counted(n: usize, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Rows of cells as lines, each column as wide as its widest cell; the columns after the first `left` are right-aligned.
+/// Rows of cells as lines, each column as wide as its widest cell;
+/// the columns after the first `left` are right-aligned.
 pub(super) fn columns(rows: &[Vec<String>], left: usize) -> String {
     let n = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);

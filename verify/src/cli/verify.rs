@@ -174,8 +174,8 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     Ok(verdict(&results, arguments.strict))
 }
 
-/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads. What is
-/// found is written after every claim: a run that is stopped has lost the claim it was at, and nothing else.
+/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads.
+/// What is found is written after every claim: a run that is stopped has lost the claim it was at, and nothing else.
 fn check_all(
     claims: &[&'static dyn Claim],
     mut results: Results,
@@ -202,7 +202,8 @@ fn check_all(
         results.claims.sort_by_key(|done| order(&done.id));
         results.pending = ids(&todo[i + 1..]);
         results.provenance.seconds = before + begin.elapsed().as_secs_f64();
-        // If the disk is full by now, the rest is worth running all the same: the table is printed, and the last attempt to write complains.
+        // If the disk is full by now, the rest is worth running all the same: the table is printed,
+        // and the last attempt to write complains.
         let _ = report::write_results(&results, out);
         bar.inc(1);
     }

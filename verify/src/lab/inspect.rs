@@ -1,5 +1,5 @@
-//! One loss at one point: value, gradient, Hessian, and the spectral norms of the Hessian's blocks, at theta as it is given and
-//! at theta~ = (V; g). What `ratecheck inspect` prints; the fields are described in `docs/problem-file.md`.
+//! One loss at one point: value, gradient, Hessian, and the spectral norms of the Hessian's blocks, at theta as it is
+//! given and at theta~ = (V; g). What `ratecheck inspect` prints; the fields are described in `docs/problem-file.md`.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use ratecheck::loss::{Drawing, Loss, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use serde::Serialize;
 
-use crate::lab::problem::{Described, Problem};
+use crate::lab::problem::{Class, Described, Problem};
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -23,6 +23,9 @@ pub struct Inspection {
     pub name: String,
     /// The architecture, if it is a network.
     pub network: Option<Described>,
+    /// The classes that the data name, with their labels; nothing if labels are numbers themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<Class>,
     /// Which function all the numbers are about.
     pub function: Function,
     /// The places of the blocks w_1..w_m in theta.
@@ -126,7 +129,8 @@ pub struct Intrinsic {
     pub norm_squared: f64,
 }
 
-/// Residuals that are rounding for a loss that is scale invariant in every block, and are not otherwise. All are relative.
+/// Residuals that are rounding for a loss that is scale invariant in every block, and are not otherwise.
+/// All are relative.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Checks {
     /// |L(theta) - L(theta~)| over max(1, |L|): Definition 2.1.
@@ -135,7 +139,8 @@ pub struct Checks {
     pub orthogonality: f64,
     /// max over i of || ||w_i|| grad_{w_i} at theta - grad_{v_i} at theta~ || / ||grad at theta~||: Lemma 2.2.
     pub intrinsic_gradient: f64,
-    /// max over j of ||Hess w_j + (grad in block j, 0 elsewhere)|| / (||columns j of Hess||_F ||w_j||): the Euler identities.
+    /// max over j of ||Hess w_j + (grad in block j, 0 elsewhere)|| / (||columns j of Hess||_F ||w_j||):
+    /// the Euler identities.
     pub euler: Option<f64>,
     /// max |H - H'| / max |H| before the Hessian was made symmetric.
     pub asymmetry: Option<f64>,
@@ -158,8 +163,8 @@ impl fmt::Display for InspectError {
             ),
             Self::NotFinite(what) => write!(
                 f,
-                "{what} is not finite at these parameters; a unit without spread over the minibatch cannot be normalised \
-                 without an epsilon"
+                "{what} is not finite at these parameters; a unit without spread over the minibatch cannot be \
+                 normalised without an epsilon"
             ),
         }
     }
@@ -167,8 +172,8 @@ impl fmt::Display for InspectError {
 
 impl std::error::Error for InspectError {}
 
-/// Evaluates the problem's loss at its point. The Hessian is formed for up to `dense_up_to` parameters: it costs as many
-/// Hessian-vector products, twice, and n^2 numbers.
+/// Evaluates the problem's loss at its point. The Hessian is formed for up to `dense_up_to` parameters: it costs as
+/// many Hessian-vector products, twice, and n^2 numbers.
 ///
 /// # Errors
 /// If the problem gives no parameters, or a number is not finite.
@@ -205,6 +210,7 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
         format: FORMAT,
         name: problem.name.clone(),
         network: problem.network.as_ref().map(|network| (&**network).into()),
+        classes: problem.classes.clone(),
         function: function(loss),
         blocks: layout
             .blocks()
@@ -232,7 +238,8 @@ fn function(loss: &dyn Loss) -> Function {
     let (kind, meaning, batch_size, n_minibatches) = match z.drawing() {
         Drawing::Full => full(format!("L = F_z, z all {n} examples")),
         Drawing::Subsets => full(format!(
-            "F_z, z all {n} examples; L, the mean over random subsets of {size}, is another function, known only by sampling"
+            "F_z, z all {n} examples; L, the mean over random subsets of {size}, is another function, known only by \
+             sampling"
         )),
         Drawing::Partition => {
             let k = n / size;

@@ -23,8 +23,15 @@ pub(crate) struct Plan {
     pub(crate) examples: (usize, usize),
 }
 
+/// What most plans share, by gradient descent on 16 examples; each has a name and widths of its own.
+pub(crate) const GD: Plan =
+    Plan { name: "", widths: &[], activation: Activation::Tanh, epsilon: 0.1, weight_decay: 0.5, examples: (16, 16) };
+/// The same by stochastic gradient descent on 24 examples.
+pub(crate) const SGD: Plan = Plan { examples: (24, 8), ..GD };
+
 impl Plan {
-    /// The network: logistic for one output, cross-entropy for more. Equal sizes of the set and the minibatch mean the full batch.
+    /// The network: logistic for one output, cross-entropy for more.
+    /// Equal sizes of the set and the minibatch mean the full batch.
     ///
     /// # Errors
     /// If the sizes do not fit.
@@ -54,8 +61,8 @@ impl Plan {
     }
 }
 
-/// One logistic neuron on x = (1, -1, 1, -1) with epsilon = 1 and the given labels and minibatches of two; theta = (w, gamma, beta)
-/// starts at (1, 0, `shift`).
+/// One logistic neuron on x = (1, -1, 1, -1) with epsilon = 1 and the given labels and minibatches of two; theta = (w,
+/// gamma, beta) starts at (1, 0, `shift`).
 ///
 /// # Errors
 /// If the labels are not -1 and +1.
@@ -66,14 +73,7 @@ pub(crate) fn neuron(
     weight_decay: f64,
     shift: f64,
 ) -> Result<Subject, Unevaluated> {
-    let plan = Plan {
-        name: "neuron",
-        widths: &[1, 1],
-        activation: Activation::Tanh,
-        epsilon: 1.0,
-        weight_decay,
-        examples: (4, batch_size),
-    };
+    let plan = Plan { name: "neuron", widths: &[1, 1], epsilon: 1.0, weight_decay, examples: (4, batch_size), ..GD };
     let data = Dataset::new(vec![1.0, -1.0, 1.0, -1.0], 4, 1, labels.to_vec())?;
     let z = Minibatches::partition((0..4).collect(), batch_size)?;
     let network = plan.network(data, Objective::Logistic, z)?;

@@ -1,8 +1,10 @@
-//! What the statements on gradient descent are made of: L with its start, rates and constants; the latter are exact, or a bracket.
+//! What the statements on gradient descent are made of: L with its start, rates and constants; the latter are exact,
+//! or a bracket.
 //!
-//! **The L^gg in C_i.** C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg) falls as L^gg grows, and every number at least as large as the true L^gg may
-//! stand there as long as η_g ≤ 2(2-c)/((2+c)L^gg). On a user's loss it is the largest such number, 2(2-c)/((2+c)η_g): then C_i grows with
-//! each constant that is left, and a bracket of them gives one of C_i. The premise on η_g says that it is at least L^gg.
+//! **The L^gg in C_i.** C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg) falls as L^gg grows, and every number at least as
+//! large as the true L^gg may stand there as long as η_g ≤ 2(2-c)/((2+c)L^gg). On a user's loss it is the largest such
+//! number, 2(2-c)/((2+c)η_g): then C_i grows with each constant that is left, and a bracket of them gives one of C_i.
+//! The premise on η_g says that it is at least L^gg.
 
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
 
 use crate::claim::closed_forms::{C_G, Instance};
-use crate::claim::evidence::{Check, Context, Profile, Soundness, Standing, Unevaluated};
+use crate::claim::evidence::{Check, Context, Inequality, Profile, Soundness, Standing, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::subject::{Known, Subject};
 
@@ -97,15 +99,18 @@ impl Terms {
         })
     }
 
-    /// Those of a control, and its eta_w: F + (lambda/2)||W||^2 with eta_w lambda = 3, where w goes to -2w and a little, while constants
-    /// and the rest stay those of F.
+    /// Those of a control, and its eta_w: F + (lambda/2)||W||^2 with eta_w lambda = 3, where w goes to -2w and a
+    /// little, while constants and the rest stay those of F. eta_w = min n_i/C_i: the little is less than w.
     ///
     /// # Errors
     /// As [`Terms::of`].
     pub(crate) fn decayed(subject: &Subject) -> Result<(Self, f64), Unevaluated> {
-        let eta_w = subject.settings.eta_w.first().copied().unwrap_or(1.0);
+        let terms = Self::of(subject)?.deciding();
+        let longest = terms.n_start.iter().zip(&terms.least.c_w).map(|(n, c)| n / c).fold(f64::INFINITY, f64::min);
+        // A loss that does not curve has no such rate, and any will do.
+        let eta_w = if longest.is_finite() { longest } else { 1.0 };
         let loss = subject.decayed(3.0 / eta_w).mean()?;
-        Ok((Self { loss, ..Self::of(subject)?.deciding() }, eta_w))
+        Ok((Self { loss, ..terms }, eta_w))
     }
 
     /// The same with constants from a larger search.
@@ -188,15 +193,15 @@ impl Bracket {
         let Self { least, most } = self;
         let scale = lhs.abs().max(least.abs());
         match most {
-            Some(most) => check.bracketed(at, lhs, [least, most], [rounding, scale], || None),
+            Some(most) => check.bracketed(at, Inequality { lhs, rhs: least, rounding, scale }, most, || None),
             None => check.compare(at, lhs, least, rounding, scale, Soundness::Sampled),
         }
     }
 }
 
-/// What a run of gradient descent may cost: so many steps for each of several runs that together take about so many seconds. A mean
-/// over several minibatches costs as much as all of them. Large products of matrices run several times as fast as the estimate of
-/// [`Subject::steps`], which is meant for small ones.
+/// What a run of gradient descent may cost: so many steps for each of several runs that together take about so many
+/// seconds. A mean over several minibatches costs as much as all of them. Large products of matrices run several times
+/// as fast as the estimate of [`Subject::steps`], which is meant for small ones.
 pub(crate) fn steps(subject: &Subject, seconds: f64, profile: Profile) -> u64 {
     let runs = subject.settings.eta_w.len().max(1);
     let size = subject.layout().len() * subject.loss.minibatches().batch_size();
@@ -225,8 +230,8 @@ pub(crate) fn left_the_numbers(check: &mut Check, terms: &Terms, eta_w: f64, Une
     check.at_most(format!("{} · η_w = {eta_w:e}: {how}; runs that end early", terms.name), 1.0, 0.0, 0.0);
 }
 
-/// The premises of Lemma 3.2 and of what follows from it: constants that hold wherever the run went, and eta_g. `g_max` is the largest
-/// ||g_t|| that was met.
+/// The premises of Lemma 3.2 and of what follows from it: constants that hold wherever the run went, and eta_g. `g_max`
+/// is the largest ||g_t|| that was met.
 ///
 /// # Errors
 /// If no constants can be had.

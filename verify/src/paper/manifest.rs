@@ -1,8 +1,8 @@
-//! The map of the paper: every definition, lemma, theorem, remark, numbered equation and displayed claim, in the order of print,
-//! with the claims that check it or the reason why none does.
+//! The map of the paper: every definition, lemma, theorem, remark, numbered equation and displayed claim, in the order
+//! of print, with the claims that check it or the reason why none does.
 //!
-//! A claim has one home here, the statement that it is; it may also bear on others. The tests hold this map, the list of claims
-//! and the numbering of the paper against each other, so that nothing is forgotten on either side.
+//! A claim has one home here, the statement that it is; it may also bear on others. The tests hold this map, the list
+//! of claims and the numbering of the paper against each other, so that nothing is forgotten on either side.
 
 use crate::claim::evidence::Claim;
 pub use crate::claim::printed::{Chapter, Place};

@@ -1,5 +1,5 @@
-//! The paper: a file per statement, the map of all of them, what is misprinted, how far the statistical decisions can be trusted, and
-//! what several claims share.
+//! The paper: a file per statement, the map of all of them, what is misprinted, how far the statistical decisions can
+//! be trusted, and what several claims share.
 
 mod appendix_c;
 mod auto_tuning;

@@ -1,18 +1,22 @@
-//! Stochastic runs on two losses for which ||grad_v F_z|| <= LA is known for every minibatch and every point of the run.
+//! Stochastic runs on two losses for which ||grad_v F_z|| <= LA is known for every minibatch and every point of the
+//! run.
 //!
-//! * Problem J: LA = L^vv of every F_z, exact, on the ball of g that no run with eta_g <= 1 leaves ([`ProblemJ::radius`]).
-//! * A network 3-4-1 (tanh, logistic, smoothed BN with epsilon = 1, weight decay lambda = 1 on g), for which LA is proved here.
+//! * Problem J: LA = L^vv of every F_z, exact, on the ball of g that no run with eta_g <= 1 leaves
+//!   ([`ProblemJ::radius`]).
+//! * A network 3-4-1 (tanh, logistic, smoothed BN with epsilon = 1, weight decay lambda = 1 on g),
+//!   for which LA is proved here.
 //!
-//! Write a unit's outputs over the batch as sqrt(B) gamma N(q) + beta with q = (C X w/sqrt(B), sqrt(eps) w), C the centring,
-//! N(q) = q/||q|| (its first part). For ||w|| = 1, ||q|| >= sqrt(eps), and ||DN|| <= 1/||q||.
-//! * The last gradient, over the batch, has norm at most 1/sqrt(B). So |grad_gamma|, |grad_beta| <= 1 in layer 2, and with
-//!   eta_g lambda <= 1 they stay below Gamma_2 = max(|g_0|, 1/lambda) (Lemma C.2).
-//! * Backwards through layer 2 it is multiplied by at most Gamma_2/sqrt(eps) and by |tanh'| <= 1, so in layer 1 the same
-//!   argument gives Gamma_1 = max(|g_0|, Gamma_2/(sqrt(eps) lambda)).
-//! * A unit's outputs move by at most Gamma sqrt(B) M/sqrt(eps) per unit of w, M^2 = lmax(S) + eps and lmax(S) <= tr S: of the
-//!   data in layer 1, and at most the width 4 in layer 2, whose inputs lie in [-1, 1].
+//! Write a unit's outputs over the batch as sqrt(B) gamma N(q) + beta with q = (C X w/sqrt(B), sqrt(eps) w), C the
+//! centring, N(q) = q/||q|| (its first part). For ||w|| = 1, ||q|| >= sqrt(eps), and ||DN|| <= 1/||q||.
+//! * The last gradient, over the batch, has norm at most 1/sqrt(B). So |grad_gamma|, |grad_beta| <= 1 in layer 2, and
+//!   with eta_g lambda <= 1 they stay below Gamma_2 = max(|g_0|, 1/lambda) (Lemma C.2).
+//! * Backwards through layer 2 it is multiplied by at most Gamma_2/sqrt(eps) and by |tanh'| <= 1, so in layer 1 the
+//!   same argument gives Gamma_1 = max(|g_0|, Gamma_2/(sqrt(eps) lambda)).
+//! * A unit's outputs move by at most Gamma sqrt(B) M/sqrt(eps) per unit of w, M^2 = lmax(S) + eps and lmax(S) <= tr S:
+//!   of the data in layer 1, and at most the width 4 in layer 2, whose inputs lie in [-1, 1].
 //!
-//! So LA = Gamma_2 Gamma_1 sqrt(tr S + eps)/eps in layer 1, over all minibatches, and Gamma_2 sqrt(4 + eps)/sqrt(eps) in layer 2.
+//! So LA = Gamma_2 Gamma_1 sqrt(tr S + eps)/eps in layer 1, over all minibatches,
+//! and Gamma_2 sqrt(4 + eps)/sqrt(eps) in layer 2.
 
 pub(crate) mod on_subject;
 
@@ -162,7 +166,8 @@ impl Replayed {
 }
 
 impl Case<'_> {
-    /// The run of [`Case::follow`] in double-double up to T = `end`, by the recursion (4) and the same minibatches; only for that rule.
+    /// The run of [`Case::follow`] in double-double up to T = `end`,
+    /// by the recursion (4) and the same minibatches; only for that rule.
     pub(crate) fn replay(&self, mut generator: Generator, end: u64) -> Option<Replayed> {
         if self.rule != StepRule::Gradient || end > self.replays {
             return None;

@@ -1,7 +1,8 @@
 //! Points along runs of a user's loss, at which an identity is measured one step at a time.
 //!
-//! A run is followed in `f64`. The points at which it is looked at are exact as they are: whatever is said of one step is then evaluated
-//! there with as many digits as the loss has, and what rounding did to the run before does not matter.
+//! A run is followed in `f64`. The points at which it is looked at are exact as they are: whatever is said of one step
+//! is then evaluated there with as many digits as the loss has,
+//! and what rounding did to the run before does not matter.
 
 use ratecheck::curvature::Part;
 use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
@@ -45,8 +46,9 @@ pub(crate) fn with_rate_of_g(subject: &Subject) -> Subject {
     subject
 }
 
-/// The same with every block of norm 2, where what a wrong power of a norm changes shows, and with the one eta_w, a power of 2, for which the first step is
-/// about as long as W: what is wrong by the square of a short step would be lost in rounding. The subject of controls.
+/// The same with every block of norm 2, where what a wrong power of a norm changes shows, and with the one eta_w, a
+/// power of 2, for which the first step is about as long as W: what is wrong by the square of a short step would be
+/// lost in rounding. The subject of controls.
 pub(crate) fn of_norm_two(subject: &Subject) -> Subject {
     let mut subject = with_rate_of_g(subject);
     let layout = subject.layout();
@@ -98,8 +100,8 @@ pub(crate) fn observe(evidence: &mut Evidence, subject: &Subject, visited: &[Vis
     }
 }
 
-/// The size of the terms of identities about gradients at theta~ = (V; g), of which a few digits are needed: max(1, |F|) + ||theta~|| ||grad F||, as
-/// in [`crate::claim::precise::Seen::size`].
+/// The size of the terms of identities about gradients at theta~ = (V; g), of which a few digits are needed: max(1,
+/// |F|) + ||theta~|| ||grad F||, as in [`crate::claim::precise::Seen::size`].
 pub(crate) fn size_at_unit(loss: &dyn Loss, z: &[usize], theta: &[f64]) -> f64 {
     let (unit, mut grad) = (loss.parameters().theta_unit(theta), vec![0.0; theta.len()]);
     let value = loss.sample_gradient(z, &unit, &mut grad, &mut Workspace::default());
@@ -140,14 +142,15 @@ pub(crate) fn some_of(n: usize, most: usize) -> Vec<usize> {
     (0..count).map(|k| if count == 1 { 0 } else { k * (n - 1) / (count - 1) }).collect()
 }
 
-/// Columns of a Hessian in double-double, each of two products that cost a hundred times as much as in `f64`, within a second. Depends on sizes alone.
+/// Columns of a Hessian in double-double, each of two products that cost a hundred times as much as in `f64`, within a
+/// second. Depends on sizes alone.
 pub(crate) fn hessian_columns(subject: &Subject) -> usize {
     let work = subject.layout().len() * subject.loss.minibatches().n_examples();
     (5_000_000 / work.max(1)).clamp(8, 64)
 }
 
-/// Steps of each of some twenty runs in double-double, which cost some fifty times as much as in `f64`, within a second or two; at most what the settings
-/// ask for. Depends on sizes alone.
+/// Steps of each of some twenty runs in double-double, which cost some fifty times as much as in `f64`, within a second
+/// or two; at most what the settings ask for. Depends on sizes alone.
 pub(crate) fn precise_steps(subject: &Subject, context: &Context) -> u64 {
     let mut by_size = subject.clone();
     by_size.settings.steps = None;

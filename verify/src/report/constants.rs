@@ -21,8 +21,8 @@ pub fn write_constants(found: &Constants, command: &str, dir: &Path) -> Result<P
     }
     let sheet = Sheet {
         title: format!("Smoothness constants of {}", found.name),
-        lead: "The constants of section 2.4 bound the blocks of the Hessian at unit weights. A search finds values that are \
-               at most the constant, a proof a bound that is at least the constant: the truth lies in between."
+        lead: "The constants of section 2.4 bound the blocks of the Hessian at unit weights. A search finds values \
+               that are at most the constant, a proof a bound that is at least the constant: the truth lies in between."
             .to_owned(),
         facts: facts(found),
         table: by_layers(found),
@@ -226,16 +226,16 @@ fn convergence(found: &Constants) -> Plot {
         ..Plot::log_log(
             "convergence",
             "Ascent goes on where sampling stops",
-            "The best value of a search over the work spent on ascents, as a share of the final value. At the left end is \
-             what the random points alone had found. The largest constants of up to six kinds.",
+            "The best value of a search over the work spent on ascents, as a share of the final value. At the left end \
+             is what the random points alone had found. The largest constants of up to six kinds.",
             "evaluations since the random points",
             "",
         )
     }
 }
 
-/// The best value over the evaluations, as a staircase: it stays until it is beaten. What the random points had found stands
-/// at 1.
+/// The best value over the evaluations, as a staircase: it stays until it is beaten. What the random points had found
+/// stands at 1.
 fn rise(bracket: &Bracket) -> Vec<[f64; 2]> {
     let before = bracket.screening as f64;
     let mut points = vec![[1.0, bracket.sampled / bracket.ascended]];

@@ -67,7 +67,8 @@ fn lead(shown: &Shown<'_>) -> String {
             text += &format!(", {n} {how}");
         }
     }
-    text + ". The paper's figure 1 is of separate rates, figure 2 of one rate, figure 3 of the test accuracy under both."
+    text + ". The paper's figure 1 is of separate rates, figure 2 of one rate, figure 3 of the test accuracy under \
+            both."
 }
 
 fn facts(shown: &Shown<'_>) -> Vec<(&'static str, String)> {
@@ -105,9 +106,10 @@ fn table(shown: &Shown<'_>) -> Table {
         header: vec!["Expected", "Answer", "Least", "Largest", "Starts"],
         rows,
         note: format!(
-            "Loss and accuracy are means over the last five epochs; a training that left the finite numbers has an infinite loss, and \
-             guesses. An expectation is met, or missed, if every start says so: were the median over all starts on the other side, that \
-             would happen with a probability of at most {level} %. Otherwise it is undecided. {}",
+            "Loss and accuracy are means over the last five epochs; a training that left the finite numbers has an \
+             infinite loss, and guesses. An expectation is met, or missed, if every start says so: were the median \
+             over all starts on the other side, that would happen with a probability of at most {level} %. Otherwise \
+             it is undecided. {}",
             unasked(shown.plan)
         ),
     }
@@ -120,8 +122,8 @@ fn unasked(plan: &Plan) -> String {
         return String::new();
     }
     format!(
-        "The loss of SGD at one rate above {} is shown and not judged: there g itself moves by the rate, and the loss comes down late. The \
-         paper trains for 100 epochs of CIFAR-10, some 50,000 steps; these are {}.",
+        "The loss of SGD at one rate above {} is shown and not judged: there g itself moves by the rate, and the loss \
+         comes down late. The paper trains for 100 epochs of CIFAR-10, some 50,000 steps; these are {}.",
         plan.limits.unified_up_to,
         number::count(plan.n_steps())
     )

@@ -7,16 +7,17 @@ use ratecheck::rates::{BIN_RATIO, Form, Model, Runs, Summary, Window, mean_over_
 use super::sheet::{Sheet, Table, write_sheet};
 use super::{ReportError, number, pretty};
 use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
-use crate::lab::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, caveat, claimed, name};
+use crate::lab::fit::{FORMS, Fits, Fitted, IntervalSource, Log, Request, Verdict, caveat, claimed, name};
 
-/// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page. `command` fits it again.
+/// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page.
+/// `command` fits it again.
 ///
 /// # Errors
 /// When a file cannot be written or rendered; the error names it.
 pub fn write_fit(
     log: &Log,
     request: &Request,
-    found: &Found,
+    found: &Fits,
     command: &str,
     dir: &Path,
 ) -> Result<PathBuf, ReportError> {
@@ -39,16 +40,16 @@ pub fn write_fit(
     write_sheet(&sheet, dir)
 }
 
-fn facts(log: &Log, request: &Request, found: &Found) -> Vec<(&'static str, String)> {
+fn facts(log: &Log, request: &Request, found: &Fits) -> Vec<(&'static str, String)> {
     let rule = if found.window_by_rule { " (the rule: T/100 to T)" } else { "" };
     let [from, to] = found.window.map(number::pretty);
     let interval = match found.interval_from {
-        Some(Source::Runs) => format!(
+        Some(IntervalSource::Runs) => format!(
             "{} %, over runs: {} bootstrap resamples and Student\u{2019}s t, the wider at each end",
             number::short(100.0 * request.level),
             number::count(found.n_resamples as u64)
         ),
-        Some(Source::Halves) => {
+        Some(IntervalSource::Halves) => {
             "the slopes of the window and of both its halves; the method has no randomness".to_owned()
         }
         None => "none: one run".to_owned(),
@@ -76,7 +77,7 @@ fn facts(log: &Log, request: &Request, found: &Found) -> Vec<(&'static str, Stri
     facts
 }
 
-fn table(found: &Found) -> Table {
+fn table(found: &Fits) -> Table {
     let pair = |pair: Option<[f64; 2]>| {
         pair.map_or_else(|| number::NONE.to_owned(), |[a, b]| number::minus(&format!("{a:.4} to {b:.4}")))
     };
@@ -108,7 +109,7 @@ fn table(found: &Found) -> Table {
 /// Every positive time of the log.
 const EVERYWHERE: Window = Window { from: f64::MIN_POSITIVE, to: f64::MAX };
 
-fn plot(log: &Log, request: &Request, found: &Found) -> Plot {
+fn plot(log: &Log, request: &Request, found: &Fits) -> Plot {
     let quantity = match (request.squared, found.n_runs) {
         (true, 1) => format!("root of {}", log.value),
         (true, _) => format!("root of the mean of {}", log.value),
@@ -169,8 +170,8 @@ fn whole(log: &Log, request: &Request, form: Form) -> Option<Vec<[f64; 2]>> {
     Some(t.iter().zip(y).map(|(&t, &y)| [t, y]).collect())
 }
 
-/// Student's interval of the mean over the runs at every horizon of the last window; of no other form, whose means at one time hang together
-/// with those before it.
+/// Student's interval of the mean over the runs at every horizon of the last window; of no other form, whose means at
+/// one time hang together with those before it.
 fn band(log: &Log, request: &Request, form: Form, points: &[[f64; 2]], level: f64) -> Vec<[f64; 2]> {
     if form != Form::LastWindow || log.runs.len() < 2 {
         return Vec::new();

@@ -42,7 +42,8 @@ fn write(out: &mut String, results: &Results) -> std::fmt::Result {
     writeln!(out, "\\ratecheckend")
 }
 
-/// A table that may be longer than a page, and is no wider than one: its first column takes `share` of the line and is broken there.
+/// A table that may be longer than a page, and is no wider than one:
+/// its first column takes `share` of the line and is broken there.
 fn table(
     out: &mut String,
     (share, columns): (f64, &str),

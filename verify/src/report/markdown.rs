@@ -47,7 +47,8 @@ fn write(out: &mut String, results: &Results, stems: &[Vec<String>]) -> std::fmt
     writeln!(out)?;
     writeln!(
         out,
-        "Margin: the share of the tolerance or of the bound left unused; 0 is the edge, negative has failed (unless by no more than the rounding allowed).{}\n",
+        "Margin: the share of the tolerance or of the bound left unused; 0 is the edge, negative has failed (unless by \
+         no more than the rounding allowed).{}\n",
         results.near_failures().sentence().map_or_else(String::new, |found| format!(" {found}")),
     )?;
     for claim in &results.claims {

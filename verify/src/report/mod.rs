@@ -84,7 +84,8 @@ pub fn write_results(results: &Results, dir: &Path) -> Result<PathBuf, ReportErr
     write(dir.join(RESULTS), &text)
 }
 
-/// Writes every report but `results.json`, from which the results may have come: the same bytes as [`write_all`] has written.
+/// Writes every report but `results.json`, from which the results may have come:
+/// the same bytes as [`write_all`] has written.
 ///
 /// # Errors
 /// When a file cannot be written or rendered; the error names it. Files written before stay.

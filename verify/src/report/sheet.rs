@@ -56,7 +56,8 @@ struct Picture<'a> {
     svg: String,
 }
 
-/// Writes the files, the pictures and their data, and the page last; each appears whole or not at all. Returns the page.
+/// Writes the files, the pictures and their data, and the page last; each appears whole or not at all.
+/// Returns the page.
 pub(super) fn write_sheet(sheet: &Sheet, dir: &Path) -> Result<PathBuf, ReportError> {
     for (name, content) in &sheet.files {
         write(dir.join(name), content)?;

@@ -16,7 +16,8 @@ pub(super) struct Picture<'a> {
     claims: Vec<(&'a str, &'a str)>,
 }
 
-/// The effective learning rates, the slopes and the brackets of the constants, as far as the claims that show them were run.
+/// The effective learning rates, the slopes and the brackets of the constants,
+/// as far as the claims that show them were run.
 pub(super) fn pictures<'a>(results: &'a Results, anchors: &'a [String]) -> Result<Vec<Picture<'a>>, ReportError> {
     let claims = || std::iter::zip(&results.claims, anchors);
     let of_claim = |id: &str, plot: &str| {
@@ -72,9 +73,10 @@ fn slopes(results: &Results) -> Option<Plot> {
     (n > 0).then(|| Plot {
         id: "slopes".to_owned(),
         title: "Measured rates keep to the theorems' exponents".to_owned(),
-        caption: "Slopes of the gradient norm against T with their confidence intervals. A theorem is a bound: a slope on its line attains it, \
-                  one to the left is faster."
-            .to_owned(),
+        caption:
+            "Slopes of the gradient norm against T with their confidence intervals. A theorem is a bound: a slope \
+                  on its line attains it, one to the left is faster."
+                .to_owned(),
         x: Axis::linear("slope of ln ‖∇L‖ in ln T"),
         y: Axis::names("instance", names),
         series,

@@ -1,7 +1,7 @@
 //! The command as a black box: every exit code, what is written, and what is said.
 //!
-//! The paper's claims are meant to hold, so the codes for failures are produced by claims of this file: the test program
-//! starts itself as a `ratecheck` with other claims.
+//! The paper's claims are meant to hold, so the codes for failures are produced by claims of this file: the test
+//! program starts itself as a `ratecheck` with other claims.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod experiment;

@@ -8,8 +8,8 @@ use ratecheck_verify::lab::constants::{Kind, Options, Proof, bracket};
 use ratecheck_verify::lab::problem::{Problem, builtin};
 use serde_json::Value;
 
-/// The sampled norm comes from a dense Hessian, the ascended one from products. Where the ascent found nothing better both are
-/// the norm at the same point, through at most a thousand roundings of 2^-53.
+/// The sampled norm comes from a dense Hessian, the ascended one from products. Where the ascent found nothing better
+/// both are the norm at the same point, through at most a thousand roundings of 2^-53.
 const TWO_WAYS: f64 = 1e-13;
 
 fn constants(arguments: &[&str], directory: &Path) -> Output {

@@ -52,7 +52,8 @@ fn claims_are_unique_and_in_the_order_of_the_paper() {
     assert_eq!(unique.len(), listed.len(), "an id twice in {listed:?}");
 }
 
-/// The paper has equations (1) to (23), and numbers definitions, lemmas, theorems and remarks together, section by section.
+/// The paper has equations (1) to (23), and numbers definitions, lemmas, theorems and remarks together,
+/// section by section.
 #[test]
 fn the_numbering_of_the_paper_is_complete() {
     let equations: Vec<u32> = statements().flat_map(|printed| printed.equations).copied().collect();

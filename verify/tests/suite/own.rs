@@ -1,4 +1,5 @@
-//! `ratecheck verify --problem` as a black box: every example file, a constant epsilon, rates that are badly chosen, and what is said.
+//! `ratecheck verify --problem` as a black box: every example file, a constant epsilon,
+//! rates that are badly chosen, and what is said.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,14 @@
-//! Floating point or theorem? What fails by less than the rounding of `f64` is recomputed with 30 digits before the verdict falls.
+//! Floating point or theorem? What fails by less than the rounding of `f64` is recomputed with 30 digits before the
+//! verdict falls.
 //!
-//! A comparison `lhs <= rhs + rounding` that holds only thanks to `rounding` says nothing: both sides agree as far as `f64` can tell. Its
-//! replay recomputes both sides in [`DoubleDouble`] from the same `f64` inputs, which are exact, or runs the same path from the same start. Such a path is another
-//! orbit, close to that of `f64`; a statement about every orbit may be checked on either.
+//! A comparison `lhs <= rhs + rounding` that holds only thanks to `rounding` says nothing: both sides agree as far as
+//! `f64` can tell. Its replay recomputes both sides in [`DoubleDouble`] from the same `f64` inputs, which are exact, or
+//! runs the same path from the same start. Such a path is another orbit, close to that of `f64`; a statement about
+//! every orbit may be checked on either.
 //!
-//! **Rounding.** Claims derive theirs by counting operations, each off by u = 2^-53 relative to its result. In double-double each is off by
-//! [`DoubleDouble::UNIT`], so the same count holds with that unit: the rounding is [`UNITS`] = 2^-45 times as large.
+//! **Rounding.** Claims derive theirs by counting operations, each off by u = 2^-53 relative to its result. In
+//! double-double each is off by [`DoubleDouble::UNIT`], so the same count holds with that unit: the rounding is
+//! [`UNITS`] = 2^-45 times as large.
 
 mod recursion;
 
@@ -153,7 +156,7 @@ impl NearFailures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::check::{Check, Verdict};
+    use crate::claim::evidence::{Check, Inequality, Verdict};
 
     /// x (x - 1) <= bound for x = 1 + 2^-40: in f64 the left side has lost what tells it from the right one.
     fn near(bound: impl Fn(DoubleDouble) -> DoubleDouble) -> Check {
@@ -164,7 +167,8 @@ mod tests {
         let mut check = Check::new();
         // As f64 might have rounded them: the wrong way round.
         let replay = || Some(Sides::counted(lhs, rhs, rounding));
-        check.replayed("x", [lhs.value(), lhs.value() - rounding / 2.0, rounding, lhs.value()], replay);
+        let lhs = lhs.value();
+        check.replayed("x", Inequality { lhs, rhs: lhs - rounding / 2.0, rounding, scale: lhs }, replay);
         check
     }
 
@@ -183,13 +187,18 @@ mod tests {
         assert_eq!(equal.near_failures().digits, Some(28));
     }
 
+    /// `lhs` against 1.
+    fn below_one(lhs: f64, rounding: f64) -> Inequality {
+        Inequality { lhs, rhs: 1.0, rounding, scale: 1.0 }
+    }
+
     #[test]
     fn replays_run_only_where_f64_cannot_tell() {
         let mut check = Check::new();
-        check.replayed("holds", [1.0, 1.0, 1e-15, 1.0], || unreachable!());
-        check.replayed("within rounding", [1.0 + 1e-15, 1.0, 1e-14, 1.0], || None);
+        check.replayed("holds", below_one(1.0, 1e-15), || unreachable!());
+        check.replayed("within rounding", below_one(1.0 + 1e-15, 1e-14), || None);
         assert_eq!((check.verdict(), check.near_failures().not_replayed), (Verdict::Holds, 1));
-        check.replayed("fails", [1.1, 1.0, 1e-15, 1.0], || unreachable!());
+        check.replayed("fails", below_one(1.1, 1e-15), || unreachable!());
         assert!(matches!(check.verdict(), Verdict::Fails { .. }));
     }
 
@@ -197,7 +206,7 @@ mod tests {
     fn what_is_not_finite_is_an_error() {
         let mut check = Check::new();
         let nan = DoubleDouble::from(f64::NAN);
-        check.replayed("x", [1.0 + 1e-15, 1.0, 1e-14, 1.0], || Some(Sides::counted(nan, nan, 1e-14)));
+        check.replayed("x", below_one(1.0 + 1e-15, 1e-14), || Some(Sides::counted(nan, nan, 1e-14)));
         assert!(matches!(check.verdict(), Verdict::Error { .. }));
     }
 
@@ -206,7 +215,7 @@ mod tests {
         let one = DoubleDouble::ONE;
         let mut check = Check::new();
         let replay = || Some(Sides::counted(one + DoubleDouble::from(1e-20), one, 1e-14));
-        check.bracketed("x", 1.0 + 1e-15, [1.0, 2.0], [1e-14, 1.0], replay);
+        check.bracketed("x", below_one(1.0 + 1e-15, 1e-14), 2.0, replay);
         assert!(matches!(check.verdict(), Verdict::Inconclusive { .. }));
     }
 
@@ -216,8 +225,8 @@ mod tests {
         let mut near = NearFailures { holds: 2, equal: 1, digits: Some(29), violated: 0, not_replayed: 1 };
         assert_eq!(
             near.sentence().unwrap_or_default(),
-            "4 comparisons were above the bound by no more than the rounding of f64; replayed in double-double, 2 hold by more than \
-             rounding, 1 is an equality to at least 29 digits, 1 was not replayed."
+            "4 comparisons were above the bound by no more than the rounding of f64; replayed in double-double, 2 hold \
+             by more than rounding, 1 is an equality to at least 29 digits, 1 was not replayed."
         );
         near.add(NearFailures { violated: 3, ..NearFailures::default() });
         assert!(near.sentence().is_some_and(|s| s.contains("3 are violated, and fail")));

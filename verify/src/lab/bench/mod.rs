@@ -1,8 +1,8 @@
 //! How fast this machine runs the engine: `ratecheck bench`.
 //!
-//! Everything is measured in short repeats that take turns with a product of two 256 x 256 matrices, so that a busy machine or
-//! a changing clock concerns all of them alike. What counts is the share of that product's speed: only floating-point
-//! operations in products of matrices are counted, two a multiply-add.
+//! Everything is measured in short repeats that take turns with a product of two 256 x 256 matrices, so that a busy
+//! machine or a changing clock concerns all of them alike. What counts is the share of that product's speed: only
+//! floating-point operations in products of matrices are counted, two a multiply-add.
 
 mod sweep;
 mod work;

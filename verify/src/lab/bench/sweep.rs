@@ -52,12 +52,12 @@ pub struct SweepPoint {
     pub w_norm_sq: Vec<f64>,
 }
 
-/// Runs SGD with the minibatches of `sgd` and the learning rates 0.5 (t+1)^-alpha for every alpha and seed, on the threads of the
-/// current pool, eight runs in lockstep, and records at 40 log-spaced horizons what `full` says of the whole data set. The same bits for any number
-/// of threads.
+/// Runs SGD with the minibatches of `sgd` and the learning rates 0.5 (t+1)^-alpha for every alpha and seed, on the
+/// threads of the current pool, eight runs in lockstep, and records at 40 log-spaced horizons what `full` says of the
+/// whole data set. The same bits for any number of threads.
 ///
-/// The loss recorded is that of all examples together, under their common statistics: what other frameworks would show. It is
-/// not the L that the distribution of z defines, which the claims record.
+/// The loss recorded is that of all examples together, under their common statistics: what other frameworks would show.
+/// It is not the L that the distribution of z defines, which the claims record.
 ///
 /// # Errors
 /// Never: the learning rates are constants.

@@ -130,8 +130,8 @@ fn gradient_operations(widths: &[usize], batch: usize) -> u64 {
     operations(widths, batch, [2, 3])
 }
 
-/// Twice as many with derivatives of one factor, three times with both: in the first layer the inputs are constants. The value
-/// of dL/dW is left out, since the product does not need it.
+/// Twice as many with derivatives of one factor, three times with both: in the first layer the inputs are constants.
+/// The value of dL/dW is left out, since the product does not need it.
 fn hvp_operations(widths: &[usize], batch: usize) -> u64 {
     operations(widths, batch, [3, 8])
 }

@@ -1,5 +1,5 @@
-//! The smoothness constants of section 2.4 for one problem, bracketed block by block: sampled and ascended from below, proved
-//! from above. What `ratecheck constants` prints; the fields are described in `docs/problem-file.md`.
+//! The smoothness constants of section 2.4 for one problem, bracketed block by block: sampled and ascended from below,
+//! proved from above. What `ratecheck constants` prints; the fields are described in `docs/problem-file.md`.
 
 mod proof;
 
@@ -22,8 +22,8 @@ use proof::prove;
 /// The version of the JSON; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
 
-/// A proved bound may be below an ascended value by this share of it and still be right: closed forms are attained, and the
-/// ascended norm is evaluated in floating point, through some 10^4 roundings of 2^-53 where networks are large.
+/// A proved bound may be below an ascended value by this share of it and still be right: closed forms are attained, and
+/// the ascended norm is evaluated in floating point, through some 10^4 roundings of 2^-53 where networks are large.
 pub const ROUNDING: f64 = 1e-11;
 
 /// How hard to search.
@@ -40,8 +40,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// 100 random points, and as many ascents as take seconds to a few minutes: 8 of at most 2000 evaluations for up to 100
-    /// constants, and 1 of at most 200 for more.
+    /// 100 random points, and as many ascents as take seconds to a few minutes: 8 of at most 2000 evaluations for up to
+    /// 100 constants, and 1 of at most 200 for more.
     pub fn for_problem(problem: &Problem, seed: u64) -> Self {
         let few = places(problem.loss.parameters()).count() <= 100;
         let (restarts, evaluations) = if few { (8, 2000) } else { (1, 200) };
@@ -165,8 +165,8 @@ impl fmt::Display for NoDomain {
 
 impl std::error::Error for NoDomain {}
 
-/// Brackets every constant of the problem, for every F_z of its minibatches. The same options give the same numbers for any
-/// number of threads.
+/// Brackets every constant of the problem, for every F_z of its minibatches. The same options give the same numbers for
+/// any number of threads.
 ///
 /// # Errors
 /// If the loss has a g, and neither the problem nor Lemma C.2 says how large it gets.
@@ -217,8 +217,8 @@ pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomai
 }
 
 impl Constants {
-    /// The blocks whose proved bound lies below what was found: then one of the two is wrong. A number that is not finite
-    /// contradicts everything.
+    /// The blocks whose proved bound lies below what was found: then one of the two is wrong. A number that is not
+    /// finite contradicts everything.
     pub fn contradictions(&self) -> impl Iterator<Item = &Bracket> {
         let sound = |bracket: &&Bracket| {
             let below = bracket.ascended.max(bracket.sampled);

@@ -31,7 +31,8 @@ pub struct Cell {
     pub seed: u64,
     /// The line that determines every bit of it.
     pub identity: String,
-    /// The SHA-256 of that line: the name of its file. Separate rates that happen to be equal have the name of the one rate.
+    /// The SHA-256 of that line: the name of its file. Separate rates that happen to be equal have the name of the one
+    /// rate.
     pub key: String,
 }
 
@@ -58,7 +59,8 @@ fn digest(data: &Dataset) -> String {
 }
 
 impl Plan {
-    /// Every training of the plan on its task, in the order of the results: setting by setting, rate by rate, seed by seed.
+    /// Every training of the plan on its task, in the order of the results: setting by setting, rate by rate,
+    /// seed by seed.
     pub fn cells(&self, task: &Task) -> Vec<Cell> {
         let [train, test] = [&task.train, &task.test].map(|data| digest(data));
         let image = [task.image.channels, task.image.height, task.image.width];
@@ -84,7 +86,8 @@ impl Plan {
                             train: &train,
                             test: &test,
                         };
-                        // Numbers are the shortest that read back as the same bits, and nothing can fail or be reordered.
+                        // Numbers are the shortest that read back as the same bits,
+                        // and nothing can fail or be reordered.
                         let identity = serde_json::to_string(&line)
                             .unwrap_or_else(|error| panic!("a training has no name: {error}"));
                         let key = hex_of(identity.as_bytes());
@@ -107,8 +110,8 @@ impl Cell {
     }
 }
 
-/// What the file of a training holds: the number of blocks, where and how it left the finite numbers, the number of epochs, and of
-/// each the loss, the accuracy and ||w_i||^2 of every block.
+/// What the file of a training holds: the number of blocks, where and how it left the finite numbers, the number of
+/// epochs, and of each the loss, the accuracy and ||w_i||^2 of every block.
 pub(super) fn encode(training: &Training) -> Vec<u8> {
     let n_blocks = training.epochs.first().map_or(0, |epoch| epoch.w_norm_sq.len());
     let [what, step] = divergence_words(training.divergence);

@@ -16,14 +16,14 @@ pub const FASHION_MNIST: &str = "/usr/share/datasets/fashion-mnist";
 
 /// A data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum DataSource {
     /// The 1,797 bundled digits of 8x8.
     Digits,
     /// A directory with the files of MNIST's format or of the binary version of CIFAR-10, whichever is there.
     Directory(PathBuf),
 }
 
-impl Source {
+impl DataSource {
     /// Fashion-MNIST where it is installed, else the digits.
     pub fn found() -> Self {
         let path = Path::new(FASHION_MNIST);
@@ -35,7 +35,7 @@ impl Source {
         if text == "digits" { Self::Digits } else { Self::Directory(text.into()) }
     }
 
-    /// What [`Source::parse`] reads back.
+    /// What [`DataSource::parse`] reads back.
     pub fn text(&self) -> String {
         match self {
             Self::Digits => "digits".to_owned(),
@@ -67,11 +67,12 @@ enum Halves {
 }
 
 impl Plan {
-    /// The task: subsets that the seed of the data determines, standardised channel by channel as the training images are, inside a
-    /// margin where the plan says so.
+    /// The task: subsets that the seed of the data determines, standardised channel by channel as the training images
+    /// are, inside a margin where the plan says so.
     ///
     /// # Errors
-    /// A sentence that names the file or the key, and the remedy: files that cannot be read, or more examples asked for than are there.
+    /// A sentence that names the file or the key, and the remedy: files that cannot be read,
+    /// or more examples asked for than are there.
     pub fn task(&self) -> Result<Task, String> {
         let halves = self.source.read().map_err(|error| error.to_string())?;
         let draws = |part: &str| Seed::new(self.subset_seed).generator(&format!("experiment/{part}"));

@@ -30,7 +30,8 @@ fn kept(dir: &Path, key: &str) -> Result<Option<Training>, Damage> {
     decode(unseal(&bytes, key)?).map(Some).ok_or(Damage::Foreign)
 }
 
-/// Looks which trainings of the part, each counted once, are in a directory. A file that is not what it should be is run again.
+/// Looks which trainings of the part, each counted once, are in a directory.
+/// A file that is not what it should be is run again.
 pub fn pending<'p>(cells: &'p [Cell], shard: Shard, dir: &Path) -> Pending<'p> {
     let mut found = Pending::default();
     let mut known = BTreeSet::new();
@@ -68,8 +69,8 @@ pub(crate) fn take_over(cells: &[Cell], parts: &[PathBuf], store: &Store) -> Res
     Ok(())
 }
 
-/// Runs these trainings and keeps each as soon as it is done; `seen` hears of every epoch. Where there are as many as threads, each
-/// has a thread of its own; otherwise one after another has them all. Neither changes a bit.
+/// Runs these trainings and keeps each as soon as it is done; `seen` hears of every epoch. Where there are as many as
+/// threads, each has a thread of its own; otherwise one after another has them all. Neither changes a bit.
 ///
 /// # Errors
 /// If a file cannot be written, or no thread can be started. What was kept stays.

@@ -6,8 +6,8 @@ use super::task::{Epoch, Setting, Training};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::text::number;
 
-/// Figures 1 and 3 of separate rates, or 2 and 3 of one rate: the loss and the accuracy against the rate, and every epoch; then
-/// what the effective rate does. `found` is ordered by setting, then by rate.
+/// Figures 1 and 3 of separate rates, or 2 and 3 of one rate: the loss and the accuracy against the rate, and every
+/// epoch; then what the effective rate does. `found` is ordered by setting, then by rate.
 pub fn figures(rates: Rates, eta_g: f64, found: &[AtRate], n_classes: usize) -> Vec<Plot> {
     let (losses, accuracies) = match rates {
         Rates::Separate => ("figure-1", "figure-3"),
@@ -51,7 +51,8 @@ fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, n_classes: 
     let band = match n {
         0 | 1 => String::new(),
         n => format!(
-            ", and from the least to the largest of {n} starts, which holds the median of all starts with confidence {} %",
+            ", and from the least to the largest of {n} starts, which holds the median of all starts with confidence \
+             {} %",
             number::short(100.0 * (1.0 - 2.0 * 0.5_f64.powi(n as i32)))
         ),
     };
@@ -78,7 +79,8 @@ fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, n_classes: 
 /// The right halves: every epoch, from the first start.
 fn by_epoch(id: &str, title: &str, found: &[AtRate], what: &str, value: impl Fn(&Epoch) -> f64) -> Plot {
     let caption = format!(
-        "The {what}, from the first start: SGD solid, the other settings dashed. Curves that end early left the finite numbers."
+        "The {what}, from the first start: SGD solid, the other settings dashed. Curves that end early left the finite \
+         numbers."
     );
     let mut plot = Plot::log_log(id, &format!("{title}: {what}"), caption, "epoch", what);
     rate_by_rate(&mut plot, found, |_, training| numbered(training, &value));
@@ -87,8 +89,9 @@ fn by_epoch(id: &str, title: &str, found: &[AtRate], what: &str, value: impl Fn(
 
 /// What auto-tuning is about: eta_w/||w_i||^2, the median over the blocks.
 fn effective_rates(id: &str, title: &str, found: &[AtRate]) -> Plot {
-    let caption = "The effective learning rate η_w/‖w_i‖² at the end of every epoch, the median over the blocks, from the first start: \
-                   under SGD large rates are tuned down by the growth of ‖w_i‖, under projected SGD they stay.";
+    let caption = "The effective learning rate η_w/‖w_i‖² at the end of every epoch, the median over the blocks, from \
+                   the first start: under SGD large rates are tuned down by the growth of ‖w_i‖, under projected SGD \
+                   they stay.";
     let y = "effective learning rate";
     let mut plot = Plot::log_log(id, &format!("{title}: effective learning rates"), caption, "epoch", y);
     // Without normalisation there is no effective rate.

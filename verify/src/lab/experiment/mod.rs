@@ -1,8 +1,9 @@
 //! Appendix D: networks of the paper's kind are trained by SGD, by projected SGD, and with batch normalisation removed.
 //!
-//! A [`Task`] is what is learned, and trains once. [`AtRate`] holds all trainings at one learning rate, [`Question`] what is to be
-//! seen in them, and [`Study`] both for the paper's figures: the claim `appendix-d` and the command `ratecheck experiment` share
-//! them. A [`Plan`] says how large and how long; its trainings are cells kept by their hashes, as those of a sweep.
+//! A [`Task`] is what is learned, and trains once. [`AtRate`] holds all trainings at one learning rate, [`Question`]
+//! what is to be seen in them, and [`Study`] both for the paper's figures: the claim `appendix-d` and the command
+//! `ratecheck experiment` share them. A [`Plan`] says how large and how long;
+//! its trainings are cells kept by their hashes, as those of a sweep.
 
 mod cell;
 mod data;
@@ -18,7 +19,7 @@ mod task;
 mod tests;
 
 pub use cell::Cell;
-pub use data::{FASHION_MNIST, Source};
+pub use data::{DataSource, FASHION_MNIST};
 pub(crate) use execute::take_over;
 pub use execute::{Pending, collect, execute, pending};
 pub use figures::figures;

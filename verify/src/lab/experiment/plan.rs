@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ratecheck::descent::Precision;
 
-use super::data::Source;
+use super::data::DataSource;
 use super::question::{Question, Seen, Side};
 use super::study::Rates;
 use super::task::Setting;
@@ -49,8 +49,8 @@ pub struct Limits {
     pub loss: f64,
     /// And if its test accuracy is at least this.
     pub accuracy: f64,
-    /// SGD must learn, except that its training loss at one rate for all is judged up to this rate only: beyond, g itself moves by
-    /// the rate, and the loss takes long to come down when the classes are told apart already.
+    /// SGD must learn, except that its training loss at one rate for all is judged up to this rate only: beyond, g
+    /// itself moves by the rate, and the loss takes long to come down when the classes are told apart already.
     pub unified_up_to: f64,
     /// Projected SGD must not learn from this rate on.
     pub projected_from: f64,
@@ -74,7 +74,7 @@ pub struct Plan {
     /// The size of a minibatch.
     pub batch: usize,
     /// Where the images come from.
-    pub source: Source,
+    pub source: DataSource,
     /// How many to train with.
     pub n_train: usize,
     /// How many to test with.
@@ -106,7 +106,7 @@ const DECADES: [f64; 5] = [1e-2, 1e-1, 1.0, 1e1, 1e2];
 
 impl Plan {
     /// What a profile runs on a data set.
-    pub fn preset(figure: Figure, profile: Profile, source: Source) -> Self {
+    pub fn preset(figure: Figure, profile: Profile, source: DataSource) -> Self {
         let few_classes = 10.0_f64; // digits, garments, CIFAR-10
         let limits = Limits {
             // Half of the loss of guessing, and twice its accuracy.
@@ -134,7 +134,7 @@ impl Plan {
             eta: vec![1e-1, 1.0, 1e1],
             limits,
         };
-        let is_digits = digits.source == Source::Digits;
+        let is_digits = digits.source == DataSource::Digits;
         match (is_digits, profile) {
             (true, Profile::Test | Profile::Quick) => digits,
             (true, Profile::Standard) => {
@@ -145,7 +145,8 @@ impl Plan {
                 Self { seeds: (0..7).collect(), n_epochs: 200, n_train: 1200, batch: 50, width: 1.0, ..digits }
             }
             (false, Profile::Test | Profile::Quick) => Self {
-                // Of three starts the slowest had a loss of 1.24 after 60 epochs at one rate of 10, and 0.9 to 1.1 after 75.
+                // Of three starts the slowest had a loss of 1.24 after 60 epochs at one rate of 10,
+                // and 0.9 to 1.1 after 75.
                 n_epochs: 75,
                 n_train: 500,
                 n_test: 200,
@@ -227,7 +228,8 @@ impl Plan {
         let source = toml::Value::from(self.source.text());
         let wrote = write!(
             text,
-            "[experiment]\nfigure = \"{}\"\nseeds = [{}]\nepochs = {}\nbatch-size = {}\nwidth = {:?}\nprecision = \"{precision}\"\n\n\
+            "[experiment]\nfigure = \"{}\"\nseeds = [{}]\nepochs = {}\nbatch-size = {}\nwidth = {:?}\n\
+             precision = \"{precision}\"\n\n\
              [data]\nsource = {source}\ntrain = {}\ntest = {}\n{side}seed = {}\n\n\
              [rates]\neta-w = [{}]\neta-g = {:?}\neta = [{}]\n\n\
              [expected]\nloss = {loss:?}\naccuracy = {accuracy:?}\nunified-up-to = {unified_up_to:?}\n\

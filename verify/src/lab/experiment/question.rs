@@ -21,8 +21,8 @@ impl Seen {
         if self == Self::Loss { "training loss" } else { "test accuracy" }
     }
 
-    /// Of one training. One that left the finite numbers has an infinite loss, and guesses among `n_classes`, as in the paper's
-    /// figures.
+    /// Of one training. One that left the finite numbers has an infinite loss, and guesses among `n_classes`, as in the
+    /// paper's figures.
     pub fn of(self, training: &Training, n_classes: usize) -> f64 {
         match (self, training.divergence) {
             (Self::Loss, None) => training.last(|epoch| epoch.loss),
@@ -60,8 +60,8 @@ pub struct Question {
     pub threshold: f64,
 }
 
-/// What the starts say together. Were the median over all starts on the other side, n starts would agree on this one with a
-/// probability of at most 2^-n, whatever their distribution: the level of a yes, and of a no.
+/// What the starts say together. Were the median over all starts on the other side, n starts would agree on this one
+/// with a probability of at most 2^-n, whatever their distribution: the level of a yes, and of a no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {

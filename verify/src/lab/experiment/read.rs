@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ratecheck::descent::Precision;
 
-use super::data::Source;
+use super::data::DataSource;
 use super::plan::{Figure, Limits, PRECISIONS, Plan};
 use crate::lab::problem::{Document, Entry, ProblemError, Section, text_of};
 
@@ -74,11 +74,11 @@ impl Plan {
     }
 }
 
-fn source(data: &Section<'_>, plan: &Path) -> Result<Source, ProblemError> {
+fn source(data: &Section<'_>, plan: &Path) -> Result<DataSource, ProblemError> {
     let entry = data.required("source", "give \"digits\", or a directory of IDX or CIFAR-10 files")?;
-    Ok(match Source::parse(entry.text()?) {
-        Source::Directory(dir) => Source::Directory(plan.parent().unwrap_or_else(|| Path::new("")).join(dir)),
-        Source::Digits => Source::Digits,
+    Ok(match DataSource::parse(entry.text()?) {
+        DataSource::Directory(dir) => DataSource::Directory(plan.parent().unwrap_or_else(|| Path::new("")).join(dir)),
+        DataSource::Digits => DataSource::Digits,
     })
 }
 

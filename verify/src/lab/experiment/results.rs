@@ -60,8 +60,9 @@ struct Described<'a> {
     questions: &'a [Table],
 }
 
-const ABOUT: &str = "runs.csv has a row per training and epoch, runs.npz the same as arrays over trainings and epochs, with ||w_i||^2 of every \
-                     block; the effective rates are eta_w/||w_i||^2; a training that left the finite numbers has nothing (NaN) after that";
+const ABOUT: &str = "runs.csv has a row per training and epoch, runs.npz the same as arrays over trainings and epochs, \
+                     with ||w_i||^2 of every block; the effective rates are eta_w/||w_i||^2; a training that left the \
+                     finite numbers has nothing (NaN) after that";
 
 /// The three files: (name, content).
 ///
@@ -124,7 +125,8 @@ fn slug(setting: Setting) -> &'static str {
     }
 }
 
-/// As CSV: a row per training and epoch that was finished; one without numbers for a training that left them in its first.
+/// As CSV: a row per training and epoch that was finished;
+/// one without numbers for a training that left them in its first.
 fn table(cells: &[Cell], found: &[AtRate]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;

@@ -79,8 +79,8 @@ pub struct Training {
     pub divergence: Option<Divergence>,
 }
 
-/// What a step keeps of the running averages; ten steps' memory. With the 0.99 of the paper's framework, runs of a few hundred
-/// steps would remember their start.
+/// What a step keeps of the running averages; ten steps' memory. With the 0.99 of the paper's framework, runs of a few
+/// hundred steps would remember their start.
 const KEEP: f64 = 0.9;
 /// Epochs at the end that are averaged, as in the paper's figures.
 const LAST: usize = 5;
@@ -111,8 +111,8 @@ impl Task {
         Network::convolutional(architecture, filters, Arc::clone(&self.train), z)
     }
 
-    /// Trains from a start and with an order of the examples that the seed determines: the same for every setting and rate.
-    /// `seen` hears of every epoch.
+    /// Trains from a start and with an order of the examples that the seed determines: the same for every setting and
+    /// rate. `seen` hears of every epoch.
     ///
     /// # Errors
     /// When the network does not fit the data, or a rate is not positive.

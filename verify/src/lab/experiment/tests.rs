@@ -22,13 +22,13 @@ fn tiny(figure: Figure) -> Plan {
         n_test: 20,
         eta_w: vec![0.1, 1.0],
         eta: vec![0.1],
-        ..Plan::preset(figure, Profile::Quick, Source::Digits)
+        ..Plan::preset(figure, Profile::Quick, DataSource::Digits)
     }
 }
 
 #[test]
 fn a_plan_reads_back() {
-    let sources = [Source::Digits, Source::Directory("/some where/\"else\"".into())];
+    let sources = [DataSource::Digits, DataSource::Directory("/some where/\"else\"".into())];
     for (_, figure) in Figure::ALL {
         for profile in [Profile::Quick, Profile::Standard, Profile::Full] {
             for source in &sources {
@@ -42,7 +42,7 @@ fn a_plan_reads_back() {
     // A directory is looked for beside the plan.
     let text = tiny(Figure::D1).toml().replace("\"digits\"", "\"images\"");
     let plan = Plan::parse(&text, "some/plan.toml".as_ref()).unwrap();
-    assert_eq!(plan.source, Source::Directory("some/images".into()));
+    assert_eq!(plan.source, DataSource::Directory("some/images".into()));
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn the_examples_are_plans() {
     assert!(n >= 2);
     // One of them is a preset, spelt out.
     let text = include_str!("../../../../examples/experiments/fashion-mnist.toml");
-    let preset = Plan::preset(Figure::D1, Profile::Standard, Source::Directory(FASHION_MNIST.into()));
+    let preset = Plan::preset(Figure::D1, Profile::Standard, DataSource::Directory(FASHION_MNIST.into()));
     assert_eq!(Plan::parse(text, "plan.toml".as_ref()).unwrap(), preset);
 }
 
@@ -93,7 +93,7 @@ fn more_images_than_there_are_is_said() {
     );
     let plan = Plan { side: Some(32), ..tiny(Figure::D1) };
     assert!(plan.task().unwrap_err().contains("leave side out"));
-    let plan = Plan { source: Source::Directory("/nowhere".into()), ..tiny(Figure::D1) };
+    let plan = Plan { source: DataSource::Directory("/nowhere".into()), ..tiny(Figure::D1) };
     assert!(plan.task().unwrap_err().contains("/nowhere"));
 }
 

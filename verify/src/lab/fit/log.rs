@@ -50,8 +50,9 @@ impl Log {
     /// Reads files; each is a run of its own unless a column tells the runs apart.
     ///
     /// # Errors
-    /// With file, line, column and remedy: a file that cannot be read; no such column; a field that is no number; a step twice in one
-    /// run; a step that one run lacks; up to the end of the window a value that is negative or not finite, in it one that is zero.
+    /// With file, line, column and remedy: a file that cannot be read; no such column; a field that is no number; a
+    /// step twice in one run; a step that one run lacks; up to the end of the window a value that is negative or not
+    /// finite, in it one that is zero.
     pub fn read(files: &[PathBuf], columns: &Columns, ends: Ends) -> Result<Self, ProblemError> {
         let mut texts = Vec::new();
         for path in files {
@@ -150,7 +151,8 @@ impl Log {
                     format!("{x} at step {} of {name} is not positive and finite, and has no logarithm", row.1.step);
                 let remedy = match x.is_finite() {
                     true => {
-                        "a rate is fitted to a positive quantity (a norm, or a loss above its minimum): end before with --window, or log that"
+                        "a rate is fitted to a positive quantity (a norm, or a loss above its minimum): end before \
+                         with --window, or log that"
                     }
                     false => "the run diverged here: leave it out, or end before with --window ..STEP",
                 };
@@ -176,8 +178,8 @@ impl Log {
         Ok(())
     }
 
-    /// The longest stretch of the window without a value, as (from, to), if it is a hole: more than a bin's ratio wide, and three times as
-    /// wide in ln t as the typical one beside it.
+    /// The longest stretch of the window without a value, as (from, to), if it is a hole: more than a bin's ratio wide,
+    /// and three times as wide in ln t as the typical one beside it.
     pub fn hole(&self) -> Option<(f64, f64)> {
         let inside: Vec<f64> = self.t.iter().copied().filter(|&t| t > 0.0 && self.window.contains(t)).collect();
         let ratio = |k: usize| inside[k] / inside[k - 1];

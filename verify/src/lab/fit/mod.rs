@@ -1,15 +1,16 @@
 //! The rate of anyone's log: a slope, how well it is known, and what it says about a claimed exponent.
 //!
-//! The log is that of any framework, in CSV or JSON lines ([`Log`]). All three forms of a rate are fitted side by side, and one of them
-//! is decided upon. What is defensible depends on the runs:
+//! The log is that of any framework, in CSV or JSON lines ([`Log`]). All three forms of a rate are fitted side by side,
+//! and one of them is decided upon. What is defensible depends on the runs:
 //!
-//! * **Two runs or more.** Runs are independent, their time points are not. The interval is the hull of the percentile bootstrap over
-//!   runs and Student's interval by the delta method: from three runs on it covers as often as it says.
-//! * **One run of a random method.** How much of its slope is its own luck cannot be known: there is no interval, and the verdict is
-//!   inconclusive, whatever the slope.
-//! * **One run of a method without randomness** (`deterministic`: full-batch gradient descent). The run is all there is, and its slope
-//!   has no sampling error. What remains is whether the slope has settled: the slopes of both halves of the window (in ln t) and of
-//!   the whole span an interval, which has no confidence level, and the claim must hold on all of it.
+//! * **Two runs or more.** Runs are independent, their time points are not. The interval is the hull of the percentile
+//!   bootstrap over runs and Student's interval by the delta method: from three runs on it covers as often as it says.
+//! * **One run of a random method.** How much of its slope is its own luck cannot be known: there is no interval, and
+//!   the verdict is inconclusive, whatever the slope.
+//! * **One run of a method without randomness** (`deterministic`: full-batch gradient descent). The run is all there
+//!   is, and its slope has no sampling error. What remains is whether the slope has settled: the slopes of both halves
+//!   of the window (in ln t) and of the whole span an interval, which has no confidence level,
+//!   and the claim must hold on all of it.
 
 mod log;
 mod table;
@@ -79,7 +80,7 @@ pub fn caveat(form: Form) -> &'static str {
 /// Where an interval comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum IntervalSource {
     /// The hull of the percentile bootstrap over runs and Student's interval.
     Runs,
     /// The slopes of both halves of the window and of the whole, of a method without randomness.
@@ -125,7 +126,7 @@ pub enum Verdict {
 
 /// All that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Found {
+pub struct Fits {
     /// The runs.
     pub n_runs: usize,
     /// The window.
@@ -137,7 +138,7 @@ pub struct Found {
     /// What was asked.
     pub request: Request,
     /// Where the intervals come from.
-    pub interval_from: Option<Source>,
+    pub interval_from: Option<IntervalSource>,
     /// Every form, or why it cannot be fitted.
     #[serde(serialize_with = "each")]
     pub forms: Vec<Result<Fitted, String>>,
@@ -169,7 +170,7 @@ fn each<S: Serializer>(forms: &[Result<Fitted, String>], serializer: S) -> Resul
     }))
 }
 
-impl Found {
+impl Fits {
     /// The form decided upon.
     pub fn chosen(&self) -> Option<&Fitted> {
         self.forms.iter().flatten().find(|fitted| fitted.form == self.form)
@@ -187,12 +188,12 @@ const FEWEST: usize = 2_000;
 ///
 /// # Errors
 /// When the form asked for cannot be fitted.
-pub fn fit(log: &Log, request: &Request) -> Result<Found, FitError> {
+pub fn fit(log: &Log, request: &Request) -> Result<Fits, FitError> {
     let n_runs = log.runs.len();
     let n_resamples = (ADDITIONS / log.values.len().max(1)).clamp(FEWEST, RESAMPLES);
     let source = match (n_runs, request.deterministic) {
-        (2.., _) => Some(Source::Runs),
-        (_, true) => Some(Source::Halves),
+        (2.., _) => Some(IntervalSource::Runs),
+        (_, true) => Some(IntervalSource::Halves),
         _ => None,
     };
     let mut forms = Vec::new();
@@ -202,7 +203,7 @@ pub fn fit(log: &Log, request: &Request) -> Result<Found, FitError> {
             found => forms.push(found.map_err(|error| error.to_string())),
         }
     }
-    let mut found = Found {
+    let mut found = Fits {
         n_runs,
         window: [log.window.from, log.window.to],
         window_by_rule: log.by_rule,
@@ -229,7 +230,7 @@ fn fitted(
     log: &Log,
     request: &Request,
     form: Form,
-    source: Option<Source>,
+    source: Option<IntervalSource>,
     n_resamples: usize,
 ) -> Result<Fitted, FitError> {
     let summary = if request.squared { Summary::RootMean } else { Summary::Mean };
@@ -239,12 +240,12 @@ fn fitted(
     let line = fit_power_law_with_log(t, y, log.window, request.log_power)?;
     let halves = halves(t, y, request.log_power);
     let interval = match (source, halves) {
-        (Some(Source::Runs), _) => {
+        (Some(IntervalSource::Runs), _) => {
             let mut generator = Seed::new(request.seed).generator(&format!("fit/{}", name(form)));
             let bootstrap = runs.bootstrap(request.level, n_resamples, &mut generator)?.interval();
             Some(bootstrap.hull(runs.estimate()?.interval(request.level)))
         }
-        (Some(Source::Halves), Some([a, b])) => {
+        (Some(IntervalSource::Halves), Some([a, b])) => {
             let (low, high) = (runs.slope().min(a).min(b), runs.slope().max(a).max(b));
             Some(Interval { low, high, level: request.level })
         }
@@ -278,20 +279,20 @@ fn halves(t: &[f64], y: &[f64], log_power: f64) -> Option<[f64; 2]> {
     Some([a, b])
 }
 
-fn verdict(request: &Request, exponent: f64, source: Option<Source>, chosen: &Fitted) -> (Verdict, String) {
+fn verdict(request: &Request, exponent: f64, source: Option<IntervalSource>, chosen: &Fitted) -> (Verdict, String) {
     let claim = claimed(request, exponent);
     let Some([low, high]) = chosen.interval else {
         let why = match source {
             None => {
-                "one run tells nothing of how others would have fallen: record several seeds and name their column with --run, or say \
-                     --deterministic if the method has no randomness"
+                "one run tells nothing of how others would have fallen: record several seeds and name their column \
+                     with --run, or say --deterministic if the method has no randomness"
             }
             Some(_) => "a half of the window has fewer than three horizons: record more steps, or widen the window",
         };
         return (Verdict::Inconclusive, format!("{claim}: inconclusive, since {why}"));
     };
     let of = match source {
-        Some(Source::Halves) => "the slopes of the window and its halves".to_owned(),
+        Some(IntervalSource::Halves) => "the slopes of the window and its halves".to_owned(),
         _ => format!("the {}% interval", number(100.0 * request.level)),
     };
     let (verdict, word) = match chosen.decision {
@@ -340,7 +341,8 @@ fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
         && chosen.interval.is_none_or(|[low, high]| (a - b).abs() > high - low)
     {
         notes.push(format!(
-            "the curve bends: its slope is {a:.3} on the first half of the window and {b:.3} on the second; the limit may be another"
+            "the curve bends: its slope is {a:.3} on the first half of the window and {b:.3} on the second; the limit \
+             may be another"
         ));
     }
     if let Some((from, to)) = log.hole() {

@@ -48,7 +48,8 @@ pub(super) struct Table {
     pub(super) rows: Vec<Row>,
     /// Rows left out because they hold no value.
     pub(super) skipped: usize,
-    /// Some of what rows that were not asked for say in the column that kept them out: for the error if no others are there.
+    /// Some of what rows that were not asked for say in the column that kept them out:
+    /// for the error if no others are there.
     others: Vec<String>,
 }
 
@@ -56,7 +57,7 @@ pub(super) struct Table {
 const OTHERS: usize = 8;
 
 /// A file while it is read: for errors.
-struct Source<'a> {
+struct LogFile<'a> {
     path: &'a Path,
     bytes: &'a [u8],
     names: Vec<String>,
@@ -100,7 +101,7 @@ fn comma_separated(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table
         ProblemError { file: path.to_owned(), line, key: None, what, remedy: "save it as UTF-8 text".to_owned() }
     };
     let names = reader.headers().map_err(|error| malformed(&error))?.iter().map(str::to_owned).collect();
-    let source = Source { path, bytes, names };
+    let source = LogFile { path, bytes, names };
     if source.names.iter().all(|name| name.parse::<f64>().is_ok()) {
         let what = "the first line holds numbers only, and no names of columns";
         return Err(source.fault(0, None, what, "name the columns in the first line, as `step,value`"));
@@ -122,7 +123,7 @@ fn comma_separated(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table
 }
 
 fn json_lines(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table, ProblemError> {
-    let mut source = Source { path, bytes, names: Vec::new() };
+    let mut source = LogFile { path, bytes, names: Vec::new() };
     let mut objects: Vec<(usize, Map<String, Value>)> = Vec::new();
     let mut at = 0;
     for line in bytes.split(|&byte| byte == b'\n') {
@@ -159,7 +160,7 @@ fn json_lines(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table, Pro
     source.filtered(table, columns)
 }
 
-impl Source<'_> {
+impl LogFile<'_> {
     fn table(&self, places: &Places) -> Table {
         let name = |column: usize| self.names[column].clone();
         Table { step: name(places.step), value: name(places.value), rows: Vec::new(), skipped: 0, others: Vec::new() }

@@ -57,7 +57,8 @@ fn the_formats_hold_the_same_log() {
         "step;y\n0; 9\n1;4\n2;2.5\n4;0.001\n",
         "step\ty\n4\t0.001\n2\t2.5\n1\t4\n0\t9\n",
         "\"step\",\"y\"\n\"0\",\"9\"\n1,4\n2,2.5\n4,1e-3\n",
-        "{\"step\": 0, \"y\": 9}\n{\"y\": 4.0, \"step\": 1}\n\n{\"step\": 2, \"y\": \"2.5\"}\n  {\"step\": 4, \"y\": 1e-3}",
+        "{\"step\": 0, \"y\": 9}\n{\"y\": 4.0, \"step\": 1}\n\n{\"step\": 2, \"y\": \"2.5\"}\n\
+         \x20 {\"step\": 4, \"y\": 1e-3}",
     ] {
         assert_eq!(read(text, &Columns::default()).expect(text), expected, "{text}");
     }
@@ -180,14 +181,15 @@ fn known_rates_are_decided_rightly() {
         (-0.1, 0.0, true, Verdict::Fails),
         (-0.25, 0.75, false, Verdict::Holds),
     ] {
-        // Sixteen runs with noise 0.1: a standard error of 0.1/sqrt(16 * 80 points)/1.3 = 2e-3, and Student's quantile is 2.
+        // Sixteen runs with noise 0.1: a standard error of 0.1/sqrt(16 * 80 points)/1.3 = 2e-3,
+        // and Student's quantile is 2.
         let log = power_law(p, q, 16, 0.1, 7);
         let found = fit(&log, &Request { one_sided, log_power: q, ..request() }).expect("a fit");
         assert_eq!(found.verdict, Some(expected), "{p} {q}: {found:?}");
         let chosen = found.chosen().expect("the chosen form");
         // Ten standard errors.
         assert!((chosen.slope - p).abs() < 0.02, "{p} {q}: {}", chosen.slope);
-        assert_eq!(found.interval_from, Some(Source::Runs));
+        assert_eq!(found.interval_from, Some(IntervalSource::Runs));
     }
     // Without its logarithm, the same log shows another slope: 3/4 of a mean of 1/ln T, 0.065 too high.
     let found = fit(&power_law(-0.25, 0.75, 16, 0.1, 7), &request()).expect("a fit");
@@ -201,13 +203,13 @@ fn one_random_run_decides_nothing() {
     assert_eq!((found.verdict, found.interval_from), (Some(Verdict::Inconclusive), None));
     assert!(found.reason.contains("--deterministic") && found.chosen().expect("a form").interval.is_none());
     let found = fit(&log, &Request { deterministic: true, ..request() }).expect("a fit");
-    assert_eq!((found.verdict, found.interval_from), (Some(Verdict::Holds), Some(Source::Halves)));
+    assert_eq!((found.verdict, found.interval_from), (Some(Verdict::Holds), Some(IntervalSource::Halves)));
 }
 
 #[test]
 fn a_curve_that_bends_is_not_settled() {
-    // T^(-1/4) + T^(-1/2) * 30: on [1e4, 1e6] the slope runs from -0.44 to -0.37, -0.42 and -0.39 on the halves: far from -1/4, the
-    // limit, and on both sides of -0.45 + 0.05.
+    // T^(-1/4) + T^(-1/2) * 30: on [1e4, 1e6] the slope runs from -0.44 to -0.37, -0.42 and -0.39 on the halves: far
+    // from -1/4, the limit, and on both sides of -0.45 + 0.05.
     let mut text = String::from("t,y\n");
     for t in log_spaced(10, 1_000_000, 100) {
         let x = t as f64;

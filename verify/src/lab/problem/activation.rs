@@ -27,7 +27,8 @@ const ACTIVATIONS: [(&str, Shape); 9] = [
     ("none", Shape::Nothing),
 ];
 
-/// The activation in a section; `needed` says why there must be one, and None stands for one that is missing or `"none"`.
+/// The activation in a section; `needed` says why there must be one,
+/// and None stands for one that is missing or `"none"`.
 pub(super) fn activation(section: &Section<'_>, needed: Option<&str>) -> Result<Option<Activation>, ProblemError> {
     let shape = match (section.optional("activation"), needed) {
         (Some(entry), _) => entry.choice(&ACTIVATIONS)?,

@@ -5,12 +5,13 @@ use std::path::Path;
 use csv::{ReaderBuilder, StringRecord, Trim};
 use ratecheck::data::Dataset;
 
+use super::data::Labelled;
 use super::document::{Entry, Section};
 use super::error::{ProblemError, nearest};
-use super::labels::{self, FIT_LABELS, Labels};
+use super::labels::{self, Class, FIT_LABELS, Labels, Numbered};
 
 /// Reads the file that the section names.
-pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> Result<Dataset, ProblemError> {
+pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> Result<Labelled, ProblemError> {
     let file = section.required("file", "give the path of the table, relative to this file")?;
     let path = directory.join(file.text()?);
     let bytes = std::fs::read(&path).map_err(|error| {
@@ -58,8 +59,9 @@ pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> R
         Some(entry) => table.in_classes(&entry, label_column, &names, &lines, labels)?,
         None => table.numbered(label_column, &names, &lines, labels)?,
     };
-    Dataset::new(columns.concat(), n_examples, features.len(), numbered)
-        .map_err(|error| file.fault(error.to_string(), "give a table of finite numbers"))
+    let data = Dataset::new(columns.concat(), n_examples, features.len(), numbered.labels)
+        .map_err(|error| file.fault(error.to_string(), "give a table of finite numbers"))?;
+    Ok(Labelled { data, classes: numbered.classes })
 }
 
 /// The columns named in `features`, or all but the label.
@@ -125,7 +127,7 @@ impl Table<'_> {
         names: &[String],
         lines: &[usize],
         labels: Labels,
-    ) -> Result<Vec<f64>, ProblemError> {
+    ) -> Result<Numbered, ProblemError> {
         let fault = |line: usize, what: String, remedy: &str| self.fault(line, Some(column), what, remedy);
         if let Some((name, &line)) = names.iter().zip(lines).find(|(name, _)| labels::is_missing(name)) {
             let what = if name.is_empty() { "is empty".to_owned() } else { format!("`{name}` is no label") };
@@ -146,7 +148,7 @@ impl Table<'_> {
                     }
                 })?;
             }
-            return Ok(values);
+            return Ok(Numbered { labels: values, classes: Vec::new() });
         };
         match labels.classes() {
             None => Err(fault(line, format!("`{first}` is not a finite number"), "one output takes numbers as labels")),
@@ -172,7 +174,7 @@ impl Table<'_> {
         names: &[String],
         lines: &[usize],
         labels: Labels,
-    ) -> Result<Vec<f64>, ProblemError> {
+    ) -> Result<Numbered, ProblemError> {
         let items = entry.items("name the classes, as [\"setosa\", \"virginica\"]")?;
         let classes = items.iter().map(|item| item.text().map(str::trim)).collect::<Result<Vec<_>, _>>()?;
         if labels.classes() != Some(classes.len()) {
@@ -215,9 +217,13 @@ impl Table<'_> {
 }
 
 /// The label of every name by its place among the classes, which all of them are in.
-fn numbers_of(names: &[String], classes: &[&str], labels: Labels) -> Vec<f64> {
+fn numbers_of(names: &[String], classes: &[&str], labels: Labels) -> Numbered {
     let class = |name: &String| classes.iter().position(|known| known == name).unwrap_or(0);
-    names.iter().map(|name| labels.of_class(class(name))).collect()
+    let named = |(k, name): (usize, &&str)| Class { name: (*name).to_owned(), label: labels.of_class(k) };
+    Numbered {
+        labels: names.iter().map(|name| labels.of_class(class(name))).collect(),
+        classes: classes.iter().enumerate().map(named).collect(),
+    }
 }
 
 /// The line, counted from 1, of the first text at or after a byte.

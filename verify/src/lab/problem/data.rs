@@ -9,7 +9,7 @@ use ratecheck::random::Seed;
 use super::csv;
 use super::document::{Entry, Section};
 use super::error::ProblemError;
-use super::labels::{FIT_LABELS, Labels};
+use super::labels::{Class, FIT_LABELS, Labels};
 use crate::claim::instances::{ordered_digits, shuffled_digits};
 
 pub(super) const KEYS: [&str; 11] =
@@ -41,8 +41,20 @@ impl Kind {
     }
 }
 
+/// Data, and the classes that their labels were numbered as.
+pub(super) struct Labelled {
+    pub(super) data: Dataset,
+    pub(super) classes: Vec<Class>,
+}
+
+impl From<Dataset> for Labelled {
+    fn from(data: Dataset) -> Self {
+        Self { data, classes: Vec::new() }
+    }
+}
+
 /// Reads the section; `directory` is that of the problem file.
-pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> Result<Dataset, ProblemError> {
+pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> Result<Labelled, ProblemError> {
     let entry = section.required("kind", "give \"inline\", \"csv\", \"teacher\" or \"digits\"")?;
     let kind = entry.choice(&KINDS)?;
     let own = kind.keys();
@@ -50,14 +62,14 @@ pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> R
         section.refuse(other, &format!("data of this kind have {}", own.join(", ")))?;
     }
     let standardise = section.optional("standardise").map_or(Ok(false), |entry| entry.boolean())?;
-    let data = match kind {
-        Kind::Inline => inline(section, labels)?,
+    let Labelled { data, classes } = match kind {
+        Kind::Inline => inline(section, labels)?.into(),
         Kind::Csv => csv::read(section, directory, labels)?,
-        Kind::Teacher => known_labels(&entry, drawn(section)?, labels)?,
+        Kind::Teacher => known_labels(&entry, drawn(section)?, labels)?.into(),
         // All digits are standardised, whichever are taken then: the same as the built-in instance.
-        Kind::Digits => return known_labels(&entry, digits(section, standardise)?, labels),
+        Kind::Digits => return Ok(known_labels(&entry, digits(section, standardise)?, labels)?.into()),
     };
-    Ok(if standardise { data.standardised() } else { data })
+    Ok(Labelled { data: if standardise { data.standardised() } else { data }, classes })
 }
 
 /// Labels that no one typed fit the objective or they do not, all of them.

@@ -1,7 +1,7 @@
 //! A TOML document whose keys and values know their lines, read one by one: every error names its place.
 //!
-//! The values are taken from the text as it stands (`toml`'s parsed, undecoded tables), so that numbers are converted once, by
-//! the correctly rounded conversion of the standard library, and an error can show what was written.
+//! The values are taken from the text as it stands (`toml`'s parsed, undecoded tables), so that numbers are converted
+//! once, by the correctly rounded conversion of the standard library, and an error can show what was written.
 
 use std::ops::Range;
 use std::path::Path;
@@ -180,7 +180,6 @@ impl<'a> Entry<'a> {
 
     /// A number > 0.
     pub(crate) fn positive(&self) -> Result<f64, ProblemError> {
-        self.number()?;
         Some(self.number()?).filter(|&x| x > 0.0).ok_or_else(|| self.is_not("above 0", "give a number > 0"))
     }
 

@@ -1,6 +1,22 @@
 //! Labels: which ones an objective takes, and how those of a table are numbered.
 
 use ratecheck::network::Objective;
+use serde::Serialize;
+
+/// A class that the data name, and the number that stands for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Class {
+    /// As the data write it.
+    pub name: String,
+    /// 0, 1, ...; of the logistic objective -1 and +1.
+    pub label: f64,
+}
+
+/// The labels of all examples, and the classes that were numbered for them: none if labels are numbers already.
+pub(super) struct Numbered {
+    pub(super) labels: Vec<f64>,
+    pub(super) classes: Vec<Class>,
+}
 
 /// What a label can be.
 #[derive(Clone, Copy, Debug)]

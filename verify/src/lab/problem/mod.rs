@@ -1,5 +1,5 @@
-//! Problem files: a network, its data and its parameters in TOML, for [`crate::lab::inspect`] and the constants. The format is
-//! described in `docs/problem-file.md`, with examples in `examples/problems/`.
+//! Problem files: a network, its data and its parameters in TOML, for [`crate::lab::inspect`] and the constants. The
+//! format is described in `docs/problem-file.md`, with examples in `examples/problems/`.
 //!
 //! ```
 //! use ratecheck::loss::{Formula, Loss, Over, Setting};
@@ -53,6 +53,7 @@ pub use builtin::{Builtin, INSTANCES, builtin};
 pub(crate) use csv::line_at;
 pub use described::{Described, DescribedLayer};
 pub use error::{ProblemError, nearest};
+pub use labels::Class;
 use labels::Labels;
 pub(crate) use verification::{MOST_RUNS, MOST_STEPS};
 
@@ -72,6 +73,8 @@ pub struct Problem {
     pub loss: Arc<dyn Loss>,
     /// The same, if it is a network of the engine.
     pub network: Option<Arc<Network>>,
+    /// The classes that the data name, in the order of their numbers; none if labels are numbers themselves.
+    pub classes: Vec<Class>,
     /// The parameters, if they are given.
     pub theta: Option<Vec<f64>>,
     /// K: g lies in the ball ||g|| <= K.
@@ -114,7 +117,7 @@ impl Problem {
         let data_of = root.section("data", &data::KEYS)?;
         let data_of = data_of.ok_or_else(|| root.missing("data", "say in [data] what the network is evaluated on"))?;
         let (objective, outputs) = written.objective();
-        let dataset = data::read(&data_of, directory, Labels { objective, outputs })?;
+        let data::Labelled { data: dataset, classes } = data::read(&data_of, directory, Labels { objective, outputs })?;
         let z = data::minibatches(root.section("minibatches", &data::BATCH_KEYS)?, dataset.n_examples())?;
         let network = written.on(&network_of, dataset, z)?;
         let parameters_of = root.section("parameters", &parameters::KEYS)?;
@@ -129,6 +132,7 @@ impl Problem {
             name,
             loss: network.clone(),
             network: Some(network),
+            classes,
             theta,
             radius,
             exact: None,

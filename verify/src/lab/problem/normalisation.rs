@@ -91,8 +91,9 @@ pub(crate) fn normalisation(section: &Section<'_>, key: &str) -> Result<Normalis
         (Term::Nothing, Some(epsilon)) => {
             let remedy = match kind {
                 Kind::Batch(_) | Kind::Layer(_) | Kind::Group(_) => format!(
-                    "write constant-epsilon-{name} for PyTorch's, which adds epsilon to the variance, or smoothed-{name} for epsilon \
-                     times the squared norm of the weights, which leaves them scale invariant"
+                    "write constant-epsilon-{name} for PyTorch's, which adds epsilon to the variance, or \
+                     smoothed-{name} for epsilon times the squared norm of the weights, which leaves them scale \
+                     invariant"
                 ),
                 _ => "remove it".to_owned(),
             };

@@ -18,8 +18,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Measures a step and a look at L on every instance; where cells go in lockstep, if they can, a step of eight. Nothing is kept
-    /// of the runs.
+    /// Measures a step and a look at L on every instance; where cells go in lockstep, if they can, a step of eight.
+    /// Nothing is kept of the runs.
     pub fn measure(plan: &Plan, together: bool) -> Self {
         let of_instance = |place: usize| {
             let cell = plan.cells.iter().find(|cell| cell.instance == place);
@@ -46,8 +46,8 @@ fn seconds(plan: &Plan, cell: &Cell, together: bool) -> f64 {
         per_call(|| _ = eight.step()) / Lockstep::RUNS as f64
     } else {
         let mut stepper = stepper();
-        // After a divergence there is nothing left to step: start again, as the time of a step hardly depends on where it is
-        // made.
+        // After a divergence there is nothing left to step: start again, as the time of a step hardly depends on where
+        // it is made.
         per_call(|| {
             if stepper.step().is_err() {
                 stepper.restart(&theta_0, 0);

@@ -86,8 +86,8 @@ pub fn pending<'p>(plan: &'p Plan, shard: Shard, dir: &std::path::Path) -> Pendi
     found
 }
 
-/// Runs these cells on the threads of the current pool, eight at a time where that is faster, and keeps each as soon as it is done; `done`
-/// hears of every one. What the
+/// Runs these cells on the threads of the current pool, eight at a time where that is faster, and keeps each as soon as
+/// it is done; `done` hears of every one. What the
 /// threads do in which order changes no bit: a run depends on its cell alone.
 ///
 /// # Errors
@@ -119,7 +119,8 @@ pub fn together(n_cells: usize, threads: usize) -> bool {
     n_cells >= Lockstep::RUNS * threads
 }
 
-/// The fewest runs that take less time in lockstep than one after another: eight places take as long as five or six runs alone.
+/// The fewest runs that take less time in lockstep than one after another:
+/// eight places take as long as five or six runs alone.
 const FEWEST: usize = 6;
 
 /// The cells that run together: eight of one instance in lockstep where that gains time, single ones otherwise.

@@ -33,7 +33,8 @@ enum EtaG<'a> {
     Missing,
 }
 
-/// The instances under all normalisations, and every cell: the seeds vary fastest, then eta_g, eta_w's schedule, rules, instances.
+/// The instances under all normalisations, and every cell: the seeds vary fastest, then eta_g, eta_w's schedule,
+/// rules, instances.
 pub(super) fn read(
     grid: &Section<'_>,
     defined: Vec<Instance>,
@@ -239,7 +240,8 @@ fn count(axes: &Axes, eta_g: &EtaG<'_>, instances: &[Instance]) -> Option<usize>
     lengths.iter().try_fold(instances.len(), |n, &length| n.checked_mul(length))
 }
 
-/// The cells of one instance. An axis that changes nothing there is not run through: eta_g without a g, seeds without chance.
+/// The cells of one instance. An axis that changes nothing there is not run through: eta_g without a g,
+/// seeds without chance.
 fn extend(
     cells: &mut Vec<Cell>,
     place: usize,

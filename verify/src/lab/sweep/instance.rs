@@ -25,8 +25,8 @@ const KEYS: [&str; 8] = {
 pub enum Start {
     /// At the parameters of the problem, whatever the seed.
     Given,
-    /// At a point drawn from the run's seed: a network's initialiser; on a closed form, every block in a random direction with
-    /// the norm it has in the given point, and g as given.
+    /// At a point drawn from the run's seed: a network's initialiser; on a closed form, every block in a random
+    /// direction with the norm it has in the given point, and g as given.
     Drawn,
 }
 

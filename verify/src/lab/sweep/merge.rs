@@ -12,8 +12,8 @@ const NAMED: usize = 10;
 /// Joins the parts in `parts` into `out`: the same bits as one run over the whole plan. `out` may be one of the parts.
 ///
 /// # Errors
-/// If the parts are of different sweeps, if a cell is in none of them (the error names it), if two of them have different numbers
-/// for one cell, or if `out` cannot be written.
+/// If the parts are of different sweeps, if a cell is in none of them (the error names it), if two of them have
+/// different numbers for one cell, or if `out` cannot be written.
 pub fn merge(parts: &[PathBuf], out: &Path) -> Result<Written, SweepError> {
     let Some((first, others)) = parts.split_first() else {
         return Err(SweepError::Part("there are no parts; name their directories".to_owned()));
@@ -31,9 +31,9 @@ pub fn merge(parts: &[PathBuf], out: &Path) -> Result<Written, SweepError> {
     let mut missing: Vec<(&Listed, Option<&Path>)> = Vec::new();
     for cell in &manifest.cells {
         match joined(cell, parts)? {
-            Found::Whole(bytes) => store.keep_bytes(&cell.key, &bytes)?,
-            Found::Missing => missing.push((cell, None)),
-            Found::Damaged(place) => missing.push((cell, Some(place))),
+            Joined::Whole(bytes) => store.keep_bytes(&cell.key, &bytes)?,
+            Joined::Missing => missing.push((cell, None)),
+            Joined::Damaged(place) => missing.push((cell, Some(place))),
         }
     }
     if missing.is_empty() {
@@ -42,7 +42,7 @@ pub fn merge(parts: &[PathBuf], out: &Path) -> Result<Written, SweepError> {
     Err(SweepError::Part(lacking(&missing, manifest.cells.len())))
 }
 
-enum Found<'a> {
+enum Joined<'a> {
     Whole(Vec<u8>),
     Missing,
     /// Nowhere whole, and damaged here.
@@ -50,17 +50,17 @@ enum Found<'a> {
 }
 
 /// The cell from whichever parts have it.
-fn joined<'a>(cell: &Listed, parts: &'a [PathBuf]) -> Result<Found<'a>, SweepError> {
-    let (mut found, mut from) = (Found::Missing, None);
+fn joined<'a>(cell: &Listed, parts: &'a [PathBuf]) -> Result<Joined<'a>, SweepError> {
+    let (mut found, mut from) = (Joined::Missing, None);
     for part in parts {
         match (read_bytes(part, &cell.key), &found) {
-            (Ok(Some((_, bytes))), Found::Whole(before)) if *before != bytes => {
+            (Ok(Some((_, bytes))), Joined::Whole(before)) if *before != bytes => {
                 let (a, b) = (from.unwrap_or(part).display(), part.display());
                 let what = format!("{a} and {b} have different numbers for {} ({})", cell.key, cell.described());
                 return Err(SweepError::Part(format!("{what}; one of them comes from another build: remove it")));
             }
-            (Ok(Some((_, bytes))), _) => (found, from) = (Found::Whole(bytes), Some(part)),
-            (Err(_), Found::Missing) => found = Found::Damaged(part),
+            (Ok(Some((_, bytes))), _) => (found, from) = (Joined::Whole(bytes), Some(part)),
+            (Err(_), Joined::Missing) => found = Joined::Damaged(part),
             _ => {}
         }
     }

@@ -1,9 +1,10 @@
-//! Sweeps: many runs over a grid of learning rates, schedules, step rules, losses and seeds, each kept as soon as it is done.
+//! Sweeps: many runs over a grid of learning rates, schedules, step rules, losses and seeds,
+//! each kept as soon as it is done.
 //!
-//! A plan file ([`Plan`], `docs/sweep-plan.md`) makes a list of cells. A [`Cell`] is one run, and its name is a hash of everything
-//! that determines it, so that a directory of cells is a cache: what is there is not run again, whatever stopped the run before.
-//! The results are made from the files of the cells alone, so a sweep that was killed, resumed, or run in parts and put together
-//! ([`merge`]) has the same bits as one that was not.
+//! A plan file ([`Plan`], `docs/sweep-plan.md`) makes a list of cells. A [`Cell`] is one run, and its name is a hash of
+//! everything that determines it, so that a directory of cells is a cache: what is there is not run again, whatever
+//! stopped the run before. The results are made from the files of the cells alone, so a sweep that was killed, resumed,
+//! or run in parts and put together ([`merge`]) has the same bits as one that was not.
 //!
 //! ```
 //! use ratecheck_verify::lab::sweep::Plan;

@@ -1,5 +1,5 @@
-//! Arrays for NumPy: the `.npy` format 1.0 (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>), several of
-//! them in an uncompressed zip archive. The same arrays give the same bytes: entries carry no time.
+//! Arrays for NumPy: the `.npy` format 1.0 (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>),
+//! several of them in an uncompressed zip archive. The same arrays give the same bytes: entries carry no time.
 
 use std::io::{Cursor, Write};
 
@@ -98,7 +98,9 @@ mod tests {
     #[test]
     fn a_file_as_numpy_writes_it() {
         // python3 -c "import numpy, io; f = io.BytesIO(); numpy.save(f, numpy.array([1, -2])); print(f.getvalue())"
-        let expected = b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }                                                            \n\x01\x00\x00\x00\x00\x00\x00\x00\xfe\xff\xff\xff\xff\xff\xff\xff";
+        let expected = b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (2,), \
+                        }                                                            \n\
+                        \x01\x00\x00\x00\x00\x00\x00\x00\xfe\xff\xff\xff\xff\xff\xff\xff";
         let array = Array { name: "x", shape: vec![2], data: Data::Integers(vec![1, -2]) };
         assert_eq!(npy(&array), expected);
     }

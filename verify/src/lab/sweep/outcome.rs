@@ -120,7 +120,8 @@ pub(crate) fn hex_of(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The file of a cell: a line that says what it is, the line that determines the cell, what it holds, and the SHA-256 of all that.
+/// The file of a cell: a line that says what it is, the line that determines the cell, what it holds,
+/// and the SHA-256 of all that.
 pub(crate) fn seal(identity: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes = [MAGIC, identity.as_bytes(), b"\n", payload].concat();
     let sum = Sha256::digest(&bytes);

@@ -90,7 +90,8 @@ fn most_blocks(outcomes: &[Outcome]) -> usize {
     outcomes.iter().map(Outcome::n_blocks).max().unwrap_or(0)
 }
 
-/// As CSV: one row per run and horizon, every number so that it reads back to the same bits, nothing where nothing is known.
+/// As CSV: one row per run and horizon, every number so that it reads back to the same bits,
+/// nothing where nothing is known.
 fn table(manifest: &Manifest, outcomes: &[Outcome]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let blocks = most_blocks(outcomes);
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -227,7 +228,8 @@ fn description<'a>(manifest: &'a Manifest, arrays: &[Array], csv: &[u8], npz: &[
     let keys: String = manifest.cells.iter().map(|cell| format!("{}\n", cell.key)).collect();
     Description {
         format: FORMAT,
-        about: "one row of runs.csv per run and horizon; runs.npz has the same as arrays over runs, horizons and blocks; a run that diverged has nothing (NaN) at the horizons it did not reach",
+        about: "one row of runs.csv per run and horizon; runs.npz has the same as arrays over runs, horizons and \
+                blocks; a run that diverged has nothing (NaN) at the horizons it did not reach",
         n_runs: manifest.cells.len(),
         n_horizons: manifest.runs.horizons.len(),
         columns: arrays.iter().map(column).collect(),

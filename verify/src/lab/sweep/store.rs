@@ -1,14 +1,15 @@
 //! The directory of a sweep: its lock, its cells, and the list of them.
 //!
 //! ```text
-//! OUT/lock            held by the process that works here; the system lets go of it when that process ends, however it ends
+//! OUT/lock            held by the process that works here; the system lets go of it whenever that ends
 //! OUT/sweep.json      the plan and all its cells, whichever part of them is here
 //! OUT/cells/KEY.cell  one finished run each, with its checksum
 //! OUT/runs.*          the results, once all cells are there
 //! ```
 //!
-//! Every file appears whole, under a temporary name first: whatever stops the process loses the cells in flight and nothing else.
-//! The files are not forced to the disk one by one. If the machine itself stops, a checksum tells what arrived.
+//! Every file appears whole, under a temporary name first: whatever stops the process loses the cells in flight and
+//! nothing else. The files are not forced to the disk one by one. If the machine itself stops,
+//! a checksum tells what arrived.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};

@@ -50,26 +50,29 @@ kind = "subsets"
 batch-size = 4
 "#;
 
-/// Guards [`super::ENGINE`]. It is no check of the numbers, which the engine's own tests make: it says that they have changed.
-/// **If it fails, raise ENGINE and put the new digest here**: cells of older versions must not be taken for new ones.
+/// Guards [`super::ENGINE`]. It is no check of the numbers, which the engine's own tests make: it says that they have
+/// changed. **If it fails, raise ENGINE and put the new digest here**:
+/// cells of older versions must not be taken for new ones.
 #[test]
 fn the_engine_gives_the_bits_it_gave() {
     let rules = "[\"gradient\", \"projected\", \"adaptive\", \"sign\", { kind = \"heavy-ball\", b = 0.5 }, \
-                 { kind = \"ema\", b = 0.5 }, { kind = \"nesterov\", b = 0.5 }, { kind = \"adam\", b-1 = 0.5, b-2 = 0.75 }, \
-                 { kind = \"decay\", lambda = 0.01 }]";
+                 { kind = \"ema\", b = 0.5 }, { kind = \"nesterov\", b = 0.5 }, { kind = \"adam\", b-1 = 0.5, b-2 = \
+                 0.75 }, { kind = \"decay\", lambda = 0.01 }]";
     // The digits are as large as all others together, and their network is like them.
     let names = INSTANCES.iter().map(|instance| instance.name).filter(|&name| name != "digits");
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
     let built_in = format!(
         "[sweep]\nsteps = 12\nhorizons = [0, 1, 12]\nseeds = 1\nevery-step = true\n\
-         [grid]\ninstance = [{}]\nrule = {rules}\neta-w = 0.25\nalpha = [0.0, 0.375, 0.3]\neta-g = 0.125\nalpha-g = 0.5\n",
+         [grid]\ninstance = [{}]\nrule = {rules}\neta-w = 0.25\nalpha = [0.0, 0.375, 0.3]\neta-g = 0.125\n\
+         alpha-g = 0.5\n",
         names.join(", ")
     );
     let full_batch = NETWORK.replace("seeds", "look-at = \"full-batch\"\nseeds");
     let normalisations = NETWORK.replace(
         "eta-g",
-        "normalisation = [\"own\", \"none\", \"batch-norm\", \"l1-batch-norm\", \"l4-batch-norm\", \"linf-batch-norm\", \
-         \"weight-norm\", { kind = \"smoothed-layer-norm\", epsilon = 0.1 }, { kind = \"smoothed-group-norm\", groups = 1, epsilon = 0.1 }]\neta-g",
+        "normalisation = [\"own\", \"none\", \"batch-norm\", \"l1-batch-norm\", \"l4-batch-norm\", \
+         \"linf-batch-norm\", \"weight-norm\", { kind = \"smoothed-layer-norm\", epsilon = 0.1 }, { kind = \
+         \"smoothed-group-norm\", groups = 1, epsilon = 0.1 }]\neta-g",
     );
     let mut bytes = Vec::new();
     for plan in [plan(&built_in), plan(&full_batch), plan(&normalisations)] {
@@ -140,7 +143,8 @@ fn names_say_what_determines_a_run() {
     assert_eq!(key(&given.replace("\"given\"", "\"drawn\"")), plain);
 }
 
-/// The full batch, looked at beside the stochastic path: the path is that of the engine, the gradient that of all examples.
+/// The full batch, looked at beside the stochastic path: the path is that of the engine,
+/// the gradient that of all examples.
 #[test]
 fn the_full_batch_is_all_examples_on_the_same_path() {
     let text = NETWORK.replace("seeds", "look-at = \"full-batch\"\nrecord = [\"grad-sq\"]\nseeds");
@@ -174,7 +178,8 @@ fn the_full_batch_is_all_examples_on_the_same_path() {
     }
 }
 
-/// Eight cells in lockstep leave the files that they leave alone, whatever is recorded, and a divergence concerns its cell only.
+/// Eight cells in lockstep leave the files that they leave alone, whatever is recorded,
+/// and a divergence concerns its cell only.
 #[test]
 fn cells_in_lockstep_are_cells_alone() {
     let grid = NETWORK.replace("eta-w = 0.5", "eta-w = [0.5, 3, 1e200]").replace("[4]", "[4, 5, 6, 7]");
@@ -195,7 +200,8 @@ fn cells_in_lockstep_are_cells_alone() {
 #[test]
 fn drawn_starts_keep_norms_and_differ() {
     let text = "[sweep]\nsteps = 1\nhorizons = [0]\nseeds = 2\n[grid]\neta-w = 1\neta-g = 0.5\n\
-                [instance.j]\nbuiltin = \"bilinear\"\nstart = \"drawn\"\n[instance.k]\nbuiltin = \"problem-j\"\nstart = \"drawn\"\n";
+                [instance.j]\nbuiltin = \"bilinear\"\nstart = \"drawn\"\n[instance.k]\nbuiltin = \"problem-j\"\n\
+                start = \"drawn\"\n";
     let plan = plan(text);
     assert_eq!(plan.cells.len(), 4);
     for instance in &plan.instances {
@@ -214,7 +220,8 @@ fn drawn_starts_keep_norms_and_differ() {
 /// eta_g = 2 (1 - c_g)/L^gg: problem J has L^gg = 1, and weight decay gives a network one that is proved.
 #[test]
 fn c_g_sets_eta_g() {
-    let text = "[sweep]\nsteps = 1\nhorizons = [0]\nseeds = 1\n[grid]\ninstance = [\"problem-j\"]\neta-w = 1\nc-g = [0.5, 0.75]\n";
+    let text = "[sweep]\nsteps = 1\nhorizons = [0]\nseeds = 1\n[grid]\ninstance = [\"problem-j\"]\neta-w = 1\n\
+                c-g = [0.5, 0.75]\n";
     let etas: Vec<f64> = plan(text).cells.iter().map(|cell| cell.eta_g.unwrap().eta).collect();
     assert_eq!(etas, [1.0, 0.5]);
     let network =

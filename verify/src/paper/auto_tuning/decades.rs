@@ -12,7 +12,8 @@ use crate::claim::evidence::Unevaluated;
 use crate::claim::instances::digits_network;
 use crate::claim::plot::{Plot, Reference, Series, Style};
 
-/// What SGD with constant eta_w and eta_{g,t} = eta_g (t+1)^(-1/2) does on one loss: runs[k] are those of ETA_W\[k\], one per start.
+/// What SGD with constant eta_w and eta_{g,t} = eta_g (t+1)^(-1/2) does on one loss:
+/// runs[k] are those of ETA_W\[k\], one per start.
 pub(crate) struct Decades {
     /// As plots name this way of descending.
     pub(crate) name: String,
@@ -50,8 +51,8 @@ impl Decades {
         self.ends(|trace| trace.records.last().map_or(f64::NAN, |record| record.loss - least))
     }
 
-    /// The root of the mean of ||grad L(V_t; g_t)||^2 over the runs and over the horizons in the last half. (The least gradient of a
-    /// run would not do: an iterate that jumps about has small gradients now and then.)
+    /// The root of the mean of ||grad L(V_t; g_t)||^2 over the runs and over the horizons in the last half. (The least
+    /// gradient of a run would not do: an iterate that jumps about has small gradients now and then.)
     pub(crate) fn last_gradient(&self) -> Series {
         let mut squares = self.ends(|trace| {
             let from = trace.records.last().map_or(0, |record| record.t / 2);
@@ -79,11 +80,12 @@ fn last_half(n_steps: u64) -> impl Iterator<Item = u64> {
     (0..=32).map(move |k| n_steps / 2 + k * (n_steps - n_steps / 2) / 32)
 }
 
-/// What lies this many times above the worst of the first way is as good as divergent, and would squash the rest of a plot.
+/// What lies this many times above the worst of the first way is as good as divergent,
+/// and would squash the rest of a plot.
 const BEYOND: f64 = 100.0;
 
-/// Final losses and last gradients of several ways of descending, against the learning rate; `tag` begins the plots' names, `about`
-/// says what is descended on, and `least` is the value that losses are shown above.
+/// Final losses and last gradients of several ways of descending, against the learning rate; `tag` begins the plots'
+/// names, `about` says what is descended on, and `least` is the value that losses are shown above.
 pub(crate) fn compared(tag: &str, about: &str, ways: &[Decades], least: f64) -> [Plot; 2] {
     let shown = |mut series: Vec<Series>| {
         let worst = series[0].points.iter().map(|point| point[1]).fold(0.0, f64::max);
@@ -94,9 +96,9 @@ pub(crate) fn compared(tag: &str, about: &str, ways: &[Decades], least: f64) -> 
     let loss = log_log(
         &format!("{tag}-decades-loss"),
         &format!("SGD: where the loss ends, against the learning rate ({about})"),
-        "Mean over the runs of the full loss after T steps, with a constant η_w. Where norms may grow, a learning rate decades too large ends \
-         like a good one; with fixed norms it does not. Learning rates that are too small for T have not moved yet. Missing: divergent, or more than \
-         a hundred times higher.",
+        "Mean over the runs of the full loss after T steps, with a constant η_w. Where norms may grow, a learning rate \
+         decades too large ends like a good one; with fixed norms it does not. Learning rates that are too small for T \
+         have not moved yet. Missing: divergent, or more than a hundred times higher.",
         "learning rate η_w",
         above,
         shown(ways.iter().map(|way| way.final_loss(least)).collect()),
@@ -104,8 +106,9 @@ pub(crate) fn compared(tag: &str, about: &str, ways: &[Decades], least: f64) -> 
     let gradient = log_log(
         &format!("{tag}-decades-gradient"),
         &format!("SGD: the gradient at the end, against the learning rate ({about})"),
-        "Root mean square of ‖∇L(V_t; g_t)‖ over the second half of the steps and over the runs. The least gradient of a run would not tell \
-         these apart: what jumps about meets small gradients now and then. Missing: divergent, or more than a hundred times higher.",
+        "Root mean square of ‖∇L(V_t; g_t)‖ over the second half of the steps and over the runs. The least gradient of \
+         a run would not tell these apart: what jumps about meets small gradients now and then. Missing: divergent, or \
+         more than a hundred times higher.",
         "learning rate η_w",
         "RMS ‖∇L(V_t; g_t)‖, t ≥ T/2",
         shown(ways.iter().map(Decades::last_gradient).collect()),
@@ -133,8 +136,8 @@ pub(crate) fn on_networks(n_runs: usize, n_steps: u64, eta_g: f64, seed: &Seed) 
     let mut rates = log_log(
         "teacher-decades-effective-rate",
         "SGD: effective rates over eight decades end on one line (teacher, 5-4-1)",
-        "The mean over blocks and runs of η_w/‖w_t‖². Large learning rates are cut down in the first steps; those that are small stay as they are \
-         until ‖w‖² has grown.",
+        "The mean over blocks and runs of η_w/‖w_t‖². Large learning rates are cut down in the first steps; those that \
+         are small stay as they are until ‖w‖² has grown.",
         "step t",
         "η_w/‖w_i‖², mean over i",
         plain.over_time(|record| &record.effective_lr),

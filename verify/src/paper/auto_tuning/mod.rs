@@ -1,6 +1,8 @@
-//! What the two claims on auto-tuning share: the three ways of descending that appendix D compares, on the same networks.
+//! What the two claims on auto-tuning share: the three ways of descending that appendix D compares,
+//! on the same networks.
 
 pub(crate) mod decades;
+pub(crate) mod long_runs;
 pub(crate) mod settling;
 
 use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, spectral_norm};
@@ -48,8 +50,8 @@ impl Way {
     }
 }
 
-/// 5-4-1 on a noisy teacher: the catalogue's network. lambda = 0.03 keeps the premise on eta_g = 0.2, with a factor 2 to spare, for all of twenty
-/// draws of the data (lambda = 0.01 and eta_g = 0.3 do not).
+/// 5-4-1 on a noisy teacher: the catalogue's network. lambda = 0.03 keeps the premise on eta_g = 0.2, with a factor 2
+/// to spare, for all of twenty draws of the data (lambda = 0.01 and eta_g = 0.3 do not).
 pub(crate) fn teacher_network(way: Way, z: Minibatches, seed: &Seed) -> Result<Network, Unevaluated> {
     let architecture = Architecture {
         widths: vec![5, 4, 1],
@@ -82,16 +84,16 @@ pub(crate) fn curvature_in_g(network: &Network, theta: &[f64], seed: &Seed) -> f
     spectral_norm(&mut block, &SpectralOptions { tolerance: 1e-3, ..SpectralOptions::default() }, seed).value
 }
 
-/// Records the premise eta_g = 2(1 - c)/L^gg with c >= 1/2, that is eta_g L^gg <= 1, by a sampled L^gg. Twice the sampled
-/// value must still be admissible, since sampling underestimates.
+/// Records the premise eta_g = 2(1 - c)/L^gg with c >= 1/2, that is eta_g L^gg <= 1, by a sampled L^gg. Twice the
+/// sampled value must still be admissible, since sampling underestimates.
 pub(crate) fn eta_g_is_admissible(check: &mut Check, instance: &str, eta_g: f64, sampled: f64) {
     let standing = if 2.0 * eta_g * sampled <= 1.0 { Standing::Assumed } else { Standing::NotMet };
     check.hypothesis(
         format!("η_g ≤ 2(1-c)/L^gg with c = 1/2, on {instance}"),
         standing,
         format!(
-            "η_g = {eta_g}; the largest ‖∇²_gg F_z‖ (first z) at the starts and ends of the runs is {sampled:.3}, so 1/L^gg is \
-                 {:.2} at most",
+            "η_g = {eta_g}; the largest ‖∇²_gg F_z‖ (first z) at the starts and ends of the runs is {sampled:.3}, so \
+                 1/L^gg is {:.2} at most",
             1.0 / sampled
         ),
     );

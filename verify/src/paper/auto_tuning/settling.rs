@@ -1,10 +1,11 @@
 //! Whether a run of gradient descent on a user's loss settles, as far as its T allows to say.
 //!
-//! A slope that is steep enough shows it. One that is not shows nothing yet, for T may be too short: a small η_w needs T in proportion to
-//! 1/η_w, and a large one has to grow the norms first. Both can be told from the run. Once C_i η_w/n_i ≤ 1/2, a step of gradient descent lowers
-//! the loss by at least Σ_i (η_w/(2n_i))‖∇_{v_i}L‖² + (c/2)η_g‖∇_gL‖² (Lemma 3.2); and before, n_i grows by (η_w²/n_i)‖∇_{v_i}L‖² (Lemma 2.4), so
-//! that Σ_i (growth of n_i)/(2η_w) is no less than the first sum with the last n_i. A run has had its time if, over the last decade of T,
-//! these sums exceed what the loss could fall by, and either the norms did not grow by what their gradients say, or the first phase was
+//! A slope that is steep enough shows it. One that is not shows nothing yet, for T may be too short: a small η_w needs
+//! T in proportion to 1/η_w, and a large one has to grow the norms first. Both can be told from the run. Once C_i
+//! η_w/n_i ≤ 1/2, a step of gradient descent lowers the loss by at least Σ_i (η_w/(2n_i))‖∇_{v_i}L‖² + (c/2)η_g‖∇_gL‖²
+//! (Lemma 3.2); and before, n_i grows by (η_w²/n_i)‖∇_{v_i}L‖² (Lemma 2.4), so that Σ_i (growth of n_i)/(2η_w) is no
+//! less than the first sum with the last n_i. A run has had its time if, over the last decade of T, these sums exceed
+//! what the loss could fall by, and either the norms did not grow by what their gradients say, or the first phase was
 //! over before. A slope that is then too flat has failed; any other is undecided.
 
 use ratecheck::descent::{Record, Running, Trace};
@@ -69,13 +70,15 @@ impl LastDecade {
         paid > self.gap && (self.first_phase_over || self.grown < 0.5 * self.of_w)
     }
 
-    /// The slope is at most `limit` up to `margin`, is not, or cannot be told; margins of the check are relative to `scale`.
+    /// The slope is at most `limit` up to `margin`, is not, or cannot be told;
+    /// margins of the check are relative to `scale`.
     pub(crate) fn judge(&self, check: &mut Check, at: &str, slope: f64, [limit, margin, scale]: [f64; 3]) {
         if slope > limit + margin && !self.has_had_its_time() {
             let Self { of_w, of_g, grown, gap, .. } = self;
             check.undecided(format!(
-                "{at}: the slope {slope:.3} is above {limit}, and T is too short to blame it: the squared gradients of the last decade are \
-                 worth {:.2e} of the loss, which can fall by {gap:.2e}, and the growth of the norms {grown:.2e}",
+                "{at}: the slope {slope:.3} is above {limit}, and T is too short to blame it: the squared gradients of \
+                 the last decade are worth {:.2e} of the loss, which can fall by {gap:.2e}, and the growth of the \
+                 norms {grown:.2e}",
                 of_w + of_g
             ));
             return;

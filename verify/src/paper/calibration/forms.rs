@@ -1,4 +1,5 @@
-//! What the three forms of a rate make of curves without noise: the bias of the estimator, and what each form cannot show.
+//! What the three forms of a rate make of curves without noise: the bias of the estimator,
+//! and what each form cannot show.
 
 use ratecheck::rates::{FitError, Form, Model, Runs, Summary, Window, log_spaced};
 
@@ -54,9 +55,10 @@ const CURVES: [Curve; 8] = [
 /// The slopes of all forms, less the exponent.
 pub(super) fn table() -> Result<Table, FitError> {
     let text = format!(
-        "The bias of the forms that `ratecheck fit` shows, without noise: the slope that each gives on [T/100, T] for T = {LAST}, less the \
-         exponent, without the logarithm of the curve and with it. The average cannot fall faster than 1/T and remembers a large beginning; the \
-         minimum sees single dips, and not where the curve is; all three are biased while lower-order terms die out."
+        "The bias of the forms that `ratecheck fit` shows, without noise: the slope that each gives on [T/100, T] for \
+         T = {LAST}, less the exponent, without the logarithm of the curve and with it. The average cannot fall faster \
+         than 1/T and remembers a large beginning; the minimum sees single dips, and not where the curve is; all three \
+         are biased while lower-order terms die out."
     );
     let head = [
         "curve",
@@ -108,8 +110,8 @@ mod tests {
 
     #[test]
     fn forms_are_biased_as_the_text_says() {
-        // Pure powers: the minimum is the curve; a bin averages equal shares of it, up to p^2 ln(1.25)^2/24 where bins hold one time more
-        // or less; the average is off by the integral below T = 10, of relative size (10/T)^(p+1).
+        // Pure powers: the minimum is the curve; a bin averages equal shares of it, up to p^2 ln(1.25)^2/24 where bins
+        // hold one time more or less; the average is off by the integral below T = 10, of relative size (10/T)^(p+1).
         for (name, p) in [("T^(-1/4)", -0.25), ("T^(-1/2)", -0.5), ("T^(-1)", -1.0), ("T^(-3/2)", -1.5)] {
             assert!(of(name, Form::Min, 0.0).abs() < 1e-12, "{name}");
             assert!(of(name, Form::LastWindow, 0.0).abs() < 5e-3, "{name}");
@@ -124,15 +126,16 @@ mod tests {
         }
         let log = "T^(-1/4) (ln T)^(3/4)";
         for form in [Form::Min, Form::Average, Form::LastWindow] {
-            // d ln ln T / d ln T = 1/ln T, 0.11 to 0.07 on the window, times 3/4; with the logarithm taken out, what is left is the shift of the
-            // average, (1/(1 - 1/4))/ln T of it, and bins.
+            // d ln ln T / d ln T = 1/ln T, 0.11 to 0.07 on the window, times 3/4; with the logarithm taken out, what is
+            // left is the shift of the average, (1/(1 - 1/4))/ln T of it, and bins.
             assert!((0.04..0.09).contains(&of(log, form, 0.0)), "{form:?}");
             assert!(of(log, form, 0.75).abs() < 0.02, "{form:?}: {}", of(log, form, 0.75));
         }
         // The dips: 1/4 more for the minimum, nothing to speak of for the last window.
         let dips = "T^(-1/4), every 20th record T^(-1/2)";
         assert!((of(dips, Form::Min, 0.0) + 0.25).abs() < 0.02 && of(dips, Form::LastWindow, 0.0).abs() < 0.02);
-        // The beginning: 100 times 100^(3/4) = 3160 of an integral of T^(3/4) = 1000 to 31,600 lingers in the average alone.
+        // The beginning: 100 times 100^(3/4) = 3160 of an integral of T^(3/4) = 1000 to 31,600 lingers in the average
+        // alone.
         let beginning = "T^(-1/4), 100 times as large up to T = 100";
         assert!(of(beginning, Form::Average, 0.0) < -0.2 && of(beginning, Form::LastWindow, 0.0).abs() < 5e-3);
     }

@@ -1,11 +1,13 @@
-//! How far the statistical decisions of the claims can be trusted: their size and power on synthetic runs with a known exponent,
-//! the bias of the fits, and the risk of all decisions together.
+//! How far the statistical decisions of the claims can be trusted: their size and power on synthetic runs with a known
+//! exponent, the bias of the fits, and the risk of all decisions together.
 //!
-//! A claim names its decisions in [`Claim::sampled_tests`], with the constants that it takes them by. Here the same estimator and the same
-//! rule see runs y = C T^p (ln T)^q times noise ([`synthetic`]), so that it is known when a decision is wrong.
+//! A claim names its decisions in [`Claim::sampled_tests`], with the constants that it takes them by. Here the same
+//! estimator and the same rule see runs y = C T^p (ln T)^q times noise ([`synthetic`]),
+//! so that it is known when a decision is wrong.
 //!
-//! The levels in use, 1 - 1e-8, are beyond any simulation. What can be measured is whether the intervals cover as they should at 0.9,
-//! 0.99 and 0.999, whether an error is ever met at the level in use, and how far from the edge a decision falls.
+//! The levels in use, 1 - 1e-8, are beyond any simulation. What can be measured is whether the intervals cover as they
+//! should at 0.9, 0.99 and 0.999, whether an error is ever met at the level in use,
+//! and how far from the edge a decision falls.
 
 mod forms;
 mod proportion;

@@ -3,10 +3,11 @@
 use ratecheck::rates::Interval;
 use statrs::distribution::{Beta, ContinuousCDF};
 
-/// The interval of Clopper and Pearson for a probability, after `hits` of `n` trials: it covers with at least the level.
+/// The interval of Clopper and Pearson for a probability, after `hits` of `n` trials:
+/// it covers with at least the level.
 ///
-/// Its ends are the quantile (1 - level)/2 of Beta(k, n - k + 1) and (1 + level)/2 of Beta(k + 1, n - k), 0 if k = 0 and 1 if k = n.
-/// NaN if there are no trials, or more hits than trials.
+/// Its ends are the quantile (1 - level)/2 of Beta(k, n - k + 1) and (1 + level)/2 of Beta(k + 1, n - k), 0 if k = 0
+/// and 1 if k = n. NaN if there are no trials, or more hits than trials.
 ///
 /// # Panics
 /// If `level` is not in (0, 1).

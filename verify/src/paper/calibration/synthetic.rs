@@ -1,11 +1,12 @@
 //! Synthetic runs with a known exponent, and what the estimators of the claims make of them.
 //!
-//! y_r(T) = C T^p (ln T)^q exp(s(T) z_r(T) - s(T)^2/2): log-normal noise with mean 1 at every T, independent between runs. Along a run,
-//! z is stationary with variance 1 and correlation rho from one horizon to the next (an AR(1) in ln T, since horizons are evenly
-//! spaced there), and s(T) = s_0 (T/T_0)^(-decay): averages over longer bins scatter less.
+//! y_r(T) = C T^p (ln T)^q exp(s(T) z_r(T) - s(T)^2/2): log-normal noise with mean 1 at every T, independent between
+//! runs. Along a run, z is stationary with variance 1 and correlation rho from one horizon to the next (an AR(1) in ln
+//! T, since horizons are evenly spaced there), and s(T) = s_0 (T/T_0)^(-decay): averages over longer bins scatter less.
 //!
-//! Slopes are equivariant: a factor f(T) common to all runs moves every estimate by the slope of f and leaves its standard error. So
-//! one set of runs serves every exponent and every logarithm, and the decisions are taken by the rules that the claims use.
+//! Slopes are equivariant: a factor f(T) common to all runs moves every estimate by the slope of f and leaves its
+//! standard error. So one set of runs serves every exponent and every logarithm,
+//! and the decisions are taken by the rules that the claims use.
 
 use ratecheck::random::{Generator, Seed, normals};
 use ratecheck::rates::{
@@ -41,7 +42,8 @@ impl Noise {
 }
 
 impl Quantity {
-    /// The noise of real runs, fixed before any decision was simulated; tests beside the claims compare it with their runs.
+    /// The noise of real runs, fixed before any decision was simulated;
+    /// tests beside the claims compare it with their runs.
     pub fn noise(self) -> Noise {
         let noise = |deviation, decay, correlation| Noise { deviation, decay, correlation };
         match self {

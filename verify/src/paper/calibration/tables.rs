@@ -95,8 +95,9 @@ fn distinct(found: &[Calibrated]) -> impl Iterator<Item = &Calibrated> {
 }
 
 fn used(found: &[Calibrated]) -> Table {
-    let text = "Every decision by Student's intervals over independent runs, with the constants of the claim. Reach: half the width of \
-                the interval at the level in use, in units of the margin; a claim can be shown only if it is below 1.";
+    let text = "Every decision by Student's intervals over independent runs, with the constants of the claim. Reach: \
+                half the width of the interval at the level in use, in units of the margin; a claim can be shown only \
+                if it is below 1.";
     let head = ["claim", "decision", "rule", "target", "margin", "times", "runs", "points", "risk", "reach"];
     let mut table = Table::new("The decisions", text.to_owned(), 3, &head);
     for one in found {
@@ -118,8 +119,8 @@ fn used(found: &[Calibrated]) -> Table {
 }
 
 fn noise(found: &[Calibrated]) -> Table {
-    let text = "Log-normal noise with mean 1, independent between runs; along a run an AR(1) in ln T. The parameters are fixed, and tests \
-                compare them with real runs of the claims.";
+    let text = "Log-normal noise with mean 1, independent between runs; along a run an AR(1) in ln T. The parameters \
+                are fixed, and tests compare them with real runs of the claims.";
     let head = ["estimate", "deviation of ln y at the first T", "at the last T", "correlation of neighbours"];
     let mut table = Table::new("The noise", text.to_owned(), 1, &head);
     for one in distinct(found) {
@@ -134,8 +135,8 @@ fn noise(found: &[Calibrated]) -> Table {
 
 fn coverage(found: &[Calibrated]) -> Table {
     let text = format!(
-        "How often the interval misses the truth, with the Clopper-Pearson interval at level {CERTAINTY}; nominally 1 - level. \
-         Last column: misses at the level in use, and the largest probability that they allow."
+        "How often the interval misses the truth, with the Clopper-Pearson interval at level {CERTAINTY}; nominally 1 \
+         - level. Last column: misses at the level in use, and the largest probability that they allow."
     );
     let head = ["estimate", "level 0.9", "0.99", "0.999", "in use"];
     let mut table = Table::new("Coverage", text, 1, &head);
@@ -151,8 +152,9 @@ fn coverage(found: &[Calibrated]) -> Table {
 
 fn size(found: &[Calibrated]) -> Table {
     let text = format!(
-        "Wrong decisions where they are likeliest, at the edge: shown though the truth lies 1e-9 margins outside, refuted though it lies as \
-         much inside. Nominally (1 - level)/2 each, at most; intervals as above. In use: how often, of {} sets of runs.",
+        "Wrong decisions where they are likeliest, at the edge: shown though the truth lies 1e-9 margins outside, \
+         refuted though it lies as much inside. Nominally (1 - level)/2 each, at most; intervals as above. In use: how \
+         often, of {} sets of runs.",
         found.first().map_or(0, |one| one.sample.misses(&one.design, 0.9).n)
     );
     let head = ["decision", "wrong", "level 0.9", "0.99", "0.999", "in use"];
@@ -173,8 +175,9 @@ fn size(found: &[Calibrated]) -> Table {
 }
 
 fn power(found: &[Calibrated]) -> Table {
-    let text = "Shown/refuted, in per cent of the sets of runs, at the level in use, where the truth lies so many margins above the target; what \
-                is missing to 100 is undecided. Up to 1 the claim is true, beyond it is false.";
+    let text = "Shown/refuted, in per cent of the sets of runs, at the level in use, where the truth lies so many \
+                margins above the target; what is missing to 100 is undecided. Up to 1 the claim is true, beyond it is \
+                false.";
     let heads: Vec<String> = DISTANCES.iter().map(|&k| short(k)).collect();
     let head: Vec<&str> = std::iter::once("decision").chain(heads.iter().map(String::as_str)).collect();
     let mut table = Table::new("Power", text.to_owned(), 1, &head);
@@ -192,8 +195,8 @@ fn decided(one: &Calibrated, truth: f64) -> String {
 }
 
 fn logarithms(found: &[Calibrated]) -> Result<Table, Unevaluated> {
-    let text = "The bias of the fit without a logarithm: the slope that it gives to T^p (ln T)^q without noise, less p; in brackets what is \
-                then decided, shown/refuted in per cent, where p is the target.";
+    let text = "The bias of the fit without a logarithm: the slope that it gives to T^p (ln T)^q without noise, less \
+                p; in brackets what is then decided, shown/refuted in per cent, where p is the target.";
     let heads = LOGS.map(|q| format!("q = {q}"));
     let head: Vec<&str> = ["decision", "p"].into_iter().chain(heads.iter().map(String::as_str)).collect();
     let mut table = Table::new("Logarithms", text.to_owned(), 1, &head);
@@ -212,8 +215,8 @@ fn logarithms(found: &[Calibrated]) -> Result<Table, Unevaluated> {
 }
 
 fn bias(found: &[Calibrated]) -> Result<Table, Unevaluated> {
-    let text = "The mean error of the estimates under noise, with its standard error over the sets of runs, and in units of the margin: the \
-                logarithm of a mean over n runs is biased by 1/n.";
+    let text = "The mean error of the estimates under noise, with its standard error over the sets of runs, and in \
+                units of the margin: the logarithm of a mean over n runs is biased by 1/n.";
     let mut table =
         Table::new("Bias under noise", text.to_owned(), 1, &["estimate", "mean error", "± one se", "of the margin"]);
     for one in distinct(found) {
@@ -226,8 +229,9 @@ fn bias(found: &[Calibrated]) -> Result<Table, Unevaluated> {
 
 fn family(claims: &[&'static dyn Claim]) -> Result<Table, Unevaluated> {
     let text = format!(
-        "The number of decisions that a verification takes from samples, and the sum of their nominal risks (1 - level), from the claims' own \
-         constants. With at most this probability any of them is wrong; it must stay below {}.",
+        "The number of decisions that a verification takes from samples, and the sum of their nominal risks (1 - \
+         level), from the claims' own constants. With at most this probability any of them is wrong; it must stay \
+         below {}.",
         short(FAMILY)
     );
     let heads = PROFILES.map(name);
@@ -255,11 +259,11 @@ pub fn markdown(tables: &[Table], options: &Options, command: &str) -> String {
     let none = clopper_pearson(0, *replications, CERTAINTY).high;
     let mut text = format!(
         "<!-- Written by `{command}`. Do not edit. -->\n\n# How far the statistical decisions can be trusted\n\n\
-         Written by `{command}`: profile {}, seed {seed}, {} synthetic sets of runs for each estimator. The same seed gives the same \
-         numbers for any number of threads.\n\n\
-         The claims decide at levels that no simulation reaches: of so many sets, an event that is never met has a probability below {}, and \
-         no less can be said. So coverage and size are measured at levels where errors are met; at the level in use the study \
-         shows that none was, and how far from the edge the decisions fall.\n",
+         Written by `{command}`: profile {}, seed {seed}, {} synthetic sets of runs for each estimator. The same seed \
+         gives the same numbers for any number of threads.\n\n\
+         The claims decide at levels that no simulation reaches: of so many sets, an event that is never met has a \
+         probability below {}, and no less can be said. So coverage and size are measured at levels where errors are \
+         met; at the level in use the study shows that none was, and how far from the edge the decisions fall.\n",
         name(*profile),
         count(*replications as u64),
         short(none),

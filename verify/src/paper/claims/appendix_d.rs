@@ -1,9 +1,9 @@
 //! Appendix D: with batch normalisation SGD trains a network at every learning rate; with fixed norms or without
 //! normalisation it does not.
 //!
-//! The paper trains a VGG on CIFAR-10 for 100 epochs. Here the same layers, narrow and as deep as 8x8 images allow, are trained on
-//! the bundled digits: small enough for every verification, and large enough to show each of the paper's three settings. What is
-//! compared is fixed beforehand: half of the loss of guessing, and twice its accuracy.
+//! The paper trains a VGG on CIFAR-10 for 100 epochs. Here the same layers, narrow and as deep as 8x8 images allow, are
+//! trained on the bundled digits: small enough for every verification, and large enough to show each of the paper's
+//! three settings. What is compared is fixed beforehand: half of the loss of guessing, and twice its accuracy.
 
 use std::sync::Arc;
 
@@ -22,8 +22,9 @@ pub(super) struct AppendixD;
 static STATEMENT: Statement = Statement {
     id: "appendix-d",
     title: "Appendix D, experiments",
-    plain: "With batch normalisation SGD trains a convolutional network at every learning rate of the scale-invariant weights, over four \
-            decades; with fixed norms, or with the normalisation removed, it fails at the large ones.",
+    plain: "With batch normalisation SGD trains a convolutional network at every learning rate of the scale-invariant \
+            weights, over four decades; with fixed norms, or with the normalisation removed, it fails at the large \
+            ones.",
     formula: "mean F_z of the last 5 epochs ≤ ½ ln 10,   test accuracy of the last 5 epochs ≥ 2/10,   \
               for every η_w with η_g = 0.1, and for one rate η = η_w = η_g",
     latex: &[
@@ -34,15 +35,18 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &["the network is that of appendix D: 3x3 filters, BN with ε = 0 before every ReLU, Glorot uniform"],
-    measured: "training loss and test accuracy of the last 5 epochs, from several starts: SGD with η_g = 0.1 and η_w from 1e-2 to 1e2, and \
-               with one rate for all parameters; projected SGD and BN removed beside them. 2 x conv, 3 x conv, 3 x conv, each stage \
-               pooled, dense, dense; 1/16 of the paper's width (full: 1/8), on the bundled digits, minibatches of 20 to 50. \
-               `ratecheck experiment` runs the same on real images, at any width",
-    tolerance: "none: half of the loss of guessing, and twice its accuracy, are far from what either side shows. A rate is refuted if every \
-                start is on the wrong side, undecided if some are. One rate for all is judged up to η = 1 (standard, full: 10): beyond, g \
-                itself moves by η and a few hundred steps do not bring it back",
-    does_not_show: "what the paper's network does on CIFAR-10, or that the loss goes to 0; the theorems do not cover ReLU. The paper's figures show \
-                    rates up to 100 for all parameters together, after 50,000 steps: at 100 the loss is still falling here",
+    measured: "training loss and test accuracy of the last 5 epochs, from several starts: SGD with η_g = 0.1 and η_w \
+               from 1e-2 to 1e2, and with one rate for all parameters; projected SGD and BN removed beside them. 2 x \
+               conv, 3 x conv, 3 x conv, each stage pooled, dense, dense; 1/16 of the paper's width (full: 1/8), on \
+               the bundled digits, minibatches of 20 to 50. `ratecheck experiment` runs the same on real images, at \
+               any width",
+    tolerance: "none: half of the loss of guessing, and twice its accuracy, are far from what either side shows. A \
+                rate is refuted if every start is on the wrong side, undecided if some are. One rate for all is judged \
+                up to η = 1 (standard, full: 10): beyond, g itself moves by η and a few hundred steps do not bring it \
+                back",
+    does_not_show: "what the paper's network does on CIFAR-10, or that the loss goes to 0; the theorems do not cover \
+                    ReLU. The paper's figures show rates up to 100 for all parameters together, after 50,000 steps: at \
+                    100 the loss is still falling here",
 };
 
 /// Half of the loss of guessing among ten classes.
@@ -73,7 +77,8 @@ impl Budget {
         let few = Self {
             n_train: 200,
             n_test: 100,
-            // Of twenty starts the slowest had a loss of 1.6 after 30 epochs at eta_w = 100, 0.6 after 60 and 0.2 after 100.
+            // Of twenty starts the slowest had a loss of 1.6 after 30 epochs at eta_w = 100,
+            // 0.6 after 60 and 0.2 after 100.
             n_epochs: 60,
             batch: 20,
             width: 1.0 / 16.0,
@@ -183,8 +188,8 @@ fn task(context: &Context) -> Task {
     }
 }
 
-/// The loss of the last epochs is at most half of that of guessing, or the accuracy at least twice that, from every start: a rate
-/// is undecided if from some.
+/// The loss of the last epochs is at most half of that of guessing, or the accuracy at least twice that, from every
+/// start: a rate is undecided if from some.
 fn learns(check: &mut Check, seen: Seen, found: &AtRate) {
     let AtRate { setting, rates, eta, ref starts } = *found;
     let threshold = if seen == Seen::Loss { LIMIT } else { FLOOR };

@@ -1,10 +1,11 @@
-//! Theorem 3.1 as observed: gradient descent on a batch-normalised network reaches a stationary point for learning rates eta_w
-//! over eight decades.
+//! Theorem 3.1 as observed: gradient descent on a batch-normalised network reaches a stationary point for learning
+//! rates eta_w over eight decades.
 //!
-//! Printed at section 1.1 (contribution 1) and section 3.1; appendix D compares the same three ways of descending. A rate: the
-//! theorem bounds S_T, the sum of ||grad L(V_t; g_t)||^2 over t < T, for every T and every eta_w, so sqrt(S_T / T) falls as
-//! T^(-1/2), while a run that does not settle keeps it on a plateau (slope 0). The bound of S_T itself is far above what is
-//! measured (Theorem 3.1 has a claim of its own); the slope over the last decade of T is what tells the two apart.
+//! Printed at section 1.1 (contribution 1) and section 3.1; appendix D compares the same three ways of descending. A
+//! rate: the theorem bounds S_T, the sum of ||grad L(V_t; g_t)||^2 over t < T, for every T and every eta_w, so sqrt(S_T
+//! / T) falls as T^(-1/2), while a run that does not settle keeps it on a plateau (slope 0). The bound of S_T itself is
+//! far above what is measured (Theorem 3.1 has a claim of its own);
+//! the slope over the last decade of T is what tells the two apart.
 
 use ratecheck::descent::{Plan, Record, Schedule, Trace, run};
 use ratecheck::loss::Minibatches;
@@ -32,8 +33,9 @@ pub(super) struct AutoTuningGd;
 static STATEMENT: Statement = Statement {
     id: "auto-tuning-gd",
     title: "Auto-tuning of gradient descent",
-    plain: "Whatever the learning rate of the scale-invariant weights, over eight decades, gradient descent settles at a \
-            stationary point at the rate of well-tuned gradient descent; without normalisation, or with fixed norms, it does not.",
+    plain: "Whatever the learning rate of the scale-invariant weights, over eight decades, gradient descent settles at \
+            a stationary point at the rate of well-tuned gradient descent; without normalisation, or with fixed norms, \
+            it does not.",
     formula: "√(S_T/T) = O(T^(-1/2)) with S_T = Σ_{t<T} ‖∇L(V_t; g_t)‖² for every η_w > 0;   \
               Σ_i (η_w/(2n_{i,T})) Σ_t ‖∇_{v_i}L‖² + (η_g/4) Σ_t ‖∇_gL‖² ≤ L(θ_0) - L(θ_T) for small η_w",
     latex: &[
@@ -49,14 +51,16 @@ static STATEMENT: Statement = Statement {
         "η_w/n_i ≤ 1/(2C_i), for the second formula",
     ],
     measured: "η_w = 1e-4, 1e-3, .., 1e4 on 5-4-1 (48 examples of a noisy teacher, logistic) and 64-16-16-10 (digits, \
-               cross-entropy), from several starts. The slope of √(S_T/T) over the last decade, for T ≥ T_0·max(1, c/η_w, \
-               η_w/1000), c = 0.1 on 5-4-1 and 0.01 on the digits; and the second formula for η_w ≤ 1e-3",
-    tolerance: "the slope is -1/2 if S_T is bounded and 0 on a plateau; it must be nearer to the former: at most -1/4 from every \
-                start. An η_w is refuted if it is above -1/4 from every start, and undecided if from some. The second formula \
-                is Lemma 3.2 with C_i η_w/n_i ≤ 1/2 and c = 1/2, summed over t, with n_t ≤ n_T; rounding 1e-12 L(θ_0)",
-    does_not_show: "a rate for the learning rates that T does not reach (the theorem's constant grows as 1/η_w for small and as a \
-                    power of η_w for large η_w; the observations name them), the exponent itself beyond -1/4, or that the \
-                    stationary points are equally good: the theorem does not say so, and final losses differ between them",
+               cross-entropy), from several starts. The slope of √(S_T/T) over the last decade, for T ≥ T_0·max(1, \
+               c/η_w, η_w/1000), c = 0.1 on 5-4-1 and 0.01 on the digits; and the second formula for η_w ≤ 1e-3",
+    tolerance: "the slope is -1/2 if S_T is bounded and 0 on a plateau; it must be nearer to the former: at most -1/4 \
+                from every start. An η_w is refuted if it is above -1/4 from every start, and undecided if from some. \
+                The second formula is Lemma 3.2 with C_i η_w/n_i ≤ 1/2 and c = 1/2, summed over t, with n_t ≤ n_T; \
+                rounding 1e-12 L(θ_0)",
+    does_not_show: "a rate for the learning rates that T does not reach (the theorem's constant grows as 1/η_w for \
+                    small and as a power of η_w for large η_w; the observations name them), the exponent itself beyond \
+                    -1/4, or that the stationary points are equally good: the theorem does not say so, and final \
+                    losses differ between them",
 };
 
 /// 1e-4, .., 1e4.
@@ -112,7 +116,8 @@ impl Claim for AutoTuningGd {
         vec![
             Control {
                 name: "projected descent",
-                breaks: "every block is brought back to its norm after each step (5-4-1 with η_w ≥ 1, digits with η_w = 10)",
+                breaks: "every block is brought back to its norm after each step (5-4-1 with η_w ≥ 1, digits with η_w \
+                         = 10)",
                 run: |context| broken(context, Way::Projected),
             },
             Control {
@@ -151,8 +156,8 @@ fn small(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Set
     })
 }
 
-/// 64-16-16-10 on the digits. The larger eta_g is, the more the curvature in g grows along a run, up to 2/eta_g, where the premise
-/// fails: at eta_g = 0.2 some starts reach ||Hess_gg|| = 6.8, at 0.05 none was met above 3.1.
+/// 64-16-16-10 on the digits. The larger eta_g is, the more the curvature in g grows along a run, up to 2/eta_g, where
+/// the premise fails: at eta_g = 0.2 some starts reach ||Hess_gg|| = 6.8, at 0.05 none was met above 3.1.
 fn digits(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Setting, Unevaluated> {
     let n_examples = context.pick([64, 128, 256, 256]);
     let z = Minibatches::full(n_examples);
@@ -171,8 +176,8 @@ fn digits(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Se
 }
 
 impl Setting {
-    /// T, and whether the slope is judged there: S_T's bound grows as 1/eta_w and as a power of eta_w, and a learning rate far
-    /// from 1 needs time in proportion before the window can lie behind its transient.
+    /// T, and whether the slope is judged there: S_T's bound grows as 1/eta_w and as a power of eta_w, and a learning
+    /// rate far from 1 needs time in proportion before the window can lie behind its transient.
     fn horizon(&self, eta_w: f64) -> (u64, bool) {
         let needed = (self.slow_below / eta_w).max(eta_w / 1000.0).max(1.0);
         // A power of ten up to one rounding.
@@ -296,9 +301,10 @@ fn show(evidence: &mut Evidence, setting: &Setting, runs: &[Vec<Trace>], context
     evidence.plots.push(plot(
         "loss",
         "Final loss against the learning rate",
-        "Batch-normalised, the final loss hardly depends on η_w once T is long enough for it; with fixed norms it is stuck high \
-         above η_w of order 1, and without normalisation the runs diverge (points that are missing). The network without \
-         normalisation is another function, nothing bounds its outputs: its losses are not to be compared with the others.",
+        "Batch-normalised, the final loss hardly depends on η_w once T is long enough for it; with fixed norms it is \
+         stuck high above η_w of order 1, and without normalisation the runs diverge (points that are missing). The \
+         network without normalisation is another function, nothing bounds its outputs: its losses are not to be \
+         compared with the others.",
         "learning rate η_w",
         "loss after T steps",
         losses,
@@ -316,8 +322,8 @@ fn show(evidence: &mut Evidence, setting: &Setting, runs: &[Vec<Trace>], context
     evidence.plots.push(plot(
         "effective-rate",
         "Effective learning rates tune themselves",
-        "The mean over blocks of η_w/‖w‖². Rates that start decades apart above the stability limit fall below it within a few \
-         steps; rates below it stay as they are.",
+        "The mean over blocks of η_w/‖w‖². Rates that start decades apart above the stability limit fall below it \
+         within a few steps; rates below it stay as they are.",
         "step t + 1",
         "η_w/‖w_i‖², mean over i",
         curves(&|r| mean(r.effective_lr.iter().copied())),
@@ -325,7 +331,8 @@ fn show(evidence: &mut Evidence, setting: &Setting, runs: &[Vec<Trace>], context
     evidence.plots.push(plot(
         "norm",
         "‖w‖² grows until the rate suits the loss",
-        "The mean over blocks of ‖w‖²: it never shrinks (Lemma 2.4), and stops growing when the gradients' squares can be summed.",
+        "The mean over blocks of ‖w‖²: it never shrinks (Lemma 2.4), and stops growing when the gradients' squares can \
+         be summed.",
         "step t + 1",
         "‖w_i‖², mean over i",
         curves(&|r| mean(r.w_norm_sq.iter().copied())),
@@ -342,8 +349,8 @@ fn show(evidence: &mut Evidence, setting: &Setting, runs: &[Vec<Trace>], context
     let mut rate = plot(
         "average",
         "The running average of the gradient falls as T^(-1/2)",
-        "√(S_T/T), from the first start. It falls with slope -1/2 once the sum of squared gradients stops growing; the smallest \
-         learning rates have not begun to settle.",
+        "√(S_T/T), from the first start. It falls with slope -1/2 once the sum of squared gradients stops growing; the \
+         smallest learning rates have not begun to settle.",
         "number of steps T",
         "√(Σ‖∇L‖²/T)",
         averages,

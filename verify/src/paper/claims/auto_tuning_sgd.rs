@@ -1,9 +1,11 @@
-//! Theorem 4.2 as observed: SGD on a batch-normalised network tunes the effective learning rates of its weights by itself.
+//! Theorem 4.2 as observed: SGD on a batch-normalised network tunes the effective learning rates of its weights by
+//! itself.
 //!
 //! Printed at section 1.1 (contribution 2) and section 4.1. A rate: the theorem bounds min_t E||grad L(V_t; g_t)||^2 by
-//! O(log T / sqrt T), or (log T)^(3/2) at alpha = 1/2. z is uniform over a fixed partition of the digits into minibatches, so L
-//! and its gradient are exact means. The slope of ||grad L|| in the last decade tells a decay at the theorem's rate from the
-//! plateau that a constant effective rate ends in; the effective rates for learning rates decades apart are compared.
+//! O(log T / sqrt T), or (log T)^(3/2) at alpha = 1/2. z is uniform over a fixed partition of the digits into
+//! minibatches, so L and its gradient are exact means. The slope of ||grad L|| in the last decade tells a decay at the
+//! theorem's rate from the plateau that a constant effective rate ends in;
+//! the effective rates for learning rates decades apart are compared.
 
 mod on_subject;
 
@@ -32,9 +34,10 @@ pub(super) struct AutoTuningSgd;
 static STATEMENT: Statement = Statement {
     id: "auto-tuning-sgd",
     title: "Auto-tuning of stochastic gradient descent",
-    plain: "With learning rates η_w(t+1)^(-α) for any α from 0 to 1/2, SGD lets the gradient fall like well-tuned SGD, and its \
-            effective rates forget η_w; with fixed norms, or without normalisation, it does not.",
-    formula: "min_{t<T} E‖∇L(V_t; g_t)‖² = O(log T/√T) for 0 ≤ α < 1/2, O((log T)^(3/2)/√T) for α = 1/2, every η_w > 0;   \
+    plain: "With learning rates η_w(t+1)^(-α) for any α from 0 to 1/2, SGD lets the gradient fall like well-tuned SGD, \
+            and its effective rates forget η_w; with fixed norms, or without normalisation, it does not.",
+    formula: "min_{t<T} E‖∇L(V_t; g_t)‖² = O(log T/√T) for 0 ≤ α < 1/2, O((log T)^(3/2)/√T) for α = 1/2, every η_w > \
+              0;   \
               ‖w_t‖² grows, and η_{w,t}/‖w_t‖² becomes independent of η_w (α < 1/2)",
     latex: &[
         r"\min_{t<T}\mathbb{E}\|\nabla L(V_t;g_t)\|^2=\begin{cases}O\bigl(\log T/\sqrt T\bigr)&0\le\alpha<\frac12\\O\bigl((\log T)^{3/2}/\sqrt T\bigr)&\alpha=\frac12\end{cases}\quad\text{for every }\eta_w>0",
@@ -48,16 +51,18 @@ static STATEMENT: Statement = Statement {
         "0 ≤ α ≤ 1/2",
         "F is smooth: smoothed BN, tanh",
     ],
-    measured: "64-16-16-10 on 256 digits in 16 fixed minibatches, 48 runs (start and minibatches) each for α = 0, 1/8, 1/4, 3/8, \
-               1/2 at η_w = 10 and α = 0 at η_w = 1, 100. Per run, for η_w ≥ 10, the log-log slope of ‖∇L(V_t; g_t)‖ over the last decade; \
-               the norms at the horizons; the mean effective rates at T for η_w = 1, 10, 100",
-    tolerance: "Student's limit for the mean slope of the runs, at level 1e-8 a comparison, is at most -1/8: halfway between the \
-                theorem's -1/4 and the 0 of a plateau, which leaves room for the theorem's logarithms (they tilt the slope by \
-                +0.06, or +0.1 at α = 1/2). Norms never shrink, up to 64u a step. The effective rates at T differ by at most a \
-                factor 10, where the learning rates differ by 100: halfway, on a log scale, to not at all",
-    does_not_show: "the exponent -1/4 or the logarithms; that the minimum over t of the expectation is what falls (the slope is that of \
-                    single runs); anything for η_w so small that ‖w‖² has not begun to grow by T: there the effective rate is \
-                    constant still",
+    measured: "64-16-16-10 on 256 digits in 16 fixed minibatches, 48 runs (start and minibatches) each for α = 0, 1/8, \
+               1/4, 3/8, 1/2 at η_w = 10 and α = 0 at η_w = 1, 100. Per run, for η_w ≥ 10, the log-log slope of \
+               ‖∇L(V_t; g_t)‖ over the last decade; the norms at the horizons; the mean effective rates at T for η_w = \
+               1, 10, 100",
+    tolerance: "Student's limit for the mean slope of the runs, at level 1e-8 a comparison, is at most -1/8: halfway \
+                between the theorem's -1/4 and the 0 of a plateau, which leaves room for the theorem's logarithms \
+                (they tilt the slope by +0.06, or +0.1 at α = 1/2). Norms never shrink, up to 64u a step. The \
+                effective rates at T differ by at most a factor 10, where the learning rates differ by 100: halfway, \
+                on a log scale, to not at all",
+    does_not_show: "the exponent -1/4 or the logarithms; that the minimum over t of the expectation is what falls (the \
+                    slope is that of single runs); anything for η_w so small that ‖w‖² has not begun to grow by T: \
+                    there the effective rate is constant still",
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
@@ -69,11 +74,13 @@ const LEVEL: f64 = 1e-8;
 const INTERVAL: f64 = 1.0 - 2.0 * LEVEL;
 /// What Theorem 4.2 says of the slope of the gradient, logarithms aside.
 const EXPONENT: f64 = -0.25;
-/// Runs of each case. The slopes of single runs scatter by about 0.05, and their mean lies 0.08 or more below the limit: at the stated
-/// level Student's interval reaches 0.05 to either side with 48 runs, and 0.09 with 24, which left one seed in twenty undecided.
+/// Runs of each case. The slopes of single runs scatter by about 0.05, and their mean lies 0.08 or more below the
+/// limit: at the stated level Student's interval reaches 0.05 to either side with 48 runs, and 0.09 with 24,
+/// which left one seed in twenty undecided.
 const RUNS: usize = 48;
-/// From here on ‖w‖² has grown tenfold well before the last decade, in every profile, so that the slope is that of a tuned rate. At
-/// η_w = 1 the effective rate starts at about 1 and the growth takes place inside the window: the slope is shown, not judged.
+/// From here on ‖w‖² has grown tenfold well before the last decade, in every profile, so that the slope is that of a
+/// tuned rate. At η_w = 1 the effective rate starts at about 1 and the growth takes place inside the window:
+/// the slope is shown, not judged.
 const ETA_W: f64 = 10.0;
 const ETA_G: f64 = 0.2;
 const NAME: &str = "digits";
@@ -342,8 +349,9 @@ fn show(evidence: &mut Evidence, cases: &[Case], context: &Context) -> Result<()
     evidence.plots.push(log_log(
         "effective-rate",
         "SGD: effective rates forget the learning rate",
-        "The mean over blocks and runs of η_{w,t}/‖w_i‖². Constant rates two decades apart (solid) approach each other from the first \
-         steps on; rates that decay by schedule from η_w = 10 (dashed) follow it until the norms take over.",
+        "The mean over blocks and runs of η_{w,t}/‖w_i‖². Constant rates two decades apart (solid) approach each other \
+         from the first steps on; rates that decay by schedule from η_w = 10 (dashed) follow it until the norms take \
+         over.",
         "step t + 1",
         "η_{w,t}/‖w_i‖², mean",
         rates.chain(decaying).collect(),

@@ -24,10 +24,11 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["no block is 0", "no unit has zero spread over the minibatch"],
-    measured: "|F_z(c w) - F_z(w)| for every block of networks under eight normalisations, of two with layers of filters and pooling, and of the digits \
-               network, for c = 2^k (bit for bit, except where a root or power of the scaled number is rounded) and for c = 3, 0.7, 1e3, 1e-3",
-    tolerance: "powers of two commute with every rounding: 0 allowed; other c: 8u·max(1,|F|) per layer, the roundings of \
-                one layer's sums carried to the loss",
+    measured: "|F_z(c w) - F_z(w)| for every block of networks under eight normalisations, of two with layers of \
+               filters and pooling, and of the digits network, for c = 2^k (bit for bit, except where a root or power \
+               of the scaled number is rounded) and for c = 3, 0.7, 1e3, 1e-3",
+    tolerance: "powers of two commute with every rounding: 0 allowed; other c: 8u·max(1,|F|) per layer, the roundings \
+                of one layer's sums carried to the loss",
     does_not_show: "invariance at parameters where a unit has zero spread: F is not defined there without smoothing",
 };
 

@@ -1,5 +1,5 @@
-//! The effective-rate law: under SGD with a constant learning rate eta_w, eta_w/||w_T||^2 -> 1/sqrt(2 q T), whatever eta_w is, with
-//! q = E||grad_v F||^2 at the minimiser. Derived here.
+//! The effective-rate law: under SGD with a constant learning rate eta_w, eta_w/||w_T||^2 -> 1/sqrt(2 q T), whatever
+//! eta_w is, with q = E||grad_v F||^2 at the minimiser. Derived here.
 //!
 //! Square Lemma 2.4's n_{t+1} = n_t + (eta_w^2/n_t) ||grad_v F_t||^2:
 //!
@@ -7,14 +7,15 @@
 //!
 //! exactly, on every path (claim `lemma-b.3`). Suppose that theta~_t tends to a minimiser in the mean, so that
 //! E||grad_v F_t||^2 -> q > 0, with bounded gradients whose correlations decay.
-//! * The first sum is q T (1 + o(1)), in mean square: the fluctuations of a sum of nearly uncorrelated terms are of order sqrt(T).
-//! * So n_t^2 >= 2 eta_w^2 q t (1 + o(1)), and the last sum is at most eta_w^4 LA^4 sum_t 1/(2 eta_w^2 q t) = O(eta_w^2 ln T), plus
-//!   what the first few steps, with n_t near n_0, put in: about eta_w^4 ||grad_v F_0||^4/n_0^2.
+//! * The first sum is q T (1 + o(1)), in mean square: the fluctuations of a sum of nearly uncorrelated terms are of
+//!   order sqrt(T).
+//! * So n_t^2 >= 2 eta_w^2 q t (1 + o(1)), and the last sum is at most eta_w^4 LA^4 sum_t 1/(2 eta_w^2 q t) = O(eta_w^2
+//!   ln T), plus what the first few steps, with n_t near n_0, put in: about eta_w^4 ||grad_v F_0||^4/n_0^2.
 //!
 //! Divide by eta_w^2 T: (n_T/eta_w)^2/T -> 2 q, and eta_w is gone. What is left out is, relative to n_T^2, of the size
-//! (n_0^2 + eta_w^4 ||grad_v F_0||^4/n_0^2)/(2 eta_w^2 q T) + O(ln T/T) and 2/sqrt(T) for the noise of the sum; in e_T half of that.
-//! For problem J, E||grad_v F_0||^4 is 3, so that eta_w = 100 needs T = 4e6 to come within half a per cent from this term alone, while
-//! eta_w = 0.01 needs n_0^2/(2 eta_w^2 q T) = 7e3/T to be small.
+//! (n_0^2 + eta_w^4 ||grad_v F_0||^4/n_0^2)/(2 eta_w^2 q T) + O(ln T/T) and 2/sqrt(T) for the noise of the sum; in e_T
+//! half of that. For problem J, E||grad_v F_0||^4 is 3, so that eta_w = 100 needs T = 4e6 to come within half a per
+//! cent from this term alone, while eta_w = 0.01 needs n_0^2/(2 eta_w^2 q T) = 7e3/T to be small.
 //!
 //! On problem J the premise holds with q = g^2 s^2 (d - 1) = 3/4 ([`ProblemJ::noise_v`]).
 //!
@@ -44,8 +45,8 @@ pub(super) struct EffectiveRateLaw;
 static STATEMENT: Statement = Statement {
     id: "effective-rate-law",
     title: "The effective-rate law",
-    plain: "Under SGD with a constant learning rate the effective learning rate tends to 1/√(2qT), which knows the noise q of the \
-            gradient at the minimum and nothing of the learning rate.",
+    plain: "Under SGD with a constant learning rate the effective learning rate tends to 1/√(2qT), which knows the \
+            noise q of the gradient at the minimum and nothing of the learning rate.",
     formula: "η_w/‖w_T‖² · √(2qT) → 1,   q = E‖∇_v F_z‖² at the minimiser",
     latex: &[r"\frac{\eta_w}{\|w_T\|^2}\,\sqrt{2qT}\to1,\qquad q=\mathbb{E}\|\nabla_vF_z\|^2\;\text{at the minimiser}"],
     printed_at: "not in the paper: Lemma B.3 bounds the effective rate from below, by Ω(T^(-1/2))",
@@ -55,10 +56,12 @@ static STATEMENT: Statement = Statement {
         "constant η_w; θ̃_t tends to a minimiser in the mean (problem J, η_{g,t} = (t+1)^(-1/2)/2)",
         "q > 0: the samples do not agree at the minimiser (q = 3/4, exact for problem J)",
     ],
-    measured: "e_T·√(2qT) over 16 runs of problem J, for η_w = 1 and 10 (T = 2e5) or for η_w = 0.01, 1 (T = 1e6) and 100 (T = 4e6)",
-    tolerance: "2%, by Student's interval at level 1 - 1e-8: for the start and the first step, (n₀² + 3η_w⁴)/(4η_w²qT) of e_T, at most 0.33% \
-                (η_w = 0.01), and for corrections of relative order 1/√T",
-    does_not_show: "that the law holds where iterates do not settle at one minimiser, or where q = 0 (then the norm converges)",
+    measured: "e_T·√(2qT) over 16 runs of problem J, for η_w = 1 and 10 (T = 2e5) or for η_w = 0.01, 1 (T = 1e6) and \
+               100 (T = 4e6)",
+    tolerance: "2%, by Student's interval at level 1 - 1e-8: for the start and the first step, (n₀² + 3η_w⁴)/(4η_w²qT) \
+                of e_T, at most 0.33% (η_w = 0.01), and for corrections of relative order 1/√T",
+    does_not_show: "that the law holds where iterates do not settle at one minimiser, or where q = 0 (then the norm \
+                    converges)",
 };
 
 const LAW: f64 = 0.02;
@@ -171,14 +174,14 @@ fn plot(tables: &[(f64, Table)]) -> Result<Plot, Unevaluated> {
         series.push(dashed("predicted", &table.t, |t| prediction(*eta_w, 0.0).effective_rate(t as u64)));
     }
     let references = vec![Reference { name: "1/√(2qt)".to_owned(), slope: -0.5, through: [1.0, (0.5 / Q).sqrt()] }];
-    let caption = "Over decades of η_w the effective learning rate ends on one curve, 1/√(2qt), which does not contain η_w. For large \
-                   η_w the first step, which the prediction leaves out, overshoots and is waited for.";
+    let caption = "Over decades of η_w the effective learning rate ends on one curve, 1/√(2qt), which does not contain \
+                   η_w. For large η_w the first step, which the prediction leaves out, overshoots and is waited for.";
     let plot = Plot::log_log("effective-rate", "The effective learning rate forgets η_w", caption, "t", "η_w/‖w_t‖²");
     Ok(Plot { series, references, ..plot })
 }
 
-/// Problem J over eight decades of eta_w, with norms that grow and with fixed ones: where it ends, and how the norm grew beside its
-/// prediction (n_0^2 + 2 eta_w^2 q t)^(1/2).
+/// Problem J over eight decades of eta_w, with norms that grow and with fixed ones: where it ends, and how the norm
+/// grew beside its prediction (n_0^2 + 2 eta_w^2 q t)^(1/2).
 fn eight_decades(context: &Context) -> Result<Vec<Plot>, Unevaluated> {
     let (loss, seed) = (ProblemJ::default(), context.seed.child("decades"));
     let (n_runs, n_steps) = (context.pick([4, 8, 16, 16]), context.pick([10_000, 100_000, 300_000, 1_000_000]));
@@ -186,8 +189,9 @@ fn eight_decades(context: &Context) -> Result<Vec<Plot>, Unevaluated> {
     let of = |name: &str, rule| Decades::of(name, &loss, &starts, rule, 0.5, n_steps, &seed);
     let ways = [of("SGD", StepRule::Gradient)?, of("fixed norms", StepRule::Projected)?];
     let mut plots = Vec::from(compared("problem-j", "problem J", &ways, loss.loss_min()));
-    let caption = "‖w_t‖² over eight decades of η_w, the mean over the runs, and (‖w_0‖⁴ + 2η_w²qt)^(1/2), which the law comes from: dashed. For \
-                   large η_w the first step, in which the noise is twice q, is seen to the end.";
+    let caption = "‖w_t‖² over eight decades of η_w, the mean over the runs, and (‖w_0‖⁴ + 2η_w²qt)^(1/2), which the \
+                   law comes from: dashed. For large η_w the first step, in which the noise is twice q, is seen to the \
+                   end.";
     let mut norms = Plot::log_log(
         "problem-j-decades-norm",
         "‖w‖² grows as predicted, once the first step is made up for",

@@ -1,6 +1,7 @@
 //! Equation (11): the growth of the squared norm pays for every squared gradient.
 //!
-//! It follows from Lemma 2.4 alone, n_{t+1} = n_t + (η²/n_t)‖∇_{v_t}L‖² and n_t ≤ n_T, so that it needs no constant of the loss.
+//! It follows from Lemma 2.4 alone, n_{t+1} = n_t + (η²/n_t)‖∇_{v_t}L‖² and n_t ≤ n_T,
+//! so that it needs no constant of the loss.
 
 use ratecheck::bounds::equation_11;
 use ratecheck::descent::{Plan, Record, Schedule, StepRule, run};
@@ -11,7 +12,9 @@ use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::{ETA_W, ordinary};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Statement, Unevaluated,
+};
 use crate::claim::instances::{INVARIANT, U, digits_subject, small};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::{Recursion, Sides};
@@ -24,8 +27,8 @@ pub(super) struct Equation11;
 static STATEMENT: Statement = Statement {
     id: "equation-11",
     title: "Equation (11)",
-    plain: "Under a constant learning rate the squared gradients at the normalised weights sum to no more than what the weights' \
-            squared norm has grown by, times its last value, over the squared rate.",
+    plain: "Under a constant learning rate the squared gradients at the normalised weights sum to no more than what \
+            the weights' squared norm has grown by, times its last value, over the squared rate.",
     formula: "Σ_{t<T} ‖∇_{v_t}L(V_t; g_t)‖² ≤ ‖w_T‖²(‖w_T‖² - ‖w_0‖²)/η_w²,   block by block",
     latex: &[
         r"\sum_{t<T}\|\nabla_{v_t}L(V_t;g_t)\|^2\le\frac{\|w_T\|^2\bigl(\|w_T\|^2-\|w_0\|^2\bigr)}{\eta_w^2}\quad\text{block by block}",
@@ -34,12 +37,12 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &["L is scale invariant in w", "gradient descent with a constant η_w > 0; any η_g"],
-    measured: "every block at log-spaced horizons of runs with η_w from 1e-4 to 1e4: seven closed forms, small networks under two \
-               normalisations, and the digits network (full batch)",
-    tolerance: "rounding moves ‖w‖² in a step by at most u(4‖w‖² + 160‖w‖‖s‖ + 8‖s‖²) with s the step (three roundings of every \
-                entry; ⟨w, ∇⟩ = 0 up to 64u, Lemma 2.4), and evaluating it at both ends by (d + 2)u each; summed over t with \
-                Σ‖s‖² = ‖w_T‖² - ‖w_0‖² and multiplied by ‖w_T‖²/η_w², plus (d + T)u of the sum on the left. \
-                At η_w = 1e-4 both sides agree to about that, and the run is replayed in double-double",
+    measured: "every block at log-spaced horizons of runs with η_w from 1e-4 to 1e4: seven closed forms, small \
+               networks under two normalisations, and the digits network (full batch)",
+    tolerance: "rounding moves ‖w‖² in a step by at most u(4‖w‖² + 160‖w‖‖s‖ + 8‖s‖²) with s the step (three roundings \
+                of every entry; ⟨w, ∇⟩ = 0 up to 64u, Lemma 2.4), and evaluating it at both ends by (d + 2)u each; \
+                summed over t with Σ‖s‖² = ‖w_T‖² - ‖w_0‖² and multiplied by ‖w_T‖²/η_w², plus (d + T)u of the sum on \
+                the left. At η_w = 1e-4 both sides agree to about that, and the run is replayed in double-double",
     does_not_show: "that the right-hand side stays bounded: that is what Lemma A.2 adds",
 };
 
@@ -55,7 +58,8 @@ enum Variant {
     Smaller,
 }
 
-/// That part: at η_w = 1e-4 the sides differ by less, 1e-8 in the first steps, and the rounding of f64 is larger, some 2e-7.
+/// That part: at η_w = 1e-4 the sides differ by less, 1e-8 in the first steps, and the rounding of f64 is larger,
+/// some 2e-7.
 const SMALLER: f64 = 3e-8;
 
 /// Measured over bound for one block at the last horizon of one run.
@@ -119,7 +123,8 @@ impl Claim for Equation11 {
             },
             Control {
                 name: "a bound 3e-8 too small",
-                breaks: "the right-hand side is multiplied by 1 - 3e-8, at η_w = 1e-4: in f64 that is rounding, only a replay sees it",
+                breaks: "the right-hand side is multiplied by 1 - 3e-8, at η_w = 1e-4: in f64 that is rounding, only a \
+                         replay sees it",
                 run: |context| broken(context, &ETA_W[..1], Variant::Smaller),
             },
         ]
@@ -161,9 +166,9 @@ fn over_rates(
     gather(check, ETA_W.par_iter().map(one).collect())
 }
 
-type Found = Result<(Check, Vec<Ratio>), Unevaluated>;
+type Quotients = Result<(Check, Vec<Ratio>), Unevaluated>;
 
-fn gather(check: &mut Check, found: Vec<Found>) -> Result<Vec<Ratio>, Unevaluated> {
+fn gather(check: &mut Check, found: Vec<Quotients>) -> Result<Vec<Ratio>, Unevaluated> {
     let mut ratios = Vec::new();
     for found in found {
         let (part, more) = found?;
@@ -184,7 +189,7 @@ fn follow(
     steps: u64,
     variant: Variant,
     context: &Context,
-) -> Found {
+) -> Quotients {
     let rule = if variant == Variant::Projected { StepRule::Projected } else { StepRule::Gradient };
     let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(eta_g)?, steps, log_spaced(1, steps, 12));
     let trace = run(loss, theta_0, &plan, context.generator("z"));
@@ -211,7 +216,7 @@ fn compare(
     [eta_w, eta_g]: [f64; 2],
     records: &[Record],
     Reading { variant, off_tangent, replayed_up_to }: Reading,
-) -> Found {
+) -> Quotients {
     let layout = loss.parameters();
     let (mut check, mut ratios) = (Check::new(), Vec::new());
     let mut precise = Precise::new(loss, theta_0);
@@ -225,7 +230,7 @@ fn compare(
             let rounding = rounding(record.t, block.range.len(), [n_start, n_end], eta_w, sum, off_tangent);
             let scale = sum.max(rhs);
             let at = format!("{name} · η_w = {eta_w:e}, T = {}, {}", record.t, block.name);
-            check.replayed(at, [sum, rhs, rounding, scale], || {
+            check.replayed(at, Inequality { lhs: sum, rhs, rounding, scale }, || {
                 if !matches!(variant, Variant::Printed | Variant::Smaller) || record.t > replayed_up_to {
                     return None;
                 }
@@ -302,8 +307,9 @@ fn plot(ratios: &[Ratio]) -> Plot {
     Plot {
         id: "ratio".to_owned(),
         title: "Equation (11) is an equality for small learning rates".to_owned(),
-        caption: "The sum of squared gradients over its bound at the last horizon, for the block where it is largest. It never \
-                  exceeds 1, tends to 1 as the learning rate tends to 0, and falls once the norm grows in a few large steps."
+        caption: "The sum of squared gradients over its bound at the last horizon, for the block where it is largest. \
+                  It never exceeds 1, tends to 1 as the learning rate tends to 0, and falls once the norm grows in a \
+                  few large steps."
             .to_owned(),
         x: Axis::log("learning rate η_w"),
         y: Axis::log("Σ‖∇_v L‖² / bound"),

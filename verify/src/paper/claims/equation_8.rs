@@ -24,8 +24,10 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Paper,
     hypotheses: &["wᵀ(S + εI)w > 0"],
     measured: "the loss of one unit (squared objective, 16 examples, 3 inputs) against the formula with u and S formed \
-               explicitly, for ε = 0, 0.1 and 4; and the loss of the same unit on inputs shifted by 5 and scaled by 3 (ε = 0)",
-    tolerance: "32u times the size of the loss, and 8 times that for shifted inputs, whose mean is 5 times as large as their spread",
+               explicitly, for ε = 0, 0.1 and 4; and the loss of the same unit on inputs shifted by 5 and scaled by 3 \
+               (ε = 0)",
+    tolerance: "32u times the size of the loss, and 8 times that for shifted inputs, whose mean is 5 times as large as \
+                their spread",
     does_not_show: "anything about deeper layers: their inputs are the outputs of this formula and an activation",
 };
 

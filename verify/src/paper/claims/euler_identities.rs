@@ -1,7 +1,8 @@
-//! The Euler identities of second order: what scale invariance says of the Hessian. Derived here; the paper does not print them.
+//! The Euler identities of second order: what scale invariance says of the Hessian. Derived here;
+//! the paper does not print them.
 //!
-//! Differentiate grad_{w_i} F(.., c w_j, ..) = c^-[i = j] grad_{w_i} F in c at c = 1: for i = j the left side gives Hess_ii w_i
-//! and the right side -grad_{w_i} F; for i != j the right side does not depend on c. The same for grad_g.
+//! Differentiate grad_{w_i} F(.., c w_j, ..) = c^-[i = j] grad_{w_i} F in c at c = 1: for i = j the left side gives
+//! Hess_ii w_i and the right side -grad_{w_i} F; for i != j the right side does not depend on c. The same for grad_g.
 
 use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
 use ratecheck::loss::closed::{Bilinear, BnRegression, HelixValley, Rayleigh};
@@ -15,7 +16,7 @@ use rayon::prelude::*;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, U, digits_subject, direction, small};
+use crate::claim::instances::{INVARIANT, SMOOTHED_BN, U, digits_subject, direction, small};
 use crate::claim::precise::Evaluator;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::visits::{hessian_columns, part_name, parts, some_of};
@@ -26,7 +27,8 @@ pub(super) struct EulerIdentities;
 static STATEMENT: Statement = Statement {
     id: "euler-identities",
     title: "Euler identities",
-    plain: "Along its own weights, a scale-invariant loss has the curvature that its gradient dictates, and none across.",
+    plain: "Along its own weights, a scale-invariant loss has the curvature that its gradient dictates, and none \
+            across.",
     formula: "∇²_{ii}F·w⁽ⁱ⁾ = -∇_{w⁽ⁱ⁾}F,   ∇²_{ij}F·w⁽ʲ⁾ = 0 (i ≠ j),   ∇²_{g,i}F·w⁽ⁱ⁾ = 0",
     latex: &[
         r"\nabla^2_{ii}F\,w^{(i)}=-\nabla_{w^{(i)}}F,\qquad\nabla^2_{ij}F\,w^{(j)}=0\;(i\ne j),\qquad\nabla^2_{g,i}F\,w^{(i)}=0",
@@ -35,10 +37,10 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Derived,
     hypotheses: &["F_z is scale invariant in every block", "F_z is twice differentiable (softplus, tanh)"],
-    measured: "Hessian-vector products with every block of weights, part by part, on four closed forms, on networks under eight \
-               normalisations and on the digits network",
-    tolerance: "512u times the size of a Hessian-vector product with a random direction of the same length: the roundings of a \
-                few hundred operations on terms of that size",
+    measured: "Hessian-vector products with every block of weights, part by part, on four closed forms, on networks \
+               under eight normalisations and on the digits network",
+    tolerance: "512u times the size of a Hessian-vector product with a random direction of the same length: the \
+                roundings of a few hundred operations on terms of that size",
     does_not_show: "that the rest of the Hessian is right: the engine's tests compare it with reference values",
 };
 
@@ -76,7 +78,7 @@ impl Claim for EulerIdentities {
             Control {
                 name: "wrong sign",
                 breaks: "Hess_ii w is compared with +∇F",
-                run: |c| Ok(broken(c, INVARIANT[0].1, 1.0)),
+                run: |c| Ok(broken(c, SMOOTHED_BN.1, 1.0)),
             },
             Control { name: "no normalisation", breaks: "the normalisation is removed", run: removed },
             Control { name: "constant epsilon", breaks: "epsilon is added as in (7)", run: constant },

@@ -1,17 +1,18 @@
 //! The largest learning rate of g that Lemma 3.2 admits: 2(2-c)/((2+c) L^gg), for every c in (0, 1). Derived here.
 //!
 //! **It suffices.** The proof bounds the second-order term of one step by
-//! sum_i C_i (eta_w^2/n_i) ||grad_{w_i} L||^2 + (1/2)(1 + c/2) L^gg eta_g^2 ||grad_g L||^2, where the share c/2 pays for the mixed terms by
-//! L^vg |Dw_i||Dg|/|w_i| <= m (L^vg)^2/(c L^gg) |Dw_i|^2/n_i + c L^gg/(4m) |Dg|^2. With the first-order term -eta_g ||grad_g L||^2 the lemma's
-//! -(c/2) eta_g ||grad_g L||^2 is left if
+//! sum_i C_i (eta_w^2/n_i) ||grad_{w_i} L||^2 + (1/2)(1 + c/2) L^gg eta_g^2 ||grad_g L||^2, where the share c/2 pays
+//! for the mixed terms by L^vg |Dw_i||Dg|/|w_i| <= m (L^vg)^2/(c L^gg) |Dw_i|^2/n_i + c L^gg/(4m) |Dg|^2. With the
+//! first-order term -eta_g ||grad_g L||^2 the lemma's -(c/2) eta_g ||grad_g L||^2 is left if
 //!
 //!   (1/2)(1 + c/2) L^gg eta_g <= 1 - c/2,   that is   eta_g <= 2(2-c)/((2+c) L^gg).
 //!
 //! The paper prints 2(1-c)/L^gg and (1-c)/L^gg, which are smaller: the first by 2c^2/((2+c) L^gg).
 //!
-//! **It is necessary.** Take L = g^2/2 - g c'v + |c|^2/2 with |c| = 1, at ||w|| = 1, c'v = 0 and g = K small; on |g| <= K, L^vg = L^gg = 1 and
-//! L^vv = 2K/sqrt(3), so C = 1/c + O(K). There grad_w L = -K c and grad_g L = K. One step with e = eta_w, h = eta_g leads to
-//! c'v = e K + O(K^3) and g = (1-h) K, so that in units of K^2 and up to O(K), with C e^2 = e^2/c,
+//! **It is necessary.** Take L = g^2/2 - g c'v + |c|^2/2 with |c| = 1, at ||w|| = 1, c'v = 0 and g = K small; on |g| <=
+//! K, L^vg = L^gg = 1 and L^vv = 2K/sqrt(3), so C = 1/c + O(K). There grad_w L = -K c and grad_g L = K. One step with
+//! e = eta_w, h = eta_g leads to c'v = e K + O(K^3) and g = (1-h) K, so that in units of K^2 and up to O(K),
+//! with C e^2 = e^2/c,
 //!
 //!   right - left = -e + e^2/c - (c/2) h + (2h - h^2)/2 + (1-h) e = e^2/c - h e + (1 - c/2) h - h^2/2.
 //!
@@ -38,8 +39,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Derived,
     hypotheses: &["those of Lemma 3.2, with constants known in closed form"],
-    measured: "one step of the near-tight regression (b) of lemma-3.2 at the limit itself, with η_w = cη_g/2, for c = 0.1, 1/4, 1/2, 3/4, \
-               0.9; runs at the limit on the closed forms with a g, η_w from 1e-4 to 1e4",
+    measured: "one step of the near-tight regression (b) of lemma-3.2 at the limit itself, with η_w = cη_g/2, for c = \
+               0.1, 1/4, 1/2, 3/4, 0.9; runs at the limit on the closed forms with a g, η_w from 1e-4 to 1e4",
     tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|), as in lemma-3.2",
     does_not_show: "that every loss needs so small an η_g: gradient descent on g alone is stable up to 2/L^gg",
 };
@@ -65,7 +66,8 @@ impl Claim for LargestEtaG {
         let steps = context.pick([50, 1_000, 10_000, 100_000]);
         for instance in ordinary(steps)?.iter().filter(|instance| instance.has_g()) {
             let l_gg = instance.constants.l_gg;
-            // |g| <= K needs eta_g L^gg <= 1: the limit itself, 1.2, is left to the instances whose constants hold everywhere.
+            // |g| <= K needs eta_g L^gg <= 1: the limit itself, 1.2,
+            // is left to the instances whose constants hold everywhere.
             if instance.g_radius.is_some() {
                 continue;
             }

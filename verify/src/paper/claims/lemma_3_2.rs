@@ -1,7 +1,8 @@
 //! Lemma 3.2: how much one step of gradient descent lowers the loss.
 //!
-//! The lemma's power is in its constant C_i, so that two instances are nearly tight: on (a) the Rayleigh quotient near its minimum the
-//! second-order term of w, and on (b) the regression with v perpendicular to c the coupling of w and g, cannot be any smaller.
+//! The lemma's power is in its constant C_i, so that two instances are nearly tight: on (a) the Rayleigh quotient near
+//! its minimum the second-order term of w, and on (b) the regression with v perpendicular to c the coupling of w and g,
+//! cannot be any smaller.
 
 use ratecheck::bounds::{self, eta_g_limit};
 use ratecheck::curvature::{Sampling, sampled_constants};
@@ -13,11 +14,12 @@ use ratecheck::parameters::norm_sq;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
-use crate::claim::closed_forms::{C_G, ETA_W, Instance, ordinary};
+use crate::claim::closed_forms::{C_G, ETA_W, Instance, bn_regression, ordinary};
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Soundness, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Soundness, Standing, Statement,
+    Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, U, digits_subject, small};
+use crate::claim::instances::{SMOOTHED_BN, U, digits_subject, small};
 use crate::claim::replay::{Recursion, Sides};
 use crate::paper::slack;
 
@@ -30,8 +32,8 @@ pub(super) struct Lemma32;
 static STATEMENT: Statement = Statement {
     id: "lemma-3.2",
     title: "Lemma 3.2",
-    plain: "One step of gradient descent lowers the loss by at least an explicit amount, once the effective learning rate η_w/‖w‖² is \
-            below 1/C.",
+    plain: "One step of gradient descent lowers the loss by at least an explicit amount, once the effective learning \
+            rate η_w/‖w‖² is below 1/C.",
     formula: "L(θ_{t+1}) - L(θ_t) ≤ -Σ_i η_w‖∇_{w_i}L‖²(1 - C_i η_w/‖w_i‖²) - (c/2) η_g‖∇_g L‖²,   \
               C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg)",
     latex: &[
@@ -45,16 +47,18 @@ static STATEMENT: Statement = Statement {
         "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian along the step",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2; η_w > 0 is arbitrary",
     ],
-    measured: "every step of runs: the two near-tight instances; seven closed forms with exact constants and η_w from 1e-4 to 1e4; a \
-               small network and the digits network with a bracket of the constants, found at random points and along every step, and proved by \
-               composition: what holds for the smaller C holds for the true one, what fails for the larger is false, and between them nothing is \
-               decided. There η_g is the limit for the proved L^gg; \
-               every inequality of the proof by itself, with its part of the gap",
-    tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|): the difference of two losses, each with some tens of roundings of its own size. It is \
-                absolute since at a converged point all terms are rounding. Margins are relative to the sum of the right-hand side's \
-                terms in absolute value, and absolute where those are below 1e-8, so that rounding cannot pass for a margin",
+    measured: "every step of runs: the two near-tight instances; seven closed forms with exact constants and η_w from \
+               1e-4 to 1e4; a small network and the digits network with a bracket of the constants, found at random \
+               points and along every step, and proved by composition: what holds for the smaller C holds for the true \
+               one, what fails for the larger is false, and between them nothing is decided. There η_g is the limit \
+               for the proved L^gg; every inequality of the proof by itself, with its part of the gap",
+    tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|): the difference of two losses, each with some tens of roundings of its \
+                own size. It is absolute since at a converged point all terms are rounding. Margins are relative to \
+                the sum of the right-hand side's terms in absolute value, and absolute where those are below 1e-8, so \
+                that rounding cannot pass for a margin",
     does_not_show: "that the loss falls: for η_w/‖w‖² > 1/C the right-hand side may be positive. On the networks \
-                    η_g is tiny, since the proved L^gg is far above the true one, and little is seen of g (lemma-3.2-proved has ordinary η_g)",
+                    η_g is tiny, since the proved L^gg is far above the true one, and little is seen of g \
+                    (lemma-3.2-proved has ordinary η_g)",
 };
 
 /// Of the larger loss, or of 1: see `tolerance` in the statement.
@@ -129,7 +133,8 @@ impl Claim for Lemma32 {
                 g_max = g_max.max(extremes.g);
             }
         }
-        let radius = instances[1].g_radius.unwrap_or(f64::NAN);
+        let regression = bn_regression();
+        let radius = regression.g_radius.unwrap_or(f64::NAN);
         // g_{t+1} = c'v_t up to rounding: an inner product of two unit vectors in R^3.
         let standing = if g_max <= radius + 8.0 * U { Standing::Met } else { Standing::NotMet };
         check.hypothesis(
@@ -140,7 +145,7 @@ impl Claim for Lemma32 {
         let eta_g = "2(1-c)/L^gg on the closed forms, and on (b) the limit itself";
         check.hypothesis("η_g ≤ 2(2-c)/((2+c)L^gg)", Standing::Met, eta_g);
 
-        let small = small("small network", INVARIANT[0].1, Activation::Tanh, context);
+        let small = small("small network", SMOOTHED_BN.1, Activation::Tanh, context);
         let budget = (context.pick([20, 100, 1_000, 10_000]), context.pick([5, 20, 100, 500]), &ETA_W[..]);
         let on_small = network::followed(&mut check, &small, budget, context)?;
         let digits = digits_subject(context.pick([32, 64, 128, 256]), context);
@@ -148,7 +153,7 @@ impl Claim for Lemma32 {
         let budget = (context.pick([1, 2, 8, 32]), context.pick([1, 2, 8, 30]), &rates[..]);
         let on_digits = network::followed(&mut check, &digits, budget, context)?;
 
-        let printed = exact(&instances[1], 1.0, 20).follow(&mut Check::new(), context)?;
+        let printed = exact(&regression, 1.0, 20).follow(&mut Check::new(), context)?;
         let mut evidence = Evidence::new(check);
         for (what, multiple) in multiples {
             let note = "1 would be sharp; the lemma fails with any smaller constant";
@@ -214,24 +219,22 @@ impl Claim for Lemma32 {
             Control {
                 name: "the printed equality",
                 breaks: "\"=\" as printed instead of \"≤\", on the regression with η_w = 1",
-                run: |context| {
-                    let regression = ordinary(20)?.swap_remove(1);
-                    Descent { equality: true, ..exact(&regression, 1.0, 20) }.checked(context)
-                },
+                run: |context| Descent { equality: true, ..exact(&bn_regression(), 1.0, 20) }.checked(context),
             },
         ]
     }
 }
 
-/// (a): a Rayleigh quotient in R^10 at its minimiser plus 1e-3 of its maximiser. C = 1, and L_1 - L_0 is the right-hand side up
-/// to a relative 1e-6.
+/// (a): a Rayleigh quotient in R^10 at its minimiser plus 1e-3 of its maximiser. C = 1, and L_1 - L_0 is the right-hand
+/// side up to a relative 1e-6.
 fn near_tight_a() -> Instance {
     let loss = Rayleigh::equally_spaced(10);
     Instance::new("(a) Rayleigh, near-tight", loss.clone(), loss.theta_0(), loss.constants(), loss.loss_min())
 }
 
-/// (b): v perpendicular to c, |c| = 1, g = K = 1e-3. In units of g² and up to O(K), the right-hand side less the left one is
-/// 2e² - he + 3h/4 - h²/2 for e = η_w, h = η_g, which is 0 at e = h/4 = 0.3, h = 1.2, and negative for any larger h = 4e.
+/// (b): v perpendicular to c, |c| = 1, g = K = 1e-3. In units of g² and up to O(K), the right-hand side less the left
+/// one is 2e² - he + 3h/4 - h²/2 for e = η_w, h = η_g, which is 0 at e = h/4 = 0.3, h = 1.2,
+/// and negative for any larger h = 4e.
 pub(super) fn near_tight_b() -> Instance {
     let (loss, k) = (BnRegression::new(vec![1.0, 0.0]), 1e-3);
     let mut instance =
@@ -319,15 +322,16 @@ impl Descent<'_> {
             let terms = gain + cost;
             let scale = if terms > 1e-8 * size { terms } else { size };
             let at = format!("{} · η_w = {:e}, t = {t}", self.name, self.eta_w);
+            let lemma = Inequality { lhs: change, rhs, rounding: ROUNDING * size, scale };
             if self.equality {
                 check.compare(at, (change - rhs).abs(), 0.0, ROUNDING * size, scale, Soundness::Proved);
             } else if let Some(upper) = &self.c_w_upper {
                 let most = bounds::lemma_3_2(self.eta_w, self.eta_g, self.c_g, &n_before, &grad_w_sq, upper, grad_g_sq);
-                check.bracketed(at, change, [rhs, most], [ROUNDING * size, scale], || self.replay(&theta));
+                check.bracketed(at, lemma, most, || self.replay(&theta));
             } else if self.soundness == Soundness::Sampled {
                 check.compare(at, change, rhs, ROUNDING * size, scale, Soundness::Sampled);
             } else {
-                check.replayed(at, [change, rhs, ROUNDING * size, scale], || self.replay(&theta));
+                check.replayed(at, lemma, || self.replay(&theta));
             }
             // Both figures need a denominator far above the rounding of the change, some 1e-15 of `size`.
             if cost > 1e-8 * size {

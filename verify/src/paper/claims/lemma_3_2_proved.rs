@@ -1,8 +1,8 @@
 //! Lemma 3.2, proved step by step on real runs.
 //!
-//! The proof of the lemma bounds L(theta_{t+1}) by Taylor's formula on the segment from theta_t, so that it needs the constants
-//! of section 2.4 on that segment alone. There they are proved by interval arithmetic, block by block, and both sides of the
-//! inequality are enclosed: the verdict on such a step depends on no sample and on no rounding.
+//! The proof of the lemma bounds L(theta_{t+1}) by Taylor's formula on the segment from theta_t, so that it needs the
+//! constants of section 2.4 on that segment alone. There they are proved by interval arithmetic, block by block, and
+//! both sides of the inequality are enclosed: the verdict on such a step depends on no sample and on no rounding.
 
 use std::collections::BTreeMap;
 
@@ -30,8 +30,8 @@ pub(super) struct Lemma32Proved;
 static STATEMENT: Statement = Statement {
     id: "lemma-3.2-proved",
     title: "Lemma 3.2, step by step",
-    plain: "On single steps of real runs the inequality of Lemma 3.2 is proved, with constants that are themselves proved on the \
-            segment between the two points.",
+    plain: "On single steps of real runs the inequality of Lemma 3.2 is proved, with constants that are themselves \
+            proved on the segment between the two points.",
     formula: "L(θ_{t+1}) - L(θ_t) ≤ -Σ_i η_w‖∇_{w_i}L‖²(1 - C_i η_w/‖w_i‖²) - (c/2) η_g‖∇_g L‖²,   \
               C_i = ½Σ_j L^vv_ij + m(L^vg_i)²/(c L^gg),   L^vv, L^vg, L^gg suprema over the segment [θ_t, θ_{t+1}]",
     latex: &[
@@ -42,17 +42,20 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &[
-        "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian on the segment: proved, to within 10 % of what is met there",
+        "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian on the segment: proved, to within 10 % of what is met \
+         there",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2: proved",
     ],
-    measured: "the two near-tight instances of lemma-3.2, and gradient descent on the one-neuron regression (closed form, and as a batch-normalised network on data), on 3-4-1 and on \
-               8-16-16-1 (tanh, smoothed BN with ε = 0.1, logistic, λ = 0.01). Each step starts from the stored numbers and is exact; the \
-               segment is cut until every block's bound is within a tenth of the norm at the middle of some piece (or of a hundredth of \
-               the largest norm of its kind)",
-    tolerance: "none: the larger end of the left side's interval is compared with the smaller end of the right side's. Margins are relative \
-                to the larger side",
-    does_not_show: "anything about other steps, or that the constants hold on the whole domain of section 2.4. A step whose sides differ by \
-                    less than the intervals are wide stays undecided, and makes the verdict inconclusive",
+    measured: "the two near-tight instances of lemma-3.2, and gradient descent on the one-neuron regression (closed \
+               form, and as a batch-normalised network on data), on 3-4-1 and on 8-16-16-1 (tanh, smoothed BN with ε = \
+               0.1, logistic, λ = 0.01). Each step starts from the stored numbers and is exact; the segment is cut \
+               until every block's bound is within a tenth of the norm at the middle of some piece (or of a hundredth \
+               of the largest norm of its kind)",
+    tolerance: "none: the larger end of the left side's interval is compared with the smaller end of the right side's. \
+                Margins are relative to the larger side",
+    does_not_show: "anything about other steps, or that the constants hold on the whole domain of section 2.4. A step \
+                    whose sides differ by less than the intervals are wide stays undecided, and makes the verdict \
+                    inconclusive",
 };
 
 /// A run whose steps are to be proved.
@@ -71,7 +74,7 @@ struct Run<'a> {
 
 /// What a run's proofs amount to.
 #[derive(Default)]
-struct Found {
+struct Proofs {
     proved: u64,
     undecided: BTreeMap<String, u64>,
     pieces: usize,
@@ -83,14 +86,14 @@ struct Found {
 }
 
 impl Run<'_> {
-    fn prove(&self, check: &mut Check, context: &Context) -> Result<Found, Unevaluated> {
+    fn prove(&self, check: &mut Check, context: &Context) -> Result<Proofs, Unevaluated> {
         let (eta_w, eta_g) = (Schedule::constant(self.eta_w)?, Schedule::constant(self.eta_g)?);
         let generator = context.generator("z");
         let mut stepper = Stepper::new(self.loss, &self.theta_0, StepRule::Gradient, eta_w, eta_g, generator);
         let z: Vec<usize> = (0..self.loss.minibatches().n_examples()).collect();
         let segment = SegmentOptions { within: self.within, max_pieces: 4_000 };
         let step = proof::Step { eta_w: self.eta_w, eta_g: self.eta_g, c_g: C_G, segment, multiple: self.multiple };
-        let mut found = Found::default();
+        let mut found = Proofs::default();
         for t in 0..self.steps {
             let ProvedStep { outcome, change, bound, c_w, constants } =
                 proof::lemma_3_2(self.loss, &z, stepper.theta(), &step)?;
@@ -139,7 +142,7 @@ impl Claim for Lemma32Proved {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut check = Check::new();
-        let mut runs: Vec<(String, Found)> = Vec::new();
+        let mut runs: Vec<(String, Proofs)> = Vec::new();
         let closed = BnRegression::new(vec![0.6, 0.8]);
         // Further on the regression has converged to rounding, and a step shows nothing.
         let steps = context.pick([5, 20, 20, 20]);
@@ -204,7 +207,8 @@ impl Claim for Lemma32Proved {
             },
             Control {
                 name: "C := 0 on 3-4-1",
-                breaks: "the inequality without its second-order term, at an η_w for which the first-order term is twice the loss",
+                breaks: "the inequality without its second-order term, at an η_w for which the first-order term is \
+                         twice the loss",
                 run: |context| {
                     let small = tiny("3-4-1", SMOOTHED, Activation::Tanh, context);
                     // L >= 0, so that no step can lower it by 2L, whatever the curvature along the step.
@@ -237,7 +241,7 @@ fn named(run: &Run<'_>) -> String {
 const NEAR_TIGHT: f64 = 1e-4;
 
 /// (a) of Lemma 3.2's instances: the Rayleigh quotient in R^10 at its minimiser plus 1e-3 of its maximiser.
-fn near_tight_a(multiple: f64, check: &mut Check, context: &Context) -> Result<(String, Found), Unevaluated> {
+fn near_tight_a(multiple: f64, check: &mut Check, context: &Context) -> Result<(String, Proofs), Unevaluated> {
     let loss = Rayleigh::equally_spaced(10);
     let run = run("(a) Rayleigh, near-tight", &loss, loss.theta_0(), 1.0, 1.0, 1);
     let run = Run { multiple, within: NEAR_TIGHT, ..run };
@@ -245,7 +249,7 @@ fn near_tight_a(multiple: f64, check: &mut Check, context: &Context) -> Result<(
 }
 
 /// (b): the regression with v perpendicular to c, g = 1e-3, η_w = 0.3 and η_g just below its limit 1.2/L^gg, L^gg = 1.
-fn near_tight_b(multiple: f64, check: &mut Check, context: &Context) -> Result<(String, Found), Unevaluated> {
+fn near_tight_b(multiple: f64, check: &mut Check, context: &Context) -> Result<(String, Proofs), Unevaluated> {
     let loss = BnRegression::new(vec![1.0, 0.0]);
     // The proved L^gg exceeds 1 by less than 1e-8.
     let eta_g = bounds::eta_g_limit(1.0, C_G) * (1.0 - 1e-7);
@@ -292,7 +296,7 @@ fn network(
 }
 
 /// The proved constant and what each step needed of it, where there are enough steps for a curve.
-fn plot(runs: &[(String, Found)]) -> Option<Plot> {
+fn plot(runs: &[(String, Proofs)]) -> Option<Plot> {
     let (name, found) = runs.iter().rfind(|(name, _)| name.starts_with("3-4-1"))?;
     if found.proved_c.len() < 5 {
         return None;
@@ -301,7 +305,8 @@ fn plot(runs: &[(String, Found)]) -> Option<Plot> {
         "proved-constant",
         "Every step is proved with a constant that is proved on its own segment",
         format!(
-            "{name}: C of the first block as proved on each segment, and the part of it that the step's inequality needs."
+            "{name}: C of the first block as proved on each segment, and the part of it that the step's inequality \
+             needs."
         ),
         "step t",
         "C of W1 row 1",

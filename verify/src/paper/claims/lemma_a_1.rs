@@ -1,7 +1,8 @@
 //! Lemma A.1: the gradient of a block is bounded by its curvature, as printed with the factor pi.
 //!
-//! It follows from the form without pi, which `lemma-a.1-sharp` derives and measures; here the printed constant stands on the right,
-//! and what is of interest is how much of it is ever used: at most tanh(pi/2)/pi = 0.292 where L^vv is the largest curvature.
+//! It follows from the form without pi, which `lemma-a.1-sharp` derives and measures; here the printed constant stands
+//! on the right, and what is of interest is how much of it is ever used:
+//! at most tanh(pi/2)/pi = 0.292 where L^vv is the largest curvature.
 
 use std::f64::consts::PI;
 
@@ -17,7 +18,8 @@ pub(super) struct LemmaA1;
 static STATEMENT: Statement = Statement {
     id: "lemma-a.1",
     title: "Lemma A.1",
-    plain: "The gradient with respect to a scale-invariant block is at most π times the block's curvature, over the block's norm.",
+    plain: "The gradient with respect to a scale-invariant block is at most π times the block's curvature, over the \
+            block's norm.",
     formula: "‖∇_{w⁽ⁱ⁾}L(W; g)‖ ≤ π L^vv_ii/‖w⁽ⁱ⁾‖",
     latex: &[r"\|\nabla_{w^{(i)}}L(W;g)\|\le\frac{\pi\,L^{vv}_{ii}}{\|w^{(i)}\|}"],
     printed_at: "appendix A, Lemma A.1, equation (18)",
@@ -27,11 +29,12 @@ static STATEMENT: Statement = Statement {
         "F_z is scale invariant in w⁽ⁱ⁾ and twice differentiable",
         "L^vv_ii bounds ∇²_{ii}F_z for every minibatch at unit blocks",
     ],
-    measured: "as in lemma-a.1-sharp: exact constants on nine closed forms, and on networks the Hessian's block at the same point, which \
-               is at most L^vv_ii",
-    tolerance: "64u of both sides for closed forms, 512u for networks: the roundings of a gradient and of a Hessian-vector product",
-    does_not_show: "that π is needed: it is not, and no instance uses more than 0.292 of the printed constant with L^vv, or 1/π = 0.318 \
-                    with the Hessian at the same point",
+    measured: "as in lemma-a.1-sharp: exact constants on nine closed forms, and on networks the Hessian's block at the \
+               same point, which is at most L^vv_ii",
+    tolerance: "64u of both sides for closed forms, 512u for networks: the roundings of a gradient and of a \
+                Hessian-vector product",
+    does_not_show: "that π is needed: it is not, and no instance uses more than 0.292 of the printed constant with \
+                    L^vv, or 1/π = 0.318 with the Hessian at the same point",
 };
 
 impl Claim for LemmaA1 {

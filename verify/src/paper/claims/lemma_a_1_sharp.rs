@@ -1,16 +1,17 @@
 //! Lemma A.1 without its factor pi: the gradient of a block is at most L^vv_ii/||w_i||. Derived here.
 //!
-//! Scale invariance means grad_{w_i} F(.., c w_i, ..) = grad_{w_i} F/c for c > 0 (Lemma 2.2). The derivative of both sides in c at
-//! c = 1 is Hess_ii w_i = -grad_{w_i} F, an Euler identity (claim `euler-identities`). Take norms:
+//! Scale invariance means grad_{w_i} F(.., c w_i, ..) = grad_{w_i} F/c for c > 0 (Lemma 2.2). The derivative of both
+//! sides in c at c = 1 is Hess_ii w_i = -grad_{w_i} F, an Euler identity (claim `euler-identities`). Take norms:
 //!
 //!   ||grad_{w_i} F|| = ||Hess_ii w_i|| <= ||Hess_ii|| ||w_i||   at every point, for every minibatch.
 //!
-//! At unit blocks ||Hess_ii|| <= L^vv_ii by assumption, and (Lemma 2.2 again) the left side at w_i is the one at v_i over ||w_i||. So
-//! pi is not needed, nor is the geodesic from a minimiser that the paper integrates along. In one dimension the tangent space is
-//! {0}: F is constant on either half line, and gradient and Hess_ii are 0, which is what Hess_ii = 0 gives.
+//! At unit blocks ||Hess_ii|| <= L^vv_ii by assumption, and (Lemma 2.2 again) the left side at w_i is the one at v_i
+//! over ||w_i||. So pi is not needed, nor is the geodesic from a minimiser that the paper integrates along. In one
+//! dimension the tangent space is {0}: F is constant on either half line, and gradient and Hess_ii are 0,
+//! which is what Hess_ii = 0 gives.
 //!
-//! The bound at one point is attained: where Hess_ii has v_i among its leading singular vectors, as for the Rayleigh quotient in
-//! R^2 at 45 degrees. The bound by the largest L^vv_ii over all points is not; see `tanh-pi-half`.
+//! The bound at one point is attained: where Hess_ii has v_i among its leading singular vectors, as for the Rayleigh
+//! quotient in R^2 at 45 degrees. The bound by the largest L^vv_ii over all points is not; see `tanh-pi-half`.
 
 use std::f64::consts::FRAC_PI_4;
 
@@ -38,7 +39,8 @@ pub(super) struct LemmaA1Sharp;
 static STATEMENT: Statement = Statement {
     id: "lemma-a.1-sharp",
     title: "Lemma A.1 without π",
-    plain: "The gradient with respect to a scale-invariant block is no larger than the block's curvature, over the block's norm.",
+    plain: "The gradient with respect to a scale-invariant block is no larger than the block's curvature, over the \
+            block's norm.",
     formula: "‖∇_{w⁽ⁱ⁾}F‖ ≤ ‖∇²_{ii}F‖·‖w⁽ⁱ⁾‖ at every point, hence ‖∇_{w⁽ⁱ⁾}F‖ ≤ L^vv_ii/‖w⁽ⁱ⁾‖",
     latex: &[
         r"\|\nabla_{w^{(i)}}F\|\le\|\nabla^2_{ii}F\|\,\|w^{(i)}\|\;\text{at every point, hence}\;\|\nabla_{w^{(i)}}F\|\le\frac{L^{vv}_{ii}}{\|w^{(i)}\|}",
@@ -50,13 +52,15 @@ static STATEMENT: Statement = Statement {
         "F_z is scale invariant in w⁽ⁱ⁾ and twice differentiable",
         "L^vv_ii bounds ∇²_{ii}F at unit blocks (needed for the second form alone)",
     ],
-    measured: "with L^vv exact, on nine closed forms at random points of norms from 1e-3 to 1e3 and where their gradient is largest; with \
-               the Hessian's block at the same point, on the Rayleigh quotient, on networks under eight normalisations and on the digits \
-               network, on the full batch and on minibatches; in one dimension, where the gradient must vanish",
-    tolerance: "closed forms: 64u of both sides, for some ten roundings of a gradient and of a norm; networks: 512u, for the roundings \
-                of a Hessian-vector product (as in euler-identities), and the residual of the Hessian's norm; one dimension: \
-                8u|g - v|/‖w‖, four roundings of a quotient",
-    does_not_show: "that L^vv_ii cannot be replaced by something smaller: it can, by tanh(π/2) L^vv_ii (claim tanh-pi-half)",
+    measured: "with L^vv exact, on nine closed forms at random points of norms from 1e-3 to 1e3 and where their \
+               gradient is largest; with the Hessian's block at the same point, on the Rayleigh quotient, on networks \
+               under eight normalisations and on the digits network, on the full batch and on minibatches; in one \
+               dimension, where the gradient must vanish",
+    tolerance: "closed forms: 64u of both sides, for some ten roundings of a gradient and of a norm; networks: 512u, \
+                for the roundings of a Hessian-vector product (as in euler-identities), and the residual of the \
+                Hessian's norm; one dimension: 8u|g - v|/‖w‖, four roundings of a quotient",
+    does_not_show: "that L^vv_ii cannot be replaced by something smaller: it can, by tanh(π/2) L^vv_ii (claim \
+                    tanh-pi-half)",
 };
 
 /// The largest ||w|| ||grad||/(what bounds it) of an instance.
@@ -93,7 +97,8 @@ impl Claim for LemmaA1Sharp {
             },
             Control {
                 name: "0.999 of the Hessian at the point",
-                breaks: "the Hessian's block is 0.1 % smaller, on the Rayleigh quotient in R^2 at 45°, where the bound is attained",
+                breaks: "the Hessian's block is 0.1 % smaller, on the Rayleigh quotient in R^2 at 45°, where the bound \
+                         is attained",
                 run: |_| {
                     let mut check = Check::new();
                     let loss = Rayleigh::new(vec![0.0, 1.0]);
@@ -230,8 +235,9 @@ fn pointwise(
     of_blocks(check, name, loss, z, theta, &blocks, [factor, 0.0])
 }
 
-/// The same for some of the blocks, times `factor`. Rounding may make `of_all` times as much of a block's gradient as 512u of all of grad_V
-/// make: nothing where the blocks are known to be alike. Only what is far above that counts for the ratio.
+/// The same for some of the blocks, times `factor`. Rounding may make `of_all` times as much of a block's gradient as
+/// 512u of all of grad_V make: nothing where the blocks are known to be alike.
+/// Only what is far above that counts for the ratio.
 fn of_blocks(
     check: &mut Check,
     at: &str,

@@ -1,7 +1,7 @@
 //! Lemma A.2: the norms of the blocks are bounded, for every learning rate.
 //!
-//! While n_tau <= 2 C eta_w the loss may rise; (19) bounds n after that first phase, since each of its steps adds at most
-//! eta_w^2 LA^2/n_0. From then on at least half of the first-order decrease is real, and (20) follows.
+//! While n_tau <= 2 C eta_w the loss may rise; (19) bounds n after that first phase, since each of its steps adds at
+//! most eta_w^2 LA^2/n_0. From then on at least half of the first-order decrease is real, and (20) follows.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -44,13 +44,13 @@ static STATEMENT: Statement = Statement {
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",
         "L_A is the constant of Lemma A.1: π L^vv_ii as printed, or L^vv_ii",
     ],
-    measured: "both inequalities at every T of runs with η_w from 1e-4 to 1e4, on seven closed forms and on the tanh circle from its \
-               steepest point, for L_A = πL and L_A = L; of each run the comparison with the least room; \
-               every inequality of the proof by itself, with its part of the gap",
-    tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w): (36T + 16)u of ‖w_T‖², \
-                and T u of the sum over g",
-    does_not_show: "that the bound (20) is of the right size in the first phase: for large η_w its K_i grows like η_w², the measured \
-                    side like η_w",
+    measured: "both inequalities at every T of runs with η_w from 1e-4 to 1e4, on seven closed forms and on the tanh \
+               circle from its steepest point, for L_A = πL and L_A = L; of each run the comparison with the least \
+               room; every inequality of the proof by itself, with its part of the gap",
+    tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w): (36T + \
+                16)u of ‖w_T‖², and T u of the sum over g",
+    does_not_show: "that the bound (20) is of the right size in the first phase: for large η_w its K_i grows like \
+                    η_w², the measured side like η_w",
 };
 
 /// What stands on the right-hand side.
@@ -67,7 +67,7 @@ const PRINTED: Reading = Reading { l_a: PI, with_k: true };
 
 /// How near a run came to the bounds.
 #[derive(Clone, Copy)]
-struct Found {
+struct Nearness {
     /// (n_{t_i+1} - n_0)/(its bound).
     growth: f64,
     /// The left-hand side of (20) over the right one.
@@ -109,7 +109,7 @@ impl Claim for LemmaA2 {
             all.push((eta_w, found));
         }
         for eta_w in ETA_W {
-            let most = |value: fn(&Found) -> f64| {
+            let most = |value: fn(&Nearness) -> f64| {
                 all.iter().filter(|one| one.0 == eta_w).map(|one| value(&one.1)).fold(0.0, f64::max)
             };
             let (growth, total, multiple) = (most(|f| f.growth), most(|f| f.total), most(|f| f.multiple_of_k));
@@ -139,7 +139,8 @@ impl Claim for LemmaA2 {
             },
             Control {
                 name: "0.9 L for L_A",
-                breaks: "(19) with a gradient bound that is 10 % too small: on the tanh circle the gradient reaches 0.917 L",
+                breaks: "(19) with a gradient bound that is 10 % too small: on the tanh circle the gradient reaches \
+                         0.917 L",
                 run: |context| broken(1e3, Reading { l_a: 0.9, ..SHARP }, context),
             },
             Control {
@@ -151,7 +152,8 @@ impl Claim for LemmaA2 {
     }
 }
 
-/// The tanh circle from the point where its gradient is largest: nearly tight for (19) when the first step is the phase.
+/// The tanh circle from the point where its gradient is largest:
+/// nearly tight for (19) when the first step is the phase.
 fn steepest() -> Instance {
     let loss = TanhCircle::new(1.0);
     let start = on_circle(FRAC_PI_2);
@@ -172,7 +174,7 @@ fn follow(
     steps: u64,
     reading: Reading,
     context: &Context,
-) -> Result<Found, Unevaluated> {
+) -> Result<Nearness, Unevaluated> {
     let Terms { loss, theta_0, n_start, gap, eta_g, .. } = terms;
     let (rate_w, rate_g) = (Schedule::constant(eta_w)?, Schedule::constant(*eta_g)?);
     let generator = context.generator("z");
@@ -217,12 +219,13 @@ fn follow(
     rhs.at_least(check, format!("{name}, (20), T = {}", total.t), total.lhs, spread);
     let k: f64 = terms.k(&terms.least, eta_w, reading.l_a).iter().sum();
     let multiple_of_k = ((total.lhs - gap) / k).max(0.0);
-    Ok(Found { growth, total: total.ratio(), multiple_of_k, g: g_sq.sqrt() })
+    Ok(Nearness { growth, total: total.ratio(), multiple_of_k, g: g_sq.sqrt() })
 }
 
 fn plot([growth, total, multiple]: [Vec<[f64; 2]>; 3]) -> Plot {
-    let caption = "The share of the bounds that is used, with L_A = L, the largest over the closed forms and over T. (19) is nearly \
-                   used up for large learning rates, where the first step is all of the first phase; (20) never.";
+    let caption = "The share of the bounds that is used, with L_A = L, the largest over the closed forms and over T. \
+                   (19) is nearly used up for large learning rates, where the first step is all of the first phase; \
+                   (20) never.";
     let mut plot =
         Plot::log_log("share", "How much of Lemma A.2 is used", caption, "learning rate η_w", "measured/bound");
     plot.series = vec![

@@ -17,8 +17,8 @@ pub(super) struct LemmaB1;
 static STATEMENT: Statement = Statement {
     id: "lemma-b.1",
     title: "Lemma B.1",
-    plain: "Increments between 0 and B, each divided by the sum of all before it, sum to no more than the logarithm of the whole, up \
-            to a constant.",
+    plain: "Increments between 0 and B, each divided by the sum of all before it, sum to no more than the logarithm of \
+            the whole, up to a constant.",
     formula: "Σ_{t=1}^T a_t/A_{t-1} ≤ log₂(A_{T-1}/a_0) + 1 + 2B/a_0,   A_s = a_0 + … + a_s,  a_0 > 0,  0 ≤ a_t ≤ B",
     latex: &[
         r"\sum_{t=1}^T\frac{a_t}{A_{t-1}}\le\log_2\frac{A_{T-1}}{a_0}+1+\frac{2B}{a_0},\qquad A_s=a_0+\dots+a_s,\quad a_0>0,\quad0\le a_t\le B",
@@ -27,11 +27,12 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &["a_0 > 0", "0 ≤ a_t ≤ B for t ≥ 1; a_0 may be larger than B"],
-    measured: "at every T of random sequences (uniform, over many decades, sparse) with a_0 from 1e-6 B to 1e3 B, and of the families \
-               that come near: doubling, a_t = min(B, A_{t-1}); constant, a_t = B; slow, a_t = B ≪ a_0",
-    tolerance: "the sums have positive terms: 3u for each quotient and u for each addition; A_{T-1} is off by Tu of itself, which moves \
-                its logarithm by Tu: (4T + 16)u(1 + right-hand side)",
-    does_not_show: "that its constants are needed: by lemma-b.1-sharp the sum is at most ln 2 = 0.69 of the right-hand side",
+    measured: "at every T of random sequences (uniform, over many decades, sparse) with a_0 from 1e-6 B to 1e3 B, and \
+               of the families that come near: doubling, a_t = min(B, A_{t-1}); constant, a_t = B; slow, a_t = B ≪ a_0",
+    tolerance: "the sums have positive terms: 3u for each quotient and u for each addition; A_{T-1} is off by Tu of \
+                itself, which moves its logarithm by Tu: (4T + 16)u(1 + right-hand side)",
+    does_not_show: "that its constants are needed: by lemma-b.1-sharp the sum is at most ln 2 = 0.69 of the right-hand \
+                    side",
 };
 
 /// What bounds the sum, in a_0, B and A_{T-1}.
@@ -72,7 +73,8 @@ impl Claim for LemmaB1 {
     }
 }
 
-/// Every family against a bound, with the share of it that each uses; `precise` is the bound in double-double, for replays.
+/// Every family against a bound, with the share of it that each uses; `precise` is the bound in double-double,
+/// for replays.
 pub(super) fn measure(bound: Bound, precise: Option<Bound<DoubleDouble>>, context: &Context) -> Evidence {
     let mut evidence = Evidence::default();
     let long = context.pick([1_000, 10_000, 100_000, 1_000_000]);

@@ -5,13 +5,13 @@
 //!   sum_{t<T} a_t/A_{t-1} = sum_{t<T} a_t/A_t + sum_{t<T} a_t^2/(A_{t-1} A_t),   t >= 1.
 //!
 //! In the first sum, a_t/A_t = 1 - A_{t-1}/A_t <= ln(A_t/A_{t-1}), which telescopes to ln(A_{T-1}/a_0). In the second,
-//! a_t^2/(A_{t-1} A_t) <= B (A_t - A_{t-1})/(A_{t-1} A_t) = B (1/A_{t-1} - 1/A_t), which telescopes to B/a_0 - B/A_{T-1}. The last term
-//! is a_T/A_{T-1} <= B/A_{T-1}, and cancels what is subtracted. Together
+//! a_t^2/(A_{t-1} A_t) <= B (A_t - A_{t-1})/(A_{t-1} A_t) = B (1/A_{t-1} - 1/A_t), which telescopes to B/a_0 -
+//! B/A_{T-1}. The last term is a_T/A_{T-1} <= B/A_{T-1}, and cancels what is subtracted. Together
 //!
 //!   sum_{t=1}^T a_t/A_{t-1} <= ln(A_{T-1}/a_0) + B/a_0.
 //!
-//! It is an equality for T = 1, a_1 = B, and both logarithms agree in the limit of many small steps; so neither term can be
-//! multiplied by less than 1.
+//! It is an equality for T = 1, a_1 = B, and both logarithms agree in the limit of many small steps; so neither term
+//! can be multiplied by less than 1.
 
 use ratecheck::bounds::lemma_b1_sharp;
 use ratecheck::scalar::Scalar;
@@ -25,8 +25,8 @@ pub(super) struct LemmaB1Sharp;
 static STATEMENT: Statement = Statement {
     id: "lemma-b.1-sharp",
     title: "Lemma B.1, sharp",
-    plain: "Increments between 0 and B, each divided by the sum of all before it, sum to no more than the natural logarithm of the \
-            whole plus B/a_0.",
+    plain: "Increments between 0 and B, each divided by the sum of all before it, sum to no more than the natural \
+            logarithm of the whole plus B/a_0.",
     formula: "Σ_{t=1}^T a_t/A_{t-1} ≤ ln(A_{T-1}/a_0) + B/a_0,   A_s = a_0 + … + a_s,  a_0 > 0,  0 ≤ a_t ≤ B",
     latex: &[
         r"\sum_{t=1}^T\frac{a_t}{A_{t-1}}\le\ln\frac{A_{T-1}}{a_0}+\frac{B}{a_0},\qquad A_s=a_0+\dots+a_s,\quad a_0>0,\quad0\le a_t\le B",

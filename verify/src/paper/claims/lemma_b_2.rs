@@ -1,9 +1,10 @@
 //! Lemma B.2: what one run of stochastic gradient descent costs and gains, in expectation.
 //!
-//! The data set has two samples, so that all 2^T paths of T steps are followed and every expectation is an exact sum. They are
-//! problem J's samples (xi, zeta) and (-xi, -zeta) for d = 2: their mean loss is that of problem J, and so are its constants; the
-//! noise of grad_g is -s xi'v + sig zeta with the variance (s xi'v - sig)^2 <= (s sqrt(2) + sig)^2 = G_g^2, attained at v = -xi/sqrt(2).
-//! With s = 0 it is the pair F = g^2/2 - g c'v +- sig g, where w does not matter as long as g = 0 or v is perpendicular to c.
+//! The data set has two samples, so that all 2^T paths of T steps are followed and every expectation is an exact sum.
+//! They are problem J's samples (xi, zeta) and (-xi, -zeta) for d = 2: their mean loss is that of problem J, and so are
+//! its constants; the noise of grad_g is -s xi'v + sig zeta with the variance (s xi'v - sig)^2 <= (s sqrt(2) + sig)^2 =
+//! G_g^2, attained at v = -xi/sqrt(2). With s = 0 it is the pair F = g^2/2 - g c'v +- sig g, where w does not matter as
+//! long as g = 0 or v is perpendicular to c.
 //!
 //! Besides the expectation, the pathwise inequality that its proof integrates is checked on every edge of the tree:
 //! L(theta_{t+1}) <= L_t + <grad L_t, Delta_t> + Q_t.
@@ -31,7 +32,8 @@ static STATEMENT: Statement = Statement {
     id: "lemma-b.2",
     title: "Lemma B.2",
     plain: "The expected loss of stochastic gradient descent rises by no more than its noise terms pay for.",
-    formula: "E L_T - L_0 ≤ Σ_i E S_i + E R,   S_i = -Σ_t e_t‖∇_{v_i}L_t‖² + C_i Σ_t e_t²‖∇_{v_i}F_t‖²,  e_t = η_{w,t}/‖w_t‖²,   \
+    formula: "E L_T - L_0 ≤ Σ_i E S_i + E R,   S_i = -Σ_t e_t‖∇_{v_i}L_t‖² + C_i Σ_t e_t²‖∇_{v_i}F_t‖²,  e_t = \
+              η_{w,t}/‖w_t‖²,   \
               R = -(c/2)Σ_t η_{g,t}‖∇_g L_t‖² + U Σ_t η_{g,t}²,  U = ½(1 + c/2)L^gg G_g²",
     latex: &[
         r"\mathbb{E}L_T-L_0\le\sum_i\mathbb{E}S_i+\mathbb{E}R",
@@ -46,11 +48,12 @@ static STATEMENT: Statement = Statement {
         "0 < η_{g,t} ≤ 2(2-c)/((2+c)L^gg)",
         "∇F_z has mean ∇L, and the noise of its g-part at most the variance G_g²",
     ],
-    measured: "at every T up to 12 over all 2^T paths of two samples: problem J with noise on w and g for α = 0, 1/4, 1/2 and η_w = 0.01, \
-               1, 100, from an ordinary start and from the minimiser; and F = ½g² ± sg, where the right-hand side is 1 + c/2 times the \
-               left one, with c = 1/2 and with c = 1/100; on every edge, the Taylor step of the proof; \
-               every inequality of the proof by itself, with its part of the gap",
-    tolerance: "a rounding for every node and some 200 in every path: (2^(T+1) + 200T)u of the terms' sizes; an edge: 256u of the terms",
+    measured: "at every T up to 12 over all 2^T paths of two samples: problem J with noise on w and g for α = 0, 1/4, \
+               1/2 and η_w = 0.01, 1, 100, from an ordinary start and from the minimiser; and F = ½g² ± sg, where the \
+               right-hand side is 1 + c/2 times the left one, with c = 1/2 and with c = 1/100; on every edge, the \
+               Taylor step of the proof; every inequality of the proof by itself, with its part of the gap",
+    tolerance: "a rounding for every node and some 200 in every path: (2^(T+1) + 200T)u of the terms' sizes; an edge: \
+                256u of the terms",
     does_not_show: "more than two samples can: theorem-4.2 enumerates eight",
 };
 

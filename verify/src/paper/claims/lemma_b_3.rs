@@ -1,7 +1,7 @@
 //! Lemma B.3: the norms grow no faster than sqrt(H_T(2 alpha)), so that the effective learning rate stays large enough.
 //!
-//! Squaring Lemma 2.4 gives n_{t+1}^2 = n_t^2 + 2 eta_t^2 ||grad_v F_t||^2 + eta_t^4 ||grad_v F_t||^4/n_t^2, exactly; the lemma puts LA for
-//! the gradients and n_0 for n_t in the last denominator, and sums.
+//! Squaring Lemma 2.4 gives n_{t+1}^2 = n_t^2 + 2 eta_t^2 ||grad_v F_t||^2 + eta_t^4 ||grad_v F_t||^4/n_t^2, exactly;
+//! the lemma puts LA for the gradients and n_0 for n_t in the last denominator, and sums.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -18,7 +18,7 @@ use crate::claim::evidence::{
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
-use crate::paper::stochastic::on_subject::{Runs, natural_rate};
+use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
 use crate::paper::stochastic::{Case, Losses, Mean, bounded, case};
 
 /// See the module's first line.
@@ -27,8 +27,8 @@ pub(super) struct LemmaB3;
 static STATEMENT: Statement = Statement {
     id: "lemma-b.3",
     title: "Lemma B.3",
-    plain: "Under stochastic gradient descent the effective learning rate of a scale-invariant block falls no faster than T^(-1/2), \
-            up to a logarithm for α = 1/2.",
+    plain: "Under stochastic gradient descent the effective learning rate of a scale-invariant block falls no faster \
+            than T^(-1/2), up to a logarithm for α = 1/2.",
     formula: "‖w_T‖⁴ = ‖w_0‖⁴ + 2Σ_t η_t²‖∇_v F_t‖² + Σ_t η_t⁴‖∇_v F_t‖⁴/‖w_t‖⁴ ≤ ‖w_0‖⁴ + H_T(2α)D_i,  \
               η_{w,T}/‖w_T‖² ≥ ψ_i(T) = η_w(T+1)^(-α)/√(‖w_0‖⁴ + H_T(2α)D_i),  D_i = 2η_w²L_A² + η_w⁴L_A⁴/‖w_0‖⁴",
     latex: &[
@@ -42,12 +42,12 @@ static STATEMENT: Statement = Statement {
         "η_{w,t} = η_w(t+1)^(-α), 0 ≤ α ≤ 1/2",
         "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
     ],
-    measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = 0.01, 1, 100 on \
-               problem J and on a network 3-4-1, and of runs on the tanh circle from its steepest point, whose first step uses 84 % of \
-               D; with L_A = L and L_A = πL; of each run the comparison with the least room; \
-               every inequality of the proof by itself, with its part of the gap",
-    tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by twice that, and \
-                every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
+    measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = \
+               0.01, 1, 100 on problem J and on a network 3-4-1, and of runs on the tanh circle from its steepest \
+               point, whose first step uses 84 % of D; with L_A = L and L_A = πL; of each run the comparison with the \
+               least room; every inequality of the proof by itself, with its part of the gap",
+    tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by \
+                twice that, and every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
     does_not_show: "the exponent: see theorem-4.2-rate and effective-rate-law",
 };
 
@@ -67,7 +67,7 @@ struct Reading {
 const SHARP: Reading = Reading { l_a: 1.0, fourth_order: true, share: 1.0 };
 
 /// The shares of the bounds that a run used, at most.
-struct Found {
+struct NormShares {
     /// (n_T^2 - n_0^2)/(H_T D).
     growth: f64,
     /// n_T over its bound.
@@ -140,7 +140,8 @@ impl Claim for LemmaB3 {
             },
             Control {
                 name: "D without η⁴",
-                breaks: "D is 2η_w²L_A² alone, on the tanh circle with η_w = 100, whose first step is 92 times as long as w",
+                breaks: "D is 2η_w²L_A² alone, on the tanh circle with η_w = 100, whose first step is 92 times as long \
+                         as w",
                 run: |context| {
                     let mut check = Check::new();
                     steepest(&mut check, 100.0, 0.0, Reading { fourth_order: false, ..SHARP }, 1, context)?;
@@ -166,7 +167,8 @@ impl Measure for LemmaB3 {
         &[Premise::ScaleInvariant]
     }
 
-    /// The identity and both bounds at every T of a run for every alpha and eta_w of the settings, with the run's own LA.
+    /// The identity and both bounds at every T of a run for every alpha and eta_w of the settings,
+    /// with the run's own LA.
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
         let settings = &subject.settings;
         let runs = Runs::new(subject, SECONDS / (settings.alphas.len() * settings.eta_w.len()) as f64, context)?;
@@ -213,23 +215,18 @@ const BROKEN: u64 = 100;
 /// A run at the largest learning rate with too small a D.
 fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     let eta_w = subject.settings.eta_w.iter().fold(0.0_f64, |most, &eta_w| most.max(eta_w));
-    let (runs, mut check) = (Runs::new(subject, SECONDS / 9.0, context)?, Check::new());
-    let rates = [eta_w, 0.0];
-    let (l_a, steps) = runs.largest(&mut check, runs.case(rates, BROKEN.min(runs.steps), &[]), context)?;
-    let case = runs.case(rates, steps, &l_a);
-    let share = follow(&mut Check::new(), &case, SHARP, context)?.growth;
-    follow(&mut check, &case, Reading { share: 0.99 * share, ..SHARP }, context)?;
-    Ok(check)
+    let steps = BROKEN.min(subject.steps(SECONDS / 9.0, context.profile));
+    let run = Short { eta_w, alpha: 0.0, rule: StepRule::Gradient, steps };
+    run.compared(subject, context, |check, case| {
+        let share = follow(&mut Check::new(), case, SHARP, context)?.growth;
+        follow(check, case, Reading { share: 0.99 * share, ..SHARP }, context).map(drop)
+    })
 }
 
 /// A few steps by another rule.
 fn broken(subject: &Subject, context: &Context, rule: StepRule, eta_w: f64) -> Result<Check, Unevaluated> {
-    let (runs, mut check) = (Runs::new(subject, SECONDS / 9.0, context)?, Check::new());
-    let rates = [eta_w, 0.0];
-    let other = |steps, l_a| Case { rule, ..runs.case(rates, steps, l_a) };
-    let (l_a, steps) = runs.largest(&mut check, other(BROKEN, &[]), context)?;
-    follow(&mut check, &other(steps, &l_a), SHARP, context)?;
-    Ok(check)
+    let run = Short { eta_w, alpha: 0.0, rule, steps: BROKEN };
+    run.compared(subject, context, |check, case| follow(check, case, SHARP, context).map(drop))
 }
 
 /// The tanh circle from the point where its gradient is largest, for a few steps.
@@ -240,13 +237,13 @@ fn steepest(
     reading: Reading,
     steps: u64,
     context: &Context,
-) -> Result<Found, Unevaluated> {
+) -> Result<NormShares, Unevaluated> {
     let (loss, theta_0) = (TanhCircle::new(1.0), on_circle(FRAC_PI_2));
     follow(check, &case("tanh circle", &loss, [&theta_0, &[1.0]], [eta_w, alpha], steps), reading, context)
 }
 
 /// Compares at every T of one run.
-fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<NormShares, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();
@@ -293,5 +290,5 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         norms[i].record(check, &format!("{run}, ‖w_T‖²"), rounding);
         rates[i].record(check, &format!("{run}, effective rate"), rounding);
     }
-    Ok(Found { growth, norm, gradient })
+    Ok(NormShares { growth, norm, gradient })
 }

@@ -1,11 +1,13 @@
 //! Lemma B.4 with (22) and (23): the terms of Lemma B.2 on every path.
 //!
-//! The effective rate e_t = eta_{w,t}/n_t does not increase, so it can be replaced by its last value (22). That weight is random, but
-//! Lemma B.3 bounds it from below by a number that is not. The second sum is Lemma B.1's, with n_t for A_t (23).
+//! The effective rate e_t = eta_{w,t}/n_t does not increase, so it can be replaced by its last value (22). That weight
+//! is random, but Lemma B.3 bounds it from below by a number that is not. The second sum is Lemma B.1's,
+//! with n_t for A_t (23).
 
 use std::f64::consts::PI;
 
 use ratecheck::bounds::{lemma_b1_sharp, lemma_b4};
+use ratecheck::descent::StepRule;
 use ratecheck::loss::{Formula, Minibatches, closed::ProblemJ};
 use ratecheck::parameters::{Parameters, dot};
 use ratecheck::scalar::Scalar;
@@ -18,7 +20,7 @@ use crate::claim::evidence::{
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
-use crate::paper::stochastic::on_subject::{Runs, natural_rate};
+use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
 use crate::paper::stochastic::{Case, Losses, Mean, bounded};
 
 /// See the module's first line.
@@ -27,8 +29,8 @@ pub(super) struct LemmaB4;
 static STATEMENT: Statement = Statement {
     id: "lemma-b.4",
     title: "Lemma B.4",
-    plain: "Along every path of stochastic gradient descent the effective learning rate never increases, and what noise can cost \
-            grows with the logarithm of the norm only.",
+    plain: "Along every path of stochastic gradient descent the effective learning rate never increases, and what \
+            noise can cost grows with the logarithm of the norm only.",
     formula: "e_{t+1} ≤ e_t = η_{w,t}/‖w_t‖²;   (22) Σ_{t<T} e_t‖∇_v L_t‖² ≥ e_T Σ_{t<T}‖∇_v L_t‖²;   \
               (23) Σ_{t<T} (η_{w,t}²/‖w_t‖²)‖∇_w F_t‖² ≤ log₂(‖w_T‖²/‖w_0‖²) + 1 + 2η_w²L_A²/‖w_0‖⁴;   \
               Σ_{t<T} η_{g,t}‖∇_g L_t‖² ≥ η_g T^(-1/2) Σ_{t<T}‖∇_g L_t‖²",
@@ -44,12 +46,12 @@ static STATEMENT: Statement = Statement {
         "η_{w,t} = η_w(t+1)^(-α), 0 ≤ α ≤ 1/2; η_{g,t} = η_g(t+1)^(-1/2)",
         "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
     ],
-    measured: "all four at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = 0.01, 1, 100 on problem J and on a network \
-               3-4-1, with L_A = L and L_A = πL; of each run the comparison with the least room; \
+    measured: "all four at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = 0.01, 1, 100 on problem \
+               J and on a network 3-4-1, with L_A = L and L_A = πL; of each run the comparison with the least room; \
                every inequality of the proof by itself, with its part of the gap",
     tolerance: "a step changes ‖w‖² by up to 36u, and a sum by 3u a term: (44T + 32)u of the larger side",
-    does_not_show: "that the logarithm is attained with base 2: with the natural one and B/a_0 = η_w²L_A²/‖w_0‖⁴ alone (23) holds too \
-                    (lemma-b.1-sharp), and that form is nearly used up",
+    does_not_show: "that the logarithm is attained with base 2: with the natural one and B/a_0 = η_w²L_A²/‖w_0‖⁴ alone \
+                    (23) holds too (lemma-b.1-sharp), and that form is nearly used up",
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
@@ -69,9 +71,29 @@ enum Reading {
     Share(f64),
 }
 
-/// The largest share used of (22), of (23) and of (23) in its sharper form, and the largest ||grad_v F_z||/LA.
+/// The largest share used of each bound.
 #[derive(Clone, Copy, Default)]
-struct Found([f64; 4]);
+struct Shares {
+    /// Of (22).
+    weight: f64,
+    /// Of (23).
+    log: f64,
+    /// Of (23) in its sharper form.
+    sharp: f64,
+    /// The largest ||grad_v F_z||/LA.
+    gradient: f64,
+}
+
+impl Shares {
+    fn max(self, other: Self) -> Self {
+        Self {
+            weight: self.weight.max(other.weight),
+            log: self.log.max(other.log),
+            sharp: self.sharp.max(other.sharp),
+            gradient: self.gradient.max(other.gradient),
+        }
+    }
+}
 
 impl Claim for LemmaB4 {
     fn statement(&self) -> &'static Statement {
@@ -92,15 +114,15 @@ impl Claim for LemmaB4 {
             })
             .collect();
         let mut evidence = Evidence::default();
-        let mut most = [Found::default(); 2];
+        let mut most = [Shares::default(); 2];
         for found in found {
             let (check, found) = found?;
             evidence.check.merge(check);
             for (most, found) in most.iter_mut().zip(found) {
-                most.0.iter_mut().zip(found.0).for_each(|(a, b)| *a = a.max(b));
+                *most = most.max(found);
             }
         }
-        for (name, Found([weight, log, sharp, gradient])) in ["problem J", "network 3-4-1"].into_iter().zip(most) {
+        for (name, Shares { weight, log, sharp, gradient }) in ["problem J", "network 3-4-1"].into_iter().zip(most) {
             bounded(&mut evidence.check, name, gradient);
             let note = "largest over every T, α and η_w; 1 would be sharp";
             evidence.observe(format!("{name}: (22), smaller/larger side"), weight, note);
@@ -150,8 +172,8 @@ impl Measure for LemmaB4 {
         &[Premise::ScaleInvariant]
     }
 
-    /// All four at every T of a run for every alpha and eta_w of the settings, with the run's own LA. What needs L_t is left out where L
-    /// is only known by sampling, and what needs g where there is none.
+    /// All four at every T of a run for every alpha and eta_w of the settings, with the run's own LA. What needs L_t is
+    /// left out where L is only known by sampling, and what needs g where there is none.
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
         let settings = &subject.settings;
         // A look at L costs a gradient for every minibatch.
@@ -160,15 +182,15 @@ impl Measure for LemmaB4 {
         let runs = Runs::new(subject, seconds, context)?;
         let judge = |check: &mut Check, case: &Case<'_>| follow(check, case, Reading::Corrected, context);
         let (mut evidence, found) = runs.each(&settings.alphas, context, judge)?;
-        let most = |k: usize| found.iter().map(|(_, found)| found.0[k]).fold(0.0, f64::max);
+        let most = found.iter().fold(Shares::default(), |most, (_, found)| most.max(*found));
         let note = "largest over every block, T, α and η_w; 1 would be sharp";
         if subject.n_minibatches().is_some() {
-            evidence.observe("(22), smaller/larger side", most(0), note);
+            evidence.observe("(22), smaller/larger side", most.weight, note);
         } else {
             evidence.observe("(22) and the part of g: not compared", 0.0, "z is a random subset: ∇L_t is not known");
         }
-        evidence.observe("(23), sum/bound", most(1), note);
-        evidence.observe("(23) with ln and η_w²L_A²/‖w_0‖⁴, sum/bound", most(2), note);
+        evidence.observe("(23), sum/bound", most.log, note);
+        evidence.observe("(23) with ln and η_w²L_A²/‖w_0‖⁴, sum/bound", most.sharp, note);
         Ok(evidence)
     }
 
@@ -189,7 +211,7 @@ impl Measure for LemmaB4 {
                     let eta_w = natural_rate(subject, context)?;
                     Some(short(subject, eta_w, context, |case| {
                         let found = follow(&mut Check::new(), case, Reading::Corrected, context)?;
-                        Ok(Reading::Share(0.99 * found.0[1]))
+                        Ok(Reading::Share(0.99 * found.log))
                     }))
                 },
             },
@@ -215,14 +237,8 @@ fn short(
     context: &Context,
     reading: impl Fn(&Case<'_>) -> Result<Reading, Unevaluated>,
 ) -> Result<Check, Unevaluated> {
-    const STEPS: u64 = 30;
-    let mut check = Check::new();
-    let runs = Runs::new(subject, SECONDS, context)?;
-    let rates = [eta_w, 0.0];
-    let (l_a, steps) = runs.largest(&mut check, runs.case(rates, STEPS, &[]), context)?;
-    let case = runs.case(rates, steps, &l_a);
-    follow(&mut check, &case, reading(&case)?, context)?;
-    Ok(check)
+    let run = Short { eta_w, alpha: 0.0, rule: StepRule::Gradient, steps: 30 };
+    run.compared(subject, context, |check, case| follow(check, case, reading(case)?, context).map(drop))
 }
 
 /// Problem J plus ||w||^2/20: no longer scale invariant.
@@ -248,7 +264,7 @@ fn broken(eta_w: f64, steps: u64, reading: Reading, context: &Context) -> Result
 }
 
 /// Compares at every T of one run.
-fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
+fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Shares, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();
@@ -256,11 +272,11 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
     let (mut falling, mut weight, mut log, mut log_printed) = (none(), none(), none(), none());
     let (mut g, mut weighted_g, mut sum_g) = (Closest::NONE, 0.0, 0.0);
     let (mut weighted, mut plain, mut increments) = (vec![0.0; m], vec![0.0; m], vec![0.0; m]);
-    let mut found = Found::default();
+    let mut found = Shares::default();
     let generator = || case.generator(context);
     let looked = case.mean_is_known();
     let share = if let Reading::Share(share) = reading { share } else { 1.0 };
-    found.0[3] = case.follow(if looked { Mean::Looked } else { Mean::Unused }, generator(), |moment| {
+    found.gradient = case.follow(if looked { Mean::Looked } else { Mean::Unused }, generator(), |moment| {
         let t = moment.t + 1;
         for i in 0..m {
             let (n, next) = (moment.n[0][i], moment.n[1][i]);
@@ -277,7 +293,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
             log_printed[i].keep(t, increments[i], share * lemma_b4(eta_w, PI * l_a, n_start[i], next));
             let largest = (eta_w * case.l_a[i]).powi(2) / n_start[i];
             // A_{T-1} is n_{T-1}: the norm before the last step.
-            found.0[2] = found.0[2].max(increments[i] / lemma_b1_sharp(n_start[i], largest, n));
+            found.sharp = found.sharp.max(increments[i] / lemma_b1_sharp(n_start[i], largest, n));
         }
         weighted_g += moment.eta_g * moment.mean_g;
         sum_g += moment.mean_g;
@@ -294,11 +310,11 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         let replay = |t| case.replay(generator(), t).map(|run| run.weighted(i));
         if looked {
             weight[i].replayed(check, &format!("{run}, (22)"), rounding, replay);
-            found.0[0] = found.0[0].max(weight[i].ratio());
+            found.weight = found.weight.max(weight[i].ratio());
         }
         log[i].record(check, &format!("{run}, (23), L_A = {}", case.bound), rounding);
         log_printed[i].record(check, &format!("{run}, (23), L_A = π{}", case.bound), rounding);
-        found.0[1] = found.0[1].max(log[i].ratio());
+        found.log = found.log.max(log[i].ratio());
     }
     if reading != Reading::RateAlone && looked && !case.loss.parameters().g().is_empty() {
         g.record(check, &format!("{name}, the part of g · α = {alpha}, η_w = {eta_w}"), rounding);

@@ -1,7 +1,8 @@
 //! Lemma C.1: how large the derivatives of a smoothed BN unit are, in its scale, its shift and its inputs.
 //!
-//! Printed: ||grad_{x_b} y|| <= 3 gamma/epsilon G sqrt(B), which is false (E15); what the proof gives is 3 |gamma|/sqrt(epsilon) G sqrt(B). The
-//! sharp form is a claim of its own, `lemma-c.1-sharp`, where the Jacobian is derived.
+//! Printed: ||grad_{x_b} y|| <= 3 gamma/epsilon G sqrt(B), which is false (E15); what the proof gives is 3
+//! |gamma|/sqrt(epsilon) G sqrt(B). The sharp form is a claim of its own, `lemma-c.1-sharp`,
+//! where the Jacobian is derived.
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,7 +15,7 @@ use ratecheck::random::Generator;
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
 
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
 use crate::claim::replay::Sides;
@@ -25,7 +26,8 @@ pub(super) struct LemmaC1;
 static STATEMENT: Statement = Statement {
     id: "lemma-c.1",
     title: "Lemma C.1",
-    plain: "The derivatives of a smoothed BN unit in its scale, its shift and its inputs are bounded by those of what follows it.",
+    plain: "The derivatives of a smoothed BN unit in its scale, its shift and its inputs are bounded by those of what \
+            follows it.",
     formula: "|∂y/∂γ| ≤ G√B,  |∂y/∂β| ≤ G√B,  ‖∇_{x_b} y‖ ≤ 3|γ|/√ε · G√B;  \
               ∂z_{b'}/∂x_b = (γw/‖w‖_{S+εI})[1{b=b'} - 1/B - x̃_b x̃_{b'}/B]",
     latex: &[
@@ -36,12 +38,15 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Paper,
     kind: Kind::Inequality,
     hypotheses: &["‖∇f(z)‖ ≤ G, here an equality: f is linear", "ε > 0"],
-    measured: "derivatives by dual numbers of random units (B from 2 to 16, up to 5 inputs, ε from 1e-3 to 100, γ of both signs, inputs from tiny to large), under a random \
-               ∇f and under the worst one for each example; and two extreme configurations: inputs that differ across w only, and a unit whose variance is far \
-               above ε‖w‖², where the bounds of γ and β are attained",
-    tolerance: "4(n + B + 16)u·(1 + ‖x‖‖w‖/‖w‖_{S+εI})² relative to |γ|‖w‖/‖w‖_{S+εI}·G (or to G√B): the sums over n inputs and B examples are rounded to that \
-                many units of their terms, and each enters x̃ once and P twice",
-    does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound; that the bound of the inputs is near: it is not, see lemma-c.1-sharp",
+    measured: "derivatives by dual numbers of random units (B from 2 to 16, up to 5 inputs, ε from 1e-3 to 100, γ of \
+               both signs, inputs from tiny to large), under a random ∇f and under the worst one for each example; and \
+               two extreme configurations: inputs that differ across w only, and a unit whose variance is far above \
+               ε‖w‖², where the bounds of γ and β are attained",
+    tolerance: "4(n + B + 16)u·(1 + ‖x‖‖w‖/‖w‖_{S+εI})² relative to |γ|‖w‖/‖w‖_{S+εI}·G (or to G√B): the sums over n \
+                inputs and B examples are rounded to that many units of their terms, and each enters x̃ once and P \
+                twice",
+    does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound; that the bound of the inputs \
+                    is near: it is not, see lemma-c.1-sharp",
 };
 
 /// A unit on a minibatch: z_b = gamma w'(x_b - u)/||w||_{S + epsilon I} + beta, and y = a'z.
@@ -90,6 +95,19 @@ impl Input {
     }
 }
 
+/// The largest measured/bound of the derivatives.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Ratios {
+    /// In gamma.
+    scale: f64,
+    /// In beta.
+    shift: f64,
+    /// In one x_b.
+    pub(super) input: f64,
+    /// In all x_b together.
+    pub(super) inputs: f64,
+}
+
 /// Which derivative of y is bounded.
 #[derive(Clone, Copy)]
 enum Derivative {
@@ -129,9 +147,13 @@ impl Claim for LemmaC1 {
         check.hypothesis("ε > 0", Standing::Met, "by construction");
         check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
         let mut evidence = Evidence::new(check);
-        for (i, what) in ["|∂y/∂γ|", "|∂y/∂β|", "‖∇_{x_b} y‖"].into_iter().enumerate() {
-            let note = format!("1 would be sharp; {:.4} over the random units alone", of_random[i]);
-            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest[i], note);
+        for (what, nearest, of_random) in [
+            ("|∂y/∂γ|", nearest.scale, of_random.scale),
+            ("|∂y/∂β|", nearest.shift, of_random.shift),
+            ("‖∇_{x_b} y‖", nearest.input, of_random.input),
+        ] {
+            let note = format!("1 would be sharp; {of_random:.4} over the random units alone");
+            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest, note);
         }
         evidence.observe(
             "the printed bound over the derivative at ε = 100, B = 2, γ = 1",
@@ -173,10 +195,9 @@ impl Claim for LemmaC1 {
     }
 }
 
-/// Random units and the extreme ones. The largest measured/bound of the derivatives in gamma, beta, x_b and all x_b: over the
-/// random ones, and over all.
-pub(super) fn everywhere(check: &mut Check, subject: Subject, context: &Context) -> [[f64; 4]; 2] {
-    let nearest = Cell::new([0.0; 4]);
+/// Random units and the extreme ones. The largest measured/bound over the random ones, and over all.
+pub(super) fn everywhere(check: &mut Check, subject: Subject, context: &Context) -> [Ratios; 2] {
+    let nearest = Cell::new(Ratios::default());
     for k in 0..context.pick([200, 2_000, 20_000, 200_000]) {
         random(k, &mut context.generator(&format!("unit-{k}"))).compare(check, subject, &nearest);
     }
@@ -193,7 +214,7 @@ pub(super) fn everywhere(check: &mut Check, subject: Subject, context: &Context)
 
 pub(super) fn broken(unit: &Unit, subject: Subject) -> Check {
     let mut check = Check::new();
-    unit.compare(&mut check, subject, &Cell::new([0.0; 4]));
+    unit.compare(&mut check, subject, &Cell::default());
     check
 }
 
@@ -210,7 +231,8 @@ fn random(k: usize, generator: &mut Generator) -> Unit {
     Unit { name: "random units".to_owned(), x, w, bn_scale: sign * bn_scale, shift: draw(1, 1.0)[0], epsilon, slope }
 }
 
-/// Attains the bounds of the inputs: x_b = +-(1e-6, 0), .., w = (0, 1), so that all w'x_b are 0, and grad f = e_1 - 1/B, normalised.
+/// Attains the bounds of the inputs: x_b = +-(1e-6, 0), .., w = (0, 1), so that all w'x_b are 0,
+/// and grad f = e_1 - 1/B, normalised.
 pub(super) fn across(batch: usize, epsilon: f64, bn_scale: f64) -> Unit {
     let x = (0..batch).flat_map(|b| [if b.is_multiple_of(2) { 1e-6 } else { -1e-6 }, 0.0]).collect();
     let share = 1.0 / batch as f64;
@@ -220,7 +242,8 @@ pub(super) fn across(batch: usize, epsilon: f64, bn_scale: f64) -> Unit {
     Unit { name: "inputs across w".to_owned(), x, w: vec![0.0, 1.0], bn_scale, shift: 0.5, epsilon, slope }
 }
 
-/// Attains the bounds of gamma and beta up to a relative 1e-9 (times epsilon): w'x_b = +-3e4, so that ||xt||^2 is almost B.
+/// Attains the bounds of gamma and beta up to a relative 1e-9 (times epsilon): w'x_b = +-3e4,
+/// so that ||xt||^2 is almost B.
 fn spread(epsilon: f64) -> Unit {
     let x = vec![3e4, -3e4, -3e4, 3e4];
     let slope = vec![0.5, -0.5, -0.5, 0.5];
@@ -281,9 +304,9 @@ impl Unit {
         Some([length, bound])
     }
 
-    /// The Jacobian against the formula, and the gradients under the unit's own grad f and the worst ones against the bounds. `nearest` keeps
-    /// the largest measured/bound of the four.
-    fn compare(&self, check: &mut Check, subject: Subject, nearest: &Cell<[f64; 4]>) {
+    /// The Jacobian against the formula, and the gradients under the unit's own grad f and the worst ones against the
+    /// bounds. `nearest` keeps the largest measured/bound.
+    fn compare(&self, check: &mut Check, subject: Subject, nearest: &Cell<Ratios>) {
         let (n, batch) = (self.w.len(), self.batch());
         let jacobian: Vec<Vec<f64>> = self.jacobian(0..n * batch + 2);
         let centred: Vec<f64> = self.outputs(&[self.x.clone(), vec![1.0, 0.0]].concat());
@@ -310,13 +333,14 @@ impl Unit {
         let mut ratios = nearest.get();
         let mut bounded = |which: Derivative, a: &[f64], lhs: f64, rhs: f64, rounding: f64| {
             let replay = || self.replay(subject, which, a).map(|[lhs, rhs]| Sides::counted(lhs, rhs, rounding));
-            check.replayed(at(&which.to_string()), [lhs, rhs, rounding, lhs.abs().max(rhs.abs())], replay);
-            let ratio = &mut ratios[match which {
-                Derivative::Scale => 0,
-                Derivative::Shift => 1,
-                Derivative::Input(_) => 2,
-                Derivative::Inputs => 3,
-            }];
+            let bound = Inequality { lhs, rhs, rounding, scale: lhs.abs().max(rhs.abs()) };
+            check.replayed(at(&which.to_string()), bound, replay);
+            let ratio = match which {
+                Derivative::Scale => &mut ratios.scale,
+                Derivative::Shift => &mut ratios.shift,
+                Derivative::Input(_) => &mut ratios.input,
+                Derivative::Inputs => &mut ratios.inputs,
+            };
             *ratio = ratio.max(lhs / rhs);
         };
         // Besides the unit's own grad f, the worst one for each example and for gamma and beta.

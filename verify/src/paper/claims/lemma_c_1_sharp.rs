@@ -2,15 +2,18 @@
 //!
 //! > ||grad_{x_b} y|| <= |gamma|/sqrt(epsilon) G sqrt(1 - 1/B), and over all b together |gamma|/sqrt(epsilon) G.
 //!
-//! *Derivation.* Let s = ||w||_{S + epsilon I}, so that s^2 = (1/B) sum_b (w'(x_b - u))^2 + epsilon ||w||^2 and xt_b = w'(x_b - u)/s. Since
-//! sum_b' (x_b' - u) = 0, a change dx_b changes w'(x_b' - u) by (1{b=b'} - 1/B) w'dx_b and s by (1/s)(1/B) w'(x_b - u) w'dx_b = xt_b w'dx_b/B; hence
+//! *Derivation.* Let s = ||w||_{S + epsilon I}, so that s^2 = (1/B) sum_b (w'(x_b - u))^2 + epsilon ||w||^2 and xt_b =
+//! w'(x_b - u)/s. Since sum_b' (x_b' - u) = 0, a change dx_b changes w'(x_b' - u) by (1{b=b'} - 1/B) w'dx_b and s by
+//! (1/s)(1/B) w'(x_b - u) w'dx_b = xt_b w'dx_b/B; hence
 //!
-//! > dz_b'/dx_b = (gamma w/s) P_bb', P = I - 11'/B - xt xt'/B, and grad_{x_b} y = (gamma w/s) (Pa)_b with a = grad f(z).
+//! > dz_b'/dx_b = (gamma w/s) P_bb', P = I - 11'/B - xt xt'/B,
+//! and grad_{x_b} y = (gamma w/s) (Pa)_b with a = grad f(z).
 //!
-//! The vectors 1 and xt are orthogonal, ||1||^2 = B and ||xt||^2 = B (1 - epsilon ||w||^2/s^2) <= B. So P is symmetric with the eigenvalues 0 (on 1),
-//! epsilon ||w||^2/s^2 in \[0, 1\] (on xt) and 1 (elsewhere): 0 <= P^2 <= P <= I - 11'/B. Therefore ||P e_b||^2 <= e_b'P e_b <= 1 - 1/B, and
-//! |(Pa)_b| <= sqrt(1 - 1/B) ||a||; and ||Pa|| <= ||a||. At last ||w||/s <= 1/sqrt(epsilon). Each is an equality when w'x_b is the same for all b (xt = 0,
-//! s = sqrt(epsilon) ||w||) and a is parallel to e_b - 1/B.
+//! The vectors 1 and xt are orthogonal, ||1||^2 = B and ||xt||^2 = B (1 - epsilon ||w||^2/s^2) <= B. So P is symmetric
+//! with the eigenvalues 0 (on 1), epsilon ||w||^2/s^2 in \[0, 1\] (on xt) and 1 (elsewhere): 0 <= P^2 <= P <= I -
+//! 11'/B. Therefore ||P e_b||^2 <= e_b'P e_b <= 1 - 1/B, and |(Pa)_b| <= sqrt(1 - 1/B) ||a||; and ||Pa|| <= ||a||. At
+//! last ||w||/s <= 1/sqrt(epsilon). Each is an equality when w'x_b is the same for all b (xt = 0, s = sqrt(epsilon)
+//! ||w||) and a is parallel to e_b - 1/B.
 
 use super::lemma_c_1::{Input, Subject, across, broken, everywhere, exact_entry};
 use crate::claim::evidence::{
@@ -32,8 +35,8 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Derived,
     kind: Kind::Inequality,
     hypotheses: &["‖∇f(z)‖ ≤ G, here an equality: f is linear", "ε > 0"],
-    measured: "as for lemma-c.1: derivatives by dual numbers of random units under random and worst ∇f, and of inputs that differ across w only, \
-               where both bounds are attained",
+    measured: "as for lemma-c.1: derivatives by dual numbers of random units under random and worst ∇f, and of inputs \
+               that differ across w only, where both bounds are attained",
     tolerance: "as for lemma-c.1: the roundings of sums over inputs and examples",
     does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound",
 };
@@ -51,9 +54,12 @@ impl Claim for LemmaC1Sharp {
         check.hypothesis("ε > 0", Standing::Met, "by construction");
         check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
         let mut evidence = Evidence::new(check);
-        for (i, what) in [(2, "‖∇_{x_b} y‖"), (3, "all ∇_{x_b} y together")] {
-            let note = format!("1 is sharp; {:.4} over the random units alone", of_random[i]);
-            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest[i], note);
+        for (what, nearest, of_random) in [
+            ("‖∇_{x_b} y‖", nearest.input, of_random.input),
+            ("all ∇_{x_b} y together", nearest.inputs, of_random.inputs),
+        ] {
+            let note = format!("1 is sharp; {of_random:.4} over the random units alone");
+            evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest, note);
         }
         Ok(evidence)
     }

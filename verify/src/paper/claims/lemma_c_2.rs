@@ -1,12 +1,13 @@
 //! Lemma C.2: weight decay keeps the scale-variant parameters g in a ball that can be computed beforehand.
 //!
 //! The proof's constants, written out: with alpha_f and alpha_s the Lipschitz constants of objective and activation,
-//! Q_L = alpha_f/sqrt(B), Gamma_l = max(|g_0|_inf, Q_l sqrt(B)/lambda), Q_{l-1} = alpha_s Gamma_l sqrt(m_l/epsilon) Q_l: Q_l bounds the gradient in the outputs
-//! of layer l's BN, its derivatives in gamma and beta are at most Q_l sqrt(B) (Lemma C.1), and g' = (1 - eta lambda) g - eta grad is a convex combination
-//! of g and -grad/lambda as long as eta lambda <= 1, so that no entry leaves \[-Gamma_l, Gamma_l\].
+//! Q_L = alpha_f/sqrt(B), Gamma_l = max(|g_0|_inf, Q_l sqrt(B)/lambda), Q_{l-1} = alpha_s Gamma_l sqrt(m_l/epsilon)
+//! Q_l: Q_l bounds the gradient in the outputs of layer l's BN, its derivatives in gamma and beta are at most Q_l
+//! sqrt(B) (Lemma C.1), and g' = (1 - eta lambda) g - eta grad is a convex combination of g and -grad/lambda as long as
+//! eta lambda <= 1, so that no entry leaves \[-Gamma_l, Gamma_l\].
 //!
-//! For 1 < eta lambda < 2 the same line gives |g'| <= (eta lambda - 1)|g| + eta Q_l sqrt(B), hence Gamma_l = max(|g_0|_inf, eta Q_l sqrt(B)/(2 - eta lambda)):
-//! a K exists there too, but not the K of the convex combination.
+//! For 1 < eta lambda < 2 the same line gives |g'| <= (eta lambda - 1)|g| + eta Q_l sqrt(B), hence Gamma_l =
+//! max(|g_0|_inf, eta Q_l sqrt(B)/(2 - eta lambda)): a K exists there too, but not the K of the convex combination.
 
 mod on_subject;
 
@@ -21,7 +22,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{Subject, U};
-use crate::paper::appendix_c::{Plan, neuron};
+use crate::paper::appendix_c::{GD, Plan, SGD, neuron};
 
 /// See the module's first line.
 pub(super) struct LemmaC2;
@@ -29,7 +30,8 @@ pub(super) struct LemmaC2;
 static STATEMENT: Statement = Statement {
     id: "lemma-c.2",
     title: "Lemma C.2",
-    plain: "With weight decay on g, every scale and shift stays within a bound known beforehand, however long (stochastic) gradient descent runs.",
+    plain: "With weight decay on g, every scale and shift stays within a bound known beforehand, however long \
+            (stochastic) gradient descent runs.",
     formula: "|entries of g_t in layer l| ≤ Γ_l = max(|g₀|_∞, Q_l√B/λ),  ‖g_t‖ ≤ K = (Σ_l 2m_lΓ_l²)^½,  \
               Q_L = α_f/√B,  Q_{l-1} = α_σΓ_l√(m_l/ε) Q_l",
     latex: &[
@@ -43,12 +45,14 @@ static STATEMENT: Statement = Statement {
         "‖g₀‖ is bounded; the objective and the activation are Lipschitz; smoothed BN, ε > 0",
         "weight decay λ > 0 on g, and η_g λ ≤ 1 (E17)",
     ],
-    measured: "every entry and the norm of g after every step, with η_g λ from 0.01 to 1 and η_w = 0.1 and 10: one neuron that a single step takes from one side to \
-               the other, gradient descent on 3-4-1, and SGD on networks of one, two and three layers with tanh, sigmoid and softplus",
-    tolerance: "(1000 + 4/(η_g λ))u·Γ_l: a gradient of at most λΓ_l is rounded to some 1000u of its bound (sums over at most 64 terms, three layers, and what \
-                normalisation passes on), a step adds 4uΓ_l, and errors shrink by 1 - η_g λ per step",
-    does_not_show: "that Γ is tight for deeper layers: Γ_l grows like a product over the layers above, and the runs stay far inside. Nothing for the squared \
-                    objective, which is not Lipschitz",
+    measured: "every entry and the norm of g after every step, with η_g λ from 0.01 to 1 and η_w = 0.1 and 10: one \
+               neuron that a single step takes from one side to the other, gradient descent on 3-4-1, and SGD on \
+               networks of one, two and three layers with tanh, sigmoid and softplus",
+    tolerance: "(1000 + 4/(η_g λ))u·Γ_l: a gradient of at most λΓ_l is rounded to some 1000u of its bound (sums over \
+                at most 64 terms, three layers, and what normalisation passes on), a step adds 4uΓ_l, and errors \
+                shrink by 1 - η_g λ per step",
+    does_not_show: "that Γ is tight for deeper layers: Γ_l grows like a product over the layers above, and the runs \
+                    stay far inside. Nothing for the squared objective, which is not Lipschitz",
 };
 
 impl Claim for LemmaC2 {
@@ -106,7 +110,8 @@ impl Claim for LemmaC2 {
             },
             Control {
                 name: "η_g = 2(1-c)/L^gg, c = 0.1",
-                breaks: "the step in g is what Theorem 3.1 prints, with λ = 10 and L^gg ≤ λ + 1/4, so that η_g λ = 1.76",
+                breaks: "the step in g is what Theorem 3.1 prints, with λ = 10 and L^gg ≤ λ + 1/4, so that η_g λ = \
+                         1.76",
                 run: |context| {
                     let subject = two_labels(10.0)?;
                     let bounds = g_bounds(&subject.network, g_max(&subject.network, &subject.theta))?;
@@ -127,30 +132,9 @@ impl Claim for LemmaC2 {
 }
 
 const PLANS: &[Plan] = &[
-    Plan {
-        name: "3-1, GD",
-        widths: &[3, 1],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 0.2,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "3-4-1 tanh, GD",
-        widths: &[3, 4, 1],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 0.1,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "5-6-4 sigmoid, SGD",
-        widths: &[5, 6, 4],
-        activation: Activation::Sigmoid,
-        epsilon: 0.1,
-        weight_decay: 0.05,
-        examples: (24, 8),
-    },
+    Plan { name: "3-1, GD", widths: &[3, 1], weight_decay: 0.2, ..GD },
+    Plan { name: "3-4-1 tanh, GD", widths: &[3, 4, 1], weight_decay: 0.1, ..GD },
+    Plan { name: "5-6-4 sigmoid, SGD", widths: &[5, 6, 4], activation: Activation::Sigmoid, weight_decay: 0.05, ..SGD },
     Plan {
         name: "5-6-4-4 softplus, SGD",
         widths: &[5, 6, 4, 4],
@@ -161,8 +145,8 @@ const PLANS: &[Plan] = &[
     },
 ];
 
-/// All labels are +1 and beta_0 = -0.9 Gamma, Gamma = 10: at eta lambda = 1 the first step ends at -grad/lambda, where the gradient is 1 - e^-9
-/// in absolute value.
+/// All labels are +1 and beta_0 = -0.9 Gamma, Gamma = 10: at eta lambda = 1 the first step ends at -grad/lambda, where
+/// the gradient is 1 - e^-9 in absolute value.
 fn crossing() -> Result<Subject, Unevaluated> {
     neuron("crossing neuron", [1.0; 4], 4, 0.1, -9.0)
 }
@@ -198,8 +182,8 @@ impl Run {
         divergence.map_or(Ok(largest), |divergence| Err(divergence.into()))
     }
 
-    /// Compares every entry of g and its norm with their bounds, at every step; returns the largest |g|/Gamma_l of every layer for t >= 1, and where the run
-    /// left the finite numbers.
+    /// Compares every entry of g and its norm with their bounds, at every step; returns the largest |g|/Gamma_l of
+    /// every layer for t >= 1, and where the run left the finite numbers.
     fn along(
         &self,
         check: &mut Check,

@@ -1,12 +1,15 @@
-//! Remark 4.1: for alpha > 1/2 the norms stay bounded, so the effective learning rate falls as T^(-alpha), like eta_{w,T}.
+//! Remark 4.1: for alpha > 1/2 the norms stay bounded, so the effective learning rate falls as T^(-alpha),
+//! like eta_{w,T}.
 //!
-//! The lower bound holds because ||w_T||^4 <= n_0^2 + H_T(2 alpha) D (Lemma B.3), where H_T stays below zeta(2 alpha) for
-//! alpha > 1/2. It needs LA with ||grad_v F_z|| <= LA for every F_z at every point of the run: L^vv of every F_z will do (the
-//! Euler identities), pi L^vv is printed. The two losses with such an LA are in [`crate::paper::stochastic`].
+//! The lower bound holds because ||w_T||^4 <= n_0^2 + H_T(2 alpha) D (Lemma B.3), where H_T stays below zeta(2 alpha)
+//! for alpha > 1/2. It needs LA with ||grad_v F_z|| <= LA for every F_z at every point of the run: L^vv of every F_z
+//! will do (the Euler identities), pi L^vv is printed.
+//! The two losses with such an LA are in [`crate::paper::stochastic`].
 
 use std::f64::consts::PI;
 
 use ratecheck::bounds::{d_w, remark_4_1};
+use ratecheck::descent::StepRule;
 use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
 use rayon::prelude::*;
 
@@ -16,7 +19,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::stochastic::on_subject::{Runs, natural_rate};
+use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
 use crate::paper::stochastic::{Case, Losses, Mean, bounded};
 
 /// See the module's first line.
@@ -25,8 +28,8 @@ pub(super) struct Remark41;
 static STATEMENT: Statement = Statement {
     id: "remark-4.1",
     title: "Remark 4.1",
-    plain: "If the learning rate decays faster than T^(-1/2), batch normalisation cannot make up for it: the effective learning \
-            rate decays at the same speed.",
+    plain: "If the learning rate decays faster than T^(-1/2), batch normalisation cannot make up for it: the effective \
+            learning rate decays at the same speed.",
     formula: "α > 1/2:  η_{w,T}/√(n₀² + ζ(2α)D) ≤ η_{w,T}/‖w_T‖² ≤ η_{w,T}/n₀,  η_{w,T} = η_w(T+1)^(-α), \
               D = 2η_w²L_A² + η_w⁴L_A⁴/n₀²",
     latex: &[
@@ -41,11 +44,11 @@ static STATEMENT: Statement = Statement {
         "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
         "η_g ≤ 1 (problem J), η_gλ ≤ 1",
     ],
-    measured: "both bounds at every T ≥ 1 of stochastic runs with α = 0.6, 3/4 and 1 and η_w = 0.01, 1 and 100, on problem J (exact \
-               constants) and on a network 3-4-1 on a teacher (proved constants), with L_A = L and with L_A = πL; each \
-               comparison is the one with the least room over all T of a run",
-    tolerance: "rounding alone: a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), a \
-                comparison has a few roundings more: (36T + 16)u, relative",
+    measured: "both bounds at every T ≥ 1 of stochastic runs with α = 0.6, 3/4 and 1 and η_w = 0.01, 1 and 100, on \
+               problem J (exact constants) and on a network 3-4-1 on a teacher (proved constants), with L_A = L and \
+               with L_A = πL; each comparison is the one with the least room over all T of a run",
+    tolerance: "rounding alone: a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal \
+                to w), a comparison has a few roundings more: (36T + 16)u, relative",
     does_not_show: "that a rate which falls as T^(-α) with α > 1/2 slows convergence down",
 };
 
@@ -207,14 +210,8 @@ fn short(
     context: &Context,
     reading: impl Fn(&Case<'_>) -> Result<Reading, Unevaluated>,
 ) -> Result<Check, Unevaluated> {
-    const STEPS: u64 = 100;
-    let mut check = Check::new();
-    let runs = Runs::new(subject, SECONDS, context)?;
-    let rates = [eta_w, SHORT];
-    let (l_a, steps) = runs.largest(&mut check, runs.case(rates, STEPS, &[]), context)?;
-    let case = runs.case(rates, steps, &l_a);
-    follow(&mut check, &case, reading(&case)?, context)?;
-    Ok(check)
+    let run = Short { eta_w, alpha: SHORT, rule: StepRule::Gradient, steps: 100 };
+    run.compared(subject, context, |check, case| follow(check, case, reading(case)?, context).map(drop))
 }
 
 fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u64) -> Result<Check, Unevaluated> {
@@ -226,17 +223,23 @@ fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u6
 }
 
 /// The effective rate of the first block at some horizons, and how near the lower bounds with L and pi L came to it.
-struct Found {
+struct EffectiveRates {
     rates: Vec<(f64, f64)>,
     nearest: [f64; 2],
-    /// (n_T^2 - n_0^2)/(zeta(2 alpha) D) of the first LA, at most, over every block: the smallest multiple of D that passes.
+    /// (n_T^2 - n_0^2)/(zeta(2 alpha) D) of the first LA, at most, over every block:
+    /// the smallest multiple of D that passes.
     growth: f64,
     /// The largest ||grad_v F_z||/LA.
     gradient: f64,
 }
 
 /// Follows one run and compares at every T.
-fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Found, Unevaluated> {
+fn follow(
+    check: &mut Check,
+    case: &Case<'_>,
+    reading: Reading,
+    context: &Context,
+) -> Result<EffectiveRates, Unevaluated> {
     let &Case { name, loss, l_a, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let d: Vec<[f64; 2]> =
@@ -269,7 +272,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         lower[i][0].record(check, &format!("{run}, lower bound, L_A = {}", case.bound), rounding);
         lower[i][1].record(check, &format!("{run}, lower bound, L_A = π{}", case.bound), rounding);
     }
-    Ok(Found { rates, nearest: lower[0].map(|closest| closest.ratio()), growth, gradient })
+    Ok(EffectiveRates { rates, nearest: lower[0].map(|closest| closest.ratio()), growth, gradient })
 }
 
 fn d_of(eta_w: f64, l_a: f64, n_start: f64, reading: Reading) -> f64 {

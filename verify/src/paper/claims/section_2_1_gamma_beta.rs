@@ -1,4 +1,5 @@
-//! Section 2.1: behind ReLU or leaky ReLU, the scales and shifts (gamma, beta) of a whole inner BN layer are scale invariant.
+//! Section 2.1: behind ReLU or leaky ReLU, the scales and shifts (gamma,
+//! beta) of a whole inner BN layer are scale invariant.
 
 use rand::RngExt;
 use ratecheck::network::{Activation, Normalisation};
@@ -17,7 +18,8 @@ pub(super) struct GammaBeta;
 static STATEMENT: Statement = Statement {
     id: "section-2.1-gamma-beta",
     title: "Section 2.1, (γ, β)",
-    plain: "With ReLU or leaky ReLU, the scales and shifts of every BN layer but the last are scale invariant together.",
+    plain: "With ReLU or leaky ReLU, the scales and shifts of every BN layer but the last are scale invariant \
+            together.",
     formula: "F_z(c·(γ⁽ˡ⁾, β⁽ˡ⁾), θ′) = F_z((γ⁽ˡ⁾, β⁽ˡ⁾), θ′)  for l < L, c > 0, ε = 0",
     latex: &[
         r"F_z\bigl(c\,(\gamma^{(l)},\beta^{(l)}),\theta'\bigr)=F_z\bigl((\gamma^{(l)},\beta^{(l)}),\theta'\bigr)\quad\text{for } l<L,\;c>0,\;\varepsilon=0",
@@ -26,8 +28,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["the activation is positively homogeneous", "the next layer's BN has no epsilon"],
-    measured: "|F_z(c(γ,β)) - F_z(γ,β)| for both inner layers of a 5-6-4-4 network, ReLU and leaky ReLU, and for two layers of filters with pooling, \
-               ReLU, under BN and l1-BN; c = 2^k bit for bit and c = 3, 0.7",
+    measured: "|F_z(c(γ,β)) - F_z(γ,β)| for both inner layers of a 5-6-4-4 network, ReLU and leaky ReLU, and for two \
+               layers of filters with pooling, ReLU, under BN and l1-BN; c = 2^k bit for bit and c = 3, 0.7",
     tolerance: "powers of two: 0; other c: 8u·max(1,|F|) per layer",
     does_not_show: "anything about descent: the theorems need a smooth loss and exclude these networks",
 };
@@ -123,7 +125,8 @@ fn whole(n: usize) -> Vec<Vec<usize>> {
     vec![(0..n).collect()]
 }
 
-/// The same start with every β of these layers moved by up to 0.3: where β = 0, as networks start, γ alone is invariant, too.
+/// The same start with every β of these layers moved by up to 0.3: where β = 0, as networks start,
+/// γ alone is invariant, too.
 fn shifted(subject: &AnySubject, context: &Context) -> AnySubject {
     let (mut subject, mut generator) = (subject.clone(), context.generator("shifts"));
     for block in subject.scaled_layers() {
@@ -135,8 +138,8 @@ fn shifted(subject: &AnySubject, context: &Context) -> AnySubject {
     subject
 }
 
-/// |F(c (γ, β)) - F(γ, β)| of a user's network, relative to the size of its terms and with as many digits as it has. `parts` lists what is scaled together of
-/// a layer of n numbers, all γ first.
+/// |F(c (γ, β)) - F(γ, β)| of a user's network, relative to the size of its terms and with as many digits as it has.
+/// `parts` lists what is scaled together of a layer of n numbers, all γ first.
 fn scaled(subject: &AnySubject, at: &str, factors: &[f64], parts: fn(usize) -> Vec<Vec<usize>>) -> Check {
     of_blocks(subject, subject, at, factors, parts)
 }

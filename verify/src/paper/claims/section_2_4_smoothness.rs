@@ -1,7 +1,9 @@
-//! The assumptions of section 2.4: constants L^vv_ij, L^vg_i, L^gg that bound the blocks of the Hessian of every F_z, bracketed.
+//! The assumptions of section 2.4: constants L^vv_ij, L^vg_i,
+//! L^gg that bound the blocks of the Hessian of every F_z, bracketed.
 //!
-//! Whoever estimates such a constant by looking at points finds at most its value. Here each is bracketed: the largest norm at random
-//! points, the largest that local ascent finds, and a bound that is proved; the true constant lies between the last two.
+//! Whoever estimates such a constant by looking at points finds at most its value. Here each is bracketed: the largest
+//! norm at random points, the largest that local ascent finds, and a bound that is proved;
+//! the true constant lies between the last two.
 
 use ndarray::array;
 use ratecheck::curvature::{
@@ -15,7 +17,8 @@ use ratecheck::parameters::dot;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Measure, Observation, Origin, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Observation, Origin, Standing, Statement,
+    Unevaluated,
 };
 use crate::claim::instances::{Subject as NetworkAt, U, small, tiny};
 use crate::claim::plot::{Axis, Plot, Series, Style};
@@ -29,8 +32,10 @@ pub(super) struct Smooth;
 static STATEMENT: Statement = Statement {
     id: "section-2.4",
     title: "Assumptions of section 2.4",
-    plain: "The Hessian's blocks are bounded on unit spheres: the constants exist, and lie between what search finds and what is proved.",
-    formula: "‖∂²F_z/∂v_i∂v_j‖ ≤ L^vv_ij,   ‖∂²F_z/∂v_i∂g‖ ≤ L^vg_i,   ‖∂²F_z/∂g²‖ ≤ L^gg   for every z, ‖v_i‖ = 1, ‖g‖ ≤ K",
+    plain: "The Hessian's blocks are bounded on unit spheres: the constants exist, and lie between what search finds \
+            and what is proved.",
+    formula: "‖∂²F_z/∂v_i∂v_j‖ ≤ L^vv_ij,   ‖∂²F_z/∂v_i∂g‖ ≤ L^vg_i,   ‖∂²F_z/∂g²‖ ≤ L^gg   for every z, ‖v_i‖ = 1, \
+              ‖g‖ ≤ K",
     latex: &[
         r"\left\|\frac{\partial^2F_z}{\partial v_i\,\partial v_j}\right\|\le L^{vv}_{ij},\qquad \left\|\frac{\partial^2F_z}{\partial v_i\,\partial g}\right\|\le L^{vg}_i,\qquad \left\|\frac{\partial^2F_z}{\partial g^2}\right\|\le L^{gg}",
         r"\text{for every } z,\;\|v_i\|=1,\;\|g\|\le K",
@@ -39,13 +44,14 @@ static STATEMENT: Statement = Statement {
     origin: Origin::Paper,
     kind: Kind::Inequality,
     hypotheses: &["F_z is scale invariant in every w_i", "g is bounded: ‖g‖ ≤ K (Lemma C.2 is one reason)"],
-    measured: "for every block: the largest spectral norm at 100 random points ≤ the largest found by local ascent ≤ the bound that is proved. \
-               Closed forms: the bound is the constant itself, and the ascent must reach it to 1e-6. One neuron in the plane: interval branch \
-               and bound, to 2 %. Networks: composition, layer by layer",
-    tolerance: "1e-11 of the bound for the norms' rounding; 1e-6 for what an ascent may miss: it stops at a relative gradient of 1e-6, \
-                and its error is of the square's order",
-    does_not_show: "that a network's constants are near the proved ones: composition overestimates by factors that grow with depth, and an ascent ends \
-                    at a local maximum",
+    measured: "for every block: the largest spectral norm at 100 random points ≤ the largest found by local ascent ≤ \
+               the bound that is proved. Closed forms: the bound is the constant itself, and the ascent must reach it \
+               to 1e-6. One neuron in the plane: interval branch and bound, to 2 %. Networks: composition, layer by \
+               layer",
+    tolerance: "1e-11 of the bound for the norms' rounding; 1e-6 for what an ascent may miss: it stops at a relative \
+                gradient of 1e-6, and its error is of the square's order",
+    does_not_show: "that a network's constants are near the proved ones: composition overestimates by factors that \
+                    grow with depth, and an ascent ends at a local maximum",
 };
 
 /// The norms' rounding, relative to the bound.
@@ -78,7 +84,7 @@ struct Subject<'a> {
 }
 
 /// The bracket of one subject, as ratios to the bound, at the block where the ascent is nearest to it.
-struct Found {
+struct NearestBlock {
     name: String,
     sampled: f64,
     ascended: f64,
@@ -88,7 +94,7 @@ struct Found {
 }
 
 impl Subject<'_> {
-    fn bracket(&self, check: &mut Check, bound: Bound, context: &Context) -> Result<Found, Unevaluated> {
+    fn bracket(&self, check: &mut Check, bound: Bound, context: &Context) -> Result<NearestBlock, Unevaluated> {
         let (points, restarts) = (100, context.pick([1, 4, 8, 16]));
         let seed = context.seed.child(self.name);
         let sampling = Sampling { functions: Functions::Samples, ..Sampling::new(points, self.radius) };
@@ -97,7 +103,7 @@ impl Subject<'_> {
         let ascended = ascend_constants(self.loss, &options, &seed);
         let m = ascended.n_blocks();
         let parts = || (0..m).map(Part::Block).chain((!self.loss.parameters().g().is_empty()).then_some(Part::G));
-        let mut nearest: Option<Found> = None;
+        let mut nearest: Option<NearestBlock> = None;
         let mut farthest = 1.0_f64;
         for (k, rows) in parts().enumerate() {
             for columns in parts().take(k + 1) {
@@ -116,7 +122,7 @@ impl Subject<'_> {
                 if proved > 0.0 && value > 0.0 {
                     farthest = farthest.max(proved / value);
                     if nearest.as_ref().is_none_or(|found| value / proved > found.ascended) {
-                        nearest = Some(Found {
+                        nearest = Some(NearestBlock {
                             name: self.name.to_owned(),
                             sampled: low / proved,
                             ascended: value / proved,
@@ -129,23 +135,26 @@ impl Subject<'_> {
             }
         }
         let found = nearest.ok_or_else(|| Unevaluated(format!("{}: every block is 0", self.name)))?;
-        Ok(Found { farthest, ..found })
+        Ok(NearestBlock { farthest, ..found })
     }
 
     /// Random points <= ascent <= bound, at one block.
     fn compare(&self, check: &mut Check, [rows, columns]: [Part; 2], low: f64, ascent: &Ascent, upper: f64) {
         let (place, value) = (format!("{} · {}", self.name, self.describe(rows, columns)), ascent.value.value());
-        // What the norms of two algorithms may differ by, and what an ascent may miss, is no rounding of one comparison.
+        // What the norms of two algorithms may differ by, and what an ascent may miss,
+        // is no rounding of one comparison.
         check.at_most(format!("{place}, sampled"), (1.0 - NORMS) * low, value, 0.0);
         let rounding = NORMS * upper.max(1.0);
-        check.replayed(format!("{place}, ascended"), [value, upper, rounding, value.max(upper)], || {
+        let ascended = Inequality { lhs: value, rhs: upper, rounding, scale: value.max(upper) };
+        check.replayed(format!("{place}, ascended"), ascended, || {
             self.method.is_none().then(|| self.replay(ascent, [rows, columns], upper)).flatten()
         });
     }
 
-    /// The norm of a block where an ascent ended, in double-double, and the constant of a closed form, which is an `f64` off by up to four
-    /// roundings. By Lemma 2.2 the block at the unit sphere is the one at theta times the norms of its two parts. Whatever x a power
-    /// iteration ends at, ||Hx||/||x|| is at most the norm, and an eigenvalue of H'H is within its residual.
+    /// The norm of a block where an ascent ended, in double-double, and the constant of a closed form, which is an
+    /// `f64` off by up to four roundings. By Lemma 2.2 the block at the unit sphere is the one at theta times the norms
+    /// of its two parts. Whatever x a power iteration ends at, ||Hx||/||x|| is at most the norm,
+    /// and an eigenvalue of H'H is within its residual.
     fn replay(&self, ascent: &Ascent, parts: [Part; 2], upper: f64) -> Option<Sides> {
         let layout = self.loss.parameters();
         let theta: Vec<DoubleDouble> = ascent.theta.iter().map(|&x| DoubleDouble::from(x)).collect();
@@ -259,13 +268,14 @@ impl Claim for Smooth {
         }
         check.hypothesis("‖g‖ ≤ K", Standing::Met, "by construction: K = 1 on closed forms, 2 on networks");
         let mut evidence = Evidence::new(check);
-        for Found { name, sampled, ascended, farthest, method, .. } in &found {
+        for NearestBlock { name, sampled, ascended, farthest, method, .. } in &found {
             evidence.observations.push(Observation {
                 name: format!("sampled / proved, {name}"),
                 value: *sampled,
                 interval: None,
                 note: format!(
-                    "ascended / proved is {ascended:.6} at this block; proved / ascended is {farthest:.3} at the farthest; by {method}"
+                    "ascended / proved is {ascended:.6} at this block; proved / ascended is {farthest:.3} at the \
+                     farthest; by {method}"
                 ),
             });
         }
@@ -318,15 +328,16 @@ fn broken(subject: &Subject<'_>, bound: Bound, context: &Context) -> Result<Chec
 }
 
 /// Sampled and ascended as parts of the proved bound, subject by subject, the first at the top.
-fn brackets(found: &[Found]) -> Plot {
-    let curve = |value: fn(&Found) -> f64| -> Vec<[f64; 2]> {
+fn brackets(found: &[NearestBlock]) -> Plot {
+    let curve = |value: fn(&NearestBlock) -> f64| -> Vec<[f64; 2]> {
         found.iter().rev().enumerate().map(|(k, f)| [value(f), (k + 1) as f64]).collect()
     };
     Plot {
         id: "brackets".to_owned(),
         title: "Random points fall short of the constants, ascents reach them".to_owned(),
-        caption: "The largest norm at 100 random points, and the largest found by ascent, as parts of the proved bound, at the block where the ascent \
-                  is nearest to it. The bound is the constant itself but for the networks of several layers, where it comes by composition."
+        caption: "The largest norm at 100 random points, and the largest found by ascent, as parts of the proved \
+                  bound, at the block where the ascent is nearest to it. The bound is the constant itself but for the \
+                  networks of several layers, where it comes by composition."
             .to_owned(),
         x: Axis::linear("part of the proved bound"),
         y: Axis::names("instance", found.iter().rev().map(|f| f.name.clone()).collect()),
@@ -341,11 +352,12 @@ fn brackets(found: &[Found]) -> Plot {
 }
 
 /// How the ascents converge.
-fn convergence(found: &[Found]) -> Plot {
+fn convergence(found: &[NearestBlock]) -> Plot {
     let mut plot = Plot::log_log(
         "ascent",
         "Ascent finds in some hundred products what sampling would never meet",
-        "The best norm so far as a part of the largest that was found, against the Hessian-vector products spent, at the block of the plot above.",
+        "The best norm so far as a part of the largest that was found, against the Hessian-vector products spent, at \
+         the block of the plot above.",
         "Hessian-vector products",
         "best so far / ascended",
     );

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
-use crate::claim::instances::{FILTERS, INVARIANT, U, digits_subject, filters, small};
+use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_subject, filters, small};
 use crate::claim::precise::{Evaluator, length};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::visits::{Visited, observe, of_norm_two, size_at_unit, visited, with_rate_of_g};
@@ -30,10 +30,11 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block", "all blocks share C and η"],
-    measured: "two whole runs of SGD on networks under eight normalisations, on two with layers of filters and pooling, and on the digits \
-               network, for C = 4 and 1/2 bit for bit, and for C = 3 one step at a time from the same direction",
-    tolerance: "C = 4, 1/2: none, multiplication by powers of two commutes with rounding; C = 3: 256u relative to ‖w′‖ and ‖g′‖, \
-                the roundings of one gradient and one step",
+    measured: "two whole runs of SGD on networks under eight normalisations, on two with layers of filters and \
+               pooling, and on the digits network, for C = 4 and 1/2 bit for bit, and for C = 3 one step at a time \
+               from the same direction",
+    tolerance: "C = 4, 1/2: none, multiplication by powers of two commutes with rounding; C = 3: 256u relative to ‖w′‖ \
+                and ‖g′‖, the roundings of one gradient and one step",
     does_not_show: "anything about momentum or weight decay on w, which change the equivalence",
 };
 
@@ -132,8 +133,9 @@ fn at_all(subject: &Subject, runs: &[Visited], divisor: fn(f64) -> f64) -> Check
     all
 }
 
-/// A step of (C w_t, eta) beside one of (w_t, eta / divisor(C)) from the points along a user's run, with as many digits as the loss has. Rounding moves a gradient at W by the unit
-/// times s/||w_i||, where s is the size of identities at theta~ (Lemma 2.2): with eta and both steps that is 2 eta s/(C ||w_i||) of w'_i, and as a part of its length what
+/// A step of (C w_t, eta) beside one of (w_t, eta / divisor(C)) from the points along a user's run, with as many digits
+/// as the loss has. Rounding moves a gradient at W by the unit times s/||w_i||, where s is the size of identities at
+/// theta~ (Lemma 2.2): with eta and both steps that is 2 eta s/(C ||w_i||) of w'_i, and as a part of its length what
 /// the gap is compared with; the step itself adds a few roundings. For g it is 2 eta_g s.
 fn along(subject: &Subject, run: &Visited, divisor: fn(f64) -> f64) -> Check {
     let (mut check, mut evaluator, layout) = (Check::new(), Evaluator::new(&*subject.loss), subject.layout());
@@ -225,7 +227,7 @@ fn compare(check: &mut Check, at: String, gap: &[f64], expected: &[f64], bitwise
 
 fn broken(context: &Context, divisor: f64) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Softplus, context);
+    let subject = small("smoothed BN row", SMOOTHED_BN.1, Activation::Softplus, context);
     follow(&mut check, ("smoothed BN row", &subject.network, &subject.theta), 4.0, divisor, 5, context)?;
     Ok(check)
 }

@@ -1,25 +1,27 @@
 //! Section 5: with momentum, too, the norms of scale-invariant weights never shrink.
 //!
-//! The paper says "it can be shown"; here is how. Write d_t = grad_w F_{z_t} for one block at the point where it is taken, e_t =
-//! eta_t >= 0, n_t = ||w_t||^2, p_t = <w_t, m_t>, and m_0 = 0, so that p_0 = 0. Scale invariance makes d_t perpendicular to the
-//! point it is taken at (Lemma 2.4, part 1), whatever the minibatch; nothing else about the loss is used.
+//! The paper says "it can be shown"; here is how. Write d_t = grad_w F_{z_t} for one block at the point where it is
+//! taken, e_t = eta_t >= 0, n_t = ||w_t||^2, p_t = <w_t, m_t>, and m_0 = 0, so that p_0 = 0. Scale invariance makes d_t
+//! perpendicular to the point it is taken at (Lemma 2.4, part 1), whatever the minibatch;
+//! nothing else about the loss is used.
 //!
-//! * **Heavy ball**, m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t m_{t+1}. From <w_t, d_t> = 0, <w_t, m_{t+1}> = b p_t. Hence
-//!   p_{t+1} = <w_t, m_{t+1}> - e_t ||m_{t+1}||^2 = b p_t - e_t ||m_{t+1}||^2, so that p_t <= 0 for all t by induction, and
-//!   n_{t+1} - n_t = -2 e_t b p_t + e_t^2 ||m_{t+1}||^2 >= e_t^2 ||m_{t+1}||^2.
+//! * **Heavy ball**, m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t m_{t+1}. From <w_t, d_t> = 0, <w_t, m_{t+1}> = b p_t.
+//!   Hence p_{t+1} = <w_t, m_{t+1}> - e_t ||m_{t+1}||^2 = b p_t - e_t ||m_{t+1}||^2, so that p_t <= 0 for all t by
+//!   induction, and n_{t+1} - n_t = -2 e_t b p_t + e_t^2 ||m_{t+1}||^2 >= e_t^2 ||m_{t+1}||^2.
 //!   It holds for every b >= 0; b < 1 is not needed. For b = 0 it is Lemma 2.4, part 2.
 //! * **Moving average**, m_{t+1} = b m_t + (1-b) d_t: the same lines, since only <w_t, d_t> = 0 was used of d_t.
-//! * **Nesterov, as he wrote it**, y_t = w_t - e_t b m_t, d_t taken at y_t, m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t m_{t+1} =
-//!   y_t - e_t d_t. From <y_t, d_t> = 0, n_{t+1} = ||y_t||^2 + e_t^2 ||d_t||^2 = n_t - 2 e_t b p_t + e_t^2 (b^2 ||m_t||^2 + ||d_t||^2), and
-//!   p_{t+1} = <y_t - e_t d_t, b m_t + d_t> = b p_t - e_t (b^2 ||m_t||^2 + b <m_t, d_t> + ||d_t||^2), where the bracket is a positive
-//!   quadratic form. So p_t <= 0, for every b >= 0 and any e_t.
-//! * **Nesterov with the gradient at w_t**, as libraries have it: m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t u_t, u_t = d_t + b m_{t+1}.
-//!   Now <w_t, u_t> = b^2 p_t, so n_{t+1} - n_t = -2 e_t b^2 p_t + e_t^2 ||u_t||^2, and p_{t+1} = b p_t - e_t <u_t, m_{t+1}> with
-//!   <u_t, m_{t+1}> = (1+b) ||m_{t+1}||^2 - b <m_t, m_{t+1}>, which can be negative. Let c = (1+b)/2 and suppose -p_t >= c e_{t-1} ||m_t||^2
-//!   (true for t = 1, where m_0 = 0 gives -p_1 = (1+b) e_0 ||m_1||^2) and e_t <= r e_{t-1}. With x = ||m_t||, y = ||m_{t+1}||,
-//!   -p_{t+1} - c e_t y^2 >= e_t ((b c/r) x^2 - b x y + (1+b-c) y^2) >= 0 if b^2 <= 4 (b c/r)(1+b-c), that is if r <= (1+b)^2/b. So
-//!   the norm does not shrink as long as no learning rate is more than (1+b)^2/b >= 4 times the one before it: for every
-//!   non-increasing schedule, but NOT for any e_t > 0. The control in which the rate jumps by a factor of 100 shows it.
+//! * **Nesterov, as he wrote it**, y_t = w_t - e_t b m_t, d_t taken at y_t, m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t
+//!   m_{t+1} = y_t - e_t d_t. From <y_t, d_t> = 0, n_{t+1} = ||y_t||^2 + e_t^2 ||d_t||^2 = n_t - 2 e_t b p_t + e_t^2
+//!   (b^2 ||m_t||^2 + ||d_t||^2), and p_{t+1} = <y_t - e_t d_t, b m_t + d_t> = b p_t - e_t (b^2 ||m_t||^2 + b <m_t,
+//!   d_t> + ||d_t||^2), where the bracket is a positive quadratic form. So p_t <= 0, for every b >= 0 and any e_t.
+//! * **Nesterov with the gradient at w_t**, as libraries have it: m_{t+1} = b m_t + d_t, w_{t+1} = w_t - e_t u_t, u_t =
+//!   d_t + b m_{t+1}. Now <w_t, u_t> = b^2 p_t, so n_{t+1} - n_t = -2 e_t b^2 p_t + e_t^2 ||u_t||^2, and p_{t+1} = b
+//!   p_t - e_t <u_t, m_{t+1}> with <u_t, m_{t+1}> = (1+b) ||m_{t+1}||^2 - b <m_t, m_{t+1}>, which can be negative. Let
+//!   c = (1+b)/2 and suppose -p_t >= c e_{t-1} ||m_t||^2 (true for t = 1, where m_0 = 0 gives -p_1 = (1+b) e_0
+//!   ||m_1||^2) and e_t <= r e_{t-1}. With x = ||m_t||, y = ||m_{t+1}||, -p_{t+1} - c e_t y^2 >= e_t ((b c/r) x^2 - b x
+//!   y + (1+b-c) y^2) >= 0 if b^2 <= 4 (b c/r)(1+b-c), that is if r <= (1+b)^2/b. So the norm does not shrink as long
+//!   as no learning rate is more than (1+b)^2/b >= 4 times the one before it: for every non-increasing schedule, but
+//!   NOT for any e_t > 0. The control in which the rate jumps by a factor of 100 shows it.
 //!
 //! Rounding is carried along each run: see [`path`].
 
@@ -37,7 +39,9 @@ use rayon::prelude::*;
 use self::path::{Mover, Path, Rates, Seen};
 use self::precise::Precise;
 use crate::claim::closed_forms::{on_circle, ordinary};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Statement, Unevaluated,
+};
 use crate::claim::instances::{INVARIANT, digits_subject, small};
 
 /// See the module's first line.
@@ -61,14 +65,14 @@ static STATEMENT: Statement = Statement {
         "m_0 = 0, b ≥ 0 (b < 1 is not needed), any η_t > 0",
         "Nesterov's momentum with the gradient at w_t, as libraries have it: η_t ≤ η_{t-1}(1+b)²/b",
     ],
-    measured: "‖w_t‖² ≤ ‖w_{t+1}‖² at every step, and the increment itself, for heavy ball, moving average, Nesterov's momentum in his \
-               form and with the gradient at w_t, b = 0.5, 0.9 and 0.99, under rates 0.01, 1, 100, 100/√(t+1) and drawn anew at every \
-               step from 1e-3 to 1e3: on eight closed forms (problem J is stochastic), networks under eight normalisations, and the \
-               digits network with minibatches",
-    tolerance: "rounding alone, carried along each run beside ⟨w_t, m_t⟩: the gradient is perpendicular up to 64u of the whole gradient \
-                (Lemma 2.4, part 1), and each step and norm is computed with its count of roundings",
-    does_not_show: "that the effective learning rate adapts as it does without momentum, or that momentum converges at the same rate: \
-                    the paper leaves both open",
+    measured: "‖w_t‖² ≤ ‖w_{t+1}‖² at every step, and the increment itself, for heavy ball, moving average, Nesterov's \
+               momentum in his form and with the gradient at w_t, b = 0.5, 0.9 and 0.99, under rates 0.01, 1, 100, \
+               100/√(t+1) and drawn anew at every step from 1e-3 to 1e3: on eight closed forms (problem J is \
+               stochastic), networks under eight normalisations, and the digits network with minibatches",
+    tolerance: "rounding alone, carried along each run beside ⟨w_t, m_t⟩: the gradient is perpendicular up to 64u of \
+                the whole gradient (Lemma 2.4, part 1), and each step and norm is computed with its count of roundings",
+    does_not_show: "that the effective learning rate adapts as it does without momentum, or that momentum converges at \
+                    the same rate: the paper leaves both open",
 };
 
 /// What is compared at every step.
@@ -98,8 +102,8 @@ struct Case<'a> {
 struct Least {
     /// (n_{t+1} - n_t)/n_t.
     relative: f64,
-    /// (n_{t+1} - n_t)/||w_{t+1} - w_t||^2 where the increment is a million times its rounding; of the forms whose derivation
-    /// bounds it by 1 from below, so not of Nesterov's own.
+    /// (n_{t+1} - n_t)/||w_{t+1} - w_t||^2 where the increment is a million times its rounding; of the forms whose
+    /// derivation bounds it by 1 from below, so not of Nesterov's own.
     of_step: f64,
 }
 
@@ -207,7 +211,8 @@ impl Claim for Momentum {
             },
             Control {
                 name: "Nesterov, a jump of the rate",
-                breaks: "the gradient is taken at w_t and the learning rate jumps from 0.85 to 100, more than (1+b)²/b = 4.01 times",
+                breaks: "the gradient is taken at w_t and the learning rate jumps from 0.85 to 100, more than (1+b)²/b \
+                         = 4.01 times",
                 run: |context| {
                     let loss = TanhCircle::new(1.0);
                     let start = on_circle(0.1);
@@ -249,10 +254,10 @@ fn broken(
     Ok(follow(&case, Mover::Rule(rule), rates, push, compared, context)?.0)
 }
 
-type Found = (Check, Least);
+type Followed = (Check, Least);
 
 /// Every form of momentum with every b, under every kind of rates; in parallel, collected in order.
-fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec<Found>, Unevaluated> {
+fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec<Followed>, Unevaluated> {
     let rates =
         [Rates::Constant(0.01), Rates::Constant(1.0), Rates::Constant(100.0), Rates::Decaying(100.0), Rates::Drawn];
     let work: Vec<_> =
@@ -261,7 +266,7 @@ fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec
 }
 
 /// All runs together.
-fn evidence_of(found: Vec<Found>) -> Evidence {
+fn evidence_of(found: Vec<Followed>) -> Evidence {
     let mut evidence = Evidence::default();
     let mut least = Least::NONE;
     for (check, one) in found {
@@ -293,7 +298,7 @@ fn on_network(
     theta_0: &[f64],
     steps: u64,
     context: &Context,
-) -> Result<Vec<Found>, Unevaluated> {
+) -> Result<Vec<Followed>, Unevaluated> {
     every_mover(&network_case(name, network, theta_0, steps), &[0.9], context)
 }
 
@@ -305,7 +310,7 @@ fn follow(
     push: Option<f64>,
     compared: Compared,
     context: &Context,
-) -> Result<Found, Unevaluated> {
+) -> Result<Followed, Unevaluated> {
     let &Case { name, loss, theta_0, eta_g, steps, .. } = case;
     let layout = loss.parameters();
     let seed = context.seed.child(&format!("{name}/{mover}/{rates}"));
@@ -324,7 +329,8 @@ fn follow(
             if compared != Compared::IncrementOfTheStepAlone {
                 // With m_0 along w the statement is another one.
                 let replay = || if push.is_none() { precise.as_mut()?.norms(t, i) } else { None };
-                check.replayed(&at, [n, n_next, seen.rounding, n.max(n_next)], replay);
+                let grows = Inequality { lhs: n, rhs: n_next, rounding: seen.rounding, scale: n.max(n_next) };
+                check.replayed(&at, grows, replay);
             }
             if compared != Compared::Norms {
                 let expected = if compared == Compared::Both { seen.increment } else { seen.step_sq };

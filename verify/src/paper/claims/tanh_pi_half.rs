@@ -1,33 +1,35 @@
-//! The best constant of Lemma A.1: ||grad_{w_i} F|| <= tanh(pi/2) L^vv_ii/||w_i|| in every dimension d >= 2, and no smaller multiple
-//! will do. Derived here.
+//! The best constant of Lemma A.1: ||grad_{w_i} F|| <= tanh(pi/2) L^vv_ii/||w_i|| in every dimension d >= 2, and no
+//! smaller multiple will do. Derived here.
 //!
-//! **Reduction to the plane.** Let v be a unit block, the other blocks and g fixed, and grad = grad_v F(v) != 0. By Lemma 2.4 it is
-//! perpendicular to v. The restriction of F to the plane of v and grad is scale invariant on R^2 without 0; its gradient at v is grad
-//! itself, and its Hessian is the compression of Hess_ii to the plane, of norm at most L = L^vv_ii. So d = 2 suffices.
+//! **Reduction to the plane.** Let v be a unit block, the other blocks and g fixed, and grad = grad_v F(v) != 0. By
+//! Lemma 2.4 it is perpendicular to v. The restriction of F to the plane of v and grad is scale invariant on R^2
+//! without 0; its gradient at v is grad itself, and its Hessian is the compression of Hess_ii to the plane, of norm at
+//! most L = L^vv_ii. So d = 2 suffices.
 //!
 //! **In the plane**, F = f(theta) with theta the angle. In the basis (v, tangent) the Hessian at a unit vector is
-//! [[0, -f'], [-f', f'']], of norm |f''|/2 + sqrt(f''^2/4 + f'^2). That this is at most L says f'^2 <= L^2 - L|f''|, which with
-//! p = f'/L is
+//! [[0, -f'], [-f', f'']], of norm |f''|/2 + sqrt(f''^2/4 + f'^2). That this is at most L says f'^2 <= L^2 - L|f''|,
+//! which with p = f'/L is
 //!
 //!   |p'| <= 1 - p^2.
 //!
-//! |p| < 1 everywhere: by Gronwall |p| = 1 at one angle would make it so at all, but p has mean 0 over the circle. So y = artanh p
-//! exists, and |y'| <= 1. Let Y = max |y|, at theta*; say y(theta*) = Y > 0. Then y >= Y - |theta - theta*|, so p > 0 on an arc of length
-//! 2Y, over which it integrates to at least 2 ln cosh Y. The set where p < 0 lies outside, on arcs whose lengths add up to at most
-//! 2 pi - 2Y. On such an arc, of length l and with p = 0 at its ends, |y| is at most the distance to the nearer end, so that |p|
-//! integrates to at most 2 ln cosh(l/2). This is convex in l and 0 at 0, so all arcs together have at most 2 ln cosh(pi - Y). The
-//! positive and the negative part cancel (f is periodic): ln cosh Y <= ln cosh(pi - Y), hence Y <= pi/2 and |f'| <= L tanh(pi/2).
-//! Only |p'| <= 1 - p^2 almost everywhere was used: f' may be merely Lipschitz.
+//! |p| < 1 everywhere: by Gronwall |p| = 1 at one angle would make it so at all, but p has mean 0 over the circle. So
+//! y = artanh p exists, and |y'| <= 1. Let Y = max |y|, at theta*; say y(theta*) = Y > 0. Then y >= Y - |theta -
+//! theta*|, so p > 0 on an arc of length 2Y, over which it integrates to at least 2 ln cosh Y. The set where p < 0 lies
+//! outside, on arcs whose lengths add up to at most 2 pi - 2Y. On such an arc, of length l and with p = 0 at its ends,
+//! |y| is at most the distance to the nearer end, so that |p| integrates to at most 2 ln cosh(l/2). This is convex in l
+//! and 0 at 0, so all arcs together have at most 2 ln cosh(pi - Y). The positive and the negative part cancel (f is
+//! periodic): ln cosh Y <= ln cosh(pi - Y), hence Y <= pi/2 and |f'| <= L tanh(pi/2). Only |p'| <= 1 - p^2 almost
+//! everywhere was used: f' may be merely Lipschitz.
 //!
-//! **It is attained**, by equality throughout: f' = L tanh theta on [-pi/2, pi/2] and f'(pi - theta) = f'(theta), the tanh circle. There
-//! the Hessian's norm is L everywhere, with a jump of f'' on the second axis. Smooth losses come as near as one likes: the Fejer mean
-//! of order N is an average of rotated copies of f with positive weights, so that its constant is at most L; it is a trigonometric
-//! polynomial, and f'_N tends to f' uniformly.
+//! **It is attained**, by equality throughout: f' = L tanh theta on [-pi/2, pi/2] and f'(pi - theta) = f'(theta), the
+//! tanh circle. There the Hessian's norm is L everywhere, with a jump of f'' on the second axis. Smooth losses come as
+//! near as one likes: the Fejer mean of order N is an average of rotated copies of f with positive weights, so that its
+//! constant is at most L; it is a trigonometric polynomial, and f'_N tends to f' uniformly.
 //!
-//! **In every dimension.** Let theta be the angle between w in R^d and the first axis, 0 <= theta <= pi, and F = f(theta). The Hessian at
-//! a unit vector is the one above in the plane of v and the axis, and f' cot theta in the d - 2 other directions. Here
-//! 0 <= f' cot theta = L tanh theta/tan theta <= L for theta <= pi/2, and the mirrored value beyond. So the constant is L, and on the
-//! equator ||grad|| = L tanh(pi/2).
+//! **In every dimension.** Let theta be the angle between w in R^d and the first axis, 0 <= theta <= pi, and F =
+//! f(theta). The Hessian at a unit vector is the one above in the plane of v and the axis, and f' cot theta in the d -
+//! 2 other directions. Here 0 <= f' cot theta = L tanh theta/tan theta <= L for theta <= pi/2, and the mirrored value
+//! beyond. So the constant is L, and on the equator ||grad|| = L tanh(pi/2).
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -53,8 +55,8 @@ pub(super) struct TanhPiHalf;
 static STATEMENT: Statement = Statement {
     id: "tanh-pi-half",
     title: "The best constant of Lemma A.1",
-    plain: "The gradient of a scale-invariant block is at most tanh(π/2) = 0.917 times its curvature over its norm, in every dimension; \
-            no smaller number will do.",
+    plain: "The gradient of a scale-invariant block is at most tanh(π/2) = 0.917 times its curvature over its norm, in \
+            every dimension; no smaller number will do.",
     formula: "‖∇_{w⁽ⁱ⁾}F‖ ≤ tanh(π/2)·L^vv_ii/‖w⁽ⁱ⁾‖, with equality on the tanh circle",
     latex: &[
         r"\|\nabla_{w^{(i)}}F\|\le\tanh\Bigl(\frac\pi2\Bigr)\frac{L^{vv}_{ii}}{\|w^{(i)}\|},\qquad\text{with equality on the tanh circle}",
@@ -66,13 +68,14 @@ static STATEMENT: Statement = Statement {
         "F_z is scale invariant in w⁽ⁱ⁾ and continuously differentiable",
         "L^vv_ii bounds ∇²_{ii}F at all unit vectors of the block",
     ],
-    measured: "on nine closed forms with exact constants (the tanh circle attains the bound); on Fejér means of the tanh circle with \
-               N = 7, 25, 101; on the tanh zone in R^10, whose constant is measured too; on trigonometric polynomials found by a search \
-               for the largest ratio; on networks under six differentiable normalisations along the great circle through v and its gradient",
-    tolerance: "exact constants: 64u of both sides; polynomials: the gradient's maximum over the grid plus half a grid step times \
-                Σ k|b_k| ≥ |f''|, over the Hessian's maximum over the grid, which is at most the constant; the zone's constant: 512u, \
-                for a Hessian-vector product; networks: the Hessian's maximum over the circle is at most the constant, so that a \
-                pass is sound",
+    measured: "on nine closed forms with exact constants (the tanh circle attains the bound); on Fejér means of the \
+               tanh circle with N = 7, 25, 101; on the tanh zone in R^10, whose constant is measured too; on \
+               trigonometric polynomials found by a search for the largest ratio; on networks under six differentiable \
+               normalisations along the great circle through v and its gradient",
+    tolerance: "exact constants: 64u of both sides; polynomials: the gradient's maximum over the grid plus half a grid \
+                step times Σ k|b_k| ≥ |f''|, over the Hessian's maximum over the grid, which is at most the constant; \
+                the zone's constant: 512u, for a Hessian-vector product; networks: the Hessian's maximum over the \
+                circle is at most the constant, so that a pass is sound",
     does_not_show: "that a network comes near: those here use 0.84 of the curvature on their great circle, at most",
 };
 
@@ -138,7 +141,8 @@ impl Claim for TanhPiHalf {
             },
             Control {
                 name: "a kink",
-                breaks: "f = ln cosh θ all around: L = 1 but at θ = π, where it is not differentiable, and ‖∇‖ reaches tanh(π)",
+                breaks: "f = ln cosh θ all around: L = 1 but at θ = π, where it is not differentiable, and ‖∇‖ reaches \
+                         tanh(π)",
                 run: |_| {
                     let loss = Kinked { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) };
                     let mut check = Check::new();
@@ -149,7 +153,8 @@ impl Claim for TanhPiHalf {
             },
             Control {
                 name: "the zone without its mirror",
-                breaks: "f' = tanh θ up to θ = 2 in R^4: L = 1 but at the pole θ = π, where f' has not fallen to 0 and F has a cusp",
+                breaks: "f' = tanh θ up to θ = 2 in R^4: L = 1 but at the pole θ = π, where f' has not fallen to 0 and \
+                         F has a cusp",
                 run: |_| {
                     let mut check = Check::new();
                     let loss = Zone::new(4, 2.0);
@@ -177,9 +182,9 @@ impl Harmonics {
 
     /// The Fejer mean of order N of the tanh circle with L = 1: its sine coefficients, times 1 - k/(N+1).
     ///
-    /// b_k = (4/pi) int_0^(pi/2) tanh(t) sin(k t) dt for odd k and 0 for even k, by Simpson's rule on 2048 intervals: its error,
-    /// (pi/2) h^4/180 max|..''''| with h = pi/4096 and a fourth derivative below 2 k^4, is below 1e-6 for k = 101, far below what is
-    /// compared. Whatever b_k is, the comparison is about the loss that has it.
+    /// b_k = (4/pi) int_0^(pi/2) tanh(t) sin(k t) dt for odd k and 0 for even k, by Simpson's rule on 2048 intervals:
+    /// its error, (pi/2) h^4/180 max|..''''| with h = pi/4096 and a fourth derivative below 2 k^4, is below 1e-6 for
+    /// k = 101, far below what is compared. Whatever b_k is, the comparison is about the loss that has it.
     fn fejer(n: usize) -> Self {
         let intervals = 2048_usize;
         let h = FRAC_PI_2 / intervals as f64;
@@ -238,8 +243,8 @@ impl Formula for Kinked {
     }
 }
 
-/// f(angle between w and the first axis) in R^d: f' = tanh theta up to theta = `turn`, and falls like its mirror image beyond.
-/// With `turn` = pi/2 it is the tanh circle's f.
+/// f(angle between w and the first axis) in R^d: f' = tanh theta up to theta = `turn`, and falls like its mirror image
+/// beyond. With `turn` = pi/2 it is the tanh circle's f.
 struct Zone {
     turn: f64,
     layout: Parameters,
@@ -275,8 +280,8 @@ fn ln_cosh<S: Scalar>(x: S) -> S {
     x.scale(2.0).softplus() - x - S::from_f64(std::f64::consts::LN_2)
 }
 
-/// f' and the Hessian's norm over a grid of angles in the plane; compares the largest gradient with the largest curvature and returns
-/// their ratio. `bend` bounds |f''|.
+/// f' and the Hessian's norm over a grid of angles in the plane; compares the largest gradient with the largest
+/// curvature and returns their ratio. `bend` bounds |f''|.
 fn on_grid(
     check: &mut Check,
     at: &str,
@@ -348,13 +353,15 @@ fn search(check: &mut Check, context: &Context) -> Result<f64, Unevaluated> {
     Ok(best_ratio)
 }
 
-/// Whether the normalisation meets the hypothesis. The mean absolute deviation has kinks where an example is at the mean, the largest
-/// one where another example becomes it: there the gradient jumps, and no curvature next to it bounds it.
+/// Whether the normalisation meets the hypothesis. The mean absolute deviation has kinks where an example is at the
+/// mean, the largest one where another example becomes it: there the gradient jumps,
+/// and no curvature next to it bounds it.
 fn differentiable(normalisation: Normalisation) -> bool {
     !matches!(normalisation, Normalisation::LpBatchNorm { p: Lp::One | Lp::Infinity })
 }
 
-/// Along the great circle through v_i and its gradient, for every block: the largest |f'| against the largest curvature.
+/// Along the great circle through v_i and its gradient, for every block:
+/// the largest |f'| against the largest curvature.
 fn great_circles(subject: &Subject, context: &Context) -> (Check, f64) {
     let (layout, n) = (subject.layout(), subject.theta.len());
     let angles = context.pick([16, 64, 256, 1024]);
@@ -369,6 +376,7 @@ fn great_circles(subject: &Subject, context: &Context) -> (Check, f64) {
         let length = norm_sq(&grad[range.clone()]).sqrt();
         let u: Vec<f64> = grad[range.clone()].iter().map(|x| x / length).collect();
         let (mut steepest, mut curvature) = (0.0_f64, 0.0_f64);
+        let target = Target::Sample(&subject.z);
         for k in 0..angles {
             let phi = 2.0 * PI * k as f64 / angles as f64;
             let (c, s) = (Scalar::cos(phi), Scalar::sin(phi));
@@ -378,14 +386,7 @@ fn great_circles(subject: &Subject, context: &Context) -> (Check, f64) {
                 tangent[at] = c * u[j] - s * v[j];
             }
             subject.network.sample_gradient(&subject.z, &theta, &mut grad, &mut work);
-            hessian_vector_product(
-                &subject.network,
-                Target::Sample(&subject.z),
-                &theta,
-                &tangent,
-                &mut product,
-                &mut hvp,
-            );
+            hessian_vector_product(&subject.network, target, &theta, &tangent, &mut product, &mut hvp);
             let (slope, bend) = (dot(&grad, &tangent), dot(&product, &tangent));
             steepest = steepest.max(slope.abs());
             curvature = curvature.max(0.5 * bend.abs() + (0.25 * bend * bend + slope * slope).sqrt());

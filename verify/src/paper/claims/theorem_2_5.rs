@@ -14,7 +14,9 @@ use crate::claim::closed_forms::{Instance, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
-use crate::claim::instances::{FILTERS, INVARIANT, digits_subject, filters, small};
+use crate::claim::instances::{
+    FILTERS, INVARIANT, LAYER_NORM, SMOOTHED_BN, WEIGHT_NORM, digits_subject, filters, small,
+};
 
 /// See the module's first line.
 pub(super) struct Theorem25;
@@ -22,8 +24,10 @@ pub(super) struct Theorem25;
 static STATEMENT: Statement = Statement {
     id: "theorem-2.5",
     title: "Theorem 2.5",
-    plain: "Gradient descent on scale-invariant weights is projected descent of their directions with the rate η/G, G = ‖w‖².",
-    formula: "v_{t+1} = Π(v_t - (η/G_t)∇_{v_t}F_{z_t}(θ̃_t)),   G_{t+1} = G_t + (η²/G_t)‖∇_{v_t}F_{z_t}(θ̃_t)‖²,   G_t = ‖w_t‖²",
+    plain: "Gradient descent on scale-invariant weights is projected descent of their directions with the rate η/G, G \
+            = ‖w‖².",
+    formula: "v_{t+1} = Π(v_t - (η/G_t)∇_{v_t}F_{z_t}(θ̃_t)),   G_{t+1} = G_t + (η²/G_t)‖∇_{v_t}F_{z_t}(θ̃_t)‖²,   G_t \
+              = ‖w_t‖²",
     latex: &[
         r"v_{t+1}=\Pi\Bigl(v_t-\frac{\eta}{G_t}\nabla_{v_t}F_{z_t}(\tilde\theta_t)\Bigr),\qquad G_{t+1}=G_t+\frac{\eta^2}{G_t}\,\|\nabla_{v_t}F_{z_t}(\tilde\theta_t)\|^2,\qquad G_t=\|w_t\|^2",
     ],
@@ -31,13 +35,14 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Identity,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block", "plain (stochastic) gradient descent (4)"],
-    measured: "both sides one step apart, restarted at every step of runs with η = 0.01, 3 and 100, on networks under eight \
-               normalisations, on two with layers of filters and pooling, and on the digits network with minibatches; v, G and g are compared. And both sides over whole trajectories \
-               of networks and closed forms at η = 0.01 and 3, never restarted, in f64 and in double-double",
-    tolerance: "1e-13 relative to 1, G and ‖g‖: a step takes a few hundred roundings of u = 1.1e-16. Over a whole trajectory rounding grows, \
-                where the dynamics are chaotic by orders of magnitude in tens of steps: there the tolerance is that same rounding of every step, \
-                carried along by the derivative of the step, and in double-double 2^-45 times as much; a trajectory is followed until that \
-                is 2^-53",
+    measured: "both sides one step apart, restarted at every step of runs with η = 0.01, 3 and 100, on networks under \
+               eight normalisations, on two with layers of filters and pooling, and on the digits network with \
+               minibatches; v, G and g are compared. And both sides over whole trajectories of networks and closed \
+               forms at η = 0.01 and 3, never restarted, in f64 and in double-double",
+    tolerance: "1e-13 relative to 1, G and ‖g‖: a step takes a few hundred roundings of u = 1.1e-16. Over a whole \
+                trajectory rounding grows, where the dynamics are chaotic by orders of magnitude in tens of steps: \
+                there the tolerance is that same rounding of every step, carried along by the derivative of the step, \
+                and in double-double 2^-45 times as much; a trajectory is followed until that is 2^-53",
     does_not_show: "that two long runs stay together in floating point: they need not, and in f64 do not",
 };
 
@@ -154,7 +159,7 @@ enum Form {
 /// Whole trajectories: three small networks with minibatches, and closed forms with and without g.
 fn whole(context: &Context) -> Result<(usize, Vec<Whole>), Unevaluated> {
     let steps = context.pick([20, 100, 400, 1_000]);
-    let networks = [INVARIANT[0], INVARIANT[5], INVARIANT[7]].map(|(name, normalisation)| {
+    let networks = [SMOOTHED_BN, LAYER_NORM, WEIGHT_NORM].map(|(name, normalisation)| {
         let subject = small(name, normalisation, Activation::Tanh, context);
         let z = Minibatches::partition((0..24).collect(), 8)?;
         Ok::<_, Unevaluated>((name, subject.network.with_minibatches(z), subject.theta))
@@ -242,7 +247,7 @@ const TOLERANCE: f64 = 1e-13;
 
 fn broken_whole(context: &Context, form: Form) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Tanh, context);
+    let subject = small("smoothed BN row", SMOOTHED_BN.1, Activation::Tanh, context);
     let rates = (1.0, 0.05);
     trajectory::follow(&mut check, ("smoothed BN row", &subject.network, &subject.theta), rates, 5, form, context)?;
     Ok(check)
@@ -250,7 +255,7 @@ fn broken_whole(context: &Context, form: Form) -> Result<Check, Unevaluated> {
 
 fn broken(context: &Context, form: Form) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    let subject = small("smoothed BN row", INVARIANT[0].1, Activation::Tanh, context);
+    let subject = small("smoothed BN row", SMOOTHED_BN.1, Activation::Tanh, context);
     follow(&mut check, ("smoothed BN row", &subject.network, &subject.theta), 1.0, 1, form, context)?;
     Ok(check)
 }

@@ -1,7 +1,7 @@
 //! Theorem 3.1: gradient descent makes the gradient small for every learning rate of the weights.
 //!
-//! With A = L(θ_0) - L_min + Σ_i K_i the proof bounds the sums of squared gradients over all steps, whatever T. Both sides are
-//! evaluated here at every horizon; the rate itself is the claim `theorem-3.1-rate`.
+//! With A = L(θ_0) - L_min + Σ_i K_i the proof bounds the sums of squared gradients over all steps, whatever T. Both
+//! sides are evaluated here at every horizon; the rate itself is the claim `theorem-3.1-rate`.
 
 use ratecheck::bounds;
 use ratecheck::curvature::Exact;
@@ -10,7 +10,7 @@ use ratecheck::loss::closed::Rayleigh;
 use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
 
-use crate::claim::closed_forms::{C_G, ETA_W, Instance, Quadratic, on_circle, ordinary};
+use crate::claim::closed_forms::{C_G, ETA_W, Instance, Quadratic, bn_regression, on_circle, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
@@ -27,8 +27,8 @@ pub(super) struct Theorem31;
 static STATEMENT: Statement = Statement {
     id: "theorem-3.1",
     title: "Theorem 3.1",
-    plain: "Full-batch gradient descent finds a point with squared gradient O(1/T) whatever the learning rate of the scale-invariant \
-            weights: the explicit bounds of the proof.",
+    plain: "Full-batch gradient descent finds a point with squared gradient O(1/T) whatever the learning rate of the \
+            scale-invariant weights: the explicit bounds of the proof.",
     formula: "Σ_{t<T}‖∇_V L(V_t; g_t)‖² ≤ 4A(A + Σ_i ‖w_0‖²/η_w) and ≤ 2A(2A + max_i ‖w_0‖²/η_w),   \
               Σ_{t<T}‖∇_g L‖² ≤ 2A/(c η_g),   min_{t<T}‖∇L‖² ≤ (1/T)(sum of both),   A = L(θ_0) - L_min + Σ_i K_i",
     latex: &[
@@ -42,14 +42,15 @@ static STATEMENT: Statement = Statement {
         "L is scale invariant in every w_i and smooth in the sense of section 2.4, with constants known in closed form",
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",
     ],
-    measured: "five inequalities (and the sketch's sharper one for g) at log-spaced horizons of runs with η_w from 1e-4 to 1e4 on \
-               seven closed forms, for the constant of Lemma A.1 as printed (π L^vv) and sharp (L^vv); a loss without g is compared \
-               without the terms of g; \
+    measured: "five inequalities (and the sketch's sharper one for g) at log-spaced horizons of runs with η_w from \
+               1e-4 to 1e4 on seven closed forms, for the constant of Lemma A.1 as printed (π L^vv) and sharp (L^vv); \
+               a loss without g is compared without the terms of g; \
                every inequality of the proof by itself, with its part of the gap",
-    tolerance: "(d + T)u of the sum on the left, for its roundings; a rounding moves a step by u of its length, which is far below \
-                the distance to any of the bounds",
-    does_not_show: "the exponent of T, which every bounded sum has (see theorem-3.1-rate), or that the constants are of the right size: \
-                    measured/bound is between 1e-12 (η_w = 1e4) and 0.3 (η_w ≤ 1e-2) for the tighter form",
+    tolerance: "(d + T)u of the sum on the left, for its roundings; a rounding moves a step by u of its length, which \
+                is far below the distance to any of the bounds",
+    does_not_show: "the exponent of T, which every bounded sum has (see theorem-3.1-rate), or that the constants are \
+                    of the right size: measured/bound is between 1e-12 (η_w = 1e4) and 0.3 (η_w ≤ 1e-2) for the \
+                    tighter form",
 };
 
 /// Which constants stand on the right-hand side.
@@ -125,7 +126,8 @@ impl Claim for Theorem31 {
         vec![
             Control {
                 name: "projected gradient descent",
-                breaks: "the norm is fixed and η_w/‖w‖² = 1.5 is beyond the stability limit: the gradient stays at 0.745",
+                breaks: "the norm is fixed and η_w/‖w‖² = 1.5 is beyond the stability limit: the gradient stays at \
+                         0.745",
                 run: |context| {
                     // The largest of the bounds is 6e4, and a step adds 0.56.
                     broken(rayleigh_in_the_plane(), 1.5, None, 200_000, StepRule::Projected, Constants::True, context)
@@ -133,7 +135,8 @@ impl Claim for Theorem31 {
             },
             Control {
                 name: "no normalisation",
-                breaks: "L = ‖w‖², which is not scale invariant, with η_w L^vv = 3 > 2: it diverges, and is stopped while finite",
+                breaks: "L = ‖w‖², which is not scale invariant, with η_w L^vv = 3 > 2: it diverges, and is stopped \
+                         while finite",
                 run: |context| {
                     let constants = ratecheck::curvature::Smoothness::single(Exact(2.0), Exact(0.0), Exact(0.0));
                     let quadratic = Instance::new("quadratic", Quadratic::default(), vec![0.6, 0.8], constants, 0.0);
@@ -151,8 +154,7 @@ impl Claim for Theorem31 {
                 name: "η_g beyond 2/L^gg",
                 breaks: "η_g L^gg = 2.5: g diverges, and is stopped while finite",
                 run: |context| {
-                    let regression = ordinary(100)?.swap_remove(1);
-                    broken(regression, 1.0, Some(2.5), 60, StepRule::Gradient, Constants::True, context)
+                    broken(bn_regression(), 1.0, Some(2.5), 60, StepRule::Gradient, Constants::True, context)
                 },
             },
         ]
@@ -252,8 +254,9 @@ fn plot(outcomes: &[Outcome]) -> Plot {
     Plot {
         id: "sum-over-eta".to_owned(),
         title: "The sum of squared gradients stays below its bound over eight decades of η_w".to_owned(),
-        caption: "Solid: Σ‖∇_V L‖² over the whole run. Dashed: the bound of Theorem 3.1 on the Rayleigh quotient, as printed and in \
-                  its sharpest form. Measured sums fall like 1/η_w where η_w is small and grow like η_w where it is large."
+        caption: "Solid: Σ‖∇_V L‖² over the whole run. Dashed: the bound of Theorem 3.1 on the Rayleigh quotient, as \
+                  printed and in its sharpest form. Measured sums fall like 1/η_w where η_w is small and grow like η_w \
+                  where it is large."
             .to_owned(),
         x: Axis::log("learning rate η_w"),
         y: Axis::log("Σ‖∇_V L‖²"),

@@ -1,7 +1,7 @@
 //! Theorem 3.1, the rate: min_{t<T} ‖∇L(V_t; g_t)‖ = O(T^(-1/2)) under gradient descent.
 //!
-//! A fixed smooth loss is faster than -1/2 in this form: Σ_t ‖∇L‖² converges. So known exponents are tested where they are known, and -1/2
-//! itself on a family of losses indexed by T, on which nothing faster is possible.
+//! A fixed smooth loss is faster than -1/2 in this form: Σ_t ‖∇L‖² converges. So known exponents are tested where they
+//! are known, and -1/2 itself on a family of losses indexed by T, on which nothing faster is possible.
 
 use ratecheck::descent::{Plan, Running, Schedule, StepRule, Trace, run};
 use ratecheck::loss::closed::{Circle, HelixValley, Rayleigh, TIndexedHelix};
@@ -21,8 +21,8 @@ pub(super) struct Theorem31Rate;
 static STATEMENT: Statement = Statement {
     id: "theorem-3.1-rate",
     title: "Theorem 3.1, the rate",
-    plain: "The smallest gradient that gradient descent meets in T steps falls at least as fast as T^(-1/2), and no faster than that on \
-            the worst losses.",
+    plain: "The smallest gradient that gradient descent meets in T steps falls at least as fast as T^(-1/2), and no \
+            faster than that on the worst losses.",
     formula: "min_{t<T} ‖∇L(V_t; g_t)‖ = O(T^(-1/2))",
     latex: &[r"\min_{t<T}\|\nabla L(V_t;g_t)\|=O\bigl(T^{-1/2}\bigr)"],
     printed_at: "section 3, Theorem 3.1, equation (10)",
@@ -32,21 +32,23 @@ static STATEMENT: Statement = Statement {
         "L is scale invariant in w and smooth in the sense of section 2.4",
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",
     ],
-    measured: "least-squares slopes of ln min_{t<T}‖∇L‖ against ln T. One-sided, at most -1/2, everywhere. Two-sided: on the circle \
-               (1 - cos θ)^(p/2), p = 4, 6, 8, 12, the slope -(p-1)/(p-2); in the helix valley, a = 1, 1/2, 1/4 and 1/20, the slope \
-               -(2a+1)/(2a+2); both on T = 1e4 .. 1e6 (1e5 .. 1e7 in the full profile). On the T-indexed helix -1/2 itself, \
-               T = 1e2 .. 3e5, every T a run of its own, for η_w = 1 and 1/2. Where projected descent ends on the Rayleigh quotient, in closed form",
-    tolerance: "0.01 on the fixed losses, 0.005 on the family. There is no noise, only the next term of each expansion. Circle: with \
-                κ = (p/2+1)/12 the local slope is -(p-1)/(p-2)·(1 + 6κθ²/((p-4)(p-1))), and θ² ≤ 0.16 at T = 1e4 makes that at most \
-                0.007 (p = 12; less for the others). Helix: the growth of the norm shifts the slope by at most 0.4·d ln n/d ln T, \
-                which is at most 0.026 at T = 1e4 (a = 1/4) and half of that on average, and the 1 of 1 + g² by g⁻²/2, at most 0.005 (a = 1); for a = 1/20 it is kept small by \
-                η_w = 1e-2. Family: a correction O(T^(-1/2)) that is 5 % at T = 1e2 would shift the slope by 0.005 (it is 0.2 %); and 1/T for the \
- constant 1/√2 at η_w = 1/2",
+    measured: "least-squares slopes of ln min_{t<T}‖∇L‖ against ln T. One-sided, at most -1/2, everywhere. Two-sided: \
+               on the circle (1 - cos θ)^(p/2), p = 4, 6, 8, 12, the slope -(p-1)/(p-2); in the helix valley, a = 1, \
+               1/2, 1/4 and 1/20, the slope -(2a+1)/(2a+2); both on T = 1e4 .. 1e6 (1e5 .. 1e7 in the full profile). \
+               On the T-indexed helix -1/2 itself, T = 1e2 .. 3e5, every T a run of its own, for η_w = 1 and 1/2. \
+               Where projected descent ends on the Rayleigh quotient, in closed form",
+    tolerance: "0.01 on the fixed losses, 0.005 on the family. There is no noise, only the next term of each \
+                expansion. Circle: with κ = (p/2+1)/12 the local slope is -(p-1)/(p-2)·(1 + 6κθ²/((p-4)(p-1))), and θ² \
+                ≤ 0.16 at T = 1e4 makes that at most 0.007 (p = 12; less for the others). Helix: the growth of the \
+                norm shifts the slope by at most 0.4·d ln n/d ln T, which is at most 0.026 at T = 1e4 (a = 1/4) and \
+                half of that on average, and the 1 of 1 + g² by g⁻²/2, at most 0.005 (a = 1); for a = 1/20 it is kept \
+                small by η_w = 1e-2. Family: a correction O(T^(-1/2)) that is 5 % at T = 1e2 would shift the slope by \
+                0.005 (it is 0.2 %); and 1/T for the constant 1/√2 at η_w = 1/2",
     does_not_show: "the rate in the limit, or on losses that were not tried; the constant is the claim theorem-3.1",
 };
 
-/// The exponent of the theorem, and how far above it a fitted slope may lie: the tolerance of the two-sided test on the family, where
-/// -1/2 is attained.
+/// The exponent of the theorem, and how far above it a fitted slope may lie: the tolerance of the two-sided test on the
+/// family, where -1/2 is attained.
 const EXPONENT: f64 = -0.5;
 const MARGIN: f64 = 0.005;
 
@@ -127,7 +129,8 @@ impl Claim for Theorem31Rate {
         vec![
             Control {
                 name: "projected descent, e = 1.5",
-                breaks: "the norm is fixed beyond the stability limit: a cycle of two points with gradient √(1 - 1/e²) = 0.745",
+                breaks: "the norm is fixed beyond the stability limit: a cycle of two points with gradient √(1 - 1/e²) \
+                         = 0.745",
                 run: |context| plateau(planar(), 1.5, StepRule::Projected, 10_000, context),
             },
             Control {
@@ -222,10 +225,10 @@ fn curve(name: String, trace: &Trace, window: Window) -> Result<Curve, Unevaluat
     Ok(Curve { name, horizons, min_grad, mean_grad, fit })
 }
 
-/// The T-indexed helix, one run per T. With δ the angle by which u(g) is ahead of v and h' = -s sech²(g/l) the slope of the ramp,
-/// ‖∇L‖² = (|h'| - δ)² + δ² ≥ h'²/2, and δ settles at |h'|η_g/(η_g + η_w/n). For η_w = 1/2 = η_g/2 it is 0, s, s/2 after 0, 1, 2
-/// steps, so that the minimum is s/√2 up to O(1/T): s²/6 of sin δ, s²/4 of the norm, 0.19/T of η_g L^gg = 1. For η_w = 1 the smallest
-/// gradient is the last one, at the end of the ramp.
+/// The T-indexed helix, one run per T. With δ the angle by which u(g) is ahead of v and h' = -s sech²(g/l) the slope of
+/// the ramp, ‖∇L‖² = (|h'| - δ)² + δ² ≥ h'²/2, and δ settles at |h'|η_g/(η_g + η_w/n). For η_w = 1/2 = η_g/2 it is 0,
+/// s, s/2 after 0, 1, 2 steps, so that the minimum is s/√2 up to O(1/T): s²/6 of sin δ, s²/4 of the norm, 0.19/T of η_g
+/// L^gg = 1. For η_w = 1 the smallest gradient is the last one, at the end of the ramp.
 fn family(eta_w: f64, context: &Context) -> Result<Curve, Unevaluated> {
     let horizons = log_spaced(100, 300_000, context.pick([12, 16, 24, 32]));
     let ends: Vec<_> = horizons
@@ -274,7 +277,8 @@ fn misstated(exponent: f64, context: &Context) -> Result<Check, Unevaluated> {
     Ok(check)
 }
 
-/// Projected descent ends where the closed form says, and descent with the same rate does not. Returns the runs at η_w = 1.5.
+/// Projected descent ends where the closed form says, and descent with the same rate does not.
+/// Returns the runs at η_w = 1.5.
 fn two_cycles(evidence: &mut Evidence, context: &Context) -> Result<Trace, Unevaluated> {
     let steps = 100_000;
     let mut kept = None;
@@ -282,8 +286,8 @@ fn two_cycles(evidence: &mut Evidence, context: &Context) -> Result<Trace, Uneva
         let trace = descend(&planar(), e, StepRule::Projected, steps, log_spaced(1, steps, 41), context)?;
         let last = trace.records.last().map_or(f64::NAN, |record| record.grad_sq().sqrt());
         let expected = (1.0 - 1.0 / (e * e)).sqrt();
-        // The cycle attracts geometrically, so that the error is that of a fixed point: roundings of one step (some tens of u) over
-        // one minus the contraction, which is of the order of e - 1 near e = 1.
+        // The cycle attracts geometrically, so that the error is that of a fixed point: roundings of one step (some
+        // tens of u) over one minus the contraction, which is of the order of e - 1 near e = 1.
         let tolerance = 64.0 * U / (e - 1.0).min(1.0) / expected;
         evidence.check.identity(format!("projected descent · e = {e}"), (last - expected).abs(), tolerance);
         if e == 1.5 {
@@ -323,7 +327,8 @@ fn family_plot(curve: &Curve) -> Plot {
         id: "t-indexed-helix".to_owned(),
         title: "On the T-indexed helix the rate of Theorem 3.1 is attained".to_owned(),
         caption: format!(
-            "min‖∇L‖ over T steps, every T a loss and a run of its own, with the fitted line (slope {:.4}) on the theorem's slope.",
+            "min‖∇L‖ over T steps, every T a loss and a run of its own, with the fitted line (slope {:.4}) on the \
+             theorem's slope.",
             curve.fit.slope
         ),
         x: Axis::log("steps T"),
@@ -352,8 +357,8 @@ fn decay_plot(id: &str, what: &str, curves: &[Curve]) -> Plot {
     Plot {
         id: id.to_owned(),
         title: format!("Every {what} is faster than T^(-1/2), at its own predicted power"),
-        caption: "min‖∇L‖ over the first T steps of one run, with the line fitted on the marked window. The theorem's slope is the \
-                  slowest that is allowed."
+        caption: "min‖∇L‖ over the first T steps of one run, with the line fitted on the marked window. The theorem's \
+                  slope is the slowest that is allowed."
             .to_owned(),
         x: Axis::log("steps T"),
         y: Axis::log("min_{t<T} ‖∇L‖"),
@@ -364,7 +369,8 @@ fn decay_plot(id: &str, what: &str, curves: &[Curve]) -> Plot {
     }
 }
 
-/// The 2-cycle of projected descent beside descent, until the gradient has reached the square root of the unit roundoff.
+/// The 2-cycle of projected descent beside descent, until the gradient has reached the square root of the unit
+/// roundoff.
 fn projected_plot(projected: &Trace, context: &Context) -> Result<Plot, Unevaluated> {
     let descent = descend(&planar(), 1.5, StepRule::Gradient, 1_000, (1..1_000).collect(), context)?;
     let floor = U.sqrt();
@@ -375,9 +381,10 @@ fn projected_plot(projected: &Trace, context: &Context) -> Result<Plot, Unevalua
     Ok(Plot {
         id: "projected".to_owned(),
         title: "Beyond the stability limit, only the growing norm lets descent converge".to_owned(),
-        caption: "Rayleigh quotient in R^2 with η_w = 1.5 and ‖w_0‖ = 1. With the norm held fixed the iterates end on two points with \
-                  ‖∇L‖ = √(1 - 1/1.5²) = 0.745; without the projection the norm grows after the first steps and the gradient falls \
-                  geometrically, past any power of T (shown down to √u, where the loss can no longer tell the difference)."
+        caption: "Rayleigh quotient in R^2 with η_w = 1.5 and ‖w_0‖ = 1. With the norm held fixed the iterates end on \
+                  two points with ‖∇L‖ = √(1 - 1/1.5²) = 0.745; without the projection the norm grows after the first \
+                  steps and the gradient falls geometrically, past any power of T (shown down to √u, where the loss \
+                  can no longer tell the difference)."
             .to_owned(),
         x: Axis::log("steps t"),
         y: Axis::log("‖∇L(V_t)‖"),

@@ -1,23 +1,26 @@
-//! Theorem 4.2, the rate: the gradient of SGD falls as T^(-1/4) for every alpha below 1/2, because the effective learning rate
-//! tunes itself to T^(-1/2) whatever eta_w and alpha are.
+//! Theorem 4.2, the rate: the gradient of SGD falls as T^(-1/4) for every alpha below 1/2, because the effective
+//! learning rate tunes itself to T^(-1/2) whatever eta_w and alpha are.
 //!
-//! Problem J (d = 4, s = sig = 1/2, |w_0| = 1, eta_{g,t} = (t+1)^(-1/2)/2) has a minimiser with known curvature 1 and known noise
-//! q = E||grad_v F||^2 = 3/4, so theory predicts more than an exponent ([`SgdPrediction`](ratecheck::rates::SgdPrediction)): ||w_t||^4 grows by 2 eta_t^2 q a step,
-//! e_t = eta_{w,t}/||w_t||^2 tends to 1/sqrt(2 q t) for alpha = 0, and E||grad L||^2 = (e_t q + eta_{g,t} (s^2 + sig^2))/2, since
-//! with curvature 1, noise q and rate e the variance settles at e q/2 (1 + O(e)).
+//! Problem J (d = 4, s = sig = 1/2, |w_0| = 1, eta_{g,t} = (t+1)^(-1/2)/2) has a minimiser with known curvature 1 and
+//! known noise q = E||grad_v F||^2 = 3/4, so theory predicts more than an exponent
+//! ([`SgdPrediction`](ratecheck::rates::SgdPrediction)): ||w_t||^4 grows by 2 eta_t^2 q a step, e_t =
+//! eta_{w,t}/||w_t||^2 tends to 1/sqrt(2 q t) for alpha = 0, and E||grad L||^2 = (e_t q + eta_{g,t} (s^2 + sig^2))/2,
+//! since with curvature 1, noise q and rate e the variance settles at e q/2 (1 + O(e)).
 //!
-//! Slopes are fitted to means over independent runs and over bins of ratio 1.25 in t, on the window [T/100, T]. A bin's mean over
-//! every step is a difference of running sums. Decisions use Student's interval over runs with the standard error of the delta
-//! method at level 1 - 1e-8, so that forty decisions are wrong with a probability below 1e-6; a percentile bootstrap of
-//! practical size ends long before such a level, and is shown at 95%. The influence of a run is a sum over thousands of nearly
-//! independent stretches, which is what makes Student's quantile credible so far out; it is an approximation nevertheless.
+//! Slopes are fitted to means over independent runs and over bins of ratio 1.25 in t, on the window [T/100, T]. A bin's
+//! mean over every step is a difference of running sums. Decisions use Student's interval over runs with the standard
+//! error of the delta method at level 1 - 1e-8, so that forty decisions are wrong with a probability below 1e-6; a
+//! percentile bootstrap of practical size ends long before such a level, and is shown at 95%. The influence of a run is
+//! a sum over thousands of nearly independent stretches, which is what makes Student's quantile credible so far out; it
+//! is an approximation nevertheless.
 //!
-//! The margin is for what separates the window from the limit. E||grad L||^2 has corrections of relative size kappa t^(-1/2); over
-//! [T/100, T] they tilt the slope of the root by about 0.1 kappa (T/100)^(-1/2): 0.007 kappa at T = 2e4, and kappa is of order 1.
-//! The first ten steps, in which the noise falls from 2q to q, and the fourth-order term of the first, E||grad F||^4 = 3, put
-//! about q H_10(2 alpha) + 3 into ||w||^4 that the prediction leaves out: 6 for alpha = 3/8 and 5 for 1/2, the most sensitive,
-//! whose slopes move by up to 0.020 at T = 2e4, 0.016 at 5e4, 0.010 at 3e5 and 0.008 at 1e6. Student's interval, six standard
-//! errors to either side, needs the rest, and the number of runs is chosen for that: together 0.03, 0.025, 0.015 and 0.012.
+//! The margin is for what separates the window from the limit. E||grad L||^2 has corrections of relative size kappa
+//! t^(-1/2); over [T/100, T] they tilt the slope of the root by about 0.1 kappa (T/100)^(-1/2): 0.007 kappa at T = 2e4,
+//! and kappa is of order 1. The first ten steps, in which the noise falls from 2q to q, and the fourth-order term of
+//! the first, E||grad F||^4 = 3, put about q H_10(2 alpha) + 3 into ||w||^4 that the prediction leaves out: 6 for
+//! alpha = 3/8 and 5 for 1/2, the most sensitive, whose slopes move by up to 0.020 at T = 2e4, 0.016 at 5e4, 0.010 at
+//! 3e5 and 0.008 at 1e6. Student's interval, six standard errors to either side, needs the rest, and the number of runs
+//! is chosen for that: together 0.03, 0.025, 0.015 and 0.012.
 
 mod on_subject;
 
@@ -39,8 +42,8 @@ pub(super) struct Theorem42Rate;
 static STATEMENT: Statement = Statement {
     id: "theorem-4.2-rate",
     title: "Theorem 4.2, the rate",
-    plain: "The gradient of SGD falls as T^(-1/4) although w's learning rate is constant or decays at the wrong speed: the growing \
-            norms turn it into an effective rate of order T^(-1/2) that has forgotten η_w.",
+    plain: "The gradient of SGD falls as T^(-1/4) although w's learning rate is constant or decays at the wrong speed: \
+            the growing norms turn it into an effective rate of order T^(-1/2) that has forgotten η_w.",
     formula: "√E‖∇L(θ̃_T)‖² ~ T^(-1/4) for α < 1/2;  η_{w,T}/‖w_T‖² ~ T^(-1/2);  ‖w_T‖² ~ T^(1/2-α)",
     latex: &[
         r"\sqrt{\mathbb{E}\|\nabla L(\tilde\theta_T)\|^2}\sim T^{-1/4}\;\text{for }\alpha<\tfrac12,\qquad\frac{\eta_{w,T}}{\|w_T\|^2}\sim T^{-1/2},\qquad\|w_T\|^2\sim T^{1/2-\alpha}",
@@ -52,13 +55,14 @@ static STATEMENT: Statement = Statement {
         "those of theorem-4.2",
         "near the minimiser: curvature 1 and noise q = 3/4, both exact for problem J",
     ],
-    measured: "on problem J: the slope of the root mean square gradient (no slower than -1/4 for α = 0, 1/8, 1/4, 3/8, 1/2; equal to \
-               -1/4 for α ≤ 1/4; equal to the finite-T prediction for all five), of the effective learning rate and of ‖w‖² \
-               (against their finite-T predictions; ‖w‖² against 1/2-α for α ≤ 1/4)",
-    tolerance: "slopes: Student's interval over runs at level 1 - 1e-8 within a margin of 0.03 (T = 2e4), 0.025 (5e4), 0.015 (3e5) or 0.012 (1e6), for \
-                corrections of relative order t^(-1/2) and the first steps' share of ‖w‖",
-    does_not_show: "the constant of the effective rate (effective-rate-law), that the slopes stay what they are beyond the window, or that \
-                    other losses are as slow: a lower bound is not claimed",
+    measured: "on problem J: the slope of the root mean square gradient (no slower than -1/4 for α = 0, 1/8, 1/4, 3/8, \
+               1/2; equal to -1/4 for α ≤ 1/4; equal to the finite-T prediction for all five), of the effective \
+               learning rate and of ‖w‖² (against their finite-T predictions; ‖w‖² against 1/2-α for α ≤ 1/4)",
+    tolerance: "slopes: Student's interval over runs at level 1 - 1e-8 within a margin of 0.03 (T = 2e4), 0.025 (5e4), \
+                0.015 (3e5) or 0.012 (1e6), for corrections of relative order t^(-1/2) and the first steps' share of \
+                ‖w‖",
+    does_not_show: "the constant of the effective rate (effective-rate-law), that the slopes stay what they are beyond \
+                    the window, or that other losses are as slow: a lower bound is not claimed",
 };
 
 const ALPHAS: [f64; 5] = [0.0, 0.125, 0.25, 0.375, 0.5];
@@ -197,7 +201,8 @@ impl Claim for Theorem42Rate {
         vec![
             Control {
                 name: "projected SGD",
-                breaks: "blocks are brought back to their norm, so that the constant rate 0.3 cannot tune itself: the gradient stalls",
+                breaks: "blocks are brought back to their norm, so that the constant rate 0.3 cannot tune itself: the \
+                         gradient stalls",
                 run: |context| {
                     let rms = constant(StepRule::Projected, PROJECTED, context)?;
                     let mut check = Check::new();
@@ -305,8 +310,9 @@ fn gradient_plot(found: &[Measured], projected: &Measured, budget: Budget) -> Re
     series.push(curve(format!("projected, rate {PROJECTED}"), &projected.squares, true)?);
     let through = series[0].points.last().map_or([1.0, 1.0], |&[t, y]| [t, 0.7 * y]);
     let references = vec![Reference { name: "Theorem 4.2: T^(-1/4)".to_owned(), slope: -0.25, through }];
-    let caption = "Root mean square over runs and bins, with 95% bands and fits on the window. For every α the gradient falls as \
-                   T^(-1/4), for α near 1/2 a little faster at these T; projected SGD, whose effective rate is constant, stalls.";
+    let caption = "Root mean square over runs and bins, with 95% bands and fits on the window. For every α the \
+                   gradient falls as T^(-1/4), for α near 1/2 a little faster at these T; projected SGD, whose \
+                   effective rate is constant, stalls.";
     let plot = Plot::log_log("gradient", "SGD's gradient falls as T^(-1/4)", caption, "t", "√E‖∇L(θ̃_t)‖²");
     Ok(Plot { series, references, window: Some(budget.ends()), ..plot })
 }

@@ -1,7 +1,9 @@
-//! Theorem C.3: networks with smoothed BN, a smooth activation and weight decay have the smoothness constants that section 2.4 assumes.
+//! Theorem C.3: networks with smoothed BN, a smooth activation and weight decay have the smoothness constants that
+//! section 2.4 assumes.
 //!
-//! The paper's proof is by compactness and gives no number. Here the constants are bounded by composition over the ball of Lemma C.2, layer by layer, which is a
-//! proof for the networks at hand and a number that can be checked: it must be finite, and nothing found by search may exceed it.
+//! The paper's proof is by compactness and gives no number. Here the constants are bounded by composition over the ball
+//! of Lemma C.2, layer by layer, which is a proof for the networks at hand and a number that can be checked: it must be
+//! finite, and nothing found by search may exceed it.
 
 use ratecheck::curvature::{
     AscentOptions, BnLayer, ObjectiveBounds, Part, Sampled, Smoothness, Up, ascend_constants, block_norms,
@@ -16,7 +18,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{Subject, U};
-use crate::paper::appendix_c::Plan;
+use crate::paper::appendix_c::{GD, Plan, SGD};
 
 /// See the module's first line.
 pub(super) struct TheoremC3;
@@ -24,8 +26,10 @@ pub(super) struct TheoremC3;
 static STATEMENT: Statement = Statement {
     id: "theorem-c.3",
     title: "Theorem C.3",
-    plain: "Networks with smoothed BN, a smooth activation and weight decay on g meet the assumptions of section 2.4: the smoothness constants exist.",
-    formula: "‖∂²F_z/∂w_i∂w_j‖ ≤ L^vv_ij < ∞, ‖∂²F_z/∂w_i∂g‖ ≤ L^vg_i < ∞, ‖∂²F_z/∂g²‖ ≤ L^gg < ∞ and E‖∇_gF_z - ∇_gL‖² ≤ G_g² for ‖w_i‖ = 1, ‖g‖ ≤ K, \
+    plain: "Networks with smoothed BN, a smooth activation and weight decay on g meet the assumptions of section 2.4: \
+            the smoothness constants exist.",
+    formula: "‖∂²F_z/∂w_i∂w_j‖ ≤ L^vv_ij < ∞, ‖∂²F_z/∂w_i∂g‖ ≤ L^vg_i < ∞, ‖∂²F_z/∂g²‖ ≤ L^gg < ∞ and E‖∇_gF_z - \
+              ∇_gL‖² ≤ G_g² for ‖w_i‖ = 1, ‖g‖ ≤ K, \
               with K of Lemma C.2",
     latex: &[
         r"\left\|\frac{\partial^2F_z}{\partial w_i\,\partial w_j}\right\|\le L^{vv}_{ij}<\infty,\qquad\left\|\frac{\partial^2F_z}{\partial w_i\,\partial g}\right\|\le L^{vg}_i<\infty,\qquad\left\|\frac{\partial^2F_z}{\partial g^2}\right\|\le L^{gg}<\infty",
@@ -38,12 +42,15 @@ static STATEMENT: Statement = Statement {
         "the activation is smooth and the objective Lipschitz; BN is smoothed, ε > 0",
         "weight decay λ > 0 on g, η_g λ ≤ 1 and ‖g₀‖ bounded, so that ‖g_t‖ ≤ K (Lemma C.2)",
     ],
-    measured: "bounds by composition on ‖g‖ ≤ K against the block norms of Hessians found by ascent in the balls of radius K, K/8 and K/64, and at every point of \
-               a run of (stochastic) gradient descent, which must stay in the ball; the noise of ∇_g over all minibatches against λK; on networks of one to three layers, \
-               with tanh, sigmoid and softplus; near g = 0 one layer attains the bound of L^gg",
-    tolerance: "1e-12 of the bound, and of 1 where it is 0: a block norm is some thousand roundings of numbers up to the block's bound",
-    does_not_show: "existence, which is a statement about all networks and is proved by compactness, not observed; nor the constants themselves: composition overestimates \
-                    them by factors that grow with depth, and search underestimates them",
+    measured: "bounds by composition on ‖g‖ ≤ K against the block norms of Hessians found by ascent in the balls of \
+               radius K, K/8 and K/64, and at every point of a run of (stochastic) gradient descent, which must stay \
+               in the ball; the noise of ∇_g over all minibatches against λK; on networks of one to three layers, with \
+               tanh, sigmoid and softplus; near g = 0 one layer attains the bound of L^gg",
+    tolerance: "1e-12 of the bound, and of 1 where it is 0: a block norm is some thousand roundings of numbers up to \
+                the block's bound",
+    does_not_show: "existence, which is a statement about all networks and is proved by compactness, not observed; nor \
+                    the constants themselves: composition overestimates them by factors that grow with depth, and \
+                    search underestimates them",
 };
 
 const ROUNDING: f64 = 1e-12;
@@ -104,79 +111,38 @@ impl Claim for TheoremC3 {
             Control {
                 name: "0.99 of the bound",
                 breaks: "the bounds are 1 % smaller: one layer attains that of L^gg near g = 0",
-                run: |context| broken(&PLANS[0], Variant::Shrunk(0.99), context),
+                run: |context| broken(&ONE_UNIT, Variant::Shrunk(0.99), context),
             },
             Control {
                 name: "no second derivative of BN",
-                breaks: "L^vv of one layer lacks the term of D²N, with λ = 10, where K is small and that term is the larger one",
-                run: |context| broken(&PLANS[1], Variant::WithoutBend, context),
+                breaks: "L^vv of one layer lacks the term of D²N, with λ = 10, where K is small and that term is the \
+                         larger one",
+                run: |context| broken(&STRONG_DECAY, Variant::WithoutBend, context),
             },
             Control {
                 name: "the ball of g₀",
                 breaks: "K is ‖g₀‖, as if g did not grow: the run leaves the ball",
-                run: |context| broken(&PLANS[2], Variant::StartingBall, context),
+                run: |context| broken(&NOISY, Variant::StartingBall, context),
             },
         ]
     }
 }
 
+/// One layer, one unit.
+const ONE_UNIT: Plan = Plan { name: "3-1, GD", widths: &[3, 1], ..GD };
+/// The same with a decay so large that K is small.
+const STRONG_DECAY: Plan = Plan { name: "2-1, λ = 10, GD", widths: &[2, 1], weight_decay: 10.0, ..GD };
+/// One layer under noise.
+const NOISY: Plan = Plan { name: "4-3, SGD", widths: &[4, 3], ..SGD };
+
 const PLANS: &[Plan] = &[
-    Plan {
-        name: "3-1, GD",
-        widths: &[3, 1],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 0.5,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "2-1, λ = 10, GD",
-        widths: &[2, 1],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 10.0,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "4-3, SGD",
-        widths: &[4, 3],
-        activation: Activation::Tanh,
-        epsilon: 0.1,
-        weight_decay: 0.5,
-        examples: (24, 8),
-    },
-    Plan {
-        name: "3-4-1 tanh, GD",
-        widths: &[3, 4, 1],
-        activation: Activation::Tanh,
-        epsilon: 1.0,
-        weight_decay: 0.5,
-        examples: (16, 16),
-    },
-    Plan {
-        name: "3-4-3 sigmoid, SGD",
-        widths: &[3, 4, 3],
-        activation: Activation::Sigmoid,
-        epsilon: 1.0,
-        weight_decay: 0.5,
-        examples: (24, 8),
-    },
-    Plan {
-        name: "3-4-1 softplus, SGD",
-        widths: &[3, 4, 1],
-        activation: Activation::Softplus,
-        epsilon: 1.0,
-        weight_decay: 0.5,
-        examples: (24, 8),
-    },
-    Plan {
-        name: "3-4-3-1 sigmoid, GD",
-        widths: &[3, 4, 3, 1],
-        activation: Activation::Sigmoid,
-        epsilon: 1.0,
-        weight_decay: 0.5,
-        examples: (16, 16),
-    },
+    ONE_UNIT,
+    STRONG_DECAY,
+    NOISY,
+    Plan { name: "3-4-1 tanh, GD", widths: &[3, 4, 1], epsilon: 1.0, ..GD },
+    Plan { name: "3-4-3 sigmoid, SGD", widths: &[3, 4, 3], activation: Activation::Sigmoid, epsilon: 1.0, ..SGD },
+    Plan { name: "3-4-1 softplus, SGD", widths: &[3, 4, 1], activation: Activation::Softplus, epsilon: 1.0, ..SGD },
+    Plan { name: "3-4-3-1 sigmoid, GD", widths: &[3, 4, 3, 1], activation: Activation::Sigmoid, epsilon: 1.0, ..GD },
 ];
 
 fn broken(plan: &Plan, variant: Variant, context: &Context) -> Result<Check, Unevaluated> {
@@ -247,9 +213,9 @@ fn without_bend(subject: &Subject, radius: f64) -> Result<f64, Unevaluated> {
     Ok((objective.second * layer.row().square()).value())
 }
 
-/// The largest block norms that ascent finds in balls, and on a run, which must stay in the ball of `radius`; and the noise of grad_g on the run,
-/// whose bound is lambda K with the K of Lemma C.2: every entry of grad_g F_z without the decay is at most lambda Gamma_l, and a variance at most the
-/// mean square.
+/// The largest block norms that ascent finds in balls, and on a run, which must stay in the ball of `radius`; and the
+/// noise of grad_g on the run, whose bound is lambda K with the K of Lemma C.2: every entry of grad_g F_z without the
+/// decay is at most lambda Gamma_l, and a variance at most the mean square.
 fn search(
     check: &mut Check,
     subject: &Subject,

@@ -66,8 +66,10 @@ pub(super) fn relu_under_smoothing() -> Result<Example, Unevaluated> {
         normalised(&active, epsilon)[1]
     };
     Ok(Example {
-        setting: "one unit with γ, β = 0, ReLU, one unit of weight 1, on the inputs -1 and 1: the output for x = 1, at γ = 2 and at γ = 1"
-            .into(),
+        setting:
+            "one unit with γ, β = 0, ReLU, one unit of weight 1, on the inputs -1 and 1: the output for x = 1, at \
+                  γ = 2 and at γ = 1"
+                .into(),
         printed: Reading::equal("the next BN smoothed with ε = 1", output(2.0, 1.0), output(1.0, 1.0), 8.0 * U),
         corrected: Reading::equal("the next BN with ε = 0", output(2.0, 0.0), output(1.0, 0.0), 8.0 * U),
     })
@@ -78,7 +80,8 @@ pub(super) fn layer_norm() -> Result<Example, Unevaluated> {
     let first = |z: [f64; 3]| normalised(&z, 0.0)[0];
     let before = first([1.0, 2.0, 4.0]);
     Ok(Example {
-        setting: "three units of one weight each, w = (1, 2, 4), on the input 1, under LayerNorm: the first output, after and before scaling by 2"
+        setting: "three units of one weight each, w = (1, 2, 4), on the input 1, under LayerNorm: the first output, \
+                  after and before scaling by 2"
             .into(),
         printed: Reading::equal("the first row alone is scaled", first([2.0, 2.0, 4.0]), before, 16.0 * U),
         corrected: Reading::equal("the whole matrix is scaled", first([2.0, 4.0, 8.0]), before, 16.0 * U),

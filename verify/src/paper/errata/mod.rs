@@ -1,7 +1,7 @@
 //! The errata of the paper, as data: one table, [`ERRATA`], from which `ERRATA.md` and the page are rendered.
 //!
-//! An erratum that matters carries an example: concrete numbers for which the printed reading fails and the corrected one
-//! holds. Both are computed, never written down.
+//! An erratum that matters carries an example: concrete numbers for which the printed reading fails and the corrected
+//! one holds. Both are computed, never written down.
 
 mod descent;
 mod framework;

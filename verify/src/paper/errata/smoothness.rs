@@ -80,7 +80,8 @@ pub(super) fn weight_decay() -> Result<Example, Unevaluated> {
         })
     };
     Ok(Example {
-        setting: "F_z = ½g² ± g (λ = Q = 1), g₀ = 1, 30 steps, at each the sign of g; c_g = 0.1, so that η_g = 2(1 - c_g)/L^gg = 1.8, against η_g = 1"
+        setting: "F_z = ½g² ± g (λ = Q = 1), g₀ = 1, 30 steps, at each the sign of g; c_g = 0.1, so that η_g = 2(1 - \
+                  c_g)/L^gg = 1.8, against η_g = 1"
             .into(),
         printed: Reading::at_most("|g_t| ≤ max(|g₀|, Q/λ), η_gλ = 1.8", largest(1.8), 1.0, 32.0 * U),
         corrected: Reading::at_most("|g_t| ≤ max(|g₀|, Q/λ), η_gλ = 1", largest(1.0), 1.0, 32.0 * U),

@@ -116,7 +116,10 @@ pub(super) fn rate_in_the_sum() -> Result<Example, Unevaluated> {
     let bound = decrease + eta * eta * l_vv / n * stepper.gradient_norm_sq()[0];
     let formula = |rate: &str| format!("Σ_t {rate}‖∇_v L‖² ≤ L₀ - L_T + Σ_t(η²L^vv/‖w_t‖²)‖∇_w L‖²");
     Ok(Example {
-        setting: "one step of gradient descent with η_w = 0.01 on the Rayleigh quotient of diag(0, 1) at w = (√2, √2), ‖v‖ = 1".into(),
+        setting:
+            "one step of gradient descent with η_w = 0.01 on the Rayleigh quotient of diag(0, 1) at w = (√2, √2), \
+                  ‖v‖ = 1"
+                .into(),
         printed: Reading::at_most(formula("(η/‖v_t‖²)"), eta * step.grad_v_sq, bound, 1e-14),
         corrected: Reading::at_most(formula("(η/‖w_t‖²)"), eta / n * step.grad_v_sq, bound, 1e-14),
     })
@@ -133,7 +136,10 @@ pub(super) fn first_term() -> Result<Example, Unevaluated> {
         sum += b;
     }
     Ok(Example {
-        setting: "as (23) uses Lemma B.1 for ‖w₀‖ = 1, η_w = 0.01, L = 1: a₀ = ‖w₀‖² = 1, B = η_w²L²/‖w₀‖² = 10⁻⁴; a_t = B, T = 10⁵".into(),
+        setting:
+            "as (23) uses Lemma B.1 for ‖w₀‖ = 1, η_w = 0.01, L = 1: a₀ = ‖w₀‖² = 1, B = η_w²L²/‖w₀‖² = 10⁻⁴; a_t \
+                  = B, T = 10⁵"
+                .into(),
         printed: Reading::at_most("the hypothesis a₀ ≤ B", a_0, b, 0.0),
         corrected: Reading::at_most(
             "the conclusion Σ a_t/A_{t-1} ≤ log₂(A_{T-1}/a₀) + 1 + 2B/a₀ without it",

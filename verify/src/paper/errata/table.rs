@@ -8,7 +8,8 @@ pub static ERRATA: &[Erratum] = &[
         id: "E1",
         place: "sections 3.1 and 4.1, Theorems 3.1 and 4.2",
         printed: "η_g = (1-c)/L^gg in the settings, η_g = 2(1-c)/L^gg in the theorems",
-        corrected: "both are admissible, and so is every 0 < η_g ≤ 2(2-c)/((2+c)L^gg), the limit of the proof of Lemma 3.2",
+        corrected: "both are admissible, and so is every 0 < η_g ≤ 2(2-c)/((2+c)L^gg), the limit of the proof of Lemma \
+                    3.2",
         standing: Standing::Ambiguous,
         claims: &["lemma-3.2", "theorem-3.1", "largest-eta-g"],
         example: Some(descent::learning_rate_of_g),
@@ -89,8 +90,8 @@ pub static ERRATA: &[Erratum] = &[
         id: "E10",
         place: "the proof of Lemma A.1",
         printed: "∇f(v) = H(1) = H(0) + H′(ξ) for some ξ",
-        corrected: "‖H(1)‖ ≤ ∫‖H′‖: the mean value theorem has no equality for vectors; the bound survives, and so does it in R¹, where there may be no geodesic and the \
-                    gradient is 0",
+        corrected: "‖H(1)‖ ≤ ∫‖H′‖: the mean value theorem has no equality for vectors; the bound survives, and so \
+                    does it in R¹, where there may be no geodesic and the gradient is 0",
         standing: Standing::FalseAsPrinted,
         claims: &["lemma-a.1"],
         example: Some(descent::mean_value),
@@ -126,7 +127,8 @@ pub static ERRATA: &[Erratum] = &[
         id: "E14",
         place: "section 4.2, (14) and its sum",
         printed: "the rate η_{w,t}/‖v_t‖² before ‖∇_w L‖², and η_{w,t}/‖v_t‖² before ‖∇_v L‖² in the sum",
-        corrected: "η_{w,t} before ‖∇_w L‖² (the same, as ‖v_t‖ = 1), and η_{w,t}/‖w_t‖² before ‖∇_v L‖²; ½L^vv suffices for L^vv",
+        corrected: "η_{w,t} before ‖∇_w L‖² (the same, as ‖v_t‖ = 1), and η_{w,t}/‖w_t‖² before ‖∇_v L‖²; ½L^vv \
+                    suffices for L^vv",
         standing: Standing::Ambiguous,
         claims: &["lemma-b.2"],
         example: Some(stochastic::rate_in_the_sum),
@@ -135,7 +137,8 @@ pub static ERRATA: &[Erratum] = &[
         id: "E15",
         place: "Lemma C.1",
         printed: "‖∇_{x_b} y‖ ≤ (3γ/ε)G√B",
-        corrected: "‖∇_{x_b} y‖ ≤ (3|γ|/√ε)G√B, and (|γ|/√ε)G√(1 - 1/B) is sharp. The print fails for γ < 0, and where ε > 9B²/(B-1)",
+        corrected: "‖∇_{x_b} y‖ ≤ (3|γ|/√ε)G√B, and (|γ|/√ε)G√(1 - 1/B) is sharp. The print fails for γ < 0, and where \
+                    ε > 9B²/(B-1)",
         standing: Standing::FalseAsPrinted,
         claims: &["lemma-c.1"],
         example: Some(smoothness::back_propagation),
@@ -153,8 +156,8 @@ pub static ERRATA: &[Erratum] = &[
         id: "E17",
         place: "Lemma C.2",
         printed: "|g_{t+1}| ≤ (1 - η_gλ)|g_t| + … for any admissible η_g",
-        corrected: "needs η_gλ ≤ 1, which η_g = 2(1-c)/L^gg does not give for c < 1/2. For 1 < η_gλ < 2 g is still bounded, with η_gQ/(2 - η_gλ) \
-                    in place of Q/λ",
+        corrected: "needs η_gλ ≤ 1, which η_g = 2(1-c)/L^gg does not give for c < 1/2. For 1 < η_gλ < 2 g is still \
+                    bounded, with η_gQ/(2 - η_gλ) in place of Q/λ",
         standing: Standing::FalseAsPrinted,
         claims: &["lemma-c.2"],
         example: Some(smoothness::weight_decay),
@@ -181,7 +184,8 @@ pub static ERRATA: &[Erratum] = &[
         id: "E20",
         place: "Lemma B.1 and (23)",
         printed: "a_0, …, a_T in [0, B]",
-        corrected: "a_1, …, a_T in [0, B] and a_0 > 0: (23) uses a_0 = ‖w_0‖², which may exceed B, and the proof does not need it",
+        corrected: "a_1, …, a_T in [0, B] and a_0 > 0: (23) uses a_0 = ‖w_0‖², which may exceed B, and the proof does \
+                    not need it",
         standing: Standing::Misprint,
         claims: &["lemma-b.1"],
         example: Some(stochastic::first_term),
@@ -190,7 +194,8 @@ pub static ERRATA: &[Erratum] = &[
         id: "E21",
         place: "Theorem 4.2, Remark 4.1, section 1.1",
         printed: "“gradient descent”; the learning rate 1/G_t decays as t^(-α); the rate T^(-1/4)",
-        corrected: "stochastic gradient descent; η_{w,t}/G_t; T^(-1/4) is for the norm, (13) bounds its square by T^(-1/2), up to logarithms",
+        corrected: "stochastic gradient descent; η_{w,t}/G_t; T^(-1/4) is for the norm, (13) bounds its square by \
+                    T^(-1/2), up to logarithms",
         standing: Standing::Misprint,
         claims: &["remark-4.1", "theorem-4.2", "theorem-4.2-rate"],
         example: Some(stochastic::effective_rate),

@@ -1,9 +1,10 @@
-//! What the statements about expectations need of a user's loss whose minibatches are finitely many: exact means over z at a point,
-//! and over all paths to it.
+//! What the statements about expectations need of a user's loss whose minibatches are finitely many: exact means over z
+//! at a point, and over all paths to it.
 //!
-//! Bounds rise with L^vv and L^vg, and with L^gg in U, but they fall with L^gg in C_i. Where only a bracket of the constants is known they are
-//! formed from the ends that make them smallest, and from those that make them largest. Where nothing is known from above, L^gg in C_i is
-//! the largest that eta_g admits, 2(1-c)/eta_g, and nothing that exceeds the smallest bound is decided.
+//! Bounds rise with L^vv and L^vg, and with L^gg in U, but they fall with L^gg in C_i. Where only a bracket of the
+//! constants is known they are formed from the ends that make them smallest, and from those that make them largest.
+//! Where nothing is known from above, L^gg in C_i is the largest that eta_g admits, 2(1-c)/eta_g, and nothing that
+//! exceeds the smallest bound is decided.
 
 use ratecheck::bounds;
 use ratecheck::curvature::Smoothness;

@@ -1,12 +1,13 @@
 //! Independent runs of stochastic gradient descent on a user's loss, from one start.
 //!
 //! **Time.** A rate is about T large enough, and a run says whether its T was. The exact identity of Lemma B.3 splits
-//! n_T^2 = n_0^2 + 2 sum eta_t^2 g_t + sum eta_t^4 g_t^2/n_t^2, g_t = ||grad_v F_t||^2. The first term is the start, the last is almost all made by
-//! the first few steps; the effective rate has tuned itself once the sum in the middle is as large as both, and has forgotten both when it is much
-//! larger. The three are measured, also where norms are held fixed: then they are what n_T^2 would have been made of.
+//! n_T^2 = n_0^2 + 2 sum eta_t^2 g_t + sum eta_t^4 g_t^2/n_t^2, g_t = ||grad_v F_t||^2. The first term is the start,
+//! the last is almost all made by the first few steps; the effective rate has tuned itself once the sum in the middle
+//! is as large as both, and has forgotten both when it is much larger. The three are measured, also where norms are
+//! held fixed: then they are what n_T^2 would have been made of.
 //!
-//! **Looks.** The gradient of L costs one of F_z for every minibatch, K in all, and is taken in every K-th step of the last decade: half
-//! of the work.
+//! **Looks.** The gradient of L costs one of F_z for every minibatch, K in all, and is taken in every K-th step of the
+//! last decade: half of the work.
 
 use ratecheck::bounds::eta_g_printed;
 use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
@@ -59,7 +60,8 @@ pub(crate) struct Run {
 }
 
 impl Design {
-    /// T for so many runs that are to take about so many seconds of one core together; with looks at L where it is known.
+    /// T for so many runs that are to take about so many seconds of one core together;
+    /// with looks at L where it is known.
     pub(crate) fn new(
         subject: &Subject,
         seconds: f64,
@@ -134,8 +136,8 @@ impl Design {
         Ok(Run { divergence, n_end: stepper.w_norm_sq().to_vec(), grown, late, shrank, squares: [mean(0), mean(1)] })
     }
 
-    /// The log-log slope of the root mean square over runs, of grad_v (k = 0) or grad_g (k = 1), beside (ln t)^q; nothing where
-    /// some bin was not looked at, or has no gradient left.
+    /// The log-log slope of the root mean square over runs, of grad_v (k = 0) or grad_g (k = 1), beside (ln t)^q;
+    /// nothing where some bin was not looked at, or has no gradient left.
     pub(crate) fn slope(&self, runs: &[Run], k: usize, q: f64) -> Option<Estimate> {
         let values: Vec<f64> = runs.iter().flat_map(|run| run.squares[k].iter().copied()).collect();
         // Bin centres lie inside the window by half a bin.
@@ -150,7 +152,8 @@ impl Design {
     }
 }
 
-/// What n_T^2 is made of in one block, as means over the runs: the start, the sum in the middle, the sum of fourth order.
+/// What n_T^2 is made of in one block, as means over the runs: the start, the sum in the middle,
+/// the sum of fourth order.
 pub(crate) fn made_of(subject: &Subject, runs: &[Run], i: usize) -> [f64; 3] {
     let n = subject.layout().w_norm_sq(&subject.theta, i);
     let mean = |k: usize| runs.iter().map(|run| run.grown[k][i]).sum::<f64>() / runs.len() as f64;

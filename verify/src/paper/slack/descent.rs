@@ -6,7 +6,7 @@ use ratecheck::bounds;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 
 use super::{Account, Unit};
-use crate::claim::closed_forms::{C_G, ETA_W, Instance, ordinary};
+use crate::claim::closed_forms::{C_G, ETA_W, Instance, bilinear, bn_regression};
 use crate::claim::evidence::{Context, Evidence, Unevaluated};
 use crate::claim::instances::U;
 
@@ -77,14 +77,9 @@ fn sums(instance: &Instance, eta_w: f64, steps: u64, context: &Context) -> Resul
     Ok(sums)
 }
 
-/// The regression of the closed forms: one block and a g.
-fn regression() -> Result<Instance, Unevaluated> {
-    Ok(ordinary(1)?.swap_remove(1))
-}
-
 /// Lemma 3.2: from the true remainder of the Taylor expansion, summed over a run, to what the lemma pays for it.
 pub(crate) fn lemma_3_2(evidence: &mut Evidence, context: &Context) -> Result<(), Unevaluated> {
-    let (instance, steps) = (regression()?, context.pick([100, 1_000, 10_000, 100_000]));
+    let (instance, steps) = (bn_regression(), context.pick([100, 1_000, 10_000, 100_000]));
     let mut account = Account::new(
         Unit::Share,
         format!("remainders of T = {steps} steps on the BN regression"),
@@ -105,7 +100,7 @@ pub(crate) fn lemma_3_2(evidence: &mut Evidence, context: &Context) -> Result<()
 
 /// Lemma A.2: from the left-hand side of (20) to its right-hand side.
 pub(crate) fn lemma_a_2(evidence: &mut Evidence, context: &Context) -> Result<(), Unevaluated> {
-    let (instance, steps) = (regression()?, context.pick([200, 2_000, 20_000, 200_000]));
+    let (instance, steps) = (bn_regression(), context.pick([200, 2_000, 20_000, 200_000]));
     let mut account = Account::new(
         Unit::Decades,
         format!("(20) at T = {steps} on the BN regression"),
@@ -144,7 +139,7 @@ pub(crate) fn lemma_a_2(evidence: &mut Evidence, context: &Context) -> Result<()
 
 /// Theorem 3.1: from the sum of squared gradients to the printed bound.
 pub(crate) fn theorem_3_1(evidence: &mut Evidence, context: &Context) -> Result<(), Unevaluated> {
-    let (steps, instance) = (context.pick([200, 2_000, 20_000, 200_000]), ordinary(1)?.swap_remove(6));
+    let (steps, instance) = (context.pick([200, 2_000, 20_000, 200_000]), bilinear()?);
     let mut account = Account::new(
         Unit::Decades,
         format!("Σ‖∇_V L‖² at T = {steps} on the {}", instance.name),

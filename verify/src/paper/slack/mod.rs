@@ -1,7 +1,7 @@
 //! Where a proof is loose: the gap between what is measured and its bound, broken into the inequalities of the proof.
 //!
-//! A proof is a chain q_0 <= q_1 <= .. <= q_k from the measured quantity to the bound, and every q_j can be evaluated on a run. So each
-//! inequality is checked by itself, and its part of the gap is a number.
+//! A proof is a chain q_0 <= q_1 <= .. <= q_k from the measured quantity to the bound, and every q_j can be evaluated
+//! on a run. So each inequality is checked by itself, and its part of the gap is a number.
 
 pub(crate) mod descent;
 pub(crate) mod stochastic;
@@ -34,7 +34,8 @@ impl Account {
         Self { unit, run: run.into(), links, rows: Vec::new() }
     }
 
-    /// Checks every inequality of the chain at one learning rate, with room for a rounding relative to both sides and an absolute one.
+    /// Checks every inequality of the chain at one learning rate,
+    /// with room for a rounding relative to both sides and an absolute one.
     pub(crate) fn add(&mut self, check: &mut Check, eta_w: f64, chain: &[f64], relative: f64, absolute: f64) {
         assert_eq!(chain.len(), self.links.len() + 1, "a link between any two quantities");
         for (pair, link) in chain.windows(2).zip(self.links) {

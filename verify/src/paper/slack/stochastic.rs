@@ -1,5 +1,5 @@
-//! The proofs on stochastic gradient descent: Lemmas B.2, B.3 and B.4 and Theorem 4.2, in exact expectation over the 2^T paths of the
-//! two samples of `lemma-b.2`, with alpha = 1/4.
+//! The proofs on stochastic gradient descent: Lemmas B.2, B.3 and B.4 and Theorem 4.2, in exact expectation over the
+//! 2^T paths of the two samples of `lemma-b.2`, with alpha = 1/4.
 
 use std::f64::consts::PI;
 
@@ -44,7 +44,8 @@ struct Means {
     remainder: f64,
     taylor: f64,
     moved_g: f64,
-    /// e_t ||grad_v L||^2, e_T ||grad_v L||^2, ||grad_v L||^2, and e_t^2 ||grad_v F||^2 = (eta_{w,t}^2/n_t) ||grad_w F||^2.
+    /// e_t ||grad_v L||^2, e_T ||grad_v L||^2, ||grad_v L||^2,
+    /// and e_t^2 ||grad_v F||^2 = (eta_{w,t}^2/n_t) ||grad_w F||^2.
     descent: f64,
     weighted: f64,
     plain: f64,
@@ -55,7 +56,8 @@ struct Means {
     square_g: f64,
     /// n_T^2 - n_0^2, with LA for the gradient in its first term, in both, and with n_0 for n_t.
     growth: [f64; 4],
-    /// The right-hand sides of (23): sharp, then with log2, +1 and a factor 2, then with B's bound, then with n_T for n_{T-1}.
+    /// The right-hand sides of (23): sharp, then with log2, +1 and a factor 2, then with B's bound,
+    /// then with n_T for n_{T-1}.
     log: [f64; 4],
 }
 

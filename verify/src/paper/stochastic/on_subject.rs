@@ -1,8 +1,9 @@
 //! Runs of a user's loss for the statements about every path: Lemmas B.3 and B.4 and Remark 4.1.
 //!
-//! They ask for an LA with ||grad_{v_i} F_z|| <= LA_i. Their proofs use it for the minibatches and the points of the path alone, so the
-//! largest norm that the path itself shows is an LA for it: the smallest there is, and the bounds rise with LA. So a run is followed
-//! twice, first for its LA. Lemma A.1's, pi L^vv, is compared with it where L^vv is known.
+//! They ask for an LA with ||grad_{v_i} F_z|| <= LA_i. Their proofs use it for the minibatches and the points of the
+//! path alone, so the largest norm that the path itself shows is an LA for it: the smallest there is, and the bounds
+//! rise with LA. So a run is followed twice, first for its LA. Lemma A.1's, pi L^vv,
+//! is compared with it where L^vv is known.
 
 use ratecheck::descent::{Divergence, StepRule, Stepper};
 use ratecheck::loss::Workspace;
@@ -18,6 +19,35 @@ const REPLAYS: u64 = 200;
 
 /// Evidence, and of every run (eta_w, alpha) and what was found.
 type Followed<T> = (Evidence, Vec<([f64; 2], T)>);
+
+/// What a control runs: a few steps.
+#[derive(Clone, Copy)]
+pub(crate) struct Short {
+    /// eta_w.
+    pub(crate) eta_w: f64,
+    pub(crate) alpha: f64,
+    pub(crate) rule: StepRule,
+    pub(crate) steps: u64,
+}
+
+impl Short {
+    /// A run of a subject with its own LA, compared by `compare`, which may look at it first.
+    ///
+    /// # Errors
+    /// If not even its first step is finite, or what `compare` finds.
+    pub(crate) fn compared(
+        self,
+        subject: &Subject,
+        context: &Context,
+        compare: impl FnOnce(&mut Check, &Case<'_>) -> Result<(), Unevaluated>,
+    ) -> Result<Check, Unevaluated> {
+        let (runs, mut check) = (Runs::new(subject, 0.0, context)?, Check::new());
+        let run = |steps, l_a| Case { rule: self.rule, ..runs.case([self.eta_w, self.alpha], steps, l_a) };
+        let (l_a, steps) = runs.largest(&mut check, run(self.steps, &[]), context)?;
+        compare(&mut check, &run(steps, &l_a))?;
+        Ok(check)
+    }
+}
 
 /// What all runs of a subject share.
 pub(crate) struct Runs<'a> {
@@ -151,8 +181,8 @@ impl Case<'_> {
     }
 }
 
-/// ||w||^2/||grad_v F|| at the start, from means over the blocks and some minibatches: the learning rate whose first step is as long as w.
-/// A start at which that gradient is 0 has L^vv in its place, which it may come to.
+/// ||w||^2/||grad_v F|| at the start, from means over the blocks and some minibatches: the learning rate whose first
+/// step is as long as w. A start at which that gradient is 0 has L^vv in its place, which it may come to.
 pub(crate) fn natural_rate(subject: &Subject, context: &Context) -> Option<f64> {
     let (layout, n) = (subject.layout(), subject.n_start());
     let batches = subject.batches(8, &context.seed);

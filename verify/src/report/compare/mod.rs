@@ -1,15 +1,15 @@
 //! Whether a verification says what it said before: verdicts, margins and slopes of two runs, claim by claim.
 //!
-//! The same seed gives the same bits on every machine, so that two runs of one version at one profile and seed agree wholly, and whatever
-//! differs comes from the program. Not everything that differs is worse:
+//! The same seed gives the same bits on every machine, so that two runs of one version at one profile and seed agree
+//! wholly, and whatever differs comes from the program. Not everything that differs is worse:
 //!
-//! * a **regression** is a verdict that is worse, a claim, control or slope that is no longer there, and a slope whose interval has no
-//!   point in common with the one before, whichever way it moved;
+//! * a **regression** is a verdict that is worse, a claim, control or slope that is no longer there, and a slope whose
+//!   interval has no point in common with the one before, whichever way it moved;
 //! * **better** is a verdict that is better;
 //! * a **note** is a margin that differs, and a claim, control or slope that is new.
 //!
-//! Slopes are the observations with an interval. With another profile the claims measure something else, and with another seed they see
-//! other runs: then only verdicts, claims and slopes that both name are compared.
+//! Slopes are the observations with an interval. With another profile the claims measure something else, and with
+//! another seed they see other runs: then only verdicts, claims and slopes that both name are compared.
 
 mod baseline;
 mod rerun;

@@ -8,7 +8,8 @@ use super::{Compared, Difference, Weight};
 use crate::claim::evidence::Claim;
 use crate::claim::results::{ClaimResult, FORMAT, Provenance, Results};
 
-/// Runs claims by `run`, with the seed and the profile of `old` and on what it was about. Everything that determines the numbers is the same, but for the version.
+/// Runs claims by `run`, with the seed and the profile of `old` and on what it was about. Everything that determines
+/// the numbers is the same, but for the version.
 pub fn rerun(old: &Results, claims: &[&'static dyn Claim], run: &dyn Fn(&dyn Claim) -> Option<ClaimResult>) -> Results {
     Results {
         format: FORMAT,
@@ -21,7 +22,8 @@ pub fn rerun(old: &Results, claims: &[&'static dyn Claim], run: &dyn Fn(&dyn Cla
 }
 
 impl Compared {
-    /// Notes which parts of a claim are not the same bit for bit, the time it took apart: more than [`compare`](super::compare) looks at.
+    /// Notes which parts of a claim are not the same bit for bit, the time it took apart: more than
+    /// [`compare`](super::compare) looks at.
     ///
     /// # Errors
     /// When a result cannot be written as JSON.

@@ -33,8 +33,8 @@ pub(in crate::report) enum Colour {
     Heat(u8),
 }
 
-/// Cividis (Nunez, Anderton and Renslow 2018), at equal steps: its lightness rises evenly, and it looks nearly the same to
-/// those who do not tell red from green.
+/// Cividis (Nunez, Anderton and Renslow 2018), at equal steps: its lightness rises evenly, and it looks nearly the same
+/// to those who do not tell red from green.
 const HEAT: [u32; 10] = [
     0x00_22_4E, 0x12_35_70, 0x3B_49_6C, 0x57_5D_6D, 0x70_71_73, 0x8A_86_78, 0xA5_9C_74, 0xC3_B3_69, 0xE1_CC_55,
     0xFE_E8_38,

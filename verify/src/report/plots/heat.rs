@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn every_cell_has_the_colour_of_its_value() {
         let svg = check(&heat(4, |i, j| 10.0_f64.powi((i + j) as i32)));
-        // The paper, 16 cells and the bar; both ends of the scale occur once among the cells and are not lost in the bar.
+        // The paper, 16 cells and the bar; both ends of the scale occur once among the cells and are not lost in the
+        // bar.
         assert_eq!(svg.matches("<rect").count(), 1 + 16 + usize::from(STEPS));
         let colour = |share: f64| Colour::Heat(level(share)).hex();
         assert_eq!(svg.matches(&colour(0.0)).count(), 1);

@@ -1,4 +1,5 @@
-//! `docs/guide/claims.md`: rendered from the list of claims, so that it can neither lack one nor say what is no longer so.
+//! `docs/guide/claims.md`: rendered from the list of claims,
+//! so that it can neither lack one nor say what is no longer so.
 
 use std::path::Path;
 
@@ -29,7 +30,8 @@ fn evidence(kind: Kind) -> &'static str {
         }
         Kind::Expectation => "the mean over all paths, enumerated exactly or bounded with a stated confidence",
         Kind::Rate => {
-            "the slope in T of independent runs, with an interval; one-sided where faster is no failure, two-sided where the exponent is sharp"
+            "the slope in T of independent runs, with an interval; one-sided where faster is no failure, two-sided \
+             where the exponent is sharp"
         }
     }
 }

@@ -12,7 +12,8 @@ use yaml_rust2::{Yaml, YamlLoader};
 pub(crate) use claims::{every_claim_is_explained, what_is_derived_here_is_explained};
 use page::{Kind, Page, pages, root};
 
-/// Lines that are shown and not run, since they build, need a cluster, or need what stands elsewhere. Their paths must exist.
+/// Lines that are shown and not run, since they build, need a cluster, or need what stands elsewhere.
+/// Their paths must exist.
 const KNOWN: [&str; 4] = [
     "cargo install --locked --path verify",
     "cargo test --doc",
@@ -28,7 +29,8 @@ fn shell(line: &str, directory: &Path) -> Output {
     Command::new("sh").args(["-c", line]).env("PATH", path).current_dir(directory).output().unwrap()
 }
 
-/// Runs a line, and expects the exit code that its comment states, or 0. What it prints; nothing of a line that is only known.
+/// Runs a line, and expects the exit code that its comment states, or 0. What it prints;
+/// nothing of a line that is only known.
 fn run(line: &str, at: &str, directory: &Path) -> Option<String> {
     let (command, comment) = line.split_once(" # ").unwrap_or((line, ""));
     if !command.starts_with("ratecheck ") {

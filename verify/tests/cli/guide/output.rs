@@ -1,7 +1,7 @@
 //! What a command prints, held against what the guide shows of it.
 
-/// Whether `printed` is what `shown` says: a line `...` stands for any number of lines, `[..]` for anything within a line, and
-/// spaces at the ends of lines do not count.
+/// Whether `printed` is what `shown` says: a line `...` stands for any number of lines, `[..]` for anything within a
+/// line, and spaces at the ends of lines do not count.
 pub(super) fn matches(shown: &str, printed: &str) -> bool {
     let lines = |text: &str| text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
     lines_match(&lines(shown), &lines(printed))

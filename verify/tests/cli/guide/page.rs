@@ -9,7 +9,8 @@ pub(super) enum Kind {
     Shell,
     /// `text output`: what the last command of the block above prints.
     Output,
-    /// `LANGUAGE (NAME)`: a file that commands further down need. Documentation tests take what is in parentheses for a comment.
+    /// `LANGUAGE (NAME)`: a file that commands further down need.
+    /// Documentation tests take what is in parentheses for a comment.
     File(String),
     /// `rust`: an example, compiled and run as a documentation test of the engine.
     Rust,

@@ -50,7 +50,8 @@ fn every_mistake_in_a_table_is_named() {
         (
             TABLE,
             "features = [\"x1\", \"y\"]\nlabel = \"y\"",
-            "net.toml:12: data.features[1]: the column \"y\" is used twice; name every column once, and not that of the labels",
+            "net.toml:12: data.features[1]: the column \"y\" is used twice; name every column once, and not that of \
+             the labels",
         ),
         (
             TABLE,
@@ -61,18 +62,20 @@ fn every_mistake_in_a_table_is_named() {
         (
             "x1,x1,y\n1,2,1\n",
             "features = [\"x1\"]\nlabel = \"y\"",
-            "net.toml:12: data.features[0]: tables/points.csv has several columns \"x1\"; give every column a name of its own",
+            "net.toml:12: data.features[0]: tables/points.csv has several columns \"x1\"; give every column a name of \
+             its own",
         ),
         (
             "x1,x2,y\n1,2,1\n3,4\n",
             COLUMNS,
-            "tables/points.csv:3: a row with 2 fields, but 3 columns are named in the first line; give every row one field per \
-             column",
+            "tables/points.csv:3: a row with 2 fields, but 3 columns are named in the first line; give every row one \
+             field per column",
         ),
         (
             "x1,x2,y\n1,2,1\n\n3,four,1\n",
             COLUMNS,
-            "tables/points.csv:4: column 2 (\"x2\"): `four` is not a finite number; give a number in every field that is used",
+            "tables/points.csv:4: column 2 (\"x2\"): `four` is not a finite number; give a number in every field that \
+             is used",
         ),
         (
             "x1,x2,y\n1,,1\n",
@@ -82,19 +85,21 @@ fn every_mistake_in_a_table_is_named() {
         (
             "x1,x2,y\n1,inf,1\n",
             COLUMNS,
-            "tables/points.csv:2: column 2 (\"x2\"): `inf` is not a finite number; give a number in every field that is used",
+            "tables/points.csv:2: column 2 (\"x2\"): `inf` is not a finite number; give a number in every field that \
+             is used",
         ),
         (
             "x1,x2,y\n1,2,0\n",
             COLUMNS,
-            "tables/points.csv:2: column 3 (\"y\"): label 0: the logistic objective needs -1 or +1; change the labels, or the \
-             objective and the last width of the network",
+            "tables/points.csv:2: column 3 (\"y\"): label 0: the logistic objective needs -1 or +1; change the labels, \
+             or the objective and the last width of the network",
         ),
         ("x1,x2,y\n", COLUMNS, "tables/points.csv:1: holds no examples; give at least one row below the column names"),
         (
             "",
             COLUMNS,
-            "net.toml:13: data.label: tables/points.csv has no column \"y\"; the file is empty: its first line must name the columns",
+            "net.toml:13: data.label: tables/points.csv has no column \"y\"; the file is empty: its first line must \
+             name the columns",
         ),
         (
             "y\n1\n",

@@ -39,18 +39,18 @@ fn what_cannot_be_numbered_is_told_how() {
     };
     assert_eq!(
         read(["1", "2", "2", "1"], ""),
-        "tables/points.csv:3: column 3 (\"y\"): label 2: the logistic objective needs -1 or +1; write classes = [\"1\", \"2\"] in \
-         [data] to have them numbered in this order"
+        "tables/points.csv:3: column 3 (\"y\"): label 2: the logistic objective needs -1 or +1; write classes = \
+         [\"1\", \"2\"] in [data] to have them numbered in this order"
     );
     assert_eq!(
         read(["10", "9", "9", "10"], ""),
-        "tables/points.csv:2: column 3 (\"y\"): label 10: the logistic objective needs -1 or +1; write classes = [\"9\", \"10\"] in \
-         [data] to have them numbered in this order"
+        "tables/points.csv:2: column 3 (\"y\"): label 10: the logistic objective needs -1 or +1; write classes = \
+         [\"9\", \"10\"] in [data] to have them numbered in this order"
     );
     assert_eq!(
         read(["a", "b", "c", "a"], ""),
-        "tables/points.csv:2: column 3 (\"y\"): 3 different labels (a, b, c), but the network tells 2 classes apart; change the \
-         outputs of the network, or list all classes under data.classes"
+        "tables/points.csv:2: column 3 (\"y\"): 3 different labels (a, b, c), but the network tells 2 classes apart; \
+         change the outputs of the network, or list all classes under data.classes"
     );
     for (missing, what) in
         [("", "is empty"), ("NA", "`NA` is no label"), ("nan", "`nan` is no label"), ("?", "`?` is no label")]
@@ -66,8 +66,8 @@ fn what_cannot_be_numbered_is_told_how() {
     );
     assert_eq!(
         read(["a", "b", "b", "a"], "classes = [\"a\", \"b\", \"c\"]"),
-        "net.toml:13: data.classes: names 3 classes, but the objective takes 2 classes; name as many classes as the network has \
-         outputs; two, if it has one"
+        "net.toml:13: data.classes: names 3 classes, but the objective takes 2 classes; name as many classes as the \
+         network has outputs; two, if it has one"
     );
     assert_eq!(
         read(["a", "a", "a", "a"], "classes = [\"a\", \"a\"]"),

@@ -112,7 +112,8 @@ fn every_mistake_in_a_layer_is_named() {
         (
             "kind = \"dense\"\nunits = 4\nbias",
             "kind = \"dens\"\nunits = 4\nbias",
-            "net.toml:10: network.layers[1].kind: \"dens\" is not known; did you mean \"dense\"? The choices are dense, filters",
+            "net.toml:10: network.layers[1].kind: \"dens\" is not known; did you mean \"dense\"? The choices are \
+             dense, filters",
         ),
         (
             "units = 2\n",
@@ -128,12 +129,14 @@ fn every_mistake_in_a_layer_is_named() {
         (
             "kind = \"dense\"\nunits = 2",
             "kind = \"filters\"\nfilters = 2",
-            "net.toml:20: network.layers[2].kind: the last layer is one of filters; end with a dense layer, whose units are the outputs",
+            "net.toml:20: network.layers[2].kind: the last layer is one of filters; end with a dense layer, whose \
+             units are the outputs",
         ),
         (
             "units = 2\n",
             "units = 2\nactivation = \"tanh\"\n",
-            "net.toml:22: network.layers[2].activation: stands on the last layer, whose outputs the objective takes as they are; remove it",
+            "net.toml:22: network.layers[2].activation: stands on the last layer, whose outputs the objective takes as \
+             they are; remove it",
         ),
         (
             "activation = \"gelu\"\n",
@@ -143,7 +146,8 @@ fn every_mistake_in_a_layer_is_named() {
         (
             "units = 2\n",
             "units = 2\naffine = true\n",
-            "net.toml:22: network.layers[2].affine: has no meaning here: without normalisation there is no gamma; bias = true or false says whether there is a bias; remove it",
+            "net.toml:22: network.layers[2].affine: has no meaning here: without normalisation there is no gamma; bias \
+             = true or false says whether there is a bias; remove it",
         ),
         (
             "epsilon = 0.5\n",
@@ -153,17 +157,20 @@ fn every_mistake_in_a_layer_is_named() {
         (
             "groups = 1",
             "groups = 2",
-            "net.toml:12: network.layers[1].bias: a bias in front of group normalisation is invariant only together with the rows of its group, which it does not stand beside; remove it",
+            "net.toml:12: network.layers[1].bias: a bias in front of group normalisation is invariant only together \
+             with the rows of its group, which it does not stand beside; remove it",
         ),
         (
             "bias = true\nnormalisation = \"constant-epsilon-group-norm\"\ngroups = 1",
             "normalisation = \"constant-epsilon-group-norm\"\ngroups = 3",
-            "net.toml:12: network.layers[1].normalisation: 3 groups do not divide a layer of 4 units; change the normalisation, its groups or the units",
+            "net.toml:12: network.layers[1].normalisation: 3 groups do not divide a layer of 4 units; change the \
+             normalisation, its groups or the units",
         ),
         (
             "objective = \"cross-entropy\"",
             "objective = \"logistic\"",
-            "net.toml:2: network.objective: the logistic objective needs 1 output, not 2; the units of the last layer are the outputs: change one or the other",
+            "net.toml:2: network.objective: the logistic objective needs 1 output, not 2; the units of the last layer \
+             are the outputs: change one or the other",
         ),
         (
             "units = 2\n",
@@ -177,8 +184,10 @@ fn every_mistake_in_a_layer_is_named() {
         ),
         (
             "[[network.layers]]\nkind = \"dense\"\nunits = 2\nnormalisation = \"none\"",
-            "[[network.layers]]\nkind = \"filters\"\nfilters = 2\nnormalisation = \"none\"\nactivation = \"none\"\n[[network.layers]]\nkind = \"dense\"\nunits = 2\nnormalisation = \"none\"",
-            "net.toml:20: network.layers[2].kind: filters stand behind a dense layer, which leaves no image; put filters first, say in network.image what they read, and pool even heights and widths alone",
+            "[[network.layers]]\nkind = \"filters\"\nfilters = 2\nnormalisation = \"none\"\nactivation = \"none\"\n\
+             [[network.layers]]\nkind = \"dense\"\nunits = 2\nnormalisation = \"none\"",
+            "net.toml:20: network.layers[2].kind: filters stand behind a dense layer, which leaves no image; put \
+             filters first, say in network.image what they read, and pool even heights and widths alone",
         ),
         (
             "[network]\n",
@@ -188,7 +197,8 @@ fn every_mistake_in_a_layer_is_named() {
         (
             "[network]\n",
             "[network]\nimage = [1, 1, 2]\n",
-            "net.toml:2: network.image: give at least one layer of filters, none without a filter; let channels times height times width be the number of features, and filters read the image",
+            "net.toml:2: network.image: give at least one layer of filters, none without a filter; let channels times \
+             height times width be the number of features, and filters read the image",
         ),
         (
             "gammas = [[1, 2, 3, 4], [], []]",
@@ -230,7 +240,8 @@ fn a_layer_norm_of_pytorch_is_not_taken_for_a_smoothed_one() {
     assert_eq!(constant.data().labels(), [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]);
     let found = inspect(&problem, 2000).unwrap();
     assert!(found.checks.invariance > 1e-3 && found.checks.invariance < 1e-1, "{}", found.checks.invariance);
-    // The first layer's epsilon is a tenth of what some examples are divided by; the second layer's is nothing to speak of.
+    // The first layer's epsilon is a tenth of what some examples are divided by;
+    // the second layer's is nothing to speak of.
     let theta = problem.theta.as_ref().unwrap();
     let z: Vec<usize> = (0..12).collect();
     let shares = constant.epsilon_shares(&z, theta, &mut Workspace::default());

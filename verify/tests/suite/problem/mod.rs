@@ -1,4 +1,5 @@
-//! What a problem file may not say, and what is answered: one sentence with file, line, key, what is wrong and what to do.
+//! What a problem file may not say, and what is answered: one sentence with file, line, key,
+//! what is wrong and what to do.
 
 mod data;
 mod exits;
@@ -130,8 +131,8 @@ fn every_mistake_is_named() {
         (
             "weight-decay",
             "q",
-            "net.toml:7: network.q: unknown key; [network] has widths, normalisation, epsilon, groups, activation, slope, \
-             objective, weight-decay, layers, image",
+            "net.toml:7: network.q: unknown key; [network] has widths, normalisation, epsilon, groups, activation, \
+             slope, objective, weight-decay, layers, image",
         ),
         ("[domain]", "[domains]", "net.toml:25: domains: unknown key; did you mean `domain`?"),
         ("epsilon = 0.1\n", "", "net.toml:1: network.epsilon: is missing; give the smoothing, a number > 0"),
@@ -150,31 +151,32 @@ fn every_mistake_is_named() {
         (
             "\"smoothed-batch-norm\"",
             "\"smoothed-batchnorm\"",
-            "net.toml:3: network.normalisation: \"smoothed-batchnorm\" is not known; did you mean \"smoothed-batch-norm\"? \
-             The choices are smoothed-batch-norm, batch-norm, constant-epsilon-batch-norm, l1-batch-norm, l4-batch-norm, \
-             linf-batch-norm, smoothed-layer-norm, layer-norm, constant-epsilon-layer-norm, smoothed-group-norm, group-norm, \
-             constant-epsilon-group-norm, weight-norm, none",
+            "net.toml:3: network.normalisation: \"smoothed-batchnorm\" is not known; did you mean \
+             \"smoothed-batch-norm\"? The choices are smoothed-batch-norm, batch-norm, constant-epsilon-batch-norm, \
+             l1-batch-norm, l4-batch-norm, linf-batch-norm, smoothed-layer-norm, layer-norm, \
+             constant-epsilon-layer-norm, smoothed-group-norm, group-norm, constant-epsilon-group-norm, weight-norm, \
+             none",
         ),
         (
             "\"smoothed-batch-norm\"",
             "\"batch-norm\"",
-            "net.toml:4: network.epsilon: batch-norm has no epsilon; write constant-epsilon-batch-norm for PyTorch's, which adds \
-             epsilon to the variance, or smoothed-batch-norm for epsilon times the squared norm of the weights, which leaves them \
-             scale invariant",
+            "net.toml:4: network.epsilon: batch-norm has no epsilon; write constant-epsilon-batch-norm for PyTorch's, \
+             which adds epsilon to the variance, or smoothed-batch-norm for epsilon times the squared norm of the \
+             weights, which leaves them scale invariant",
         ),
         (
             "\"smoothed-batch-norm\"",
             "\"layer-norm\"",
-            "net.toml:4: network.epsilon: layer-norm has no epsilon; write constant-epsilon-layer-norm for PyTorch's, which adds \
-             epsilon to the variance, or smoothed-layer-norm for epsilon times the squared norm of the weights, which leaves them \
-             scale invariant",
+            "net.toml:4: network.epsilon: layer-norm has no epsilon; write constant-epsilon-layer-norm for PyTorch's, \
+             which adds epsilon to the variance, or smoothed-layer-norm for epsilon times the squared norm of the \
+             weights, which leaves them scale invariant",
         ),
         (
             "\"smoothed-batch-norm\"",
             "\"group-norm\"\ngroups = 1",
-            "net.toml:5: network.epsilon: group-norm has no epsilon; write constant-epsilon-group-norm for PyTorch's, which adds \
-             epsilon to the variance, or smoothed-group-norm for epsilon times the squared norm of the weights, which leaves them \
-             scale invariant",
+            "net.toml:5: network.epsilon: group-norm has no epsilon; write constant-epsilon-group-norm for PyTorch's, \
+             which adds epsilon to the variance, or smoothed-group-norm for epsilon times the squared norm of the \
+             weights, which leaves them scale invariant",
         ),
         (
             "\"smoothed-batch-norm\"",
@@ -189,8 +191,8 @@ fn every_mistake_is_named() {
         (
             "\"smoothed-batch-norm\"\nepsilon = 0.1",
             "\"layer-norm\"",
-            "net.toml:3: network.normalisation: a single unit has no variance: give more units, or an epsilon; change the \
-             normalisation, its epsilon or the widths",
+            "net.toml:3: network.normalisation: a single unit has no variance: give more units, or an epsilon; change \
+             the normalisation, its epsilon or the widths",
         ),
         (
             "\"smoothed-batch-norm\"",
@@ -200,13 +202,14 @@ fn every_mistake_is_named() {
         (
             "\"tanh\"",
             "\"none\"",
-            "net.toml:5: network.activation: leaves nothing between the layers; give the activation between layers: tanh, sigmoid, \
-             softplus, relu, leaky-relu, gelu, gelu-tanh or silu",
+            "net.toml:5: network.activation: leaves nothing between the layers; give the activation between layers: \
+             tanh, sigmoid, softplus, relu, leaky-relu, gelu, gelu-tanh or silu",
         ),
         (
             "weight-decay",
             "image = [1, 1, 2]\nweight-decay",
-            "net.toml:7: network.image: has no meaning here: only filters, which are listed under layers, read images; remove it",
+            "net.toml:7: network.image: has no meaning here: only filters, which are listed under layers, read images; \
+             remove it",
         ),
         (
             "gammas",
@@ -216,8 +219,8 @@ fn every_mistake_is_named() {
         (
             "\"smoothed-batch-norm\"",
             "\"smoothed-group-norm\"\ngroups = 2",
-            "net.toml:4: network.groups: 2 groups do not divide a layer of 3 units; choose a number that divides every width but \
-             the first; groups of one unit need an epsilon",
+            "net.toml:4: network.groups: 2 groups do not divide a layer of 3 units; choose a number that divides every \
+             width but the first; groups of one unit need an epsilon",
         ),
         (
             "epsilon = 0.1",
@@ -232,13 +235,14 @@ fn every_mistake_is_named() {
         (
             "\"logistic\"",
             "\"cross-entropy\"",
-            "net.toml:6: network.objective: cross-entropy needs at least 2 outputs; the last width is the number of outputs: \
-             change one or the other",
+            "net.toml:6: network.objective: cross-entropy needs at least 2 outputs; the last width is the number of \
+             outputs: change one or the other",
         ),
         (
             "widths = [2, 3, 1]",
             "widths = [2]",
-            "net.toml:2: network.widths: has 1 numbers; give [inputs, hidden units, ..., outputs], for example [2, 3, 1]",
+            "net.toml:2: network.widths: has 1 numbers; give [inputs, hidden units, ..., outputs], for example [2, 3, \
+             1]",
         ),
         (
             "widths = [2, 3, 1]",
@@ -248,8 +252,8 @@ fn every_mistake_is_named() {
         (
             "widths = [2, 3, 1]",
             "widths = [3, 3, 1]",
-            "net.toml:2: network.widths: the network has 3 inputs, the data 2 features; the first width is the number of \
-             features of the data",
+            "net.toml:2: network.widths: the network has 3 inputs, the data 2 features; the first width is the number \
+             of features of the data",
         ),
         (
             "widths = [2, 3, 1]",
@@ -264,8 +268,8 @@ fn every_mistake_is_named() {
         (
             "labels = [1, -1, 1, -1]",
             "labels = [1, -1, 0, -1]",
-            "net.toml:12: data.labels[2]: label 0: the logistic objective needs -1 or +1; change the labels, or the objective \
-             and the last width of the network",
+            "net.toml:12: data.labels[2]: label 0: the logistic objective needs -1 or +1; change the labels, or the \
+             objective and the last width of the network",
         ),
         (
             "labels = [1, -1, 1, -1]",
@@ -285,8 +289,8 @@ fn every_mistake_is_named() {
         (
             "[1_000.5, 3]",
             "[9007199254740993, 3]",
-            "net.toml:11: data.inputs[3][0]: `9007199254740993` is not exact in double precision; write it with a decimal \
-             point to have it rounded",
+            "net.toml:11: data.inputs[3][0]: `9007199254740993` is not exact in double precision; write it with a \
+             decimal point to have it rounded",
         ),
         (
             "standardise = true",
@@ -296,13 +300,14 @@ fn every_mistake_is_named() {
         (
             "standardise = true",
             "seed = 1",
-            "net.toml:13: data.seed: has no meaning here: data of this kind have inputs, labels, standardise; remove it",
+            "net.toml:13: data.seed: has no meaning here: data of this kind have inputs, labels, standardise; remove \
+             it",
         ),
         (
             "batch-size = 2",
             "batch-size = 3",
-            "net.toml:17: minibatches.batch-size: 4 examples cannot be cut into minibatches of 3: choose a size that divides \
-             them; change the batch size or the number of examples",
+            "net.toml:17: minibatches.batch-size: 4 examples cannot be cut into minibatches of 3: choose a size that \
+             divides them; change the batch size or the number of examples",
         ),
         (
             "batch-size = 2",
@@ -317,7 +322,8 @@ fn every_mistake_is_named() {
         (
             "[[0.1, 0.2, 0.30000000000000004]]",
             "[[0.1, 0.2]]",
-            "net.toml:21: parameters.weights[1][0]: has 2 numbers; give 3: W2 is 1 x 3: 1 rows (units) of 3 numbers (inputs)",
+            "net.toml:21: parameters.weights[1][0]: has 2 numbers; give 3: W2 is 1 x 3: 1 rows (units) of 3 numbers \
+             (inputs)",
         ),
         (
             "0.30000000000000004",
@@ -337,8 +343,8 @@ fn every_mistake_is_named() {
         (
             "[3, 4]",
             "[0, 0]",
-            "net.toml:20: parameters.weights: the squared norm of W1 row 2 is 0; a scale-invariant block needs a norm that is \
-             positive and finite",
+            "net.toml:20: parameters.weights: the squared norm of W1 row 2 is 0; a scale-invariant block needs a norm \
+             that is positive and finite",
         ),
         (
             "betas = ",
@@ -349,8 +355,8 @@ fn every_mistake_is_named() {
         (
             "[domain]\nradius = 10",
             "domain = 10",
-            "net.toml:25: parameters.domain: unknown key; [parameters] has weights, gammas, betas, initialiser, seed, gamma, beta, \
-             biases, bias",
+            "net.toml:25: parameters.domain: unknown key; [parameters] has weights, gammas, betas, initialiser, seed, \
+             gamma, beta, biases, bias",
         ),
     ];
     for (from, to, message) in cases {

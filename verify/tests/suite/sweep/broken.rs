@@ -63,8 +63,8 @@ fn a_directory_that_cannot_be_written_is_6() {
     ending(6, &["merge", "part", "--out", "file/out"], here);
 }
 
-/// A disk that takes no more: the process may write files of so many blocks and no longer ones, and is told so in the middle of a
-/// file, as it would be by a disk that is full.
+/// A disk that takes no more: the process may write files of so many blocks and no longer ones, and is told so in the
+/// middle of a file, as it would be by a disk that is full.
 #[cfg(unix)]
 fn with_little_room(blocks: usize, plan: &str, directory: &Path) -> (Option<i32>, String) {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" sweep {plan} --out out");

@@ -33,8 +33,8 @@ fn written(directory: &Path) -> Vec<(std::path::PathBuf, SystemTime)> {
         .collect()
 }
 
-/// What is killed and run again, as often as it takes, ends with the bits of a sweep that no one touched. Cells that were done
-/// stay as they are.
+/// What is killed and run again, as often as it takes, ends with the bits of a sweep that no one touched. Cells that
+/// were done stay as they are.
 #[test]
 fn whatever_the_moment_the_bits_are_the_same() {
     let directory = with_plan(&PLAN.replace("3_000", "1_001"));

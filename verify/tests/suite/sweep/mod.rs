@@ -1,4 +1,5 @@
-//! `ratecheck sweep` and `ratecheck merge` as black boxes: nothing is lost, nothing is run twice, and the bits are always the same.
+//! `ratecheck sweep` and `ratecheck merge` as black boxes: nothing is lost, nothing is run twice,
+//! and the bits are always the same.
 
 mod broken;
 mod killing;

@@ -41,8 +41,8 @@ fn every_mistake_is_named() {
             "\"loss\"",
             "\"los\"",
             "plan.toml:5: sweep.record[0]: \"los\" is not known; did you mean \"loss\"? The choices are loss, grad-sq, \
-             grad-v-sq, grad-g-sq, grad-v-sq-by-block, w-norm-sq, effective-lr, angular-update, min-grad-sq, sum-grad-v-sq, \
-             sum-grad-g-sq",
+             grad-v-sq, grad-g-sq, grad-v-sq-by-block, w-norm-sq, effective-lr, angular-update, min-grad-sq, \
+             sum-grad-v-sq, sum-grad-g-sq",
         ),
         (
             "\"loss\"",
@@ -52,7 +52,8 @@ fn every_mistake_is_named() {
         (
             "seeds = 7",
             "seeds = 7\nlook-at = \"full-batch\"\nevery-step = true",
-            "plan.toml:6: sweep.every-step: look-at = \"full-batch\" looks at the horizons only; remove it, or look at the mean",
+            "plan.toml:6: sweep.every-step: look-at = \"full-batch\" looks at the horizons only; remove it, or look at \
+             the mean",
         ),
         (
             "\"problem-j\"",
@@ -81,7 +82,8 @@ fn every_mistake_is_named() {
         (
             "eta-g = 0.1\n",
             "",
-            "plan.toml:7: grid.eta-g: is missing; give the learning rates of g, or c-g, which sets eta_g = 2 (1 - c_g)/L^gg",
+            "plan.toml:7: grid.eta-g: is missing; give the learning rates of g, or c-g, which sets eta_g = 2 (1 - \
+             c_g)/L^gg",
         ),
         (
             "eta-g = 0.1",
@@ -91,8 +93,8 @@ fn every_mistake_is_named() {
         (
             "eta-g = 0.1",
             "eta-g = 0.1\nnormalisation = \"none\"",
-            "plan.toml:12: grid.normalisation: problem-j is a closed form and has no layers to normalise; use the axis on networks \
-             alone, or \"own\" for all",
+            "plan.toml:12: grid.normalisation: problem-j is a closed form and has no layers to normalise; use the axis \
+             on networks alone, or \"own\" for all",
         ),
         (
             "eta-g = 0.1",
@@ -117,14 +119,15 @@ fn every_mistake_is_named() {
         (
             "[instance.net.network]",
             "[instance.net]\nstart = \"given\"\n[instance.net.network]",
-            "plan.toml:15: instance.net.start: there are no parameters to start from; give [parameters], or start = \"drawn\"",
+            "plan.toml:15: instance.net.start: there are no parameters to start from; give [parameters], or start = \
+             \"drawn\"",
         ),
         ("widths", "width", "plan.toml:15: instance.net.network.width: unknown key; did you mean `widths`?"),
         (
             "[2, 3, 1]",
             "[3, 3, 1]",
-            "plan.toml:15: instance.net.network.widths: the network has 3 inputs, the data 2 features; the first width is the \
-             number of features of the data",
+            "plan.toml:15: instance.net.network.widths: the network has 3 inputs, the data 2 features; the first width \
+             is the number of features of the data",
         ),
     ];
     for (from, to, message) in cases {
@@ -235,7 +238,9 @@ proptest! {
     /// The same near a sound plan: pieces put in, cut out, and put in the place of others.
     #[test]
     fn no_damage_makes_it_panic(
-        edits in prop::collection::vec((0.0_f64..1.0, 0_usize..12, prop::sample::select(&PIECES[..]), any::<bool>()), 1..6),
+        edits in prop::collection::vec(
+            (0.0_f64..1.0, 0_usize..12, prop::sample::select(&PIECES[..]), any::<bool>()), 1..6,
+        ),
     ) {
         let mut text = PLAN.to_owned();
         for (place, cut, piece, at_line) in edits {

@@ -1,22 +1,23 @@
 //! Auto-tuning of gradient descent on a user's loss.
 //!
-//! A run for every decade of η_w between the smallest and the largest of the settings. As for the built-in networks, the slope of √(S_T/T) over
-//! the last decade of T must be nearer to the -1/2 of a bounded sum than to the 0 of a plateau: at most -1/4. Whether a run that is above has
-//! failed, or is too short, its own figures say: see `paper/auto_tuning/settling.rs`. The mean over the last decade decides, for the smallest
-//! gradient of a run with fixed norms may be small by accident.
+//! A run for every decade of η_w between the smallest and the largest of the settings. As for the built-in networks,
+//! the slope of √(S_T/T) over the last decade of T must be nearer to the -1/2 of a bounded sum than to the 0 of a
+//! plateau: at most -1/4. Whether a run that is above has failed, or is too short, its own figures say: see
+//! `paper/auto_tuning/settling.rs`. The mean over the last decade decides, for the smallest gradient of a run with
+//! fixed norms may be small by accident.
 
-use ratecheck::descent::{Plan, Schedule, StepRule, Trace, run};
-use ratecheck::random::Seed;
+use ratecheck::descent::{StepRule, Trace};
 use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
 
 use super::{AutoTuningGd, LIMIT, PER_DECADE, late_slope};
-use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated, Verdict};
+use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::plot::{Series, Style};
 use crate::claim::subject::{Premise, Subject};
+use crate::paper::auto_tuning::long_runs::{self, LongRuns, Rule, descend, if_it_fails, n_steps};
 use crate::paper::auto_tuning::settling::LastDecade;
 use crate::paper::auto_tuning::{log_log, mean, no_divergence, running_average};
-use crate::paper::gradient_descent::{Terms, premise_on_eta_g, steps};
+use crate::paper::gradient_descent::{Terms, premise_on_eta_g};
 
 impl Measure for AutoTuningGd {
     fn needs(&self) -> &'static [Premise] {
@@ -24,7 +25,7 @@ impl Measure for AutoTuningGd {
     }
 
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
-        let (terms, n_steps) = (Terms::of(subject)?, n_steps(subject, 0.3, context));
+        let (terms, n_steps) = (Terms::of(subject)?, n_steps(subject, 0.6, context));
         let rates = decades(&subject.settings.eta_w);
         let mut evidence = Evidence::default();
         let runs = judged(&mut evidence, &terms, &rates, |_| StepRule::Gradient, n_steps)?;
@@ -51,38 +52,21 @@ impl Measure for AutoTuningGd {
     }
 
     fn controls(&self) -> Vec<SubjectControl> {
-        vec![
-            SubjectControl {
-                name: "weight decay in the loss",
-                breaks: "F + (λ/2)‖W‖² with η_w λ = 3, which diverges, and is stopped while finite",
-                run: |subject, _| {
-                    let run = || {
-                        let ((terms, eta_w), mut evidence) = (Terms::decayed(subject)?, Evidence::default());
-                        judged(&mut evidence, &terms, &[eta_w], |_| StepRule::Gradient, SHORTEST)?;
-                        Ok(evidence.check)
-                    };
-                    Some(run())
-                },
-            },
-            SubjectControl {
-                name: "projected descent",
-                breaks: "every block is brought back to its norm after each step, at 10 to 1000 times 1/L^vv; left out where it settles \
-                         nevertheless, or T is too short to say",
-                run: |subject, context| broken(subject, |_| StepRule::Projected, context).transpose(),
-            },
-            SubjectControl {
-                name: "weight decay on w",
-                breaks: "w also shrinks by half in every step, so that norms settle and effective rates do not fall; left out like the last one",
-                run: |subject, context| {
-                    broken(subject, |eta_w| StepRule::Decay { lambda: 0.5 / eta_w }, context).transpose()
-                },
-            },
-            SubjectControl {
-                name: "normalisation removed",
-                breaks: "the same network without its normalisation, at the same η_w; left out like the others",
-                run: |subject, context| un_normalised(subject, context).transpose(),
-            },
-        ]
+        let mut controls = long_runs::controls::<Self>();
+        controls.push(SubjectControl {
+            name: "normalisation removed",
+            breaks: "the same network without its normalisation, at the same η_w; left out like the others",
+            run: |subject, context| un_normalised(subject, context).transpose(),
+        });
+        controls
+    }
+}
+
+impl LongRuns for AutoTuningGd {
+    fn judged(_: &Subject, terms: &Terms, rates: &[f64], rule: Rule, n_steps: u64) -> Result<Check, Unevaluated> {
+        let mut evidence = Evidence::default();
+        judged(&mut evidence, terms, rates, rule, n_steps)?;
+        Ok(evidence.check)
     }
 }
 
@@ -97,43 +81,12 @@ fn decades(eta_w: &[f64]) -> Vec<f64> {
     rates
 }
 
-/// T of every run; the last decade has to have some steps in it.
-pub(in super::super) fn n_steps(subject: &Subject, seconds: f64, context: &Context) -> u64 {
-    steps(subject, seconds, context.profile).max(SHORTEST)
-}
-
-/// The fewest steps whose last decade can be fitted.
-pub(in super::super) const SHORTEST: u64 = 100;
-
-/// Learning rates that are far too large for the norms of the start.
-pub(in super::super) fn unstable(terms: &Terms) -> [f64; 3] {
-    let largest = |of: &[f64]| of.iter().fold(0.0_f64, |max, x| max.max(*x));
-    let scale = largest(&terms.n_start) / largest(&terms.least.l_vv);
-    [1e1, 1e2, 1e3].map(|times| times * scale)
-}
-
-/// One run for every rate.
-pub(in super::super) fn descend(
-    terms: &Terms,
-    rates: &[f64],
-    rule: impl Fn(f64) -> StepRule + Sync,
-    n_steps: u64,
-    horizons: &[u64],
-) -> Result<Vec<Trace>, Unevaluated> {
-    let one = |&eta_w: &f64| -> Result<Trace, Unevaluated> {
-        let (eta_w, eta_g) = (Schedule::constant(eta_w)?, Schedule::constant(terms.eta_g)?);
-        let plan = Plan::new(rule(eta_w.eta()), eta_w, eta_g, n_steps, horizons.iter().copied());
-        Ok(run(&*terms.loss, &terms.theta_0, &plan, Seed::new(0).generator("full batch")))
-    };
-    rates.par_iter().map(one).collect::<Vec<_>>().into_iter().collect()
-}
-
 /// Runs and judges every rate.
 fn judged(
     evidence: &mut Evidence,
     terms: &Terms,
     rates: &[f64],
-    rule: impl Fn(f64) -> StepRule + Sync,
+    rule: Rule,
     n_steps: u64,
 ) -> Result<Vec<Trace>, Unevaluated> {
     let early = log_spaced(1, n_steps / 10, 40);
@@ -158,17 +111,6 @@ fn judged(
     Ok(runs)
 }
 
-fn broken(
-    subject: &Subject,
-    rule: impl Fn(f64) -> StepRule + Sync,
-    context: &Context,
-) -> Result<Option<Check>, Unevaluated> {
-    let terms = Terms::of(subject)?;
-    let mut evidence = Evidence::default();
-    judged(&mut evidence, &terms, &unstable(&terms), rule, n_steps(subject, 0.06, context))?;
-    Ok(if_it_fails(evidence.check))
-}
-
 /// Nothing without a network, too.
 fn un_normalised(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
     let Some(other) = subject.un_normalised() else { return Ok(None) };
@@ -176,11 +118,6 @@ fn un_normalised(subject: &Subject, context: &Context) -> Result<Option<Check>, 
     let (mut evidence, rates) = (Evidence::default(), decades(&subject.settings.eta_w));
     judged(&mut evidence, &terms, &rates, |_| StepRule::Gradient, n_steps(subject, 0.06, context))?;
     Ok(if_it_fails(evidence.check))
-}
-
-/// What is broken may settle all the same on this or that loss; the control that diverges remains.
-pub(in super::super) fn if_it_fails(check: Check) -> Option<Check> {
-    matches!(check.verdict(), Verdict::Fails { .. }).then_some(check)
 }
 
 fn plot(

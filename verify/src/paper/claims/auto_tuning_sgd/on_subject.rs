@@ -1,9 +1,9 @@
 //! Auto-tuning of SGD on a user's loss.
 //!
-//! Constant learning rates: those of the settings, and a tenth, once and ten times the one whose first step is as long as w. Norms must never
-//! shrink. At any two rates a decade or more apart, the blocks that have had the time to tune themselves at both must have mean effective
-//! rates at T that are nearer to each other than halfway, on a log scale, to what they would be with fixed norms. What each rate ends
-//! with, with projected steps beside it, is shown.
+//! Constant learning rates: those of the settings, and a tenth, once and ten times the one whose first step is as long
+//! as w. Norms must never shrink. At any two rates a decade or more apart, the blocks that have had the time to tune
+//! themselves at both must have mean effective rates at T that are nearer to each other than halfway, on a log scale,
+//! to what they would be with fixed norms. What each rate ends with, with projected steps beside it, is shown.
 
 use ratecheck::descent::StepRule;
 use rayon::prelude::*;
@@ -59,7 +59,8 @@ impl Measure for AutoTuningSgd {
                     found.iter().map(|(eta_w, runs)| [*eta_w, last(runs)]).filter(|point| point[1].is_finite());
                 Series::new(name, Style::Line, points.collect())
             };
-            let caption = "Root mean square of ‖∇L(V_t; g_t)‖ over the last eighth of a decade and over the runs. Missing: divergent.";
+            let caption = "Root mean square of ‖∇L(V_t; g_t)‖ over the last eighth of a decade and over the runs. \
+                           Missing: divergent.";
             let plot =
                 Plot::log_log("gradient-ends", "Where the gradient ends, against η_w", caption, "η_w", "RMS ‖∇L‖");
             let series = vec![ends("SGD", &plain), ends("fixed norms", &projected)];
@@ -72,7 +73,8 @@ impl Measure for AutoTuningSgd {
         vec![
             SubjectControl {
                 name: "projected SGD",
-                breaks: "every block is brought back to its norm: effective rates forget nothing, in the blocks that would have had the time",
+                breaks: "every block is brought back to its norm: effective rates forget nothing, in the blocks that \
+                         would have had the time",
                 // Norms that are fixed do not shrink: where no block had the time there is nothing to reject.
                 run: |subject, context| Some(broken(subject, context, StepRule::Projected)).filter(decided),
             },

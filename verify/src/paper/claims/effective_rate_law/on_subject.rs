@@ -1,9 +1,10 @@
 //! The law on a user's loss, for every block by itself.
 //!
-//! q_i is the mean of g_t = ||grad_{v_i} F_t||^2 over the last quarter of each run. That iterates tend to a minimiser whose noise is q_i is
-//! measured: of n_T^2 = n_0^2 + 2 eta^2 sum g_t + eta^4 sum g_t^2/n_t^2 the law keeps 2 eta^2 q T. Where all that it leaves out is at most a
-//! tenth, which is 5 % of e_T, the law is judged, within twice that: the other half is for the noise of the runs and of q, and where that is
-//! more, the law is not judged either. Where nothing is judged the premise is not met.
+//! q_i is the mean of g_t = ||grad_{v_i} F_t||^2 over the last quarter of each run. That iterates tend to a minimiser
+//! whose noise is q_i is measured: of n_T^2 = n_0^2 + 2 eta^2 sum g_t + eta^4 sum g_t^2/n_t^2 the law keeps 2 eta^2 q
+//! T. Where all that it leaves out is at most a tenth, which is 5 % of e_T, the law is judged, within twice that: the
+//! other half is for the noise of the runs and of q, and where that is more, the law is not judged either. Where
+//! nothing is judged the premise is not met.
 
 use ratecheck::descent::StepRule;
 use ratecheck::rates::mean_over_runs;
@@ -65,8 +66,8 @@ impl Measure for EffectiveRateLaw {
             format!("{}: θ̃_t tends to a minimiser with noise q > 0", subject.name),
             standing,
             format!(
-                "judged are {judged} of {of} (block, η_w), where start, first steps and drift of ‖∇_vF‖² are at most {LEFT_OUT} of n_T² \
-                 (the least is {least:.2}) and the runs agree (T = {n_steps}, {} runs)",
+                "judged are {judged} of {of} (block, η_w), where start, first steps and drift of ‖∇_vF‖² are at most \
+                 {LEFT_OUT} of n_T² (the least is {least:.2}) and the runs agree (T = {n_steps}, {} runs)",
                 design.n_runs
             ),
         );
@@ -123,8 +124,8 @@ fn q(runs: &[Run], i: usize) -> f64 {
     runs.iter().map(|run| run.late[1][i]).sum::<f64>() / runs.len() as f64
 }
 
-/// What the law leaves out of n_T^2 in block i, relative to what it keeps: the start, the sum of fourth order, and the departure of the
-/// sum of squares from q T. NaN or infinite without noise.
+/// What the law leaves out of n_T^2 in block i, relative to what it keeps: the start, the sum of fourth order, and the
+/// departure of the sum of squares from q T. NaN or infinite without noise.
 fn left_out(subject: &Subject, runs: &[Run], i: usize, eta_w: f64, n_steps: u64) -> f64 {
     let kept = 2.0 * eta_w * eta_w * q(runs, i) * n_steps as f64;
     let [start, middle, first] = made_of(subject, runs, i);

@@ -1,8 +1,9 @@
 //! Equation (11) along gradient descent on a user's loss.
 //!
-//! At log-spaced T for every η_w, block by block, with the rounding of the statement but for ⟨w, ∇⟩, of which a thousand roundings are
-//! allowed: nothing is known of how a user's gradients round. Where the sides are as close as that, the run is repeated in double-double
-//! if the loss has it and T is small enough. Any η_g will do, so that a g that diverges ends a run and refutes nothing.
+//! At log-spaced T for every η_w, block by block, with the rounding of the statement but for ⟨w, ∇⟩, of which a
+//! thousand roundings are allowed: nothing is known of how a user's gradients round. Where the sides are as close as
+//! that, the run is repeated in double-double if the loss has it and T is small enough. Any η_g will do, so that a g
+//! that diverges ends a run and refutes nothing.
 
 use ratecheck::descent::{Plan, Schedule, StepRule, run};
 use ratecheck::rates::log_spaced;

@@ -1,9 +1,10 @@
 //! Lemma 2.4 (2) on a user's loss: one step apart, at points along runs with every learning rate of the settings.
 //!
-//! A point is exact; the step from it is evaluated with as many digits as the loss has. Then ||w_{t+1}||^2 - ||w_t||^2 - eta^2 ||grad_w||^2 = -2 eta <w, grad_w>, and
-//! the product is off by the unit times the size s of identities at theta_t; the sums of squares by the unit times (||w|| + ||step||)^2. The second equality replaces
-//! ||grad_w|| by ||grad_v||/||w||, and ||grad_v|| is off by the unit times the size at theta~_t: twice that times ||grad_v|| eta^2/||w||^2 more, doubled for what is
-//! below the first order.
+//! A point is exact; the step from it is evaluated with as many digits as the loss has. Then ||w_{t+1}||^2 -
+//! ||w_t||^2 - eta^2 ||grad_w||^2 = -2 eta <w, grad_w>, and the product is off by the unit times the size s of
+//! identities at theta_t; the sums of squares by the unit times (||w|| + ||step||)^2. The second equality replaces
+//! ||grad_w|| by ||grad_v||/||w||, and ||grad_v|| is off by the unit times the size at theta~_t: twice that times
+//! ||grad_v|| eta^2/||w||^2 more, doubled for what is below the first order.
 
 use ratecheck::descent::StepRule;
 use ratecheck::scalar::{DoubleDouble, Scalar};

@@ -12,9 +12,9 @@ use crate::claim::closed_forms::C_G;
 use crate::claim::evidence::{Check, Context, Soundness, Standing, Unevaluated};
 use crate::claim::instances::Subject;
 
-/// A network with a bracket of its constants: found at random points and along every step of the runs that are then compared
-/// (random points alone find several times less), and proved by composition. η_g is the limit for the proved L^gg, so that its
-/// hypothesis is met. Returns the smallest multiple of the C found that passes.
+/// A network with a bracket of its constants: found at random points and along every step of the runs that are then
+/// compared (random points alone find several times less), and proved by composition. η_g is the limit for the proved
+/// L^gg, so that its hypothesis is met. Returns the smallest multiple of the C found that passes.
 pub(super) fn followed(
     check: &mut Check,
     subject: &Subject,
@@ -74,8 +74,8 @@ pub(super) fn followed(
     Ok(multiple)
 }
 
-/// Two points of those steps t of a run that are `looked_at`: half-way between the directions that the step joins, and where it ends; the
-/// start before them.
+/// Two points of those steps t of a run that are `looked_at`: half-way between the directions that the step joins, and
+/// where it ends; the start before them.
 pub(super) fn along(
     loss: &dyn Loss,
     theta_0: &[f64],

@@ -1,8 +1,9 @@
 //! Lemma 3.2 along gradient descent on a user's loss.
 //!
-//! Every step of a run for every η_w. The constants are exact, or a bracket: found at random points and along these very runs (random points
-//! alone find several times less), and proved where that can be done; what holds for the smaller C_i holds for the true one. L^gg in C_i is
-//! the largest that η_g admits: see `paper/gradient_descent.rs`. The tolerance is that of the claim.
+//! Every step of a run for every η_w. The constants are exact, or a bracket: found at random points and along these
+//! very runs (random points alone find several times less), and proved where that can be done; what holds for the
+//! smaller C_i holds for the true one. L^gg in C_i is the largest that η_g admits: see `paper/gradient_descent.rs`. The
+//! tolerance is that of the claim.
 
 use std::collections::BTreeSet;
 
@@ -133,14 +134,16 @@ fn every_rate(
     all
 }
 
-/// Raises the constants found to the norms along the runs, at as many points as the budget allows. Returns their number.
+/// Raises the constants found to the norms along the runs, at as many points as the budget allows.
+/// Returns their number.
 fn search(terms: &mut Terms, subject: &Subject, steps: u64, context: &Context) -> Result<usize, Unevaluated> {
     // Per point n Hessian-vector products, each two gradients, and as much again for the norms.
     let points = gradients(subject, 0.3, context) / (4 * terms.theta_0.len() as u64);
-    let every = steps <= points / 2;
+    if points < 2 {
+        return Ok(0);
+    }
     let looked_at: BTreeSet<u64> = match points / 2 {
-        0 => [0].into(),
-        _ if every => (0..steps).collect(),
+        n if steps <= n => (0..steps).collect(),
         n => log_spaced(1, steps.max(2), (n as usize).max(2)).into_iter().map(|t| t - 1).collect(),
     };
     let run = |&eta_w: &f64| {

@@ -1,9 +1,10 @@
 //! Lemma A.1 on a user's loss, with π and without.
 //!
-//! The Hessian's block at the same point decides: it is at most L^vv_ii, and needs no search. At the start and at random points whose blocks
-//! have norms over six decades, for some minibatches, of all blocks as many as the budget allows. The tolerance is that of the networks of the
-//! claim, and 512u of the gradient of all blocks together, which a block with none (of a single parameter, or saturated) has in it. Where constants of the whole domain are
-//! known to be large enough, exact or proved, they are compared with as well.
+//! The Hessian's block at the same point decides: it is at most L^vv_ii, and needs no search. At the start and at
+//! random points whose blocks have norms over six decades, for some minibatches, of all blocks as many as the budget
+//! allows. The tolerance is that of the networks of the claim, and 512u of the gradient of all blocks together, which a
+//! block with none (of a single parameter, or saturated) has in it. Where constants of the whole domain are known to be
+//! large enough, exact or proved, they are compared with as well.
 
 use std::f64::consts::PI;
 
@@ -131,7 +132,7 @@ fn with_constants(
     context: &Context,
 ) -> Result<f64, Unevaluated> {
     let mut generator = context.generator("points for constants");
-    let n_points = gradients(subject, 0.2, context).clamp(10, context.pick([50, 500, 5_000, 50_000]));
+    let n_points = gradients(subject, 0.6, context).clamp(10, context.pick([50, 500, 5_000, 50_000]));
     let batches = subject.batches(context.pick([1, 4, 16, 64]), &context.seed);
     let mut largest = 0.0_f64;
     for k in 0..n_points {

@@ -1,4 +1,5 @@
-//! Lemma B.2 on a user's loss: over all paths as far as they can be followed, with G_g^2 the largest variance of grad_g on them.
+//! Lemma B.2 on a user's loss: over all paths as far as they can be followed,
+//! with G_g^2 the largest variance of grad_g on them.
 //!
 //! The right-hand side is formed from both ends of what is known of the constants, as in Theorem 4.2.
 
@@ -7,7 +8,7 @@ use ratecheck::descent::Schedule;
 use rayon::prelude::*;
 
 use super::LemmaB2;
-use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::paths::expectations::{C_G, Constants, End, Expectations, depth, gradients, hypotheses};
@@ -91,8 +92,8 @@ fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     Ok(check)
 }
 
-/// One step with eta_w lambda = 1/2 shortens w by half. The quadratic loses (3/8) lambda n of its (1/2) lambda n, and the lemma lets it lose
-/// (1/2) lambda n - C/4 at least: too much, if lambda n is above 2 C and what is paid for g.
+/// One step with eta_w lambda = 1/2 shortens w by half. The quadratic loses (3/8) lambda n of its (1/2) lambda n, and
+/// the lemma lets it lose (1/2) lambda n - C/4 at least: too much, if lambda n is above 2 C and what is paid for g.
 fn decayed(subject: &Subject) -> Result<Check, Unevaluated> {
     let eta_g = subject.eta_g()?.0;
     let constants = Constants::new(subject, eta_g)?.claimed();
@@ -146,7 +147,7 @@ fn compare(
         let size = 1.0 + pair[1].loss.abs() + seen.levels[0].loss.abs() + saved.abs() + cost;
         let at = format!("{}, every path · α = {alpha}, η_w = {eta_w:.3e}, T = {}", subject.name, t + 1);
         let scale = lhs.abs().max(least.abs());
-        check.bracketed(at, lhs, [least, most], [rounding * size, scale], || None);
+        check.bracketed(at, Inequality { lhs, rhs: least, rounding: rounding * size, scale }, most, || None);
     }
     Ok(smallest)
 }

@@ -1,11 +1,13 @@
 //! The assumptions of section 2.4 on a user's loss.
 //!
-//! **The bracket.** Where constants are exact or proved: no block's norm at random points exceeds them, nor, at the blocks that come nearest, the
-//! largest norm that an ascent finds. Where there are none, what was found is recorded, and that nothing is known from above.
+//! **The bracket.** Where constants are exact or proved: no block's norm at random points exceeds them, nor, at the
+//! blocks that come nearest, the largest norm that an ascent finds. Where there are none, what was found is recorded,
+//! and that nothing is known from above.
 //!
-//! **On unit spheres is enough**, because Lemma 2.2 carries the Hessian's blocks everywhere: ‖w_i‖‖w_j‖∇²_{ij}F(W) = ∇²_{ij}F(V) and
-//! ‖w_i‖∇²_{ig}F(W) = ∇²_{ig}F(V). Compared are products with random directions, in double-double where the loss has it. The tolerance is that of
-//! the identities on a user's loss: the evaluator's unit times the size of the product, of the gradient and of the value.
+//! **On unit spheres is enough**, because Lemma 2.2 carries the Hessian's blocks everywhere: ‖w_i‖‖w_j‖∇²_{ij}F(W) =
+//! ∇²_{ij}F(V) and ‖w_i‖∇²_{ig}F(W) = ∇²_{ig}F(V). Compared are products with random directions, in double-double where
+//! the loss has it. The tolerance is that of the identities on a user's loss: the evaluator's unit times the size of
+//! the product, of the gradient and of the value.
 
 use ratecheck::curvature::{
     AscentOptions, HessianProduct, Part, Sampling, Smoothness, Upper, ascend_block, hessian_vector_product,
@@ -49,14 +51,16 @@ impl Measure for Smooth {
             },
             SubjectControl {
                 name: "just below what is found",
-                breaks: "the constants are in proportion, and the nearest 0.1 % smaller than the norm found at its block",
+                breaks: "the constants are in proportion, and the nearest 0.1 % smaller than the norm found at its \
+                         block",
                 run: |subject, context| just_below(subject, context).transpose(),
             },
         ]
     }
 }
 
-/// The same start with blocks twice, four and eight times as long: where norms are 1, a wrong power of them would not show.
+/// The same start with blocks twice, four and eight times as long: where norms are 1,
+/// a wrong power of them would not show.
 fn off_the_sphere(subject: &Subject) -> Subject {
     let mut subject = subject.clone();
     let layout = subject.loss.clone();
@@ -134,8 +138,8 @@ fn parts(subject: &Subject) -> Vec<Part> {
     (0..subject.layout().n_blocks()).map(Part::Block).chain(g).collect()
 }
 
-/// Norms at random points, and ascents at the blocks that come nearest, against `factor` times the constants. Returns the largest share of a
-/// constant that random points find, if any is known.
+/// Norms at random points, and ascents at the blocks that come nearest, against `factor` times the constants. Returns
+/// the largest share of a constant that random points find, if any is known.
 fn bracket(
     evidence: &mut Evidence,
     subject: &Subject,

@@ -1,7 +1,7 @@
 //! Section 5 on a user's loss: runs from its start, in double-double where the loss has it.
 //!
-//! The comparisons and their rounding are those of [`super::path`], with the unit of identities on a user's loss ([`Evaluator::unit`]) in the place of u: it leaves
-//! room for whatever spreads of units the loss divides by.
+//! The comparisons and their rounding are those of [`super::path`], with the unit of identities on a user's loss
+//! ([`Evaluator::unit`]) in the place of u: it leaves room for whatever spreads of units the loss divides by.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use super::path::{Mover, Rates};
 use super::precise::Precise;
-use super::{Compared, Found, Least, Momentum, evidence_of, forms};
-use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use super::{Compared, Followed, Least, Momentum, evidence_of, forms};
+use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, SubjectControl, Unevaluated};
 use crate::claim::precise::Evaluator;
 use crate::claim::replay::Sides;
 use crate::claim::subject::{Premise, Subject};
@@ -34,7 +34,7 @@ impl Measure for Momentum {
             forms(0.9).into_iter().flat_map(|mover| rates.iter().map(move |&rates| (mover, rates))).collect();
         let found =
             work.par_iter().map(|&(mover, rates)| start.follow(subject, mover, rates, None, Compared::Both, context));
-        let found: Vec<(Found, u64)> = found.collect::<Result<_, _>>()?;
+        let found: Vec<(Followed, u64)> = found.collect::<Result<_, _>>()?;
         let shortest = found.iter().map(|(_, made)| *made).min().unwrap_or(0);
         let mut evidence = evidence_of(found.into_iter().map(|(found, _)| found).collect());
         let note = if shortest < steps {
@@ -127,7 +127,7 @@ impl Start {
         push: Option<f64>,
         compared: Compared,
         context: &Context,
-    ) -> Result<(Found, u64), Unevaluated> {
+    ) -> Result<(Followed, u64), Unevaluated> {
         let evaluator = Evaluator::new(&*subject.loss);
         let how = How { mover, rates, push, compared, unit: evaluator.unit };
         if evaluator.is_precise() {
@@ -144,7 +144,7 @@ impl Start {
         how: How,
         replay: fn(S, S, f64) -> Option<Sides>,
         context: &Context,
-    ) -> Result<(Found, u64), Unevaluated> {
+    ) -> Result<(Followed, u64), Unevaluated> {
         let How { mover, rates, push, compared, unit } = how;
         let (name, loss): (_, &dyn Loss) = (&subject.name, &*subject.loss);
         let seed = context.seed.child(&how.to_string());
@@ -163,8 +163,8 @@ impl Start {
                 let at = format!("{name} · {mover}, {rates}, t = {t}, {}", block.name);
                 let (n, n_next) = (seen.n.value(), seen.n_next.value());
                 if compared != Compared::IncrementOfTheStepAlone {
-                    let sides = [n, n_next, seen.rounding, n.max(n_next)];
-                    check.replayed(&at, sides, || replay(seen.n, seen.n_next, seen.rounding));
+                    let grows = Inequality { lhs: n, rhs: n_next, rounding: seen.rounding, scale: n.max(n_next) };
+                    check.replayed(&at, grows, || replay(seen.n, seen.n_next, seen.rounding));
                 }
                 if compared != Compared::Norms {
                     let expected = if compared == Compared::Both { seen.increment } else { seen.step_sq };

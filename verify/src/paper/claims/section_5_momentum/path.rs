@@ -1,12 +1,12 @@
 //! A run with momentum, with <w, m> and the reach of rounding carried along.
 //!
-//! **Rounding.** With a = ||d|| + b ||m_t||, both ||m_{t+1}|| and the direction's norm are at most 2a. Let W = ||w|| + 2 e a, which also
-//! bounds y_t and w_{t+1}. (i) <w, d> is at most omega = 64u (G + L): the tolerance of Lemma 2.4, part 1, on the norm G of the whole
-//! gradient, and a multiple of the loss's curvature L, at the scale of whose terms closed forms round when they converge. (ii) Computing
-//! m_{t+1} is off by at most 4u a, computing w_{t+1} by u (8 e a + W). (iii) Inner products of d terms are off by (d+2)u relative
-//! to the norms. So p_t, computed by its recursion, is off by E_t, E_0 = 0,
-//! E_{t+1} = b E_t + omega + u a (6 W + 16 e a) + (4d+16) u e a^2 + 4u |p_t|, and n_{t+1} - n_t by
-//! 2 e (b E_t + 2 (omega + 4u a W)) + 2u (8 e a + W) W + (d+2) u (n_t + n_{t+1}) + (4d+16) u e^2 a^2.
+//! **Rounding.** With a = ||d|| + b ||m_t||, both ||m_{t+1}|| and the direction's norm are at most 2a. Let W = ||w|| +
+//! 2 e a, which also bounds y_t and w_{t+1}. (i) <w, d> is at most omega = 64u (G + L): the tolerance of Lemma 2.4,
+//! part 1, on the norm G of the whole gradient, and a multiple of the loss's curvature L, at the scale of whose terms
+//! closed forms round when they converge. (ii) Computing m_{t+1} is off by at most 4u a, computing w_{t+1} by u (8 e
+//! a + W). (iii) Inner products of d terms are off by (d+2)u relative to the norms. So p_t, computed by its recursion,
+//! is off by E_t, E_0 = 0, E_{t+1} = b E_t + omega + u a (6 W + 16 e a) + (4d+16) u e a^2 + 4u |p_t|, and n_{t+1} - n_t
+//! by 2 e (b E_t + 2 (omega + 4u a W)) + 2u (8 e a + W) W + (d+2) u (n_t + n_{t+1}) + (4d+16) u e^2 a^2.
 //! Both are carried along a run: no constant in them is fitted.
 
 use std::fmt;

@@ -1,4 +1,5 @@
-//! The same runs in double-double, or any arithmetic: the rules written again, from the same start, with the same minibatches and rates.
+//! The same runs in double-double, or any arithmetic: the rules written again, from the same start,
+//! with the same minibatches and rates.
 
 use ratecheck::descent::StepRule;
 use ratecheck::loss::{Arithmetic, Loss};
@@ -30,7 +31,8 @@ pub(super) struct Precise<'a, S: Arithmetic = DoubleDouble> {
 }
 
 impl<'a, S: Arithmetic> Precise<'a, S> {
-    /// From theta_0 with m_0 = 0, or m_0 = `push` theta_0; `seed` is that of the run in `f64`. Nothing if the loss has no such arithmetic.
+    /// From theta_0 with m_0 = 0, or m_0 = `push` theta_0; `seed` is that of the run in `f64`.
+    /// Nothing if the loss has no such arithmetic.
     pub(super) fn new(
         (loss, theta_0): (&'a dyn Loss, &[f64]),
         mover: Mover,

@@ -1,13 +1,17 @@
-//! Theorem 2.5 on a user's loss: one step apart at points along runs, and whole trajectories, both in double-double where the loss has it.
+//! Theorem 2.5 on a user's loss: one step apart at points along runs, and whole trajectories,
+//! both in double-double where the loss has it.
 //!
-//! **Room for rounding.** A gradient at W is off by the unit times s/||w_i||, where s is the size of identities at theta~ (Lemma 2.2), and so is the other side's; the
-//! step of a block adds roundings of its length. The two next points may then differ, in units, by r_i = 4 ||w'_i|| + 2 eta_w s/||w_i|| in each block, and in g by
-//! 4 (||g|| + ||g'||) + 2 eta_g s. That is the tolerance of one step.
+//! **Room for rounding.** A gradient at W is off by the unit times s/||w_i||, where s is the size of identities at
+//! theta~ (Lemma 2.2), and so is the other side's; the step of a block adds roundings of its length. The two next
+//! points may then differ, in units, by r_i = 4 ||w'_i|| + 2 eta_w s/||w_i|| in each block, and in g by 4 (||g|| +
+//! ||g'||) + 2 eta_g s. That is the tolerance of one step.
 //!
-//! **Whole trajectories.** The bound is that of [`super::trajectory`], with the unit in the place of k and r in the place of the scales. Its trace is estimated, so that networks
-//! need no dense Hessian: x_{t+1} = J_t x_t + R_t xi_t with independent standard normal xi_t has the covariance P_{t+1}, and tr S^-1 P S^-1 is the mean of ||S^-1 x||^2, of
-//! which [`PROBES`] = 16 are carried along. Their mean is least certain where P has rank 1: then it is below a sixteenth of the trace with the probability
-//! P(chi^2_16 < 1) < 1e-7, which is what a trajectory risks at its end when the mean is multiplied by 16. A trajectory is followed until the first order no longer suffices.
+//! **Whole trajectories.** The bound is that of [`super::trajectory`], with the unit in the place of k and r in the
+//! place of the scales. Its trace is estimated, so that networks need no dense Hessian: x_{t+1} = J_t x_t + R_t xi_t
+//! with independent standard normal xi_t has the covariance P_{t+1}, and tr S^-1 P S^-1 is the mean of ||S^-1 x||^2, of
+//! which [`PROBES`] = 16 are carried along. Their mean is least certain where P has rank 1: then it is below a
+//! sixteenth of the trace with the probability P(chi^2_16 < 1) < 1e-7, which is what a trajectory risks at its end when
+//! the mean is multiplied by 16. A trajectory is followed until the first order no longer suffices.
 
 use ratecheck::curvature::{HessianProduct, Part, hessian_vector_product};
 use ratecheck::loss::{Arithmetic, Loss};

@@ -1,22 +1,27 @@
 //! Theorem 2.5 over a whole trajectory: (4) and (9) side by side, never brought together again.
 //!
-//! Rounding grows along such a pair, exponentially where the dynamics are chaotic, so that what sets them apart has to be told from what
-//! rounding alone would. Let Phi_t be the step t of (4), in (W; g), and carry (9) to the same space by w_i = sqrt(G_i) v_i. The theorem says that both
-//! are the same map. What is computed is Phi_t up to the roundings of a step, so the deviation d_t obeys, to first order,
+//! Rounding grows along such a pair, exponentially where the dynamics are chaotic, so that what sets them apart has to
+//! be told from what rounding alone would. Let Phi_t be the step t of (4), in (W; g), and carry (9) to the same space
+//! by w_i = sqrt(G_i) v_i. The theorem says that both are the same map. What is computed is Phi_t up to the roundings
+//! of a step, so the deviation d_t obeys, to first order,
 //!
-//! > d_{t+1} = J_t d_t + r_t, d_0 = 0, J_t = I - eta Hess F_{z_t}(theta_t), |r_t|_i <= k s_{t,i} in each block i, and in g,
+//! > d_{t+1} = J_t d_t + r_t, d_0 = 0, J_t = I - eta Hess F_{z_t}(theta_t), |r_t|_i <= k s_{t,i} in each block i,
+//! and in g,
 //!
-//! where the scale s_{t,i} is ||w_i|| after the step (norms do not fall, so it also bounds ||w_i|| before and the step itself), and for g the sum of both norms. The number k is four times
-//! the tolerance 1e-13 = 900u of the restarted comparison, which bounds by how much the two steps differ from the same point (v and half of G: 1.5 of it); the rest
-//! is for the rounding of the step (4) from the two points. Hence d_T = sum_t J_{T-1} .. J_{t+1} r_t. With B parts (blocks and g) and S_t = diag(s_t),
-//! ||S_T^-1 J .. J r_t|| <= k sqrt(B) ||S_T^-1 J .. J S_t||_F, and by Cauchy and Schwarz over t
+//! where the scale s_{t,i} is ||w_i|| after the step (norms do not fall, so it also bounds ||w_i|| before and the step
+//! itself), and for g the sum of both norms. The number k is four times the tolerance 1e-13 = 900u of the restarted
+//! comparison, which bounds by how much the two steps differ from the same point (v and half of G: 1.5 of it); the rest
+//! is for the rounding of the step (4) from the two points. Hence d_T = sum_t J_{T-1} .. J_{t+1} r_t. With B parts
+//! (blocks and g) and S_t = diag(s_t), ||S_T^-1 J .. J r_t|| <= k sqrt(B) ||S_T^-1 J .. J S_t||_F,
+//! and by Cauchy and Schwarz over t
 //!
 //! > ||S_T^-1 d_T|| <= k sqrt(B T) sqrt(tr S_T^-1 P_T S_T^-1), P_{t+1} = J_t P_t J_t' + S_t^2, P_0 = 0.
 //!
-//! P is carried along the trajectory in `f64`, with the dense Hessian: a bound needs a few digits. Twice the bound covers those and the second
-//! order, which is d_t^2 where d_t is at most 2^-20, the most that a bound may reach to be used. The same bound holds in `f64` with u, and in double-double with its unit,
-//! 2^-45 times as large. A form of (9) that is wrong by any fixed part of a step is off by that in both, and is rejected in
-//! double-double as long as the bound is below it: the trajectory is followed until the bound reaches 2^-53, what `f64` could not tell.
+//! P is carried along the trajectory in `f64`, with the dense Hessian: a bound needs a few digits. Twice the bound
+//! covers those and the second order, which is d_t^2 where d_t is at most 2^-20, the most that a bound may reach to be
+//! used. The same bound holds in `f64` with u, and in double-double with its unit, 2^-45 times as large. A form of (9)
+//! that is wrong by any fixed part of a step is off by that in both, and is rejected in double-double as long as the
+//! bound is below it: the trajectory is followed until the bound reaches 2^-53, what `f64` could not tell.
 
 use ndarray::Array2;
 use ratecheck::curvature::{Part, dense_hessian};

@@ -1,7 +1,7 @@
 //! Theorem 3.1 along gradient descent on a user's loss: the explicit bounds at log-spaced T of a run for every η_w.
 //!
-//! A is made of exact constants, or of a bracket of them. The theorem prints η_g = 2(1-c)/L^gg; its proof needs no more than Lemma 3.2's
-//! η_g ≤ 2(2-c)/((2+c)L^gg), with c = 1/2. The tolerance is that of the claim.
+//! A is made of exact constants, or of a bracket of them. The theorem prints η_g = 2(1-c)/L^gg; its proof needs no more
+//! than Lemma 3.2's η_g ≤ 2(2-c)/((2+c)L^gg), with c = 1/2. The tolerance is that of the claim.
 
 use ratecheck::descent::StepRule;
 use rayon::prelude::*;
@@ -66,8 +66,9 @@ fn decayed(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     Ok(follow(&terms, eta_w, 60, StepRule::Gradient, Constants::True, context)?.0)
 }
 
-/// With eta_w far beyond T, n is some eta_w^2 ||grad_w||^2 after the first step, and T gradients are summed at the same V: more than 4 Delta^2 of
-/// them. Nothing where even these steps see too little, such as at a start where the loss is flat, or where g leaves the numbers.
+/// With eta_w far beyond T, n is some eta_w^2 ||grad_w||^2 after the first step, and T gradients are summed at the same
+/// V: more than 4 Delta^2 of them. Nothing where even these steps see too little, such as at a start where the loss is
+/// flat, or where g leaves the numbers.
 fn without_k(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
     let terms = Terms::of(subject)?.deciding();
     let largest = terms.n_start.iter().fold(0.0_f64, |max, n| max.max(*n));

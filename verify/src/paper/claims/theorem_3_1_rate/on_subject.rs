@@ -1,21 +1,22 @@
 //! The rate of Theorem 3.1 along gradient descent on a user's loss, one-sided.
 //!
-//! Two slopes against ln T over the last decade of T, for every η_w: that of min_{t<T}‖∇L‖, and that of √(mean ‖∇L‖²) over the last half of T, which
-//! a bounded sum bounds by T^(-1/2) as well, and which no accident makes small. Both must be at most -1/2 up to the claim's allowance; whether a run
-//! that is above has failed, or is too short, its own figures say: see `paper/auto_tuning/settling.rs`. A run whose gradient reaches the rounding of
-//! its evaluation has converged: then the chord from T = 1 to there is compared. That rounding is 1024u of the gradient at the start, and of
-//! the curvature times the size of theta, whose own rounding no step can undo.
+//! Two slopes against ln T over the last decade of T, for every η_w: that of min_{t<T}‖∇L‖, and that of √(mean ‖∇L‖²)
+//! over the last half of T, which a bounded sum bounds by T^(-1/2) as well, and which no accident makes small. Both
+//! must be at most -1/2 up to the claim's allowance; whether a run that is above has failed, or is too short, its own
+//! figures say: see `paper/auto_tuning/settling.rs`. A run whose gradient reaches the rounding of its evaluation has
+//! converged: then the chord from T = 1 to there is compared. That rounding is 1024u of the gradient at the start, and
+//! of the curvature times the size of theta, whose own rounding no step can undo.
 
 use ratecheck::descent::{StepRule, Trace};
 use ratecheck::parameters::norm_sq;
 use ratecheck::rates::{Window, fit_power_law};
 
-use super::super::auto_tuning_gd::on_subject::{SHORTEST, descend, if_it_fails, n_steps, unstable};
 use super::{EXPONENT, MARGIN, Theorem31Rate, theorem};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::plot::{Series, Style};
 use crate::claim::subject::{Premise, Subject};
+use crate::paper::auto_tuning::long_runs::{self, LongRuns, Rule, descend, n_steps};
 use crate::paper::auto_tuning::settling::{LastDecade, running};
 use crate::paper::auto_tuning::{log_log, no_divergence};
 use crate::paper::gradient_descent::{Terms, premise_on_eta_g};
@@ -26,7 +27,7 @@ impl Measure for Theorem31Rate {
     }
 
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
-        let (terms, n_steps) = (Terms::of(subject)?, n_steps(subject, 0.3, context));
+        let (terms, n_steps) = (Terms::of(subject)?, n_steps(subject, 0.6, context));
         let rates = &subject.settings.eta_w;
         let mut evidence = Evidence::default();
         let curves = judged(&mut evidence, &terms, subject, rates, |_| StepRule::Gradient, n_steps)?;
@@ -36,7 +37,8 @@ impl Measure for Theorem31Rate {
         }
         premise_on_eta_g(&mut evidence.check, subject, farthest)?;
         let through = curves.first().and_then(|curve| curve.points.first()).copied().unwrap_or([1.0, 1.0]);
-        let caption = "min‖∇L‖ over the first T steps of one run for every η_w. The theorem's slope is the slowest that is allowed.";
+        let caption = "min‖∇L‖ over the first T steps of one run for every η_w. The theorem's slope is the slowest \
+                       that is allowed.";
         let mut plot =
             log_log("min-gradient", "The smallest gradient so far", caption, "steps T", "min_{t<T} ‖∇L‖", curves);
         plot.references.push(theorem(through));
@@ -46,45 +48,16 @@ impl Measure for Theorem31Rate {
     }
 
     fn controls(&self) -> Vec<SubjectControl> {
-        vec![
-            SubjectControl {
-                name: "weight decay in the loss",
-                breaks: "F + (λ/2)‖W‖² with η_w λ = 3, which diverges, and is stopped while finite",
-                run: |subject, _| {
-                    let run = || {
-                        let ((terms, eta_w), mut evidence) = (Terms::decayed(subject)?, Evidence::default());
-                        judged(&mut evidence, &terms, subject, &[eta_w], |_| StepRule::Gradient, SHORTEST)?;
-                        Ok(evidence.check)
-                    };
-                    Some(run())
-                },
-            },
-            SubjectControl {
-                name: "projected descent",
-                breaks: "every block is brought back to its norm after each step, at 10 to 1000 times 1/L^vv; left out where it settles \
-                         nevertheless, or T is too short to say",
-                run: |subject, context| broken(subject, |_| StepRule::Projected, context).transpose(),
-            },
-            SubjectControl {
-                name: "weight decay on w",
-                breaks: "w also shrinks by half in every step, so that norms settle and effective rates do not fall; left out like the last one",
-                run: |subject, context| {
-                    broken(subject, |eta_w| StepRule::Decay { lambda: 0.5 / eta_w }, context).transpose()
-                },
-            },
-        ]
+        long_runs::controls::<Self>()
     }
 }
 
-fn broken(
-    subject: &Subject,
-    rule: impl Fn(f64) -> StepRule + Sync,
-    context: &Context,
-) -> Result<Option<Check>, Unevaluated> {
-    let terms = Terms::of(subject)?;
-    let mut evidence = Evidence::default();
-    judged(&mut evidence, &terms, subject, &unstable(&terms), rule, n_steps(subject, 0.06, context))?;
-    Ok(if_it_fails(evidence.check))
+impl LongRuns for Theorem31Rate {
+    fn judged(subject: &Subject, terms: &Terms, rates: &[f64], rule: Rule, n_steps: u64) -> Result<Check, Unevaluated> {
+        let mut evidence = Evidence::default();
+        judged(&mut evidence, terms, subject, rates, rule, n_steps)?;
+        Ok(evidence.check)
+    }
 }
 
 /// So many horizons halve T.
@@ -126,7 +99,8 @@ impl Curves {
             let sum = seen.sum_grad_v_sq + seen.sum_grad_g_sq;
             curves.t.push(t);
             curves.min.push(seen.min_grad_sq.sqrt());
-            // The horizon next to T/2. What is lost in the last digit of the sum counts as that digit, whose slope is -1/2.
+            // The horizon next to T/2. What is lost in the last digit of the sum counts as that digit,
+            // whose slope is -1/2.
             if let Some(&(before, earlier)) =
                 sums.iter().rev().find(|(before, _): &&(f64, f64)| 2.0 * before <= t + 1.0)
             {
@@ -144,7 +118,7 @@ fn judged(
     terms: &Terms,
     subject: &Subject,
     rates: &[f64],
-    rule: impl Fn(f64) -> StepRule + Sync,
+    rule: Rule,
     n_steps: u64,
 ) -> Result<Vec<Series>, Unevaluated> {
     let runs = descend(terms, rates, rule, n_steps, &horizons(n_steps))?;

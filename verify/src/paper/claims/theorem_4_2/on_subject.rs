@@ -1,19 +1,20 @@
 //! Theorem 4.2 on a user's loss.
 //!
-//! As far as all paths can be followed, the expectation is an exact sum, and so are the largest ||grad_v F_z|| and the largest
-//! variance of grad_g on them, which the proof needs there and nowhere else: L_A and G_g. Longer paths are sampled by runs; the upper end of
-//! Student's interval over them stands for the expectation, which is an approximation and recorded as one (a bound that holds for few
-//! runs whatever they are distributed like needs a bound of what a path can give, and a user's loss has none).
-//! Br is formed from both ends of what is known of the constants: see [`crate::paper::paths::expectations`].
+//! As far as all paths can be followed, the expectation is an exact sum, and so are the largest ||grad_v F_z|| and the
+//! largest variance of grad_g on them, which the proof needs there and nowhere else: L_A and G_g. Longer paths are
+//! sampled by runs; the upper end of Student's interval over them stands for the expectation, which is an approximation
+//! and recorded as one (a bound that holds for few runs whatever they are distributed like needs a bound of what a path
+//! can give, and a user's loss has none). Br is formed from both ends of what is known of the constants: see
+//! [`crate::paper::paths::expectations`].
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::rates::{Interval, mean_over_runs};
 use rayon::prelude::*;
 
-use super::Theorem42;
 use super::terms::{Terms, left};
+use super::{Expected, Theorem42};
 use crate::claim::decide::below;
-use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::paths::expectations::{Constants, End, Expectations, Look, depth, gradients, hypotheses, samples};
@@ -53,7 +54,7 @@ impl Measure for Theorem42 {
             })
             .collect();
         let mut evidence = Evidence::default();
-        let (mut exact, mut runs) = (Found::default(), Found::default());
+        let (mut exact, mut runs) = (Expected::default(), Expected::default());
         for found in found {
             let found = found?;
             exact.add(found.0);
@@ -115,7 +116,8 @@ fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     Ok(bounded.enumerate(all, 0.99 * ratio)?.check)
 }
 
-/// For T = 1 the left-hand side is at least psi lambda^2 n_0^2, the square of the radial gradient: a hundred Br, if it can be.
+/// For T = 1 the left-hand side is at least psi lambda^2 n_0^2, the square of the radial gradient: a hundred Br,
+/// if it can be.
 fn decayed(subject: &Subject) -> Result<Check, Unevaluated> {
     let mut bounded = first(subject)?;
     bounded.constants = bounded.constants.claimed();
@@ -140,15 +142,7 @@ struct Bounded<'a> {
     constants: Constants,
 }
 
-/// What was found: the comparisons, the largest measured/bound, and the largest ||g||.
-#[derive(Default)]
-struct Found {
-    check: Check,
-    ratio: f64,
-    g_max: f64,
-}
-
-impl Found {
+impl Expected {
     fn add(&mut self, other: Self) {
         self.check.merge(other.check);
         self.ratio = self.ratio.max(other.ratio);
@@ -196,10 +190,10 @@ impl<'a> Bounded<'a> {
     }
 
     /// Compares at every T up to `depth` with `share` of the bound.
-    fn enumerate(&self, depth: usize, share: f64) -> Result<Found, Unevaluated> {
+    fn enumerate(&self, depth: usize, share: f64) -> Result<Expected, Unevaluated> {
         let seen = self.look(depth)?;
         let (least, most) = self.both(&seen);
-        let mut found = Found { g_max: seen.g_max, ..Found::default() };
+        let mut found = Expected { g_max: seen.g_max, ..Expected::default() };
         let mut sums = (vec![0.0; least.n_start.len()], 0.0);
         let mut smallest = f64::INFINITY;
         // Sums of positive terms: a rounding per node, and some hundred in each gradient and path.
@@ -211,15 +205,15 @@ impl<'a> Bounded<'a> {
             let n_steps = t as u64 + 1;
             let bound = least.bound(n_steps)?;
             let above = most.as_ref().map(|most| most.bound(n_steps)).transpose()?;
-            let of = |least: f64, most: Option<f64>| [share * least, share * most.unwrap_or(f64::INFINITY)];
+            let of = |least: f64, most: Option<f64>| (share * least, share * most.unwrap_or(f64::INFINITY));
             let lhs = left(n_steps, &bound.psi, &sums.0, self.eta_g, sums.1);
-            for (what, lhs, rhs) in [
+            for (what, lhs, (rhs, most)) in [
                 ("sums", lhs, of(bound.br, above.as_ref().map(|above| above.br))),
                 ("minimum", smallest, of(bound.min, above.as_ref().map(|above| above.min))),
             ] {
                 let at = format!("{}, {what}", self.at("every path", n_steps));
-                let scale = lhs.abs().max(rhs[0].abs());
-                found.check.bracketed(at, lhs, rhs, [rounding * rhs[0], scale], || None);
+                let least = Inequality { lhs, rhs, rounding: rounding * rhs, scale: lhs.abs().max(rhs.abs()) };
+                found.check.bracketed(at, least, most, || None);
             }
             found.ratio = found.ratio.max(lhs / bound.br);
         }
@@ -227,7 +221,7 @@ impl<'a> Bounded<'a> {
     }
 
     /// Compares at T with Student's interval over runs, with the average over t in the place of the minimum.
-    fn sample(&self, n_runs: usize, n_steps: u64, level: f64, context: &Context) -> Result<Found, Unevaluated> {
+    fn sample(&self, n_runs: usize, n_steps: u64, level: f64, context: &Context) -> Result<Expected, Unevaluated> {
         let (loss, theta_0) = (&*self.subject.loss, &self.subject.theta);
         let (samples, [rate_w, rate_g]) = (samples(loss), self.rates()?);
         let one = |k: usize| -> Result<_, Unevaluated> {
@@ -255,7 +249,7 @@ impl<'a> Bounded<'a> {
         let above = most.map(|most| most.bound(n_steps)).transpose()?;
         let lefts: Vec<f64> = runs.iter().map(|run| left(n_steps, &bound.psi, &run.0, self.eta_g, run.1)).collect();
         let averages: Vec<f64> = runs.iter().map(|run| (run.0.iter().sum::<f64>() + run.1) / n_steps as f64).collect();
-        let mut found = Found { g_max: seen.g_max, ..Found::default() };
+        let mut found = Expected { g_max: seen.g_max, ..Expected::default() };
         for (what, values, rhs) in [
             ("sums", &lefts, [Some(bound.br), above.as_ref().map(|above| above.br)]),
             ("average", &averages, [Some(bound.min), above.as_ref().map(|above| above.min)]),

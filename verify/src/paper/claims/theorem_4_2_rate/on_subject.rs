@@ -1,15 +1,17 @@
 //! The rate on a user's loss.
 //!
-//! For every alpha of the settings, at that of its eta_w at which a first step is nearest to the length of w (where effective rates tune
-//! themselves soonest), runs from one start. On the last decade [T/10, T], C t^p (ln t)^q is fitted to the root mean square of grad_v L
-//! over runs and bins, with the q of the theorem's right-hand side, 1/2, or 3/4 for alpha = 1/2; the theorem says p <= -1/4. What falls
-//! faster is no failure, if the effective rates of half of the blocks have had the time to tune themselves: what falls before is a start.
-//! That of grad_g is fitted and recorded beside it, but does not decide: it falls by the schedule of its own rate, whatever w does.
+//! For every alpha of the settings, at that of its eta_w at which a first step is nearest to the length of w (where
+//! effective rates tune themselves soonest), runs from one start. On the last decade [T/10, T], C t^p (ln t)^q is
+//! fitted to the root mean square of grad_v L over runs and bins, with the q of the theorem's right-hand side, 1/2, or
+//! 3/4 for alpha = 1/2; the theorem says p <= -1/4. What falls faster is no failure, if the effective rates of half of
+//! the blocks have had the time to tune themselves: what falls before is a start. That of grad_g is fitted and recorded
+//! beside it, but does not decide: it falls by the schedule of its own rate, whatever w does.
 //!
-//! No finite T refutes a rate: g, whose learning rates fall as t^(-1/2) by schedule and which grad_v grows with, may take far longer to settle
-//! than effective rates take to tune themselves, and until then the gradient of a network may even rise. So a slope that is not shown to be
-//! at most -1/4 is undecided, with the T it was measured at. What is refuted is another exponent, and what is broken on purpose: that is
-//! compared with -1/4 where the same runs of the subject itself have shown it.
+//! No finite T refutes a rate: g, whose learning rates fall as t^(-1/2) by schedule and which grad_v grows with, may
+//! take far longer to settle than effective rates take to tune themselves, and until then the gradient of a network may
+//! even rise. So a slope that is not shown to be at most -1/4 is undecided, with the T it was measured at. What is
+//! refuted is another exponent, and what is broken on purpose:
+//! that is compared with -1/4 where the same runs of the subject itself have shown it.
 
 use ratecheck::descent::StepRule;
 use ratecheck::rates::Interval;
@@ -71,12 +73,14 @@ impl Measure for Theorem42Rate {
             },
             SubjectControl {
                 name: "projected SGD",
-                breaks: "every block is brought back to its norm, so that the effective rate cannot tune itself; where SGD itself is shown to hold",
+                breaks: "every block is brought back to its norm, so that the effective rate cannot tune itself; where \
+                         SGD itself is shown to hold",
                 run: |subject, context| beside(subject, context, |_| StepRule::Projected).transpose(),
             },
             SubjectControl {
                 name: "weight decay on w",
-                breaks: "w moves against ∇F + λw with η_wλ = 1/10: norms settle, and effective rates with them; where SGD itself is shown to hold",
+                breaks: "w moves against ∇F + λw with η_wλ = 1/10: norms settle, and effective rates with them; where \
+                         SGD itself is shown to hold",
                 run: |subject, context| {
                     beside(subject, context, |eta_w| StepRule::Decay { lambda: 0.1 / eta_w }).transpose()
                 },

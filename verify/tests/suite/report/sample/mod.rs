@@ -285,7 +285,10 @@ fn overlapping() -> Plot {
     Plot {
         id: "eight-decades".into(),
         title: "Eight decades of learning rate, one behaviour".into(),
-        caption: "Digits network, full batch: the gradient norm for η_w from 1e-4 to 1e4; all fall at least as fast as the theorem says.".into(),
+        caption:
+            "Digits network, full batch: the gradient norm for η_w from 1e-4 to 1e4; all fall at least as fast as \
+                  the theorem says."
+                .into(),
         x: Axis::log("steps T"),
         y: Axis::log("min over t < T of ‖∇L‖²"),
         series: (-4..=4).map(curve).collect(),

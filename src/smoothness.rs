@@ -1,9 +1,29 @@
-//! A smoothness constant, and what is known of it.
+//! A smoothness constant, and what is known of it; closed forms say theirs, and [`crate::curvature`] finds others.
+
+use std::ops::Range;
 
 use ndarray::Array2;
 
-use super::hessian::Part;
-use super::norms::larger;
+use crate::parameters::Parameters;
+
+/// A part of theta: the rows or the columns of a block of the Hessian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The scale-invariant block w_i.
+    Block(usize),
+    /// The rest, g.
+    G,
+}
+
+impl Part {
+    /// Its place in theta.
+    pub fn range(self, layout: &Parameters) -> Range<usize> {
+        match self {
+            Self::Block(i) => layout.block(i),
+            Self::G => layout.g(),
+        }
+    }
+}
 
 /// A constant in closed form: the true value, up to rounding.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -19,8 +39,8 @@ pub struct Upper(pub f64);
 
 /// A number that says how it was obtained.
 ///
-/// On the right-hand side of an inequality a [`Sampled`] constant makes a pass sound and a failure inconclusive; where a
-/// constant sets a step size, an underestimate breaks the hypothesis, and [`Exact`] or [`Upper`] is needed. An exact
+/// On the right-hand side of an inequality a [`Sampled`] constant makes a pass sound and a failure inconclusive; where
+/// a constant sets a step size, an underestimate breaks the hypothesis, and [`Exact`] or [`Upper`] is needed. An exact
 /// constant can stand for either of the others; no other conversion exists.
 ///
 /// ```
@@ -85,8 +105,8 @@ pub struct Smoothness<C> {
 }
 
 impl<C: Clone> Smoothness<C> {
-    /// One number for every block of the Hessian with m blocks of weights; `f` is asked for the blocks on the diagonal of vv and
-    /// below it, for (i, g) and for (g, g).
+    /// One number for every block of the Hessian with m blocks of weights; `f` is asked for the blocks on the diagonal
+    /// of vv and below it, for (i, g) and for (g, g).
     pub fn from_blocks(m: usize, mut f: impl FnMut(Part, Part) -> C) -> Self {
         let l_gg = f(Part::G, Part::G);
         let mut l_vv = Array2::from_elem((m, m), l_gg.clone());
@@ -159,4 +179,9 @@ impl From<Smoothness<Exact>> for Smoothness<Sampled> {
     fn from(constants: Smoothness<Exact>) -> Self {
         constants.map(|&c| c.into())
     }
+}
+
+/// The larger of two numbers; NaN if one of them is NaN (unlike `f64::max`, which would hide it).
+pub(crate) fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a >= b { a } else { b }
 }
