@@ -61,12 +61,16 @@ pub(crate) fn if_it_fails(check: Check) -> Option<Check> {
     matches!(check.verdict(), Verdict::Fails { .. }).then_some(check)
 }
 
-/// T of every run; the last decade has to have some steps in it. Not more than is enough, unless the settings say so:
-/// small losses have converged to their rounding long before.
-pub(crate) fn n_steps(subject: &Subject, seconds: f64, context: &Context) -> u64 {
+/// T of the runs that are judged: what some time allows, and twice that where it is not enough for a slow network.
+pub(crate) fn long(subject: &Subject, context: &Context) -> u64 {
     let enough = context.pick([20_000, 40_000, 400_000, 1_000_000]);
-    let affordable = steps(subject, seconds, context.profile);
-    subject.settings.steps.map_or(affordable.min(enough), |_| affordable).max(SHORTEST)
+    let [usual, generous] = [0.3, 0.6].map(|seconds| n_steps(subject, seconds, context));
+    generous.min(enough).max(usual)
+}
+
+/// T of every run; the last decade has to have some steps in it.
+pub(crate) fn n_steps(subject: &Subject, seconds: f64, context: &Context) -> u64 {
+    steps(subject, seconds, context.profile).max(SHORTEST)
 }
 
 /// The fewest steps whose last decade can be fitted.

@@ -14,7 +14,7 @@ use super::{AutoTuningGd, LIMIT, PER_DECADE, late_slope};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::plot::{Series, Style};
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::auto_tuning::long_runs::{self, LongRuns, Rule, descend, if_it_fails, n_steps};
+use crate::paper::auto_tuning::long_runs::{self, LongRuns, Rule, descend, if_it_fails, long, n_steps};
 use crate::paper::auto_tuning::settling::LastDecade;
 use crate::paper::auto_tuning::{log_log, mean, no_divergence, running_average};
 use crate::paper::gradient_descent::{Terms, premise_on_eta_g};
@@ -25,7 +25,7 @@ impl Measure for AutoTuningGd {
     }
 
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
-        let (terms, n_steps) = (Terms::of(subject)?, n_steps(subject, 0.6, context));
+        let (terms, n_steps) = (Terms::of(subject)?, long(subject, context));
         let rates = decades(&subject.settings.eta_w);
         let mut evidence = Evidence::default();
         let runs = judged(&mut evidence, &terms, &rates, |_| StepRule::Gradient, n_steps)?;

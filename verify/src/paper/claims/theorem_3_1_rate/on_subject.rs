@@ -16,7 +16,7 @@ use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, 
 use crate::claim::instances::U;
 use crate::claim::plot::{Series, Style};
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::auto_tuning::long_runs::{self, LongRuns, Rule, descend, n_steps};
+use crate::paper::auto_tuning::long_runs::{self, LongRuns, Rule, descend, long};
 use crate::paper::auto_tuning::settling::{LastDecade, running};
 use crate::paper::auto_tuning::{log_log, no_divergence};
 use crate::paper::gradient_descent::{Terms, premise_on_eta_g};
@@ -27,7 +27,7 @@ impl Measure for Theorem31Rate {
     }
 
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
-        let (terms, n_steps) = (Terms::of(subject)?, n_steps(subject, 0.6, context));
+        let (terms, n_steps) = (Terms::of(subject)?, long(subject, context));
         let rates = &subject.settings.eta_w;
         let mut evidence = Evidence::default();
         let curves = judged(&mut evidence, &terms, subject, rates, |_| StepRule::Gradient, n_steps)?;
