@@ -8,6 +8,7 @@ use super::sheet::{Sheet, Table, write_sheet};
 use super::{ReportError, number, pretty};
 use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
 use crate::lab::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, caveat, claimed, name};
+use crate::text::plain::plain;
 
 /// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page. `command` fits it again.
 ///
@@ -62,7 +63,7 @@ fn facts(log: &Log, request: &Request, found: &Found) -> Vec<(&'static str, Stri
         .against
         .zip(verdict)
         .map(|(exponent, verdict)| ("verdict", format!("{verdict}: {}", claimed(request, exponent))));
-    let files: Vec<String> = log.files.iter().map(|file| file.display().to_string()).collect();
+    let files: Vec<String> = log.files.iter().map(|file| plain(&file.to_string_lossy()).into_owned()).collect();
     let files = if files.len() > 4 { format!("{} and {} more", files[0], files.len() - 1) } else { files.join(", ") };
     let mut facts = vec![
         ("log", files),
@@ -143,7 +144,7 @@ fn plot(log: &Log, request: &Request, found: &Found) -> Plot {
         let decides = name(form) == found.form;
         // Zeros before the window have no logarithm; the window has none.
         let inside = || found.chosen().filter(|_| decides).map(|chosen| chosen.curve.clone());
-        let Some(curve) = whole(log, request, form).or_else(inside) else { continue };
+        let Some(curve) = whole(&log.t, &log.values, request.squared, form).or_else(inside) else { continue };
         let mut series = Series::new(name(form), if decides { Style::Points } else { Style::Line }, curve);
         if decides {
             series.band = band(log, request, form, &series.points, request.level);
@@ -157,14 +158,10 @@ fn plot(log: &Log, request: &Request, found: &Found) -> Plot {
     plot
 }
 
-fn model(request: &Request, form: Form) -> Model {
-    let summary = if request.squared { Summary::RootMean } else { Summary::Mean };
-    Model::new(EVERYWHERE, summary).form(form)
-}
-
 /// The form over the whole log, as far as it can be shown.
-fn whole(log: &Log, request: &Request, form: Form) -> Option<Vec<[f64; 2]>> {
-    let runs = Runs::new(&log.t, &log.values, &model(request, form)).ok()?;
+fn whole(t: &[f64], values: &[f64], squared: bool, form: Form) -> Option<Vec<[f64; 2]>> {
+    let summary = if squared { Summary::RootMean } else { Summary::Mean };
+    let runs = Runs::new(t, values, &Model::new(EVERYWHERE, summary).form(form)).ok()?;
     let (t, y) = runs.curve();
     Some(t.iter().zip(y).map(|(&t, &y)| [t, y]).collect())
 }
@@ -175,12 +172,8 @@ fn band(log: &Log, request: &Request, form: Form, points: &[[f64; 2]], level: f6
     if form != Form::LastWindow || log.runs.len() < 2 {
         return Vec::new();
     }
-    let each: Option<Vec<Vec<[f64; 2]>>> = (0..log.runs.len())
-        .map(|run| {
-            let values = log.values[run * log.t.len()..][..log.t.len()].to_vec();
-            whole(&Log { values, ..log.clone() }, &Request { squared: false, ..*request }, form)
-        })
-        .collect();
+    let each: Option<Vec<_>> =
+        log.values.chunks_exact(log.t.len()).map(|run| whole(&log.t, run, false, form)).collect();
     let Some(each) = each else { return Vec::new() };
     let root = |y: f64| if request.squared { y.max(0.0).sqrt() } else { y };
     let at = |k: usize| {

@@ -1,6 +1,6 @@
 //! The rate of anyone's log: a slope, how well it is known, and what it says about a claimed exponent.
 //!
-//! The log is that of any framework, in CSV or JSON lines ([`Log`]). All three forms of a rate are fitted side by side, and one of them
+//! The log is that of any framework, in CSV or JSON ([`Log`]). All three forms of a rate are fitted side by side, and one of them
 //! is decided upon. What is defensible depends on the runs:
 //!
 //! * **Two runs or more.** Runs are independent, their time points are not. The interval is the hull of the percentile bootstrap over
@@ -11,7 +11,16 @@
 //!   has no sampling error. What remains is whether the slope has settled: the slopes of both halves of the window (in ln t) and of
 //!   the whole span an interval, which has no confidence level, and the claim must hold on all of it.
 
+mod columns;
+mod common;
+mod document;
+mod file;
+mod json;
 mod log;
+mod number;
+mod repeats;
+mod separated;
+mod source;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -22,8 +31,9 @@ use ratecheck::rates::{
 };
 use serde::{Serialize, Serializer};
 
+pub use columns::Columns;
 pub use log::{Ends, Log};
-pub use table::Columns;
+pub use repeats::OnRepeat;
 
 /// What is asked of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -126,8 +136,14 @@ pub enum Verdict {
 /// All that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
+    /// The name of the column of the steps.
+    pub step: String,
+    /// That of the values.
+    pub value: String,
     /// The runs.
     pub n_runs: usize,
+    /// Runs that are named but have no value: what is found holds for the others.
+    pub n_vanished: usize,
     /// The window.
     pub window: [f64; 2],
     /// Whether the rule chose it.
@@ -203,7 +219,10 @@ pub fn fit(log: &Log, request: &Request) -> Result<Found, FitError> {
         }
     }
     let mut found = Found {
+        step: log.step.clone(),
+        value: log.value.clone(),
         n_runs,
+        n_vanished: log.vanished.len(),
         window: [log.window.from, log.window.to],
         window_by_rule: log.by_rule,
         n_resamples,
@@ -218,7 +237,7 @@ pub fn fit(log: &Log, request: &Request) -> Result<Found, FitError> {
     let Some(chosen) = found.chosen().cloned() else { return Ok(found) };
     found.notes = notes(log, request, &chosen);
     if let Some(exponent) = request.against {
-        let (verdict, reason) = verdict(request, exponent, source, &chosen);
+        let (verdict, reason) = verdict(request, exponent, &found, &chosen);
         found.verdict = Some(verdict);
         found.reason = reason;
     }
@@ -278,8 +297,8 @@ fn halves(t: &[f64], y: &[f64], log_power: f64) -> Option<[f64; 2]> {
     Some([a, b])
 }
 
-fn verdict(request: &Request, exponent: f64, source: Option<Source>, chosen: &Fitted) -> (Verdict, String) {
-    let claim = claimed(request, exponent);
+fn verdict(request: &Request, exponent: f64, found: &Found, chosen: &Fitted) -> (Verdict, String) {
+    let (claim, source) = (claimed(request, exponent), found.interval_from);
     let Some([low, high]) = chosen.interval else {
         let why = match source {
             None => {
@@ -304,7 +323,16 @@ fn verdict(request: &Request, exponent: f64, source: Option<Source>, chosen: &Fi
         Verdict::Fails => "lies where the claim is false",
         Verdict::Inconclusive => "reaches into both sides: more runs or a longer window may decide",
     };
-    (verdict, format!("{claim}: {word}; {of} [{low:.4}, {high:.4}] {lies}"))
+    // Runs that broke off leave the others to speak for them.
+    let survivors = match found.n_vanished {
+        0 => String::new(),
+        n => format!(
+            " for the {} of {} runs that have values, and says nothing of the others",
+            found.n_runs,
+            found.n_runs + n
+        ),
+    };
+    (verdict, format!("{claim}: {word}{survivors}; {of} [{low:.4}, {high:.4}] {lies}"))
 }
 
 /// The claim in words: `no slower than T^-0.25 (slope at most -0.2)`.
@@ -327,7 +355,7 @@ fn number(x: f64) -> String {
 }
 
 fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = log.notes.clone();
     let span = |curve: &[[f64; 2]]| Some(curve.last()?[0] / curve.first()?[0]);
     if span(&chosen.curve).is_some_and(|ratio| ratio < 10.0) {
         notes.push(
@@ -342,12 +370,6 @@ fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
         notes.push(format!(
             "the curve bends: its slope is {a:.3} on the first half of the window and {b:.3} on the second; the limit may be another"
         ));
-    }
-    if let Some((from, to)) = log.hole() {
-        notes.push(format!("there is a hole in the log: nothing between steps {from} and {to}"));
-    }
-    if log.skipped > 0 {
-        notes.push(format!("{} rows without a value were left out", log.skipped));
     }
     notes
 }

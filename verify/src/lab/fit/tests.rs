@@ -9,7 +9,7 @@ use crate::lab::problem::ProblemError;
 
 fn columns(step: Option<&str>, value: Option<&str>, run: Option<&str>) -> Columns {
     let own = |name: Option<&str>| name.map(str::to_owned);
-    Columns { step: own(step), value: own(value), run: own(run), ..Columns::default() }
+    Columns { step: own(step), values: own(value).into_iter().collect(), run: own(run), ..Columns::default() }
 }
 
 fn read(text: &str, columns: &Columns) -> Result<Log, ProblemError> {
@@ -131,7 +131,10 @@ fn rows_without_a_value_can_be_left_out() {
     let text = "step,y,z\n1,1,\n1,,5\n2,0.5,\n2,,4\n";
     let some = Columns { skip_empty: true, ..columns(None, Some("y"), None) };
     let log = read(text, &some).expect("a log");
-    assert_eq!((log.t.as_slice(), log.skipped), (&[1.0, 2.0][..], 2));
+    assert_eq!(
+        (log.t.as_slice(), log.notes.as_slice()),
+        (&[1.0, 2.0][..], &["2 rows without a value were left out".to_owned()][..])
+    );
 }
 
 #[test]
@@ -238,16 +241,17 @@ fn numbers_repeat_themselves() {
 
 #[test]
 fn a_hole_is_seen_and_even_steps_are_none() {
-    let log_of = |steps: &[u64]| {
+    let hole_in = |steps: &[u64]| {
         let rows: Vec<String> = steps.iter().map(|t| format!("{t},1")).collect();
-        read(&format!("t,y\n{}\n", rows.join("\n")), &Columns::default()).expect("a log")
+        let log = read(&format!("t,y\n{}\n", rows.join("\n")), &Columns::default()).expect("a log");
+        log.notes.into_iter().next()
     };
     let even: Vec<u64> = (1..=1000).collect();
-    assert_eq!(log_of(&even).hole(), None);
-    assert_eq!(log_of(&log_spaced(1, 100_000, 40)).hole(), None);
-    assert_eq!(log_of(&[1, 10, 100, 1000, 10_000]).hole(), None);
+    assert_eq!(hole_in(&even), None);
+    assert_eq!(hole_in(&log_spaced(1, 100_000, 40)), None);
+    assert_eq!(hole_in(&[1, 10, 100, 1000, 10_000]), None);
     let torn: Vec<u64> = even.iter().copied().filter(|t| !(300..600).contains(t)).collect();
-    assert_eq!(log_of(&torn).hole(), Some((299.0, 600.0)));
+    assert_eq!(hole_in(&torn).as_deref(), Some("there is a hole in run log: nothing between steps 299 and 600"));
 }
 
 /// Text that looks like a log more often than noise does.
@@ -311,14 +315,14 @@ proptest! {
     ) {
         let name = |name: &str, given: bool| given.then(|| name.to_owned());
         let only = if only { vec![("y".to_owned(), "1".to_owned())] } else { Vec::new() };
-        let columns = Columns { step: name("t", named), value: name("y", named), run: name("seed", run), only, skip_empty };
+        let values = name("y", named).into_iter().collect();
+        let columns = Columns { step: name("t", named), values, run: name("seed", run), only, skip_empty, on_repeat: None };
         let file = || (PathBuf::from("log"), text.as_bytes().to_vec());
         for files in [vec![file()], vec![file(), file()]] {
             match Log::parse(files, &columns, (None, end)) {
                 Ok(log) => {
                     prop_assert_eq!(log.values.len(), log.t.len() * log.runs.len());
                     prop_assert!(log.t.windows(2).all(|pair| pair[0] < pair[1]));
-                    let _ = log.hole();
                     // Whatever was read can be fitted, or there is an error.
                     if let Ok(found) = fit(&log, &Request { form: Form::Min, ..request() }) {
                         prop_assert!(found.chosen().is_some_and(|fitted| fitted.slope.is_finite()));
