@@ -207,11 +207,15 @@ fn shown(log: &Log, request: &Request, found: &Found) -> String {
     let rule = if found.window_by_rule { ", by the rule [T/100, T]" } else { "" };
     text += &format!("window [{from}, {to}]{rule}");
     text += &match found.interval_from {
-        Some(Source::Runs) => format!(
-            "; {}% intervals over runs: {} bootstrap resamples and Student's t, the wider at each end\n\n",
-            number::short(100.0 * request.level),
-            found.n_resamples
-        ),
+        Some(Source::Runs) => {
+            let level = number::short(100.0 * request.level);
+            match found.n_resamples {
+                0 => format!("; {level}% intervals over runs: Student's t\n\n"),
+                n => format!(
+                    "; {level}% intervals over runs: {n} bootstrap resamples and Student's t, the wider at each end\n\n"
+                ),
+            }
+        }
         Some(Source::Halves) => "; intervals that span the slopes of the window and of its halves\n\n".to_owned(),
         None => "; one run: no interval\n\n".to_owned(),
     };
@@ -298,8 +302,12 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(harmless) {
         word.to_owned()
     } else if plain(word) != word {
-        let escaped = word.escape_default().to_string();
-        format!("$'{}'", escaped.replace("\\u{", "\\U").replace('}', ""))
+        let written = |c: char| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            c if plain(&c.to_string()) != c.to_string() => format!("\\U{:08x}", u32::from(c)),
+            c => c.to_string(),
+        };
+        format!("$'{}'", word.chars().map(written).collect::<String>())
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }

@@ -44,11 +44,16 @@ fn facts(log: &Log, request: &Request, found: &Found) -> Vec<(&'static str, Stri
     let rule = if found.window_by_rule { " (the rule: T/100 to T)" } else { "" };
     let [from, to] = found.window.map(number::pretty);
     let interval = match found.interval_from {
-        Some(Source::Runs) => format!(
-            "{} %, over runs: {} bootstrap resamples and Student\u{2019}s t, the wider at each end",
-            number::short(100.0 * request.level),
-            number::count(found.n_resamples as u64)
-        ),
+        Some(Source::Runs) => {
+            let level = number::short(100.0 * request.level);
+            match found.n_resamples {
+                0 => format!("{level} %, over runs: Student\u{2019}s t"),
+                n => format!(
+                    "{level} %, over runs: {} bootstrap resamples and Student\u{2019}s t, the wider at each end",
+                    number::count(n as u64)
+                ),
+            }
+        }
         Some(Source::Halves) => {
             "the slopes of the window and of both its halves; the method has no randomness".to_owned()
         }

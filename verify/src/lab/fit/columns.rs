@@ -308,11 +308,14 @@ impl Names<'_> {
         }
         // Whatever is a number, but for what is known not to be a value.
         let base = |name: &str| metric(name).map_or(name.to_owned(), |(_, metric)| metric.to_owned());
-        let known = |name: &str| name.is_empty() || is_among(name, &STEPS) || is_among(name, &TIMES);
+        // An index without a name, as pandas writes it and as it reads it back.
+        let index = |name: &str| name.is_empty() || name.starts_with("Unnamed: ");
+        let known = |name: &str| index(name) || is_among(name, &STEPS) || is_among(name, &TIMES);
         let others: Vec<usize> = (0..self.source.names.len()).filter(|&column| free(column)).collect();
         let open = |column: &usize| !self.ranges.contains(column) && !known(&base(self.name(*column)));
         let mut candidates: Vec<usize> = others.iter().copied().filter(open).collect();
-        if candidates.len() > 1 {
+        // Columns `run - metric` hold numbers, or nothing: a run that vanished.
+        if candidates.len() > 1 && !candidates.iter().all(|&column| metric(self.name(column)).is_some()) {
             candidates = self.numeric(&candidates)?;
         }
         let names = || candidates.iter().map(|&column| self.name(column));
@@ -360,8 +363,10 @@ impl Names<'_> {
             notes.push(format!("{} columns are that many runs: {}", found.1.len(), listed(names())));
         }
         let taken: HashSet<usize> = found.1.iter().map(|series| series.column).collect();
+        let shown =
+            |column: usize| if self.name(column).is_empty() { "the one without a name" } else { self.name(column) };
         let left_out: Vec<&str> =
-            others.iter().filter(|column| !taken.contains(column)).map(|&column| self.name(column)).collect();
+            others.iter().filter(|column| !taken.contains(column)).map(|&column| shown(column)).collect();
         if !left_out.is_empty() {
             notes.push(format!("columns left out: {}", listed(left_out)));
         }

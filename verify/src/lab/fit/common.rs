@@ -17,22 +17,44 @@ pub(super) struct Common {
 /// Values that interpolation may make, if the log itself has not more: what a bootstrap resamples in seconds.
 const VALUES: usize = 1 << 20;
 
-/// Lays out runs, each with increasing steps, over the steps that all of them span. Where they differ, every run is read at the steps of
-/// all, linearly in ln t between its own: for a power law T^p the chord across a gap of ratio r is too high by at most (p ln r)^2 / 8 of
-/// the value, and noise does not shift it. Nothing is read beyond a run's own steps.
+fn last(rows: &[Row]) -> f64 {
+    rows.last().map_or(0.0, |row| row.step)
+}
+
+/// T: the last step of the run that ends first.
+///
+/// Runs that recorded different steps need not end at the same one. They may differ by the ratio of a bin, or by that of a run's own last
+/// two steps if its last is none that the longest has.
+///
+/// # Errors
+/// The place of a run that ends earlier than that.
+pub(super) fn end(runs: &[&[Row]]) -> Result<f64, usize> {
+    let Some(longest) = runs.iter().max_by(|a, b| last(a).total_cmp(&last(b))) else { return Ok(0.0) };
+    let ends_early = |rows: &&[Row]| {
+        let end = last(rows);
+        let apart = rows.len().checked_sub(2).map_or(1.0, |place| end / rows[place].step);
+        let shared = longest.binary_search_by(|row| row.step.total_cmp(&end)).is_ok();
+        last(longest) > end * if shared { BIN_RATIO } else { apart.max(BIN_RATIO) }
+    };
+    match runs.iter().position(ends_early) {
+        Some(short) => Err(short),
+        None => Ok(runs.iter().map(|rows| last(rows)).fold(f64::INFINITY, f64::min)),
+    }
+}
+
+/// Lays out runs, each with increasing steps, over the steps up to `end` that all of them span. Where they differ, every run is read at the
+/// steps of all, linearly in ln t between its own: for a power law T^p the chord across a gap of ratio r is too high by at most
+/// (p ln r)^2 / 8 of the value at its beginning, and independent noise does not shift it. Nothing is read beyond a run's own steps.
 ///
 /// If those were too many, as of thousands of runs, they are thinned evenly, first and last kept.
 ///
 /// # Errors
-/// The place of a run that ends early: before another by more than the ratio of a bin.
-pub(super) fn steps(runs: &[&[Row]]) -> Result<Common, usize> {
-    let end = |rows: &[Row]| rows.last().map_or(0.0, |row| row.step);
+/// The place of a run that ends before another begins.
+pub(super) fn steps(runs: &[&[Row]], end: f64) -> Result<Common, usize> {
     let begin = runs.iter().filter_map(|rows| rows.first()).map(|row| row.step).fold(0.0, f64::max);
-    let last = runs.iter().map(|rows| end(rows)).fold(0.0, f64::max);
-    if let Some(short) = runs.iter().position(|rows| end(rows) < begin || end(rows) * BIN_RATIO < last) {
+    if let Some(short) = runs.iter().position(|rows| rows.is_empty() || last(rows) < begin) {
         return Err(short);
     }
-    let end = runs.iter().map(|rows| end(rows)).fold(f64::INFINITY, f64::min);
     let inside = |rows: &&[Row]| {
         let (from, to) = (rows.partition_point(|row| row.step < begin), rows.partition_point(|row| row.step <= end));
         from..to
@@ -91,7 +113,8 @@ mod tests {
     fn runs_are_read_between_their_steps_in_ln_t() {
         let a = rows(&[(0.0, 9.0), (1.0, 8.0), (4.0, 4.0), (16.0, 2.0)]);
         let b = rows(&[(1.0, 6.0), (2.0, 5.0), (8.0, 3.0), (18.0, 1.0)]);
-        let common = steps(&[&a, &b]).expect("they end together");
+        let end = end(&[&a, &b]).expect("they end together");
+        let common = steps(&[&a, &b], end).expect("they overlap");
         // From where both have begun to where the first ends. 2 is halfway from 1 to 4 in ln t, 8 from 4 to 16, 4 from 2 to 8.
         assert_eq!(common.t, [1.0, 2.0, 4.0, 8.0, 16.0]);
         let expected = [8.0, 6.0, 4.0, 3.0, 2.0, 6.0, 5.0, 4.0, 3.0];
@@ -119,10 +142,16 @@ mod tests {
     fn the_same_steps_are_kept_and_a_short_run_is_found() {
         let a = rows(&[(1.0, 3.0), (10.0, 2.0), (100.0, 1.0)]);
         let b = rows(&[(10.0, 5.0), (100.0, 4.0)]);
-        let common = steps(&[&a, &b]).expect("they end together");
+        let end = end(&[&a, &b]).expect("they end together");
+        let common = steps(&[&a, &b], end).expect("they overlap");
         assert_eq!(common, Common { t: vec![10.0, 100.0], values: vec![2.0, 1.0, 5.0, 4.0], interpolated: false });
-        assert_eq!(steps(&[&a, &a[..2]]), Err(1));
-        assert_eq!(steps(&[&rows(&[(1.0, 1.0), (2.0, 1.0)]), &rows(&[(2.25, 1.0), (2.4, 1.0)])]), Err(0));
+        // It ends early, since the other recorded more steps and these; with steps of its own it may have ended between two of them.
+        assert_eq!(super::end(&[&a, &a[..2]]), Err(1));
+        assert_eq!(super::end(&[&a, &rows(&[(2.0, 1.0), (20.0, 1.0)])]), Ok(20.0));
+        assert_eq!(super::end(&[&a, &rows(&[(10.0, 1.0), (20.0, 1.0)])]), Err(1));
+        let apart = [rows(&[(1.0, 1.0), (2.0, 1.0)]), rows(&[(2.25, 1.0), (2.4, 1.0)])];
+        assert_eq!(super::end(&[&apart[0], &apart[1]]), Ok(2.0));
+        assert_eq!(steps(&[&apart[0], &apart[1]], 2.0), Err(0));
     }
 
     #[test]
@@ -130,7 +159,7 @@ mod tests {
         // Each of 2000 runs has three steps, of which one is its own: 2002 steps, of which VALUES / 2000 = 524 are kept.
         let runs: Vec<Vec<Row>> =
             (0..2000).map(|k| rows(&[(1.0, 1.0), (2.0 + f64::from(k), 1.0), (1e4, 1.0)])).collect();
-        let common = steps(&runs.iter().map(Vec::as_slice).collect::<Vec<_>>()).expect("they end together");
+        let common = steps(&runs.iter().map(Vec::as_slice).collect::<Vec<_>>(), 1e4).expect("they overlap");
         assert_eq!((common.t.len(), common.t[0], common.t[523]), (524, 1.0, 1e4));
         assert!(common.t.is_sorted_by(|a, b| a < b) && common.values.iter().all(|&value| value == 1.0));
     }

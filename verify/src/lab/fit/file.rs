@@ -186,3 +186,91 @@ fn wide(bytes: &[u8]) -> Option<(usize, Unit)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn text(bytes: Vec<u8>, left: u64) -> Result<String, String> {
+        decode(Path::new("log"), bytes, left).map(|text| text.text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn archives_are_unpacked_within_the_budget() {
+        let plain = b"step,y\n1,1\n".repeat(1000);
+        let left = plain.len() as u64;
+        let expected = Ok(String::from_utf8(plain.clone()).expect("ASCII"));
+        let (head, tail) = plain.split_at(5000);
+        for bytes in [packed(&plain), [packed(head), packed(tail)].concat(), packed(&packed(&plain))] {
+            assert_eq!(text(bytes.clone(), left), expected);
+            let error = text(bytes, left - 1).expect_err("too large");
+            assert!(error.contains("512 MiB") && error.contains("thin"), "{error}");
+        }
+        let error = text(packed(&packed(&packed(&plain))), left).expect_err("thrice");
+        assert!(error.contains("more than 2 times"), "{error}");
+        let mut cut_off = packed(&plain);
+        cut_off.truncate(cut_off.len() / 2);
+        let error = text(cut_off, left).expect_err("cut off");
+        assert!(error.contains("unpacked") && error.contains("copy it again"), "{error}");
+    }
+
+    #[test]
+    fn encodings_are_told_apart() {
+        let log = "step,Größe\n1,2\n";
+        let units = |unit: fn(u16) -> [u8; 2]| log.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+        for bytes in [
+            log.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf", log.as_bytes()].concat(),
+            units(u16::to_le_bytes),
+            units(u16::to_be_bytes),
+            [b"\xff\xfe".to_vec(), units(u16::to_le_bytes)].concat(),
+            [b"\xfe\xff".to_vec(), units(u16::to_be_bytes)].concat(),
+            packed(&units(u16::to_le_bytes)),
+        ] {
+            assert_eq!(text(bytes.clone(), 1000).as_deref(), Ok(log), "{bytes:?}");
+        }
+        let latin: Vec<u8> = log.chars().map(|c| c as u8).collect();
+        let read = decode(Path::new("log"), latin, 1000).expect("text");
+        assert!(read.text == log && read.note.is_some_and(|note| note.contains("Latin-1")));
+    }
+
+    #[test]
+    fn other_kinds_of_files_are_named() {
+        let event = b"\x18\0\0\0\0\0\0\0\xa3\x7f\x4b\x22\x09\0\0\xc0\xeb\x2e\x63\xd9\x41\x1a\x0dbrain.Event:2";
+        for (bytes, part) in [
+            (&event[..], "event file of TensorBoard"),
+            (b"PK\x03\x04rest", "zip"),
+            (b"\x93NUMPY\x01\0", "NumPy"),
+            (b"SQLite format 3\0", "SQLite"),
+            (b"<!DOCTYPE html>", "HTML"),
+            (&[0; 5000], "no text"),
+            (b"\xff\xfe\0\0s\0\0\0", "no text"),
+            (b":W&B\xe1\xbe", "W&B"),
+        ] {
+            for bytes in [bytes.to_vec(), packed(bytes)] {
+                let error = text(bytes, 1 << 20).expect_err(part);
+                assert!(error.contains(part), "{error}");
+            }
+        }
+        let error = read(Path::new("."), 10).expect_err("a directory").to_string();
+        assert!(error.contains("cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn lines_end_as_they_do_anywhere() {
+        for log in ["a\nb\nc", "a\r\nb\r\nc", "a\rb\rc"] {
+            let text = Text { path: "log".into(), text: log.to_owned(), note: None };
+            assert_eq!(["a", "b", "c"].map(|c| text.line(log.find(c).unwrap_or(0))), [1, 2, 3], "{log:?}");
+        }
+    }
+}

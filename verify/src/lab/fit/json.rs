@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::number::is_number;
+use crate::text::plain::quote;
 
 /// A value and where it begins, in bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +94,10 @@ impl<'a> Values<'a> {
                 Kind::List(list)
             }
             Some(b'"') => Kind::Scalar(self.string()?),
+            _ if depth == 0 && !self.begins_a_value() => {
+                let line = self.text[at..].lines().next().unwrap_or_default();
+                return Err(Malformed { at, what: format!("the line `{}`", quote(line.trim())) });
+            }
             _ => self.word()?,
         };
         Ok(Node { at, kind })
@@ -149,6 +154,11 @@ impl<'a> Values<'a> {
             Ok(text) => Ok(Cow::Owned(text)),
             Err(_) => Err(Malformed { at: begin, what: "a text with a broken escape".to_owned() }),
         }
+    }
+
+    /// Whether a word stands here that is a value; text between values is a message of the program.
+    fn begins_a_value(&self) -> bool {
+        Self { ..*self }.word().is_ok()
     }
 
     /// A number, or one of a few words.
@@ -229,7 +239,7 @@ mod tests {
     fn values_are_read_with_their_places() {
         let text = "{\"a.b\": [1, -2.5e-3, NaN, -Infinity],\r\n \"c\": {\"d\": null, \"\\u00e9\\\"\": \"x\\\\\"}}\u{1e}\n\n[] 3";
         let values = read(text).expect("JSON");
-        assert_eq!(values.iter().map(|value| value.at).collect::<Vec<_>>(), [0, 75, 78].map(|at| at));
+        assert_eq!(values.iter().map(|value| value.at).collect::<Vec<_>>(), [0, 79, 82]);
         let expected = serde_json::json!({"a.b": ["1", "-2.5e-3", "NaN", "-Infinity"], "c": {"d": null, "é\"": "x\\"}});
         assert_eq!(shown(&values[0]), expected);
         assert_eq!((shown(&values[1]), shown(&values[2])), (serde_json::json!([]), "3".into()));
@@ -246,7 +256,8 @@ mod tests {
             ("{\"a\": nul}", 6, "a value"),
             ("[\"\\x\"]", 1, "escape"),
             (&"[".repeat(100), 64, "64 values"),
-            ("é", 0, "`é`"),
+            ("é", 0, "the line `é`"),
+            ("{}\nTraining done.\n", 3, "the line `Training done.`"),
         ] {
             let error = read(text).expect_err(text);
             assert!(error.at == at && error.what.contains(part), "{text}: {error:?}");

@@ -134,16 +134,22 @@ impl Log {
         if runs.iter().any(|run| run.rows.len() > 1) {
             not_counted(&texts, &step, &runs)?;
         }
-        let furthest = runs.iter().map(Run::last).fold(0.0, f64::max);
-        let nearest = runs.iter().map(Run::last).fold(f64::INFINITY, f64::min);
-        let last = if nearest * BIN_RATIO >= furthest { nearest } else { furthest };
+        let early = |runs: &[Run], short| ends_early(&texts, &step, runs, short);
+        let last = common::end(&rows_of(&runs)).map_err(|short| early(&runs, short))?;
+        if let Some(run) = runs.iter().find(|run| run.last() > last) {
+            let note = format!(
+                "the fit ends at step {last}, the last that all runs reach; {} goes on to step {}",
+                run.name,
+                run.last()
+            );
+            notes.of_all.push(note);
+        }
         let window = Window::new(ends.0.unwrap_or(last / DECADES), ends.1.unwrap_or(last));
         for run in &mut runs {
             usable(&texts, &value, run, window, &mut notes)?;
         }
         let runs = once(runs, &mut notes);
-        let rows: Vec<&[Row]> = runs.iter().map(|run| run.rows.as_slice()).collect();
-        let common = common::steps(&rows).map_err(|short| ends_early(&texts, &step, &runs, short, furthest))?;
+        let common = common::steps(&rows_of(&runs), last).map_err(|short| early(&runs, short))?;
         if common.interpolated {
             let (from, to) = (common.t[0], common.t[common.t.len() - 1]);
             notes.of_all.push(format!(
@@ -170,6 +176,10 @@ impl Log {
             files: texts.into_iter().map(|text| text.path).collect(),
         })
     }
+}
+
+fn rows_of(runs: &[Run]) -> Vec<&[Row]> {
+    runs.iter().map(|run| run.rows.as_slice()).collect()
 }
 
 /// Notes about files, and about all of them.
@@ -336,25 +346,32 @@ fn once(runs: Vec<Run>, notes: &mut Notes) -> Vec<Run> {
         }
     }
     if let Some((copy, of)) = copies.first() {
-        let more = if copies.len() > 1 { format!(", and {} more are copies", copies.len() - 1) } else { String::new() };
-        let copy = if copy == of { "again".to_owned() } else { format!("and {copy}") };
-        notes.of_all.push(format!("{of} {copy} have the same numbers to the last bit, and count as one run{more}"));
+        let more = if copies.len() > 1 { format!("; so do {} more", copies.len() - 1) } else { String::new() };
+        notes.of_all.push(match copy == of {
+            true => format!("{of} is given more than once, and counts once{more}"),
+            false => format!("{of} and {copy} have the same numbers to the last bit, and count as one run{more}"),
+        });
     }
     kept
 }
 
-fn ends_early(texts: &[Text], step: &str, runs: &[Run], short: usize, furthest: f64) -> ProblemError {
+fn ends_early(texts: &[Text], step: &str, runs: &[Run], short: usize) -> ProblemError {
     let run = &runs[short];
+    let furthest = runs.iter().map(Run::last).fold(0.0, f64::max);
     let long = runs.iter().find(|run| run.last() == furthest).map_or("another", |run| run.name.as_str());
-    let remedy =
-        "if it ended early, end all with --window ..STEP, or leave it out: those that are left may be the lucky ones";
     match run.rows.last() {
         Some(row) => {
             let what = format!("{} ends at step {}, and {long} goes on to step {furthest}", run.name, row.step);
+            let remedy = "if it ended early, end all with --window ..STEP, or leave it out: those that are left may be the lucky ones";
             texts[run.file].fault(row.at, Some(step), &what, remedy)
         }
         None => {
-            ProblemError::of_file(&texts[run.file].path, format!("{} has no step that {long} has", run.name), remedy)
+            let what = format!("{} has no value up to the end of the window", run.name);
+            ProblemError::of_file(
+                &texts[run.file].path,
+                what,
+                "end it later with --window ..STEP, or leave the run out",
+            )
         }
     }
 }

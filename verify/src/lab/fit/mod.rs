@@ -24,6 +24,7 @@ mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use ratecheck::random::Seed;
 use ratecheck::rates::{
@@ -34,6 +35,7 @@ use serde::{Serialize, Serializer};
 pub use columns::Columns;
 pub use log::{Ends, Log};
 pub use repeats::OnRepeat;
+pub use verdict::claimed;
 
 /// What is asked of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -148,7 +150,7 @@ pub struct Found {
     pub window: [f64; 2],
     /// Whether the rule chose it.
     pub window_by_rule: bool,
-    /// Resamples of the bootstrap.
+    /// Resamples of the bootstrap; none where there are many runs.
     pub n_resamples: usize,
     /// What was asked.
     pub request: Request,
@@ -199,13 +201,20 @@ const ADDITIONS: usize = 4_000_000_000;
 /// ... but never fewer than these: one beyond each end at level 0.999.
 const FEWEST: usize = 2_000;
 
+/// From so many runs on there is no bootstrap: what it adds to Student's interval, the skewness of a mean over runs, is then some percent
+/// of a standard error, and every resample draws all of them.
+const MANY: usize = 5_000;
+
 /// Fits the three forms to a log and decides.
 ///
 /// # Errors
 /// When the form asked for cannot be fitted.
 pub fn fit(log: &Log, request: &Request) -> Result<Found, FitError> {
     let n_runs = log.runs.len();
-    let n_resamples = (ADDITIONS / log.values.len().max(1)).clamp(FEWEST, RESAMPLES);
+    let n_resamples = match n_runs {
+        MANY.. => 0,
+        _ => (ADDITIONS / log.values.len().max(1)).clamp(FEWEST, RESAMPLES),
+    };
     let source = match (n_runs, request.deterministic) {
         (2.., _) => Some(Source::Runs),
         (_, true) => Some(Source::Halves),
@@ -237,7 +246,7 @@ pub fn fit(log: &Log, request: &Request) -> Result<Found, FitError> {
     let Some(chosen) = found.chosen().cloned() else { return Ok(found) };
     found.notes = notes(log, request, &chosen);
     if let Some(exponent) = request.against {
-        let (verdict, reason) = verdict(request, exponent, &found, &chosen);
+        let (verdict, reason) = verdict::verdict(request, exponent, &found, &chosen);
         found.verdict = Some(verdict);
         found.reason = reason;
     }
@@ -259,9 +268,12 @@ fn fitted(
     let halves = halves(t, y, request.log_power);
     let interval = match (source, halves) {
         (Some(Source::Runs), _) => {
+            let student = runs.estimate()?.interval(request.level);
             let mut generator = Seed::new(request.seed).generator(&format!("fit/{}", name(form)));
-            let bootstrap = runs.bootstrap(request.level, n_resamples, &mut generator)?.interval();
-            Some(bootstrap.hull(runs.estimate()?.interval(request.level)))
+            Some(match n_resamples {
+                0 => student,
+                n => runs.bootstrap(request.level, n, &mut generator)?.interval().hull(student),
+            })
         }
         (Some(Source::Halves), Some([a, b])) => {
             let (low, high) = (runs.slope().min(a).min(b), runs.slope().max(a).max(b));
@@ -295,63 +307,6 @@ fn halves(t: &[f64], y: &[f64], log_power: f64) -> Option<[f64; 2]> {
     let a = slope(Window::new(first, middle)).ok()?;
     let b = slope(Window::new(middle, last)).ok()?;
     Some([a, b])
-}
-
-fn verdict(request: &Request, exponent: f64, found: &Found, chosen: &Fitted) -> (Verdict, String) {
-    let (claim, source) = (claimed(request, exponent), found.interval_from);
-    let Some([low, high]) = chosen.interval else {
-        let why = match source {
-            None => {
-                "one run tells nothing of how others would have fallen: record several seeds and name their column with --run, or say \
-                     --deterministic if the method has no randomness"
-            }
-            Some(_) => "a half of the window has fewer than three horizons: record more steps, or widen the window",
-        };
-        return (Verdict::Inconclusive, format!("{claim}: inconclusive, since {why}"));
-    };
-    let of = match source {
-        Some(Source::Halves) => "the slopes of the window and its halves".to_owned(),
-        _ => format!("the {}% interval", number(100.0 * request.level)),
-    };
-    let (verdict, word) = match chosen.decision {
-        Decision::Shown => (Verdict::Holds, "holds"),
-        Decision::Refuted => (Verdict::Fails, "fails"),
-        Decision::Undecided => (Verdict::Inconclusive, "inconclusive"),
-    };
-    let lies = match verdict {
-        Verdict::Holds => "lies where the claim is true",
-        Verdict::Fails => "lies where the claim is false",
-        Verdict::Inconclusive => "reaches into both sides: more runs or a longer window may decide",
-    };
-    // Runs that broke off leave the others to speak for them.
-    let survivors = match found.n_vanished {
-        0 => String::new(),
-        n => format!(
-            " for the {} of {} runs that have values, and says nothing of the others",
-            found.n_runs,
-            found.n_runs + n
-        ),
-    };
-    (verdict, format!("{claim}: {word}{survivors}; {of} [{low:.4}, {high:.4}] {lies}"))
-}
-
-/// The claim in words: `no slower than T^-0.25 (slope at most -0.2)`.
-pub fn claimed(request: &Request, exponent: f64) -> String {
-    let log = match request.log_power {
-        0.0 => String::new(),
-        q => format!(" (ln T)^{}", number(q)),
-    };
-    let (low, high) = (number(exponent - request.margin), number(exponent + request.margin));
-    match request.one_sided {
-        true => format!("no slower than T^{}{log} (slope at most {high})", number(exponent)),
-        false => format!("T^{}{log} (slope within [{low}, {high}])", number(exponent)),
-    }
-}
-
-/// Four decimals at most: sums such as -0.25 + 0.05 without their rounding.
-fn number(x: f64) -> String {
-    let text = format!("{x:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {

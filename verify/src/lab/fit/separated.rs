@@ -116,7 +116,7 @@ impl<'a> Separated<'a> {
                 failed = Some(self.file.fault(at, None, &what, remedy));
                 return false;
             }
-            if record.iter().take(n).eq(self.names.iter().map(String::as_str)) {
+            if self.named == Named::Line && record.iter().take(n).eq(self.names.iter().map(String::as_str)) {
                 repeats = if repeats.0 == 0 { (1, at) } else { (repeats.0 + 1, repeats.1) };
                 return true;
             }

@@ -165,7 +165,7 @@ fn flatten<'n, 'a>(object: &'n Node<'a>, name: &mut String, each: &mut dyn FnMut
     }
 }
 
-const ONE_A_LINE: &str = "write one object a line, as {\"step\": 100, \"grad_norm\": 0.25}";
+const ONE_A_LINE: &str = "write one object a line, as {\"step\": 100, \"grad_norm\": 0.25}, and nothing else";
 
 fn malformed(file: &Text, Malformed { at, what }: Malformed) -> ProblemError {
     file.fault(at, None, &format!("not JSON: {what}"), ONE_A_LINE)

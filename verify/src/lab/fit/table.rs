@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::columns::{Columns, Places};
 use super::file::Text;
 use super::number::{Numbers, is_missing};
+use super::separated::Named;
 use super::source::{Field, Source};
 use crate::lab::problem::ProblemError;
 use crate::text::plain::{listed, quote};
@@ -76,18 +77,18 @@ pub(super) fn read(file: &Text, columns: &Columns) -> Result<Table, ProblemError
     if n_headers > 0 {
         notes.push(format!("the line of names stands again in line {}, and was passed over", file.line(header_at)));
     }
-    if reading.n_empty > 0 {
-        notes.push(format!("{} without a value were left out", rows(reading.n_empty)));
+    match reading.n_empty {
+        0 => {}
+        1 => notes.push("1 row without a value was left out".to_owned()),
+        n => notes.push(format!("{n} rows without a value were left out")),
     }
-    if reading.n_elsewhere > 0 {
-        notes.push(format!("{} of something else were left out", rows(reading.n_elsewhere)));
+    match (reading.n_elsewhere, quote(&places.value)) {
+        (0, _) => {}
+        (1, value) => notes.push(format!("1 row says nothing of {value}, and was left out")),
+        (n, value) => notes.push(format!("{n} rows say nothing of {value}, and were left out")),
     }
     let runs = reading.runs;
     Ok(Table { step: source.names[places.step].clone(), value: places.value.clone(), runs, notes })
-}
-
-fn rows(n: usize) -> String {
-    if n == 1 { "1 row".to_owned() } else { format!("{n} rows") }
 }
 
 /// A file while its rows are read.
@@ -131,6 +132,11 @@ impl Reading<'_> {
         if !fields.iter().any(|(column, _)| self.series.contains_key(column)) {
             self.n_elsewhere += 1;
             return Ok(());
+        }
+        let names_step = |text: &Cow<'_, str>| **text == *self.source.names[self.places.step];
+        if self.source.named() == Named::Line && text(fields, self.places.step).is_some_and(names_step) {
+            let remedy = "the columns change here: cut the log in two, and give both files";
+            return Err(self.fault(at, self.places.step, "a line of names that differs from the first", remedy));
         }
         let run = self.run(at, fields)?;
         let mut step = None;
@@ -191,15 +197,7 @@ impl Reading<'_> {
 
     /// A number; one that is not finite is kept, since it may lie outside of what is fitted.
     fn number(&mut self, at: usize, column: usize, text: &str) -> Result<f64, ProblemError> {
-        self.numbers.read(text).map_err(|(what, remedy)| {
-            let anew = self.source.names.iter().any(|name| name == text);
-            let remedy = if anew {
-                "another line of names: the columns change here; cut the log in two, and give both files"
-            } else {
-                remedy
-            };
-            self.fault(at, column, &what, remedy)
-        })
+        self.numbers.read(text).map_err(|(what, remedy)| self.fault(at, column, &what, remedy))
     }
 
     fn no_value(&self, at: usize, column: usize, what: &str) -> ProblemError {
