@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use ratecheck::rates::Form;
 
 use super::console::Console;
 use super::text::{columns, heading};
 use super::{DEFAULT_SEED, Exit, Stopped};
-use crate::lab::fit::{self, Columns, Ends, Fits, IntervalSource, Log, Request, Verdict, caveat};
+use crate::lab::fit::{self, Columns, Ends, Found, Log, OnRepeat, Request, Source, Verdict, caveat};
 use crate::lab::problem::ProblemError;
 use crate::text::number;
+use crate::text::plain::plain;
 
 const EXAMPLES: &str = "\
 Examples:
   ratecheck fit run-tag-grad_norm.csv                              a TensorBoard export, as it is
+  ratecheck fit wandb_export.csv --against -0.25                   a chart of W&B: every column is a run
+  ratecheck fit trainer_state.json --value grad_norm               Hugging Face; nested keys as train.grad_norm
   ratecheck fit runs.csv --step t --value grad_norm --run seed --against -0.25
   ratecheck fit seed-*.csv --value grad_norm --against -0.5 --one-sided    one file a run
   ratecheck fit log.jsonl --value grad_sq --squared --form average --window 1e3..1e6
@@ -26,15 +30,16 @@ docs/fit.md says what each form, interval and verdict can and cannot show.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// Logs in CSV or JSON lines; each is a run of its own unless --run names a column.
+    /// Logs in CSV or JSON, gzipped or not; each is a run of its own unless columns tell runs apart.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The column of the steps [default: step, t, iteration and the like].
+    /// The column of the steps [default: step, t, iteration, epoch and the like].
     #[arg(long, value_name = "COLUMN")]
     step: Option<String>,
-    /// The column of the values, positive numbers [default: value, or the only other one].
-    #[arg(long, value_name = "COLUMN")]
-    value: Option<String>,
+    /// The column of the values, positive numbers [default: value, or the only other one]. Several, or what the columns of several runs in
+    /// an export of W&B have in common, are several runs.
+    #[arg(long = "value", value_name = "COLUMN")]
+    values: Vec<String>,
     /// The column that tells independent runs apart, as the seed.
     #[arg(long, value_name = "COLUMN")]
     run: Option<String>,
@@ -71,6 +76,9 @@ pub(super) struct Arguments {
     /// Leave out rows without a value.
     #[arg(long)]
     skip_empty: bool,
+    /// What counts where a run recorded a step again [default: the last value where the rows read like a resumed run, else an error].
+    #[arg(long, value_enum, value_name = "RULE")]
+    on_repeat: Option<OnRepeat>,
     /// Treat an inconclusive verdict as a failure (exit code 4).
     #[arg(long)]
     strict: bool,
@@ -133,10 +141,11 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let input = |error: ProblemError| (Exit::Input, error.to_string());
     let columns = Columns {
         step: arguments.step.clone(),
-        value: arguments.value.clone(),
+        values: arguments.values.clone(),
         run: arguments.run.clone(),
         only: arguments.only.clone(),
         skip_empty: arguments.skip_empty,
+        on_repeat: arguments.on_repeat,
     };
     let log = Log::read(&arguments.files, &columns, arguments.window.unwrap_or_default()).map_err(input)?;
     if arguments.deterministic && log.runs.len() > 1 {
@@ -161,7 +170,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     };
     let found = fit::fit(&log, &request).map_err(|error| {
         let remedy = "record more steps, or choose another window with --window LO..HI";
-        (Exit::Input, format!("{}: {error}; {remedy}", log.files[0].display()))
+        (Exit::Input, format!("{}: {error}; {remedy}", plain(&log.files[0].to_string_lossy())))
     })?;
     if arguments.json {
         console.json(&found)?;
@@ -198,14 +207,16 @@ fn shown(log: &Log, request: &Request, found: &Fits) -> String {
     let rule = if found.window_by_rule { ", by the rule [T/100, T]" } else { "" };
     text += &format!("window [{from}, {to}]{rule}");
     text += &match found.interval_from {
-        Some(IntervalSource::Runs) => format!(
-            "; {}% intervals over runs: {} bootstrap resamples and Student's t, the wider at each end\n\n",
-            number::short(100.0 * request.level),
-            found.n_resamples
-        ),
-        Some(IntervalSource::Halves) => {
-            "; intervals that span the slopes of the window and of its halves\n\n".to_owned()
+        Some(Source::Runs) => {
+            let level = number::short(100.0 * request.level);
+            match found.n_resamples {
+                0 => format!("; {level}% intervals over runs: Student's t\n\n"),
+                n => format!(
+                    "; {level}% intervals over runs: {n} bootstrap resamples and Student's t, the wider at each end\n\n"
+                ),
+            }
         }
+        Some(Source::Halves) => "; intervals that span the slopes of the window and of its halves\n\n".to_owned(),
         None => "; one run: no interval\n\n".to_owned(),
     };
     let mut rows = vec![["form", "slope", "interval", "halves", "points", ""].map(str::to_owned).to_vec()];
@@ -245,7 +256,10 @@ fn command(arguments: &Arguments) -> String {
     let mut text = String::from("ratecheck fit");
     let mut add = |words: String| text += &format!(" {words}");
     arguments.files.iter().for_each(|file| add(quoted(&file.display().to_string())));
-    for (option, value) in [("--step", &arguments.step), ("--value", &arguments.value), ("--run", &arguments.run)] {
+    let values = arguments.values.iter().map(|value| ("--value", Some(value)));
+    for (option, value) in
+        [("--step", arguments.step.as_ref()), ("--run", arguments.run.as_ref())].into_iter().chain(values)
+    {
         if let Some(value) = value {
             add(format!("{option} {}", quoted(value)));
         }
@@ -263,6 +277,9 @@ fn command(arguments: &Arguments) -> String {
         let end = |end: Option<f64>| end.map_or_else(String::new, |end| end.to_string());
         add(format!("--window {}..{}", end(from), end(to)));
     }
+    if let Some(rule) = arguments.on_repeat.and_then(|rule| rule.to_possible_value()) {
+        add(format!("--on-repeat {}", rule.get_name()));
+    }
     for (option, given) in [
         ("--squared", arguments.squared),
         ("--one-sided", arguments.one_sided),
@@ -279,11 +296,18 @@ fn command(arguments: &Arguments) -> String {
     text
 }
 
-/// As a shell takes it.
+/// As a shell takes it; bash's own quotes where a page or a terminal would not show it as it is.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=+:@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    let harmless = |c: char| c.is_alphanumeric() || "-_./=+:@".contains(c);
+    if !word.is_empty() && word.chars().all(harmless) {
         word.to_owned()
+    } else if plain(word) != word {
+        let written = |c: char| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            c if plain(&c.to_string()) != c.to_string() => format!("\\U{:08x}", u32::from(c)),
+            c => c.to_string(),
+        };
+        format!("$'{}'", word.chars().map(written).collect::<String>())
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }

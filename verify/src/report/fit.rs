@@ -7,7 +7,8 @@ use ratecheck::rates::{BIN_RATIO, Form, Model, Runs, Summary, Window, mean_over_
 use super::sheet::{Sheet, Table, write_sheet};
 use super::{ReportError, number, pretty};
 use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
-use crate::lab::fit::{FORMS, Fits, Fitted, IntervalSource, Log, Request, Verdict, caveat, claimed, name};
+use crate::lab::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, caveat, claimed, name};
+use crate::text::plain::plain;
 
 /// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page.
 /// `command` fits it again.
@@ -44,12 +45,17 @@ fn facts(log: &Log, request: &Request, found: &Fits) -> Vec<(&'static str, Strin
     let rule = if found.window_by_rule { " (the rule: T/100 to T)" } else { "" };
     let [from, to] = found.window.map(number::pretty);
     let interval = match found.interval_from {
-        Some(IntervalSource::Runs) => format!(
-            "{} %, over runs: {} bootstrap resamples and Student\u{2019}s t, the wider at each end",
-            number::short(100.0 * request.level),
-            number::count(found.n_resamples as u64)
-        ),
-        Some(IntervalSource::Halves) => {
+        Some(Source::Runs) => {
+            let level = number::short(100.0 * request.level);
+            match found.n_resamples {
+                0 => format!("{level} %, over runs: Student\u{2019}s t"),
+                n => format!(
+                    "{level} %, over runs: {} bootstrap resamples and Student\u{2019}s t, the wider at each end",
+                    number::count(n as u64)
+                ),
+            }
+        }
+        Some(Source::Halves) => {
             "the slopes of the window and of both its halves; the method has no randomness".to_owned()
         }
         None => "none: one run".to_owned(),
@@ -63,7 +69,7 @@ fn facts(log: &Log, request: &Request, found: &Fits) -> Vec<(&'static str, Strin
         .against
         .zip(verdict)
         .map(|(exponent, verdict)| ("verdict", format!("{verdict}: {}", claimed(request, exponent))));
-    let files: Vec<String> = log.files.iter().map(|file| file.display().to_string()).collect();
+    let files: Vec<String> = log.files.iter().map(|file| plain(&file.to_string_lossy()).into_owned()).collect();
     let files = if files.len() > 4 { format!("{} and {} more", files[0], files.len() - 1) } else { files.join(", ") };
     let mut facts = vec![
         ("log", files),
@@ -144,7 +150,7 @@ fn plot(log: &Log, request: &Request, found: &Fits) -> Plot {
         let decides = name(form) == found.form;
         // Zeros before the window have no logarithm; the window has none.
         let inside = || found.chosen().filter(|_| decides).map(|chosen| chosen.curve.clone());
-        let Some(curve) = whole(log, request, form).or_else(inside) else { continue };
+        let Some(curve) = whole(&log.t, &log.values, request.squared, form).or_else(inside) else { continue };
         let mut series = Series::new(name(form), if decides { Style::Points } else { Style::Line }, curve);
         if decides {
             series.band = band(log, request, form, &series.points, request.level);
@@ -158,14 +164,10 @@ fn plot(log: &Log, request: &Request, found: &Fits) -> Plot {
     plot
 }
 
-fn model(request: &Request, form: Form) -> Model {
-    let summary = if request.squared { Summary::RootMean } else { Summary::Mean };
-    Model::new(EVERYWHERE, summary).form(form)
-}
-
 /// The form over the whole log, as far as it can be shown.
-fn whole(log: &Log, request: &Request, form: Form) -> Option<Vec<[f64; 2]>> {
-    let runs = Runs::new(&log.t, &log.values, &model(request, form)).ok()?;
+fn whole(t: &[f64], values: &[f64], squared: bool, form: Form) -> Option<Vec<[f64; 2]>> {
+    let summary = if squared { Summary::RootMean } else { Summary::Mean };
+    let runs = Runs::new(t, values, &Model::new(EVERYWHERE, summary).form(form)).ok()?;
     let (t, y) = runs.curve();
     Some(t.iter().zip(y).map(|(&t, &y)| [t, y]).collect())
 }
@@ -176,12 +178,8 @@ fn band(log: &Log, request: &Request, form: Form, points: &[[f64; 2]], level: f6
     if form != Form::LastWindow || log.runs.len() < 2 {
         return Vec::new();
     }
-    let each: Option<Vec<Vec<[f64; 2]>>> = (0..log.runs.len())
-        .map(|run| {
-            let values = log.values[run * log.t.len()..][..log.t.len()].to_vec();
-            whole(&Log { values, ..log.clone() }, &Request { squared: false, ..*request }, form)
-        })
-        .collect();
+    let each: Option<Vec<_>> =
+        log.values.chunks_exact(log.t.len()).map(|run| whole(&log.t, run, false, form)).collect();
     let Some(each) = each else { return Vec::new() };
     let root = |y: f64| if request.squared { y.max(0.0).sqrt() } else { y };
     let at = |k: usize| {

@@ -6,6 +6,7 @@ mod files;
 mod json;
 pub(crate) mod markdown;
 pub mod number;
+pub(crate) mod plain;
 pub(crate) mod real;
 
 pub use error::ReportError;

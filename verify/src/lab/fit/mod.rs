@@ -1,7 +1,7 @@
 //! The rate of anyone's log: a slope, how well it is known, and what it says about a claimed exponent.
 //!
-//! The log is that of any framework, in CSV or JSON lines ([`Log`]). All three forms of a rate are fitted side by side,
-//! and one of them is decided upon. What is defensible depends on the runs:
+//! The log is that of any framework, in CSV or JSON ([`Log`]). All three forms of a rate are fitted side by side, and one of them
+//! is decided upon. What is defensible depends on the runs:
 //!
 //! * **Two runs or more.** Runs are independent, their time points are not. The interval is the hull of the percentile
 //!   bootstrap over runs and Student's interval by the delta method: from three runs on it covers as often as it says.
@@ -12,10 +12,20 @@
 //!   of the window (in ln t) and of the whole span an interval, which has no confidence level,
 //!   and the claim must hold on all of it.
 
+mod columns;
+mod common;
+mod document;
+mod file;
+mod json;
 mod log;
+mod number;
+mod repeats;
+mod separated;
+mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use ratecheck::random::Seed;
 use ratecheck::rates::{
@@ -23,8 +33,10 @@ use ratecheck::rates::{
 };
 use serde::{Serialize, Serializer};
 
+pub use columns::Columns;
 pub use log::{Ends, Log};
-pub use table::Columns;
+pub use repeats::OnRepeat;
+pub use verdict::claimed;
 
 /// What is asked of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -126,14 +138,20 @@ pub enum Verdict {
 
 /// All that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Fits {
+pub struct Found {
+    /// The name of the column of the steps.
+    pub step: String,
+    /// That of the values.
+    pub value: String,
     /// The runs.
     pub n_runs: usize,
+    /// Runs that are named but have no value: what is found holds for the others.
+    pub n_vanished: usize,
     /// The window.
     pub window: [f64; 2],
     /// Whether the rule chose it.
     pub window_by_rule: bool,
-    /// Resamples of the bootstrap.
+    /// Resamples of the bootstrap; none where there are many runs.
     pub n_resamples: usize,
     /// What was asked.
     pub request: Request,
@@ -184,13 +202,20 @@ const ADDITIONS: usize = 4_000_000_000;
 /// ... but never fewer than these: one beyond each end at level 0.999.
 const FEWEST: usize = 2_000;
 
+/// From so many runs on there is no bootstrap: what it adds to Student's interval, the skewness of a mean over runs, is then some percent
+/// of a standard error, and every resample draws all of them.
+const MANY: usize = 5_000;
+
 /// Fits the three forms to a log and decides.
 ///
 /// # Errors
 /// When the form asked for cannot be fitted.
 pub fn fit(log: &Log, request: &Request) -> Result<Fits, FitError> {
     let n_runs = log.runs.len();
-    let n_resamples = (ADDITIONS / log.values.len().max(1)).clamp(FEWEST, RESAMPLES);
+    let n_resamples = match n_runs {
+        MANY.. => 0,
+        _ => (ADDITIONS / log.values.len().max(1)).clamp(FEWEST, RESAMPLES),
+    };
     let source = match (n_runs, request.deterministic) {
         (2.., _) => Some(IntervalSource::Runs),
         (_, true) => Some(IntervalSource::Halves),
@@ -203,8 +228,11 @@ pub fn fit(log: &Log, request: &Request) -> Result<Fits, FitError> {
             found => forms.push(found.map_err(|error| error.to_string())),
         }
     }
-    let mut found = Fits {
+    let mut found = Found {
+        step: log.step.clone(),
+        value: log.value.clone(),
         n_runs,
+        n_vanished: log.vanished.len(),
         window: [log.window.from, log.window.to],
         window_by_rule: log.by_rule,
         n_resamples,
@@ -219,7 +247,7 @@ pub fn fit(log: &Log, request: &Request) -> Result<Fits, FitError> {
     let Some(chosen) = found.chosen().cloned() else { return Ok(found) };
     found.notes = notes(log, request, &chosen);
     if let Some(exponent) = request.against {
-        let (verdict, reason) = verdict(request, exponent, source, &chosen);
+        let (verdict, reason) = verdict::verdict(request, exponent, &found, &chosen);
         found.verdict = Some(verdict);
         found.reason = reason;
     }
@@ -240,10 +268,13 @@ fn fitted(
     let line = fit_power_law_with_log(t, y, log.window, request.log_power)?;
     let halves = halves(t, y, request.log_power);
     let interval = match (source, halves) {
-        (Some(IntervalSource::Runs), _) => {
+        (Some(Source::Runs), _) => {
+            let student = runs.estimate()?.interval(request.level);
             let mut generator = Seed::new(request.seed).generator(&format!("fit/{}", name(form)));
-            let bootstrap = runs.bootstrap(request.level, n_resamples, &mut generator)?.interval();
-            Some(bootstrap.hull(runs.estimate()?.interval(request.level)))
+            Some(match n_resamples {
+                0 => student,
+                n => runs.bootstrap(request.level, n, &mut generator)?.interval().hull(student),
+            })
         }
         (Some(IntervalSource::Halves), Some([a, b])) => {
             let (low, high) = (runs.slope().min(a).min(b), runs.slope().max(a).max(b));
@@ -279,56 +310,8 @@ fn halves(t: &[f64], y: &[f64], log_power: f64) -> Option<[f64; 2]> {
     Some([a, b])
 }
 
-fn verdict(request: &Request, exponent: f64, source: Option<IntervalSource>, chosen: &Fitted) -> (Verdict, String) {
-    let claim = claimed(request, exponent);
-    let Some([low, high]) = chosen.interval else {
-        let why = match source {
-            None => {
-                "one run tells nothing of how others would have fallen: record several seeds and name their column \
-                     with --run, or say --deterministic if the method has no randomness"
-            }
-            Some(_) => "a half of the window has fewer than three horizons: record more steps, or widen the window",
-        };
-        return (Verdict::Inconclusive, format!("{claim}: inconclusive, since {why}"));
-    };
-    let of = match source {
-        Some(IntervalSource::Halves) => "the slopes of the window and its halves".to_owned(),
-        _ => format!("the {}% interval", number(100.0 * request.level)),
-    };
-    let (verdict, word) = match chosen.decision {
-        Decision::Shown => (Verdict::Holds, "holds"),
-        Decision::Refuted => (Verdict::Fails, "fails"),
-        Decision::Undecided => (Verdict::Inconclusive, "inconclusive"),
-    };
-    let lies = match verdict {
-        Verdict::Holds => "lies where the claim is true",
-        Verdict::Fails => "lies where the claim is false",
-        Verdict::Inconclusive => "reaches into both sides: more runs or a longer window may decide",
-    };
-    (verdict, format!("{claim}: {word}; {of} [{low:.4}, {high:.4}] {lies}"))
-}
-
-/// The claim in words: `no slower than T^-0.25 (slope at most -0.2)`.
-pub fn claimed(request: &Request, exponent: f64) -> String {
-    let log = match request.log_power {
-        0.0 => String::new(),
-        q => format!(" (ln T)^{}", number(q)),
-    };
-    let (low, high) = (number(exponent - request.margin), number(exponent + request.margin));
-    match request.one_sided {
-        true => format!("no slower than T^{}{log} (slope at most {high})", number(exponent)),
-        false => format!("T^{}{log} (slope within [{low}, {high}])", number(exponent)),
-    }
-}
-
-/// Four decimals at most: sums such as -0.25 + 0.05 without their rounding.
-fn number(x: f64) -> String {
-    let text = format!("{x:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = log.notes.clone();
     let span = |curve: &[[f64; 2]]| Some(curve.last()?[0] / curve.first()?[0]);
     if span(&chosen.curve).is_some_and(|ratio| ratio < 10.0) {
         notes.push(
@@ -344,12 +327,6 @@ fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
             "the curve bends: its slope is {a:.3} on the first half of the window and {b:.3} on the second; the limit \
              may be another"
         ));
-    }
-    if let Some((from, to)) = log.hole() {
-        notes.push(format!("there is a hole in the log: nothing between steps {from} and {to}"));
-    }
-    if log.skipped > 0 {
-        notes.push(format!("{} rows without a value were left out", log.skipped));
     }
     notes
 }

@@ -1,41 +1,32 @@
-//! The columns of a log, in CSV or JSON lines, as rows with the place where each stands.
+//! The rows of one file as steps and values of runs, each with the place where it stands.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-use csv::{ReaderBuilder, Trim};
-use serde_json::{Map, Value};
+use super::columns::{Columns, Places};
+use super::file::Text;
+use super::number::{Numbers, is_missing};
+use super::separated::Named;
+use super::source::{Field, Source};
+use crate::lab::problem::ProblemError;
+use crate::text::plain::{listed, quote};
 
-use crate::lab::problem::{ProblemError, line_at, nearest};
-
-/// Names of columns, where the user gave them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Columns {
-    /// The time.
-    pub step: Option<String>,
-    /// The statistic.
-    pub value: Option<String>,
-    /// What tells the runs of one file apart.
-    pub run: Option<String>,
-    /// Take only rows where the column of the first name says the second, as a number or as text.
-    pub only: Vec<(String, String)>,
-    /// Leave out rows without a value.
-    pub skip_empty: bool,
-}
-
-/// Names that a step has by custom, compared without regard to capitals.
-const STEPS: [&str; 7] = ["step", "t", "global_step", "trainer/global_step", "iteration", "iter", "steps"];
-/// Names that a value has, where there is no other: TensorBoard's.
-const VALUES: [&str; 1] = ["value"];
-
-/// One row.
-#[derive(Clone, Debug, PartialEq)]
+/// One value.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Row {
-    /// Where it begins, in bytes.
+    /// Where its row begins, in bytes.
     pub(super) at: usize,
     pub(super) step: f64,
     pub(super) value: f64,
-    /// What the column of the runs says; empty without one.
-    pub(super) run: String,
+}
+
+/// A run as a file has it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Run {
+    /// What its column or its name says; empty if the file is one run.
+    pub(super) name: String,
+    /// In the order of the file.
+    pub(super) rows: Vec<Row>,
 }
 
 /// What was read of a file.
@@ -43,276 +34,197 @@ pub(super) struct Row {
 pub(super) struct Table {
     /// The name of the column of the steps.
     pub(super) step: String,
-    /// That of the values.
+    /// What is fitted.
     pub(super) value: String,
-    pub(super) rows: Vec<Row>,
-    /// Rows left out because they hold no value.
-    pub(super) skipped: usize,
-    /// Some of what rows that were not asked for say in the column that kept them out:
-    /// for the error if no others are there.
+    /// In the order in which they are first named, those without a value among them.
+    pub(super) runs: Vec<Run>,
+    /// What was assumed.
+    pub(super) notes: Vec<String>,
+}
+
+/// How many values of a column an error lists, of rows that were not asked for.
+const OTHERS: usize = 8;
+
+/// Reads the rows of a log.
+///
+/// # Errors
+/// With file, line, column and remedy.
+pub(super) fn read(file: &Text, columns: &Columns) -> Result<Table, ProblemError> {
+    let source = Source::new(file)?;
+    let places = Places::find(&source, columns)?;
+    let mut wanted = vec![false; source.names.len()];
+    let all = places.series.iter().map(|series| series.column).chain(places.only.iter().map(|(column, _)| *column));
+    all.chain([places.step]).chain(places.run).for_each(|column| wanted[column] = true);
+    let mut reading = Reading {
+        source: &source,
+        columns,
+        places: &places,
+        series: places.series.iter().enumerate().map(|(place, series)| (series.column, place)).collect(),
+        numbers: Numbers::new(source.decimal_commas()),
+        runs: Vec::new(),
+        by_name: HashMap::new(),
+        n_empty: 0,
+        n_elsewhere: 0,
+        others: Vec::new(),
+    };
+    if places.run.is_none() {
+        reading.runs.extend(places.series.iter().map(|series| Run { name: series.run.clone(), rows: Vec::new() }));
+    }
+    let (n_headers, header_at) = source.each(&wanted, &mut |at, fields| reading.push(at, fields))?;
+    reading.filtered()?;
+    let mut notes: Vec<String> =
+        file.note.iter().chain(&places.notes).cloned().chain(reading.numbers.notes()).collect();
+    if n_headers > 0 {
+        notes.push(format!("the line of names stands again in line {}, and was passed over", file.line(header_at)));
+    }
+    match reading.n_empty {
+        0 => {}
+        1 => notes.push("1 row without a value was left out".to_owned()),
+        n => notes.push(format!("{n} rows without a value were left out")),
+    }
+    match (reading.n_elsewhere, quote(&places.value)) {
+        (0, _) => {}
+        (1, value) => notes.push(format!("1 row says nothing of {value}, and was left out")),
+        (n, value) => notes.push(format!("{n} rows say nothing of {value}, and were left out")),
+    }
+    let runs = reading.runs;
+    Ok(Table { step: source.names[places.step].clone(), value: places.value.clone(), runs, notes })
+}
+
+/// A file while its rows are read.
+struct Reading<'a> {
+    source: &'a Source<'a>,
+    columns: &'a Columns,
+    places: &'a Places,
+    /// The place among the series of every column that is one.
+    series: HashMap<usize, usize>,
+    numbers: Numbers,
+    runs: Vec<Run>,
+    /// The place of a run by what the column of the runs says.
+    by_name: HashMap<String, usize>,
+    /// Rows that hold no value, and rows in JSON that do not speak of it.
+    n_empty: usize,
+    n_elsewhere: usize,
+    /// Some of what rows that were not asked for say in the column that kept them out.
     others: Vec<String>,
 }
 
-/// How many of them an error lists.
-const OTHERS: usize = 8;
-
-/// A file while it is read: for errors.
-struct LogFile<'a> {
-    path: &'a Path,
-    bytes: &'a [u8],
-    names: Vec<String>,
-}
-
-/// The places of the columns among the names.
-struct Places {
-    step: usize,
-    value: usize,
-    run: Option<usize>,
-    only: Vec<(usize, String)>,
-}
-
-/// A field as text, or nothing.
-type Field<'a> = Option<std::borrow::Cow<'a, str>>;
-
-/// Reads CSV, or JSON lines if the first character is a brace.
-pub(super) fn parse(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table, ProblemError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => Err(ProblemError::of_file(path, "the file is empty", "give a log with at least three steps")),
-        Some(b'{') => json_lines(path, bytes, columns),
-        Some(b'[') => Err(ProblemError::of_file(
-            path,
-            "a JSON array, and not JSON lines",
-            "write one object a line (in pandas, `to_json(orient=\"records\", lines=True)`), or CSV",
-        )),
-        Some(_) => comma_separated(path, bytes, columns),
+/// A field's text, or nothing.
+fn text<'f>(fields: &'f [(usize, Field<'_>)], column: usize) -> Option<&'f Cow<'f, str>> {
+    match &fields.iter().rfind(|(place, _)| *place == column)?.1 {
+        Field::Text(text) if !text.is_empty() => Some(text),
+        _ => None,
     }
 }
 
-fn comma_separated(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table, ProblemError> {
-    let first = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-    let occurs = |delimiter: u8| first.iter().filter(|&&byte| byte == delimiter).count();
-    // The first of equals is the comma.
-    let delimiter = [b';', b'\t', b','].into_iter().max_by_key(|&delimiter| occurs(delimiter)).unwrap_or(b',');
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).trim(Trim::All).from_reader(bytes);
-    let malformed = |error: &csv::Error| {
-        let line = error.position().map(|position| line_at(bytes, usize::try_from(position.byte()).unwrap_or(0)));
-        let what = format!("not a table in CSV: {error}");
-        ProblemError { file: path.to_owned(), line, key: None, what, remedy: "save it as UTF-8 text".to_owned() }
-    };
-    let names = reader.headers().map_err(|error| malformed(&error))?.iter().map(str::to_owned).collect();
-    let source = LogFile { path, bytes, names };
-    if source.names.iter().all(|name| name.parse::<f64>().is_ok()) {
-        let what = "the first line holds numbers only, and no names of columns";
-        return Err(source.fault(0, None, what, "name the columns in the first line, as `step,value`"));
-    }
-    let places = source.places(columns)?;
-    let mut table = source.table(&places);
-    for record in reader.records() {
-        let record = record.map_err(|error| malformed(&error))?;
-        let at = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
-        if record.len() != source.names.len() {
-            let what = format!("a row with {} fields, but {} columns are named", record.len(), source.names.len());
-            return Err(source.fault(at, None, &what, "give every row one field per column"));
-        }
-        let field =
-            |column: usize| Some(record[column].into()).filter(|text: &std::borrow::Cow<'_, str>| !text.is_empty());
-        source.push(&mut table, &places, columns, at, field)?;
-    }
-    source.filtered(table, columns)
-}
-
-fn json_lines(path: &Path, bytes: &[u8], columns: &Columns) -> Result<Table, ProblemError> {
-    let mut source = LogFile { path, bytes, names: Vec::new() };
-    let mut objects: Vec<(usize, Map<String, Value>)> = Vec::new();
-    let mut at = 0;
-    for line in bytes.split(|&byte| byte == b'\n') {
-        if !line.trim_ascii().is_empty() {
-            let object: Map<String, Value> = serde_json::from_slice(line).map_err(|error| {
-                let what = format!("not an object in JSON: {error}");
-                // As Python's json writes them.
-                let remedy =
-                    match [&b"NaN"[..], b"Infinity"].iter().any(|word| line.windows(word.len()).any(|w| w == *word)) {
-                        true => "NaN and Infinity are no JSON: the run diverged here; leave its rows out",
-                        false => "write one object a line, as {\"step\": 100, \"grad_norm\": 0.25}",
-                    };
-                source.fault(at, None, &what, remedy)
-            })?;
-            for name in object.keys() {
-                if !source.names.contains(name) {
-                    source.names.push(name.clone());
-                }
-            }
-            objects.push((at, object));
-        }
-        at += line.len() + 1;
-    }
-    let places = source.places(columns)?;
-    let mut table = source.table(&places);
-    for (at, object) in objects {
-        let field = |column: usize| match object.get(&source.names[column]) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(text.trim().into()),
-            Some(other) => Some(other.to_string().into()),
-        };
-        source.push(&mut table, &places, columns, at, field)?;
-    }
-    source.filtered(table, columns)
-}
-
-impl LogFile<'_> {
-    fn table(&self, places: &Places) -> Table {
-        let name = |column: usize| self.names[column].clone();
-        Table { step: name(places.step), value: name(places.value), rows: Vec::new(), skipped: 0, others: Vec::new() }
-    }
-
-    fn places(&self, columns: &Columns) -> Result<Places, ProblemError> {
-        let run = columns.run.as_deref().map(|name| self.find(name)).transpose()?;
-        let by_custom = |customary: &[&str]| {
-            customary.iter().find_map(|known| self.names.iter().position(|name| name.eq_ignore_ascii_case(known)))
-        };
-        let step = match &columns.step {
-            Some(name) => self.find(name)?,
-            None => by_custom(&STEPS).ok_or_else(|| self.unnamed("steps", "step"))?,
-        };
-        let value = match &columns.value {
-            Some(name) => self.find(name)?,
-            None => {
-                let mut others = (0..self.names.len()).filter(|&column| column != step && Some(column) != run);
-                match (by_custom(&VALUES), others.next(), others.next()) {
-                    (Some(column), ..) | (None, Some(column), None) => column,
-                    _ => return Err(self.unnamed("values", "value")),
-                }
-            }
-        };
-        if step == value || run == Some(step) || run == Some(value) {
-            let what = format!(
-                "the column \"{}\" is used twice",
-                self.names[if step == value { step } else { run.unwrap_or(0) }]
-            );
-            return Err(self.fault(0, None, &what, "give --step, --value and --run a column each"));
-        }
-        let only = columns.only.iter().map(|(name, text)| Ok((self.find(name)?, text.clone())));
-        Ok(Places { step, value, run, only: only.collect::<Result<_, _>>()? })
-    }
-
-    fn unnamed(&self, what: &str, option: &str) -> ProblemError {
-        let what = format!("no telling which column holds the {what}: the columns are {}", self.names.join(", "));
-        self.fault(0, None, &what, &format!("name it with --{option} COLUMN"))
-    }
-
-    fn find(&self, name: &str) -> Result<usize, ProblemError> {
-        let mut places = (0..self.names.len()).filter(|&column| self.names[column] == name);
-        match (places.next(), places.next()) {
-            (Some(column), None) => Ok(column),
-            (Some(_), Some(_)) => {
-                let what = format!("several columns are called \"{name}\"");
-                Err(self.fault(0, None, &what, "give every column a name of its own"))
-            }
-            (None, _) => {
-                let remedy = match nearest(name, self.names.iter().map(String::as_str)) {
-                    Some(meant) => format!("did you mean \"{meant}\"?"),
-                    None => format!("its columns are {}", self.names.join(", ")),
-                };
-                Err(self.fault(0, None, &format!("no column is called \"{name}\""), &remedy))
-            }
-        }
-    }
-
-    fn push<'a>(
-        &self,
-        table: &mut Table,
-        places: &Places,
-        columns: &Columns,
-        at: usize,
-        field: impl Fn(usize) -> Field<'a>,
-    ) -> Result<(), ProblemError> {
-        for (column, wanted) in &places.only {
-            let found = field(*column).unwrap_or_default();
-            if !says(&found, wanted) {
-                if table.others.len() < OTHERS && !table.others.iter().any(|other| *other == found) {
-                    table.others.push(found.into_owned());
+impl Reading<'_> {
+    fn push(&mut self, at: usize, fields: &[(usize, Field<'_>)]) -> Result<(), ProblemError> {
+        for (column, wanted) in &self.places.only {
+            let found = text(fields, *column).map_or("", AsRef::as_ref);
+            if !says(found, wanted) {
+                if self.others.len() < OTHERS && !self.others.iter().any(|other| other == found) {
+                    self.others.push(found.to_owned());
                 }
                 return Ok(());
             }
         }
-        let Some(value) = field(places.value) else {
-            if columns.skip_empty {
-                table.skipped += 1;
-                return Ok(());
-            }
-            let remedy = "give every row a value, or leave out the rows that have none with --skip-empty";
-            return Err(self.fault(at, Some(places.value), "there is no value", remedy));
-        };
-        let diverged =
-            "the run diverged here, or the log is damaged: leave the run out, or end the fit before with --window";
-        let value = self.number(at, places.value, &value, diverged)?;
-        let Some(step) = field(places.step) else {
-            return Err(self.fault(at, Some(places.step), "there is no step", "give every row its step"));
-        };
-        let step = self.number(at, places.step, &step, "give every row its step as a number")?;
-        if step < 0.0 {
-            let what = format!("step {step} is negative");
-            return Err(self.fault(at, Some(places.step), &what, "count steps from 0 or 1 on"));
+        // Objects of one log may speak of different things: training, evaluation, the machine.
+        if !fields.iter().any(|(column, _)| self.series.contains_key(column)) {
+            self.n_elsewhere += 1;
+            return Ok(());
         }
-        let run = match places.run {
-            None => String::new(),
-            Some(column) => match field(column) {
-                Some(run) => run.into_owned(),
-                None => {
-                    return Err(self.fault(
-                        at,
-                        Some(column),
-                        "no run is named",
-                        "say of every row to which run it belongs",
-                    ));
+        let names_step = |text: &Cow<'_, str>| **text == *self.source.names[self.places.step];
+        if self.source.named() == Named::Line && text(fields, self.places.step).is_some_and(names_step) {
+            let remedy = "the columns change here: cut the log in two, and give both files";
+            return Err(self.fault(at, self.places.step, "a line of names that differs from the first", remedy));
+        }
+        let run = self.run(at, fields)?;
+        let mut step = None;
+        let mut empty = true;
+        for (column, field) in fields {
+            let Some(&place) = self.series.get(column) else { continue };
+            let found = match field {
+                Field::Text(text) if !is_missing(text) => text,
+                // Runs side by side need not have recorded the same steps.
+                _ if self.places.series.len() > 1 || self.columns.skip_empty => continue,
+                Field::Empty => return Err(self.no_value(at, *column, "there is no value")),
+                Field::Text(text) => {
+                    return Err(self.no_value(at, *column, &format!("there is no value, but `{}`", quote(text))));
                 }
-            },
-        };
-        table.rows.push(Row { at, step, value, run });
+            };
+            empty = false;
+            let value = self.number(at, *column, found)?;
+            let step = match step {
+                Some(step) => step,
+                None => *step.insert(self.step(at, fields)?),
+            };
+            self.runs[run.unwrap_or(place)].rows.push(Row { at, step, value });
+        }
+        self.n_empty += usize::from(empty);
         Ok(())
     }
 
-    /// The table, unless no row is as asked for.
-    fn filtered(&self, table: Table, columns: &Columns) -> Result<Table, ProblemError> {
-        if !table.rows.is_empty() || table.others.is_empty() {
-            return Ok(table);
+    /// The place of the run that a row is of, where a column says so.
+    fn run(&mut self, at: usize, fields: &[(usize, Field<'_>)]) -> Result<Option<usize>, ProblemError> {
+        let Some(column) = self.places.run else { return Ok(None) };
+        let Some(name) = text(fields, column) else {
+            return Err(self.fault(at, column, "no run is named", "say of every row to which run it belongs"));
+        };
+        if let Some(&place) = self.by_name.get(name.as_ref()) {
+            return Ok(Some(place));
         }
-        let wanted: Vec<String> = columns.only.iter().map(|(name, text)| format!("{name}={text}")).collect();
-        let what = format!("no row with {}; others say {}", wanted.join(" and "), table.others.join(", "));
-        Err(self.fault(0, None, &what, "give --where COLUMN=VALUE as it stands in the log"))
+        self.by_name.insert(name.to_string(), self.runs.len());
+        self.runs.push(Run { name: name.to_string(), rows: Vec::new() });
+        Ok(Some(self.runs.len() - 1))
+    }
+
+    fn step(&mut self, at: usize, fields: &[(usize, Field<'_>)]) -> Result<f64, ProblemError> {
+        let column = self.places.step;
+        let Some(found) = text(fields, column) else {
+            return Err(self.fault(at, column, "there is no step", "give every row its step"));
+        };
+        let step = self.number(at, column, found)?;
+        if !step.is_finite() {
+            let what = format!("step {step} is not finite");
+            return Err(self.fault(at, column, &what, "give every row its step as a number"));
+        }
+        if step < 0.0 {
+            let what = format!("step {step} is negative");
+            return Err(self.fault(at, column, &what, "count steps from 0 or 1 on"));
+        }
+        Ok(step)
     }
 
     /// A number; one that is not finite is kept, since it may lie outside of what is fitted.
-    fn number(&self, at: usize, column: usize, text: &str, remedy: &str) -> Result<f64, ProblemError> {
-        let number = text.parse::<f64>();
-        number.map_err(|_| self.fault(at, Some(column), &format!("`{text}` is not a number"), remedy))
+    fn number(&mut self, at: usize, column: usize, text: &str) -> Result<f64, ProblemError> {
+        self.numbers.read(text).map_err(|(what, remedy)| self.fault(at, column, &what, remedy))
     }
 
-    fn fault(&self, at: usize, column: Option<usize>, what: &str, remedy: &str) -> ProblemError {
-        fault(self.path, self.bytes, at, column.map(|column| self.names[column].as_str()), what, remedy)
+    fn no_value(&self, at: usize, column: usize, what: &str) -> ProblemError {
+        let remedy = "give every row a value, or leave out the rows that have none with --skip-empty";
+        self.fault(at, column, what, remedy)
+    }
+
+    /// An error if no row is as asked for.
+    fn filtered(&self) -> Result<(), ProblemError> {
+        if self.others.is_empty()
+            || self.n_empty + self.n_elsewhere > 0
+            || self.runs.iter().any(|run| !run.rows.is_empty())
+        {
+            return Ok(());
+        }
+        let wanted: Vec<String> = self.columns.only.iter().map(|(name, text)| format!("{name}={text}")).collect();
+        let others = listed(self.others.iter().map(String::as_str));
+        let what = format!("no row with {}; others say {others}", listed(wanted.iter().map(String::as_str)));
+        Err(self.source.file.fault(0, None, &what, "give --where COLUMN=VALUE as it stands in the log"))
+    }
+
+    fn fault(&self, at: usize, column: usize, what: &str, remedy: &str) -> ProblemError {
+        self.source.file.fault(at, Some(&self.source.names[column]), what, remedy)
     }
 }
 
 /// Whether a field says what is wanted: 0.50 is 0.5.
 fn says(found: &str, wanted: &str) -> bool {
     found == wanted || matches!((found.parse::<f64>(), wanted.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
-}
-
-/// An error about the row that begins at a byte.
-pub(super) fn fault(
-    path: &Path,
-    bytes: &[u8],
-    at: usize,
-    column: Option<&str>,
-    what: &str,
-    remedy: &str,
-) -> ProblemError {
-    ProblemError {
-        file: path.to_owned(),
-        line: Some(line_at(bytes, at)),
-        key: column.map(|name| format!("column \"{name}\"")),
-        what: what.to_owned(),
-        remedy: remedy.to_owned(),
-    }
 }

@@ -227,7 +227,7 @@ fn numbers_of(names: &[String], classes: &[&str], labels: Labels) -> Numbered {
 }
 
 /// The line, counted from 1, of the first text at or after a byte.
-pub(crate) fn line_at(bytes: &[u8], from: usize) -> usize {
+fn line_at(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.iter().skip(from);
     let start = from.saturating_add(rest.take_while(|byte| matches!(byte, b'\n' | b'\r')).count());
     1 + bytes.iter().take(start).filter(|&&byte| byte == b'\n').count()

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::text::plain::plain;
+
 /// An input that cannot be used: which file, where in it, what is wrong, and what to do.
 ///
 /// Shown as `FILE:LINE: KEY: WHAT; REMEDY`, with the parts that are known.
@@ -39,14 +41,15 @@ impl ProblemError {
 
 impl fmt::Display for ProblemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file.display())?;
+        // One line, and nothing that a terminal would obey, whatever names and cells a file holds.
+        write!(f, "{}:", plain(&self.file.to_string_lossy()))?;
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
         if let Some(key) = &self.key {
-            write!(f, " {key}:")?;
+            write!(f, " {}:", plain(key))?;
         }
-        write!(f, " {}; {}", self.what, self.remedy)
+        write!(f, " {}; {}", plain(&self.what), plain(&self.remedy))
     }
 }
 

@@ -50,7 +50,6 @@ use ratecheck::network::Network;
 use crate::claim::subject::Settings;
 
 pub use builtin::{Builtin, INSTANCES, builtin};
-pub(crate) use csv::line_at;
 pub use described::{Described, DescribedLayer};
 pub use error::{ProblemError, nearest};
 pub use labels::Class;

@@ -129,3 +129,64 @@ fn a_tensorboard_export_works_as_it_is() {
     let (code, out, error) = fit(here, "a.csv", &["b.csv", "c.csv", "--against", "-0.5"]);
     assert!(code == 0 && out.contains("3 runs") && out.contains("holds"), "{out}{error}");
 }
+
+#[test]
+fn what_is_assumed_is_said_on_the_terminal_in_json_and_on_the_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let mut wide = String::from("\"Step\",\"a - y\",\"a - y__MIN\",\"b\u{7} - y\"\n");
+    for k in 0..=30 {
+        let t = 10.0_f64.powf(0.1 * f64::from(k));
+        wide += &format!("{t},{0},{0},{1}\n", t.powf(-0.25), 1.1 * t.powf(-0.25));
+    }
+    fs::write(here.join("chart.csv"), wide).unwrap();
+    let (code, out, error) = fit(here, "chart.csv", &["--against", "-0.25"]);
+    let notes = ["note: 2 columns are that many runs: a - y, b\\u{7} - y", "note: columns left out: a - y__MIN"];
+    assert!(code == 0 && out.contains("holds") && notes.iter().all(|note| out.contains(note)), "{out}{error}");
+    let (_, out, _) = fit(here, "chart.csv", &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((json["value"].as_str(), json["n_runs"].as_u64()), (Some("y"), Some(2)));
+    assert_eq!(json["notes"].as_array().map(Vec::len), Some(2));
+    let page = fs::read_to_string(here.join("reports/latest/fit/index.html")).unwrap();
+    assert!(page.contains("columns left out") && !page.contains('\u{7}'));
+    let (_, out, _) = fit(here, "chart.csv", &["--value", "b\u{7} - y"]);
+    assert!(out.contains("b\\u{7} - y against Step: 1 run"), "{out}");
+    let page = fs::read_to_string(here.join("reports/latest/fit/index.html")).unwrap();
+    assert!(page.contains("U00000007") && !page.contains('\u{7}'));
+}
+
+#[test]
+fn one_run_given_twice_decides_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let text = runs(-0.25, &[1.0]).replace("seed,", "").replace("\n0,", "\n");
+    for file in ["one.csv", "copy.csv"] {
+        fs::write(here.join(file), &text).unwrap();
+    }
+    for other in ["one.csv", "copy.csv", "./one.csv"] {
+        let (code, out, error) = fit(here, "one.csv", &[other, "--against", "-0.25", "--strict"]);
+        assert!(
+            code == 4 && out.contains("1 run of 51 steps") && out.contains("inconclusive"),
+            "{other}: {out}{error}"
+        );
+        assert!(out.contains("count as one run") || out.contains("counts once"), "{other}: {out}");
+    }
+}
+
+#[test]
+fn bad_input_is_one_line_whatever_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    fs::write(here.join("long.csv"), format!("step,y\n1,{}\n", "\u{1b}[2J".repeat(50_000))).unwrap();
+    fs::write(here.join("re\nd.csv"), "step,y\n1,1\n").unwrap();
+    for (file, part) in [
+        ("long.csv", "long.csv:2: column \"y\""),
+        ("re\nd.csv", "re\\nd.csv"),
+        (".", "cannot be read"),
+        ("/dev/zero", "no text"),
+    ] {
+        let (code, out, error) = fit(here, file, &[]);
+        assert!(code == 7 && out.is_empty() && error.contains(part), "{file}: {code} {out}{error}");
+        assert!(error.len() < 1000 && !error.trim_end().contains(char::is_control), "{file}: {error:?}");
+    }
+}

@@ -1,3 +1,5 @@
+mod formats;
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -9,7 +11,7 @@ use crate::lab::problem::ProblemError;
 
 fn columns(step: Option<&str>, value: Option<&str>, run: Option<&str>) -> Columns {
     let own = |name: Option<&str>| name.map(str::to_owned);
-    Columns { step: own(step), value: own(value), run: own(run), ..Columns::default() }
+    Columns { step: own(step), values: own(value).into_iter().collect(), run: own(run), ..Columns::default() }
 }
 
 fn read(text: &str, columns: &Columns) -> Result<Log, ProblemError> {
@@ -80,11 +82,11 @@ fn errors_name_the_place_and_the_remedy() {
         ("", &named, &["log:", "empty"][..]),
         (" \n", &named, &["empty"]),
         ("t,y\n", &named, &["no rows"]),
-        ("[{\"t\": 1}]", &named, &["array", "lines=True"]),
-        ("1,2\n3,4\n", &Columns::default(), &["log:1:", "name the columns"]),
+        ("[1, 2]", &named, &["log:1:", "no objects"]),
+        ("1,2,3\n3,4,5\n", &Columns::default(), &["log:1:", "name the columns", "--step 1"]),
         ("t,grad_norm\n1,2\n", &columns_of("grad_nrom"), &["log:1:", "grad_nrom", "did you mean \"grad_norm\"?"]),
         ("t,y,y\n1,2,3\n", &named, &["log:1:", "several columns"]),
-        ("t,a,b\n1,2,3\n", &Columns::default(), &["log:1:", "t, a, b", "--value"]),
+        ("t,a,b\n1,2,3\n", &Columns::default(), &["log:1:", "columns are a, b;", "--value"]),
         ("a,b\n1,2\n", &Columns::default(), &["--step"]),
         ("t,y\n1,2\n", &columns(Some("t"), Some("t"), None), &["used twice"]),
         ("t,y\n1,2\n\n2\n", &named, &["log:4:", "1 fields"]),
@@ -99,11 +101,10 @@ fn errors_name_the_place_and_the_remedy() {
         ("t,y\n1,2\ninf,2\n", &named, &["log:3:", "not finite"]),
         ("t,y\n1,2\n2,3\n1,5\n", &named, &["log:4:", "step 1 occurs twice", "line 2", "--run"]),
         ("t,y,seed\n1,2,a\n1,2,\n", &by_seed, &["log:3:", "column \"seed\"", "no run"]),
-        ("t,y,seed\n1,2,a\n1,2,b\n2,3,a\n3,3,a\n3,3,b\n", &by_seed, &["log:6:", "run b has no step 2", "--window"]),
-        ("t,y,seed\n1,2,a\n1,2,b\n2,3,b\n", &by_seed, &["log:4:", "run a has no step 2"]),
-        ("{\"t\": 1, \"y\": NaN}\n", &named, &["log:1:", "not an object", "diverged"]),
+        ("t,y,seed\n1,2,a\n1,2,b\n2,3,b\n", &by_seed, &["log:2:", "run a ends at step 1", "run b", "--window"]),
+        ("{\"t\": 1, \"y\": NaN}\n", &named, &["log:1:", "NaN at step 1", "diverged"]),
         ("{\"t\": 1, \"y\": 2}\n{\"t\": 2, \n", &named, &["log:2:", "one object a line"]),
-        ("{\"t\": 1, \"y\": 2}\n{\"t\": 2}\n", &named, &["log:2:", "no value"]),
+        ("{\"t\": 1, \"y\": 2}\n{\"t\": 2, \"y\": null}\n", &named, &["log:2:", "no value"]),
         ("{\"t\": 1, \"z\": 2}\n", &named, &["no column is called \"y\""]),
         ("{\"t\": 1, \"y\": true}\n", &named, &["log:1:", "`true`"]),
     ] {
@@ -118,7 +119,7 @@ fn columns_of(value: &str) -> Columns {
 
 #[test]
 fn what_lies_beyond_the_window_is_not_needed() {
-    let text = "t,y,seed\n1,1,a\n10,0.5,a\n100,0.25,a\n1000,NaN,a\n1,1,b\n10,0.5,b\n100,0.25,b\n";
+    let text = "t,y,seed\n1,1,a\n10,0.5,a\n100,0.25,a\n1000,NaN,a\n1,2,b\n10,1,b\n100,0.5,b\n";
     let by_seed = columns(Some("t"), Some("y"), Some("seed"));
     let parse = |ends| Log::parse(vec![("log".into(), text.as_bytes().to_vec())], &by_seed, ends);
     assert!(parse((None, None)).is_err());
@@ -132,7 +133,10 @@ fn rows_without_a_value_can_be_left_out() {
     let text = "step,y,z\n1,1,\n1,,5\n2,0.5,\n2,,4\n";
     let some = Columns { skip_empty: true, ..columns(None, Some("y"), None) };
     let log = read(text, &some).expect("a log");
-    assert_eq!((log.t.as_slice(), log.skipped), (&[1.0, 2.0][..], 2));
+    assert_eq!(
+        (log.t.as_slice(), log.notes.as_slice()),
+        (&[1.0, 2.0][..], &["2 rows without a value were left out".to_owned()][..])
+    );
 }
 
 #[test]
@@ -194,6 +198,43 @@ fn known_rates_are_decided_rightly() {
     // Without its logarithm, the same log shows another slope: 3/4 of a mean of 1/ln T, 0.065 too high.
     let found = fit(&power_law(-0.25, 0.75, 16, 0.1, 7), &request()).expect("a fit");
     assert_eq!(found.verdict, Some(Verdict::Fails));
+    assert!(found.reason.contains("--log-power"), "{}", found.reason);
+}
+
+#[test]
+fn both_halves_of_the_window_must_agree() {
+    // T^(-0.1) + 22 T^(-1/2): on [2e3, 2e5] the local slope -(0.1 + 0.5 x)/(1 + x), x = 22 T^(-0.4), is -0.218 in the middle, and
+    // -0.260 and -0.184 in the middle of the halves. The limit is -0.1.
+    let mut generator = Seed::new(3).generator("bend");
+    let mut text = String::from("seed,t,grad_norm\n");
+    let steps = log_spaced(10, 200_000, 200);
+    for run in 0..16 {
+        for (&t, z) in steps.iter().zip(normals(steps.len(), 0.01, &mut generator)) {
+            let x = t as f64;
+            text += &format!("{run},{t},{}\n", (libm::pow(x, -0.1) + 22.0 * libm::pow(x, -0.5)) * libm::exp(z));
+        }
+    }
+    let log = read(&text, &columns(Some("t"), Some("grad_norm"), Some("seed"))).expect("a log");
+    for one_sided in [false, true] {
+        let found = fit(&log, &Request { one_sided, ..request() }).expect("a fit");
+        assert_eq!(found.verdict, Some(Verdict::Inconclusive), "{}", found.reason);
+        assert!(found.reason.contains("its halves have the slopes"), "{}", found.reason);
+        assert_eq!(found.chosen().map(|fitted| fitted.decision), Some(Decision::Shown));
+    }
+}
+
+#[test]
+fn many_runs_need_no_bootstrap() {
+    let mut generator = Seed::new(4).generator("many");
+    let mut text = String::from("seed,t,y\n");
+    for (run, z) in normals(MANY, 0.2, &mut generator).into_iter().enumerate() {
+        for t in [1.0_f64, 10.0, 100.0] {
+            text += &format!("{run},{t},{}\n", libm::pow(t, -0.25 + 0.1 * z) * libm::exp(z));
+        }
+    }
+    let log = read(&text, &columns(Some("t"), Some("y"), Some("seed"))).expect("a log");
+    let found = fit(&log, &request()).expect("a fit");
+    assert_eq!((found.n_runs, found.n_resamples, found.verdict), (MANY, 0, Some(Verdict::Holds)));
 }
 
 #[test]
@@ -240,16 +281,17 @@ fn numbers_repeat_themselves() {
 
 #[test]
 fn a_hole_is_seen_and_even_steps_are_none() {
-    let log_of = |steps: &[u64]| {
+    let hole_in = |steps: &[u64]| {
         let rows: Vec<String> = steps.iter().map(|t| format!("{t},1")).collect();
-        read(&format!("t,y\n{}\n", rows.join("\n")), &Columns::default()).expect("a log")
+        let log = read(&format!("t,y\n{}\n", rows.join("\n")), &Columns::default()).expect("a log");
+        log.notes.into_iter().next()
     };
     let even: Vec<u64> = (1..=1000).collect();
-    assert_eq!(log_of(&even).hole(), None);
-    assert_eq!(log_of(&log_spaced(1, 100_000, 40)).hole(), None);
-    assert_eq!(log_of(&[1, 10, 100, 1000, 10_000]).hole(), None);
+    assert_eq!(hole_in(&even), None);
+    assert_eq!(hole_in(&log_spaced(1, 100_000, 40)), None);
+    assert_eq!(hole_in(&[1, 10, 100, 1000, 10_000]), None);
     let torn: Vec<u64> = even.iter().copied().filter(|t| !(300..600).contains(t)).collect();
-    assert_eq!(log_of(&torn).hole(), Some((299.0, 600.0)));
+    assert_eq!(hole_in(&torn).as_deref(), Some("there is a hole in run log: nothing between steps 299 and 600"));
 }
 
 /// Text that looks like a log more often than noise does.
@@ -291,6 +333,17 @@ fn scraps() -> impl Strategy<Value = String> {
         "\u{feff}",
         "\0",
         "null",
+        "#",
+        "|",
+        "\r",
+        "]",
+        "0,5",
+        "1.5D+02",
+        "run 1 - y",
+        "sep=;\n",
+        "\u{1b}[2J",
+        "{\"log_history\":[",
+        "Infinity",
     ]);
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
@@ -313,26 +366,34 @@ proptest! {
     ) {
         let name = |name: &str, given: bool| given.then(|| name.to_owned());
         let only = if only { vec![("y".to_owned(), "1".to_owned())] } else { Vec::new() };
-        let columns = Columns { step: name("t", named), value: name("y", named), run: name("seed", run), only, skip_empty };
+        let values = name("y", named).into_iter().collect();
+        let columns = Columns { step: name("t", named), values, run: name("seed", run), only, skip_empty, on_repeat: None };
         let file = || (PathBuf::from("log"), text.as_bytes().to_vec());
         for files in [vec![file()], vec![file(), file()]] {
             match Log::parse(files, &columns, (None, end)) {
                 Ok(log) => {
                     prop_assert_eq!(log.values.len(), log.t.len() * log.runs.len());
                     prop_assert!(log.t.windows(2).all(|pair| pair[0] < pair[1]));
-                    let _ = log.hole();
                     // Whatever was read can be fitted, or there is an error.
                     if let Ok(found) = fit(&log, &Request { form: Form::Min, ..request() }) {
                         prop_assert!(found.chosen().is_some_and(|fitted| fitted.slope.is_finite()));
                     }
                 }
-                Err(error) => prop_assert!(error.to_string().starts_with("log:")),
+                Err(error) => {
+                    let error = error.to_string();
+                    prop_assert!(error.starts_with("log:") && !error.contains(char::is_control), "{}", error);
+                }
             }
         }
     }
 
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Log::parse(vec![(PathBuf::from("log"), bytes)], &Columns::default(), (None, None));
+        for head in [&b""[..], b"\x1f\x8b\x08\0", b"\xff\xfe", b"{", b"step,y\n1,"] {
+            let bytes = [head, &bytes].concat();
+            if let Err(error) = Log::parse(vec![(PathBuf::from("log"), bytes)], &Columns::default(), (None, None)) {
+                prop_assert!(!error.to_string().contains(char::is_control), "{}", error);
+            }
+        }
     }
 }
