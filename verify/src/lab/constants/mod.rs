@@ -1,7 +1,8 @@
-//! The smoothness constants of section 2.4 for one problem, bracketed block by block: sampled and ascended from below, proved
-//! from above. What `ratecheck constants` prints; the fields are described in `docs/problem-file.md`.
+//! The smoothness constants of section 2.4 for one problem, bracketed block by block: sampled and ascended from below,
+//! proved from above. What `ratecheck constants` prints; the fields are described in `docs/problem-file.md`.
 
 mod proof;
+mod sharing;
 
 use std::fmt;
 
@@ -22,8 +23,8 @@ use proof::prove;
 /// The version of the JSON; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
 
-/// A proved bound may be below an ascended value by this share of it and still be right: closed forms are attained, and the
-/// ascended norm is evaluated in floating point, through some 10^4 roundings of 2^-53 where networks are large.
+/// A proved bound may be below an ascended value by this share of it and still be right: closed forms are attained, and
+/// the ascended norm is evaluated in floating point, through some 10^4 roundings of 2^-53 where networks are large.
 pub const ROUNDING: f64 = 1e-11;
 
 /// How hard to search.
@@ -40,8 +41,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// 100 random points, and as many ascents as take seconds to a few minutes: 8 of at most 2000 evaluations for up to 100
-    /// constants, and 1 of at most 200 for more.
+    /// 100 random points, and as many ascents as take seconds to a few minutes: 8 of at most 2000 evaluations for up to
+    /// 100 constants, and 1 of at most 200 for more.
     pub fn for_problem(problem: &Problem, seed: u64) -> Self {
         let few = places(problem.loss.parameters()).count() <= 100;
         let (restarts, evaluations) = if few { (8, 2000) } else { (1, 200) };
@@ -109,17 +110,18 @@ pub struct Bracket {
     pub j: Option<usize>,
     /// The names of rows and columns.
     pub parts: [String; 2],
-    /// The largest norm at random points.
+    /// The largest norm at random points; of rows that are interchangeable, as units of a hidden layer are, the largest
+    /// of all.
     #[serde(with = "crate::text::real")]
     pub sampled: f64,
-    /// The largest norm that local ascent found.
+    /// The largest norm that local ascent found; the largest of all, too.
     #[serde(with = "crate::text::real")]
     pub ascended: f64,
     /// The proved bound.
     pub proved: Option<f64>,
     /// How it was proved.
     pub proof: Option<Proof>,
-    /// proved / ascended: how wide the bracket is.
+    /// proved / ascended: how wide the bracket is; nothing where what was found may be rounding.
     pub ratio: Option<f64>,
     /// The relative gradient left where it is attained; 0 at a local maximum.
     #[serde(with = "crate::text::real")]
@@ -165,8 +167,8 @@ impl fmt::Display for NoDomain {
 
 impl std::error::Error for NoDomain {}
 
-/// Brackets every constant of the problem, for every F_z of its minibatches. The same options give the same numbers for any
-/// number of threads.
+/// Brackets every constant of the problem, for every F_z of its minibatches. The same options give the same numbers for
+/// any number of threads.
 ///
 /// # Errors
 /// If the loss has a g, and neither the problem nor Lemma C.2 says how large it gets.
@@ -201,7 +203,12 @@ pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomai
         Err(reason) => (None, Some(reason)),
     };
     let (layout, z) = (loss.parameters(), loss.minibatches());
-    let blocks = places(layout).map(|place| one(layout, z, place, &sampled, &ascended, proved.as_ref())).collect();
+    let mut blocks: Vec<Bracket> =
+        places(layout).map(|place| one(layout, z, place, &sampled, &ascended, proved.as_ref())).collect();
+    if let Some(network) = &problem.network {
+        sharing::share(network, layout, &mut blocks);
+    }
+    compare(&mut blocks);
     Ok(Constants {
         format: FORMAT,
         name: problem.name.clone(),
@@ -217,8 +224,8 @@ pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomai
 }
 
 impl Constants {
-    /// The blocks whose proved bound lies below what was found: then one of the two is wrong. A number that is not finite
-    /// contradicts everything.
+    /// The blocks whose proved bound lies below what was found: then one of the two is wrong. A number that is not
+    /// finite contradicts everything.
     pub fn contradictions(&self) -> impl Iterator<Item = &Bracket> {
         let sound = |bracket: &&Bracket| {
             let below = bracket.ascended.max(bracket.sampled);
@@ -282,6 +289,16 @@ impl Constants {
 /// `W1` of `W1 row 3`: the layer that a block belongs to.
 pub fn layer(block: &str) -> &str {
     block.split_once(" row ").or(block.split_once(" group ")).map_or(block, |(layer, _)| layer)
+}
+
+/// The ratios of proved bounds and what was found. A constant that is 0 is found as the rounding of terms as large as
+/// the others, with which nothing is to be compared.
+fn compare(blocks: &mut [Bracket]) {
+    let floor = ROUNDING * blocks.iter().map(|bracket| bracket.ascended).fold(0.0, f64::max);
+    for bracket in blocks {
+        let found = bracket.ascended;
+        bracket.ratio = bracket.proved.filter(|_| found > floor).map(|bound| bound / found);
+    }
 }
 
 /// L^gg, exact or proved from above, on the ball in which g stays. Where it sets a step size nothing less will do.
@@ -359,8 +376,7 @@ fn one(
         ascended: value,
         proved: bound,
         proof,
-        // A constant of 0 that is found as 0 has nothing to compare.
-        ratio: bound.filter(|_| value > 0.0).map(|bound| bound / value),
+        ratio: None,
         residual: ascent.residual,
         converged: ascent.converged,
         evaluations: ascent.evaluations,
