@@ -80,7 +80,8 @@ impl fmt::Display for Undefined {
                         example + 1
                     )?,
                 }
-                write!(f, ", and no epsilon: {spread:.1e} is not above the rounding of its terms, {rounding:.1e}")
+                let spread = if *spread > 0.0 { format!("{spread:.1e}") } else { "0".to_owned() };
+                write!(f, ", and no epsilon: {spread} is not above the rounding of its terms, {rounding:.1e}")
             }
             Self::Overflow { layer, unit } => {
                 write!(f, "layer {}, unit {}: a value overflows, or its square does", layer + 1, unit + 1)

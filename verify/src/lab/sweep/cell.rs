@@ -17,7 +17,7 @@ const FORMAT: u32 = 1;
 
 /// The version of the numbers: it grows whenever the same cell gives other bits than before, so that nothing computed by an older
 /// engine is taken for new. A test watches over it.
-pub const ENGINE: u32 = 2;
+pub const ENGINE: u32 = 3;
 
 /// The function whose gradient is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
