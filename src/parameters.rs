@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::linalg::power_of_two_near;
 use crate::scalar::Scalar;
 
 /// One block w_i.
@@ -94,7 +95,7 @@ impl Parameters {
     pub fn normalise(&self, theta: &mut [f64]) {
         for block in &self.blocks {
             let w = &mut theta[block.range.clone()];
-            let norm = norm_sq(w).sqrt();
+            let norm = norm(w);
             w.iter_mut().for_each(|x| *x /= norm);
         }
     }
@@ -125,6 +126,26 @@ pub fn norm_sq<S: Scalar>(x: &[S]) -> S {
         last += x * x;
     }
     ((a + c) + (b + d)) + last
+}
+
+/// The Euclidean norm, whether or not its square is a number.
+///
+/// ```
+/// use ratecheck::parameters::norm;
+/// for scale in [1.0, 2.0_f64.powi(600), 2.0_f64.powi(-600)] {
+///     assert_eq!(norm(&[3.0 * scale, 4.0 * scale]), 5.0 * scale);
+/// }
+/// assert!(norm(&[f64::NAN, 1.0]).is_nan() && norm(&[f64::INFINITY]) == f64::INFINITY);
+/// ```
+pub fn norm(x: &[f64]) -> f64 {
+    let square = norm_sq(x);
+    // Far from both ends of the numbers no term is lost.
+    if (1e-200..1e200).contains(&square) {
+        return square.sqrt();
+    }
+    let unit = power_of_two_near(x.iter().fold(0.0_f64, |most, x| most.max(x.abs())));
+    let lifted: Vec<f64> = x.iter().map(|x| x / unit).collect();
+    norm_sq(&lifted).sqrt() * unit
 }
 
 /// The inner product.

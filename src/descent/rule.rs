@@ -1,5 +1,7 @@
 //! What one step does to a block.
 
+use std::fmt;
+
 use super::memory::Direction;
 use crate::parameters::{Parameters, norm_sq};
 use crate::scalar::Scalar;
@@ -51,6 +53,22 @@ pub enum StepRule {
         /// lambda.
         lambda: f64,
     },
+}
+
+impl fmt::Display for StepRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gradient => f.write_str("gradient step"),
+            Self::Projected => f.write_str("projected"),
+            Self::Adaptive => f.write_str("adaptive"),
+            Self::HeavyBall { b } => write!(f, "heavy ball, b = {b}"),
+            Self::Ema { b } => write!(f, "moving average, b = {b}"),
+            Self::Nesterov { b } => write!(f, "Nesterov at w, b = {b}"),
+            Self::Adam { b_1, b_2 } => write!(f, "Adam, b = {b_1} and {b_2}"),
+            Self::Sign => f.write_str("signs"),
+            Self::Decay { lambda } => write!(f, "weight decay {lambda}"),
+        }
+    }
 }
 
 impl StepRule {

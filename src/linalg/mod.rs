@@ -70,6 +70,16 @@ pub struct SymmetricEigen {
     pub vectors: Array2<f64>,
 }
 
+/// A power of two near x >= 0 of which the reciprocal is one too; 1 for 0.
+pub(crate) fn power_of_two_near(x: f64) -> f64 {
+    if x == 0.0 {
+        return 1.0;
+    }
+    // The exponent alone, clamped so that neither 2^e nor its reciprocal leaves the normal numbers.
+    let exponent = ((x.to_bits() >> 52) as i64 - 1023).clamp(-1000, 1000);
+    f64::from_bits(((exponent + 1023) as u64) << 52)
+}
+
 /// The checks both backends begin with.
 fn check_finite(a: ArrayView2<'_, f64>) -> Result<(), LinalgError> {
     if a.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(LinalgError::NotFinite) }

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::pure::power_of_two_near;
+use super::power_of_two_near;
 use crate::scalar::{Matrix, MatrixMut, Planes, Store, vectorised};
 
 /// Numbers handled together; vectors are padded with zeros to a multiple.

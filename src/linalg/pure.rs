@@ -5,7 +5,9 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use super::jacobi;
 use super::norm::largest_singular_value;
-use super::{LinalgError, Svd, SymmetricEigen, check_finite, check_least_squares, check_square, solve_by_svd};
+use super::{
+    LinalgError, Svd, SymmetricEigen, check_finite, check_least_squares, check_square, power_of_two_near, solve_by_svd,
+};
 
 /// Sweeps after which an iteration is given up: QR steps settle an eigenvalue in two or three, so a matrix with n of
 /// them needs a few n, and the matrices here are small.
@@ -25,16 +27,6 @@ fn lower(a: &DMatrix<f64>) -> Array2<f64> {
 /// A power of two near the largest |entry|: dividing by it is exact and keeps squares from overflowing or vanishing.
 fn scale_of(a: ArrayView2<'_, f64>) -> f64 {
     power_of_two_near(a.iter().fold(0.0_f64, |m, x| m.max(x.abs())))
-}
-
-/// A power of two near x >= 0 of which the reciprocal is one too; 1 for 0.
-pub(super) fn power_of_two_near(x: f64) -> f64 {
-    if x == 0.0 {
-        return 1.0;
-    }
-    // The exponent alone, clamped so that neither 2^e nor its reciprocal leaves the normal numbers.
-    let exponent = ((x.to_bits() >> 52) as i64 - 1023).clamp(-1000, 1000);
-    f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 
 /// The singular value decomposition A = U diag(s) V^T, largest first. Cost O(rows columns min(rows, columns)).

@@ -1,5 +1,7 @@
 //! The activation s: R -> R between layers.
 
+use std::fmt;
+
 use super::rows::{Lanes, Sum, batch, sweep};
 use crate::scalar::{Scalar, vectorised_for};
 
@@ -25,6 +27,21 @@ pub enum Activation {
     GeluTanh,
     /// y / (1 + e^-y), also known as swish.
     Silu,
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tanh => f.write_str("tanh"),
+            Self::Sigmoid => f.write_str("the sigmoid"),
+            Self::Softplus => f.write_str("softplus"),
+            Self::Relu => f.write_str("ReLU"),
+            Self::LeakyRelu { slope } => write!(f, "leaky ReLU of slope {slope}"),
+            Self::Gelu => f.write_str("GELU"),
+            Self::GeluTanh => f.write_str("the tanh approximation of GELU"),
+            Self::Silu => f.write_str("SiLU"),
+        }
+    }
 }
 
 /// sqrt(2/pi) as every program has it who uses the approximation.

@@ -5,6 +5,7 @@ use super::architecture::{Architecture, Convolution, Convolutions, NetworkError,
 use super::image::{Image, TAPS};
 use super::normalisation::Normalisation;
 use super::objective::Objective;
+use super::statistics::Weights;
 use crate::data::Dataset;
 
 /// The linear map of a layer.
@@ -96,6 +97,12 @@ impl Layer {
         let vectors = [self.scale, self.shift, self.bias];
         let of_vector = |start: usize| parameter.checked_sub(start).filter(|at| *at < self.n_out);
         in_weights.map(|at| at / self.n_in).or_else(|| vectors.into_iter().flatten().find_map(of_vector))
+    }
+
+    /// The weights in front of some units, from unit k on.
+    #[inline(always)]
+    pub(super) fn weights_of<'a, T>(&self, k: usize, units: usize, theta: &'a [T]) -> Weights<'a, T> {
+        Weights { theta, start: self.weights + k * self.n_in, len: units * self.n_in, n_in: self.n_in }
     }
 
     /// Units that share their statistics: `None` if every unit has its own.

@@ -16,8 +16,10 @@ mod objective;
 mod pass;
 mod places;
 mod products;
+mod rounding;
 mod rows;
 mod shares;
+mod statistics;
 mod threads;
 mod units;
 mod vgg;
@@ -30,6 +32,7 @@ pub use layers::{LayerKind, LayerSpec, Layered};
 pub use normalisation::{Epsilon, Lp, Normalisation};
 pub use objective::Objective;
 pub use places::LayerPlaces;
+pub use rounding::{Rounding, Undefined};
 pub use shares::EpsilonShare;
 
 use std::ops::Range;

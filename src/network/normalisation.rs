@@ -1,7 +1,10 @@
 //! The normalisations: what makes the weights in front of them scale invariant.
 
+use std::fmt;
+
 use super::rows::{self, Lanes, REST, Sum, splat, sweep};
-use crate::scalar::{Scalar, vectorised_for};
+use super::statistics::largest;
+use crate::scalar::Scalar;
 
 /// The norm in l_p batch normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,28 @@ pub enum Normalisation {
     None,
 }
 
+impl fmt::Display for Normalisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let with = |f: &mut fmt::Formatter<'_>, of: &str, epsilon: &Epsilon| match epsilon {
+            Epsilon::None => write!(f, "{of} normalisation without epsilon"),
+            Epsilon::Smoothed(epsilon) => write!(f, "{of} normalisation smoothed by {epsilon} ||W||^2"),
+            Epsilon::Constant(epsilon) => write!(f, "{of} normalisation with epsilon {epsilon}"),
+        };
+        match self {
+            Self::SmoothedBatchNorm { epsilon } => write!(f, "batch normalisation smoothed by {epsilon} ||w||^2"),
+            Self::BatchNorm => f.write_str("batch normalisation without epsilon"),
+            Self::ConstantEpsilonBatchNorm { epsilon } => write!(f, "batch normalisation with epsilon {epsilon}"),
+            Self::LpBatchNorm { p: Lp::One } => f.write_str("l1 batch normalisation"),
+            Self::LpBatchNorm { p: Lp::Four } => f.write_str("l4 batch normalisation"),
+            Self::LpBatchNorm { p: Lp::Infinity } => f.write_str("l_inf batch normalisation"),
+            Self::LayerNorm { epsilon } => with(f, "layer", epsilon),
+            Self::GroupNorm { epsilon, .. } => with(f, "group", epsilon),
+            Self::WeightNorm => f.write_str("weight normalisation"),
+            Self::None => f.write_str("no normalisation"),
+        }
+    }
+}
+
 impl Normalisation {
     /// What is refused for a layer of so many units, dense or not.
     pub(super) fn validate(self, units: usize, dense: bool) -> Result<(), String> {
@@ -101,7 +126,7 @@ impl Normalisation {
     }
 
     /// tau in s^2 = spread^2 + tau ||w||^2.
-    fn weight_share(self) -> f64 {
+    pub(super) fn weight_share(self) -> f64 {
         match self {
             Self::SmoothedBatchNorm { epsilon }
             | Self::LayerNorm { epsilon: Epsilon::Smoothed(epsilon) }
@@ -121,45 +146,20 @@ impl Normalisation {
         }
     }
 
-    /// What epsilon adds to the variance of `units` units whose weights have the squared norm `w_norm_sq`; nothing,
-    /// if there is none.
+    /// Whether nothing but a spread is divided by.
+    pub(super) fn divides_by_spread_alone(self) -> bool {
+        self != Self::None && self.constant().is_none() && self.weight_share() == 0.0
+    }
+
+    /// What epsilon adds to the variance of `units` units whose weights have the squared norm `w_norm_sq`; nothing, if there is none.
     pub(super) fn added(self, w_norm_sq: f64, units: usize) -> Option<f64> {
         let smoothing = || Some(self.weight_share() * w_norm_sq / units as f64);
         self.constant()
             .or_else(|| if self == Self::WeightNorm || self.weight_share() == 0.0 { None } else { smoothing() })
     }
 
-    /// Subtracts its mean from the row z of one unit, if the normalisation does, and returns the mean and s^2:
-    /// xhat = (z - mean)/s.
-    #[inline(always)]
-    pub(super) fn unit_statistics<S: Scalar>(self, z: &mut [S::Base], w_norm_sq: S) -> [S; 2] {
-        let batch = rows::batch::<S>(z);
-        if matches!(self, Self::None) {
-            return [S::ZERO, S::ONE];
-        }
-        let (mut mean, mut spread_sq) = (S::ZERO, S::ZERO);
-        if !matches!(self, Self::WeightNorm) {
-            let mut sum = Sum::<S>::new();
-            sweep!(S: batch, K, C, b => { sum.add::<C, K>(Lanes::load(z, b)); });
-            mean = sum.total().over(batch);
-            let mut sum_sq = Sum::<S>::new();
-            sweep!(S: batch, K, C, b => {
-                let centred = Lanes::<S, K>::load(z, b) - splat(mean);
-                centred.store(z, b);
-                sum_sq.add_square::<C, K>(centred);
-            });
-            let variance = sum_sq.total().over(batch);
-            spread_sq = match self {
-                Self::LpBatchNorm { p } => spread::<S>(z, p).square(),
-                Self::ConstantEpsilonBatchNorm { epsilon } => variance + S::from_f64(epsilon),
-                _ => variance,
-            };
-        }
-        [mean, spread_sq + w_norm_sq.scale(self.weight_share())]
-    }
-
-    /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the
-    /// factor c in dL/dw += c w, the part of the gradient that comes through ||w||^2.
+    /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the factor
+    /// c in dL/dw += c (w p), the part of the gradient that comes through ||w||^2, where p is the [`power_of`] 1/s.
     #[inline(always)]
     pub(super) fn unit_backward<S: Scalar>(
         self,
@@ -187,59 +187,15 @@ impl Normalisation {
             }
         }
         let tau = self.weight_share();
-        if tau == 0.0 { S::ZERO } else { -(factor * inverse * sum_xhat).scale(tau) }
+        if tau == 0.0 {
+            return S::ZERO;
+        }
+        let inverse = if inverse.square().is_safe() { inverse } else { inverse / power_of(inverse) };
+        -(factor * inverse * sum_xhat).scale(tau)
     }
 
-    /// Layer and group normalisation: replaces the rows z of one group by xhat; `inverse` receives 1/s for every
-    /// example. Values of an example stand `batch` numbers apart: one per unit, or as many as an image has positions.
-    pub(super) fn group_forward<S: Scalar>(
-        self,
-        z: &mut [S::Base],
-        inverse: &mut [S::Base],
-        w_norm_sq: S,
-        positions: usize,
-    ) {
-        vectorised_for::<S, _>(
-            #[inline(always)]
-            || {
-                let (batch, row) = (rows::batch::<S>(inverse), positions * inverse.len());
-                let units = z.len() / row;
-                let count = units * positions;
-                let added = match self.constant() {
-                    Some(epsilon) => S::from_f64(epsilon),
-                    None => w_norm_sq.scale(self.weight_share()).over(units),
-                };
-                for b in 0..batch {
-                    let places = || (0..positions).map(|p| p * batch + b);
-                    let mut sum = S::ZERO;
-                    for z in z.chunks_exact(row) {
-                        for at in places() {
-                            sum += S::load(z, at);
-                        }
-                    }
-                    let mean = sum.over(count);
-                    let mut sum_sq = S::ZERO;
-                    for z in z.chunks_exact_mut(row) {
-                        for at in places() {
-                            let centred = S::load(z, at) - mean;
-                            centred.store(z, at);
-                            sum_sq += centred.square();
-                        }
-                    }
-                    let inverse_b = (sum_sq.over(count) + added).sqrt().recip();
-                    inverse_b.store(inverse, b);
-                    for z in z.chunks_exact_mut(row) {
-                        for at in places() {
-                            (S::load(z, at) * inverse_b).store(z, at);
-                        }
-                    }
-                }
-            },
-        );
-    }
-
-    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scale` gives the group's
-    /// gammas. Returns c in dL/dW_group += c W_group.
+    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scale` gives the group's gammas.
+    /// Returns c in dL/dW_group += c (W_group p), where p is the [`power_of`] the first 1/s.
     pub(super) fn group_backward<S: Scalar>(
         self,
         d: &mut [S::Base],
@@ -252,6 +208,8 @@ impl Normalisation {
         let units = xhat.len() / row;
         let count = units * positions;
         let mut coefficient = S::ZERO;
+        let safe = S::load(inverse, 0).square().is_safe();
+        let power = power_of(S::load(inverse, 0));
         for b in 0..batch {
             let places = || (0..positions).map(|p| p * batch + b);
             let (mut sum, mut sum_xhat) = (S::ZERO, S::ZERO);
@@ -271,33 +229,17 @@ impl Normalisation {
                 }
             }
             // Of one position this is the mean over units: smoothing is shared by the units, not by positions.
-            coefficient -= sum_xhat.over(units) * inverse_b.square();
+            let inverse_sq = if safe { inverse_b.square() } else { inverse_b * (inverse_b / power) };
+            coefficient -= sum_xhat.over(units) * inverse_sq;
         }
         coefficient.scale(self.weight_share())
     }
 }
 
-/// (mean |z|^p)^(1/p) of a centred row.
-#[inline(always)]
-fn spread<S: Scalar>(z: &[S::Base], p: Lp) -> S {
-    let batch = rows::batch::<S>(z);
-    let mean_of = |f: fn(S) -> S| {
-        let mut sum = Sum::new();
-        sweep!(S: batch, K, C, b => { sum.add::<C, K>(Lanes::load(z, b).map(f)); });
-        sum.total().over(batch)
-    };
-    match p {
-        Lp::One => mean_of(S::abs),
-        Lp::Four => mean_of(|x| x.square().square()).sqrt().sqrt(),
-        Lp::Infinity => S::load(z, largest::<S>(z)).abs(),
-    }
-}
-
-/// Where |z| is largest (the first, on a tie).
-#[inline(always)]
-fn largest<S: Scalar>(z: &[S::Base]) -> usize {
-    let size = |b: usize| S::load(z, b).value().abs();
-    (1..rows::batch::<S>(z)).fold(0, |best, b| if size(b) > size(best) { b } else { best })
+/// A power of two p near 1/s where the square of 1/s is not safe, and 1 where it is: 1/s^2 times a weight, which is
+/// near s at most, is then the product of 1/(p s^2) and p times the weight.
+pub(super) fn power_of<S: Scalar>(inverse: S) -> S {
+    if inverse.square().is_safe() { S::ONE } else { inverse.power_of_two() }
 }
 
 /// ds/dz_b = phi(xhat_b)/B with phi(x) = sign(x) |x|^(p-1), for a centred row; then centring.

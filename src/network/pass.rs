@@ -15,6 +15,7 @@ use super::buffers::{
 };
 use super::image::{Image, Rows};
 use super::layers::{Layer, Reads};
+use super::normalisation::power_of;
 use super::rows::{self, Lanes, splat, sweep};
 use super::threads::Cut;
 use super::{products, units};
@@ -160,9 +161,8 @@ impl Network {
             Some(size) => {
                 let groups = xhat.chunks_exact_mut(size * row).zip(inverse.chunks_exact_mut(S::PLANES * batch));
                 for (group, (z, inverse)) in groups.enumerate() {
-                    let len = size * layer.n_in;
-                    let w_norm_sq = units::norm_sq::<S>(theta, layer.weights + group * len, len);
-                    layer.normalisation.group_forward::<S>(z, inverse, w_norm_sq, layer.positions);
+                    let weights = layer.weights_of(group * size, size, theta);
+                    layer.normalisation.group_forward::<S>(z, inverse, weights, layer.positions);
                 }
                 [&mut [][..], &mut []]
             }
@@ -262,10 +262,22 @@ impl Network {
         };
         self.weights_backward::<S>(l, d_matrix, [source, read, filters, grad], store, (batch, wanted));
         let rows_per_block = group_size.unwrap_or(1);
-        for block in 0..layer.n_out / rows_per_block {
+        let through_weights = layer.normalisation.weight_share() != 0.0;
+        for block in (0..layer.n_out / rows_per_block).filter(|_| through_weights) {
             let coefficient = rows::single(coefficients, block);
             let len = rows_per_block * layer.n_in;
             let start = layer.weights + block * len;
+            let first = match group_size {
+                Some(_) => S::load(&inverse[block * S::PLANES * batch..][..S::PLANES * batch], 0),
+                None => rows::single::<S>(inverse, block),
+            };
+            if !first.square().is_safe() {
+                let power = power_of(first);
+                for i in start..start + len {
+                    (S::load(theta, i) * power).mul_add(coefficient, S::load(grad, i)).store(grad, i);
+                }
+                continue;
+            }
             vectorised_for::<S, _>(
                 #[inline(always)]
                 || {

@@ -65,12 +65,15 @@ impl Network {
                 let rows = (all_xhat.chunks_mut(rows::LANES * row)).zip(all_out.chunks_mut(rows::LANES * row));
                 for ((xhat, out), first) in rows.zip((0..units.len()).step_by(rows::LANES)) {
                     let of_theta = units.start + first;
+                    let mut rests = [S::ZERO; rows::LANES];
+                    let mut powers = [None; rows::LANES];
                     if single {
                         for ((z, k), at) in xhat.chunks_exact_mut(row).zip(of_theta..).zip(first..) {
-                            let w_norm_sq = norm_sq::<S>(theta, layer.weights + k * layer.n_in, layer.n_in);
-                            let [of_unit, spread_sq] = normalisation.unit_statistics::<S>(z, w_norm_sq);
-                            rows::store_single(of_unit, mean, at);
-                            rows::store_single(spread_sq, inverse, at);
+                            let found = normalisation.unit_statistics::<S>(z, layer.weights_of(k, 1, theta));
+                            rows::store_single(found.mean, mean, at);
+                            rows::store_single(found.spread_sq, inverse, at);
+                            rests[at - first] = found.rest;
+                            powers[at - first] = found.unit;
                         }
                         let some = first * S::PLANES..(first + xhat.len() / row) * S::PLANES;
                         rows::map_singles(
@@ -84,14 +87,23 @@ impl Network {
                         let factor = if single { rows::single(inverse, at) } else { S::ONE };
                         let bn_scale = layer.scale.map_or(S::ONE, |scale| S::load(theta, scale + k));
                         let shift = layer.shift.map_or(S::ZERO, |shift| S::load(theta, shift + k));
+                        let rest = -(rests[at - first] * factor);
                         sweep!(S: columns, K, b => {
                             let mut x = Lanes::<S, K>::load(xhat, b);
                             if single {
-                                x = x * splat(factor);
+                                x = match S::ROUNDING > 0.0 {
+                                    true => x.mul_add(splat(factor), splat(rest)),
+                                    false => x * splat(factor),
+                                };
                                 x.store(xhat, b);
                             }
                             x.mul_add(splat(bn_scale), splat(shift)).store(out, b);
                         });
+                    }
+                    for (power, at) in powers.into_iter().zip(first..) {
+                        if let Some(power) = power {
+                            rows::store_single(rows::single::<S>(inverse, at) / power, inverse, at);
+                        }
                     }
                 }
             },

@@ -287,6 +287,7 @@ impl Planes for DoubleDouble {
     const PLANES: usize = 2;
     const WIDE: bool = false;
     const FUSED: bool = true;
+    const ROUNDING: f64 = Self::UNIT;
 
     #[inline(always)]
     fn from_base(x: f64) -> Self {

@@ -223,6 +223,9 @@ impl<S: Scalar, D: Tangent<S>> Planes for Dual<S, D> {
     const PLANES: usize = (1 + D::COUNT) * S::PLANES;
     const WIDE: bool = S::WIDE;
     const FUSED: bool = S::FUSED;
+    const ROUNDING: f64 = S::ROUNDING;
+    const SAFE: f64 = S::SAFE;
+    const LARGEST_POWER: f64 = S::LARGEST_POWER;
 
     #[inline(always)]
     fn from_base(x: Self::Base) -> Self {

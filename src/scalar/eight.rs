@@ -210,6 +210,20 @@ impl Planes for Eight {
     type Base = Self;
     const PLANES: usize = 1;
     const RUNS: usize = 8;
+    const ROUNDING: f64 = f64::ROUNDING;
+
+    #[inline(always)]
+    fn is_safe(self) -> bool {
+        self.0.iter().all(|x| x.is_safe())
+    }
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        self.each(Planes::power_of_two)
+    }
+    #[inline(always)]
+    fn above(self, floor: Self) -> Self {
+        self.both(floor, Planes::above)
+    }
 
     #[inline(always)]
     fn from_each(values: &[f64], f: impl Fn(f64) -> f64) -> Self {

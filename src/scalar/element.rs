@@ -152,6 +152,7 @@ macro_rules! plain_planes {
     ($number:ident) => {
         type Base = $number;
         const PLANES: usize = 1;
+        const ROUNDING: f64 = $number::EPSILON as f64 / 2.0;
 
         #[inline(always)]
         fn from_base(x: $number) -> Self {

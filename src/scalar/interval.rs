@@ -364,6 +364,7 @@ impl Planes for Interval {
     type Base = f64;
     const PLANES: usize = 2;
     const WIDE: bool = false;
+    const ROUNDING: f64 = 0.0;
 
     #[inline(always)]
     fn from_base(x: f64) -> Self {

@@ -4,6 +4,12 @@
 use std::fmt::Debug;
 
 use super::{Matrix, MatrixMut, Scalar, Store, tangent};
+use crate::linalg::power_of_two_near;
+
+/// 2^e.
+pub(super) const fn power(e: i64) -> f64 {
+    f64::from_bits(((1023 + e) as u64) << 52)
+}
 
 /// Arrays of scalars in planes, and products of matrices of them.
 pub trait Planes: Copy {
@@ -20,6 +26,41 @@ pub trait Planes: Copy {
     /// for [`Eight`], otherwise one. With several, their minibatches and labels interleave: number `b * RUNS + r` is
     /// number b of run r. A loss that looks at z must know that, as networks do.
     const RUNS: usize = 1;
+    /// What an operation rounds off at most, relative to its value. 0 of intervals, which enclose it: what is 0 but for
+    /// rounding has a width there, and taking it out would only widen what is left.
+    const ROUNDING: f64;
+    /// A square between 1/SAFE and SAFE can be raised to its fourth power, as derivatives do, and neither overflows nor
+    /// vanishes.
+    const SAFE: f64 = power(240);
+    /// The largest power of two that has a reciprocal, with some room.
+    const LARGEST_POWER: f64 = power(1000);
+
+    /// Whether this square is between 1/[`Planes::SAFE`] and [`Planes::SAFE`], in every run; always of an interval.
+    #[inline(always)]
+    fn is_safe(self) -> bool
+    where
+        Self: Scalar,
+    {
+        let square = self.value();
+        Self::ROUNDING == 0.0 || (square >= 1.0 / Self::SAFE && square <= Self::SAFE)
+    }
+    /// A power of two near |x|, a constant; 1 for 0. Multiplying and dividing by it is exact.
+    #[inline(always)]
+    fn power_of_two(self) -> Self
+    where
+        Self: Scalar,
+    {
+        Self::from_f64(power_of_two_near(self.value().abs()).clamp(1.0 / Self::LARGEST_POWER, Self::LARGEST_POWER))
+    }
+    /// x where it is above the floor, and 0 elsewhere; every interval as it is.
+    #[inline(always)]
+    fn above(self, floor: Self) -> Self
+    where
+        Self: Scalar,
+    {
+        // NaN stays what it is.
+        if Self::ROUNDING > 0.0 && self.value() <= floor.value() { Self::ZERO } else { self }
+    }
 
     /// f of a value that each run has for itself; `values` has one for each of the [`Planes::RUNS`].
     #[inline(always)]
@@ -96,8 +137,8 @@ pub trait Planes: Copy {
         Self::matmul(&[[a, b]], c.skip_planes(0), store);
         tangent::leibniz(&[[a, b]], c, store, Self::PLANES, Self::matmul);
     }
-    /// C = A B^T, or C += A B^T, summed over the given pairs. The columns of A and of B are contiguous;
-    /// sums run over them.
+    /// C = A B^T, or C += A B^T, summed over the given pairs. The columns of A and of B are contiguous; sums run over
+    /// them.
     fn matmul_transposed(pairs: &[[Matrix<'_, Self::Base>; 2]], c: MatrixMut<'_, Self::Base>, store: Store);
 }
 

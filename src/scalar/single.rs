@@ -1,6 +1,7 @@
 //! `f32` as a [`Scalar`]: single precision.
 
 use super::element::{plain_number, plain_planes};
+use super::planes::power;
 use super::{Matrix, MatrixMut, Planes, Scalar, Store, elementary, normal};
 
 /// Twice as many numbers in a register and in a cache as of `f64`, for training where seven digits are enough.
@@ -89,6 +90,9 @@ impl Scalar for f32 {
 
 impl Planes for f32 {
     plain_planes!(f32);
+    // Of derivatives there are first ones alone.
+    const SAFE: f64 = power(60);
+    const LARGEST_POWER: f64 = power(120);
 
     #[inline(always)]
     fn base(x: f64) -> f32 {

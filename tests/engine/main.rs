@@ -31,6 +31,7 @@ mod neuron;
 mod proofs;
 mod rates;
 mod reference_networks;
+mod rounding;
 mod single;
 mod step_rules;
 mod threads;

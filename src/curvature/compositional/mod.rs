@@ -73,14 +73,14 @@ impl fmt::Display for Unbounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Normalisation(other) => {
-                write!(f, "the bound is for batch normalisation smoothed by epsilon ||w||^2, not for {other:?}")
+                write!(f, "the bound is for batch normalisation smoothed by epsilon ||w||^2, not for {other}")
             }
             Self::Filters => f.write_str("no bound is derived for layers of filters"),
             Self::Layers => f.write_str("no bound is derived for layers that are not alike"),
             Self::Activation(Activation::GeluTanh) => {
                 f.write_str("no bound is derived for the tanh approximation of GELU")
             }
-            Self::Activation(other) => write!(f, "{other:?} is not smooth: its second derivative has no bound"),
+            Self::Activation(other) => write!(f, "{other} is not smooth: its second derivative has no bound"),
             Self::NotLipschitz => f.write_str(
                 "Lemma C.2 needs an objective that is Lipschitz in the outputs, which the squared one is not: \
                  give a radius of g",

@@ -43,6 +43,6 @@ pub(super) fn lacking(network: Option<&Network>) -> Option<String> {
         None | Some(Activation::Relu | Activation::LeakyRelu { .. }) => {
             "behind the scales and shifts is no batch normalisation without epsilon".to_owned()
         }
-        Some(other) => format!("{other:?} is not positively homogeneous: scales and shifts are not scale invariant"),
+        Some(other) => format!("{other} is not positively homogeneous: scales and shifts are not scale invariant"),
     })
 }

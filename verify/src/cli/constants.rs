@@ -93,8 +93,15 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         None => Ok(Exit::Holds),
         Some(bad) => {
             let name = label(bad.kind, [&bad.parts[0], &bad.parts[1]]);
-            let what =
-                format!("{name}: sampled {:e}, ascended {:e}, proved {:?}", bad.sampled, bad.ascended, bad.proved);
+            let what = if bad.sampled.is_finite() && bad.ascended.is_finite() {
+                let proved = bad.proved.map_or_else(|| "nothing".to_owned(), |bound| format!("{bound:e}"));
+                format!("{name}: found {:e}, proved {proved}", bad.sampled.max(bad.ascended))
+            } else {
+                format!(
+                    "{name}: the Hessian overflows, or a unit without epsilon loses its spread, at a point or on a \
+                     minibatch that was tried; give the normalisation an epsilon, or a smaller domain"
+                )
+            };
             Err((Exit::Failed, format!("a constant is contradictory or not finite: {what}")))
         }
     }

@@ -88,8 +88,10 @@ fn shown(found: &Inspection, rows: usize) -> String {
     if found.at_v.hessian.is_none() {
         text += "\nThe Hessian was not formed: --dense-up-to N raises the limit.\n";
     }
-    text +=
-        &format!("\n{}\n", heading("Residuals, which are rounding (about 1e-16) if every block is scale invariant"));
+    let about =
+        found.rounding.map_or_else(|| "about 1e-16".to_owned(), |most| format!("up to {}", number::short(most)));
+    let title = format!("Residuals, which are rounding ({about} here) if every block is scale invariant");
+    text += &format!("\n{}\n", heading(&title));
     text + &columns(&residuals(found), 1)
 }
 

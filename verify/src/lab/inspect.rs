@@ -5,11 +5,12 @@ use std::fmt;
 
 use ratecheck::curvature::{DenseHessian, Part, Target, dense_hessian};
 use ratecheck::linalg;
-use ratecheck::loss::{Drawing, Loss, Workspace};
-use ratecheck::parameters::{Parameters, dot, norm_sq};
+use ratecheck::loss::{Drawing, Loss, Setting, Workspace};
+use ratecheck::network::{Network, Rounding, Undefined};
+use ratecheck::parameters::{Parameters, dot, norm, norm_sq};
 use serde::Serialize;
 
-use crate::lab::problem::{Class, Described, Problem};
+use crate::lab::problem::{Class, Described, Problem, remedy_of};
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -52,6 +53,8 @@ pub struct Inspection {
     pub intrinsic_gradient: Intrinsic,
     /// What scale invariance says of these numbers.
     pub checks: Checks,
+    /// What rounding may make of them ([`Rounding::error`]); only of a network is it known.
+    pub rounding: Option<f64>,
 }
 
 impl Inspection {
@@ -129,28 +132,32 @@ pub struct Intrinsic {
     pub norm_squared: f64,
 }
 
-/// Residuals that are rounding for a loss that is scale invariant in every block, and are not otherwise.
-/// All are relative.
+/// Residuals that are rounding for a loss that is scale invariant in every block, and are not otherwise. All are
+/// relative, the gradient's to the terms that it is a sum of: S_i is the norm, over block i, of the sums of their sizes
+/// ([`Rounding::summands`]), which does not vanish where the gradient does. Where they are not known, S_i = ||grad_i||
+/// + sum_j ||Hess_ij|| ||w_j|| + ||Hess_ig|| ||g||: what a relative change of theta makes of the gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Checks {
     /// |L(theta) - L(theta~)| over max(1, |L|): Definition 2.1.
     pub invariance: f64,
-    /// max over i of |w_i' grad_{w_i}| / (||w_i|| ||grad_{w_i}||): Lemma 2.4.
+    /// max over i of |w_i' grad_{w_i}| / (||w_i|| S_i): Lemma 2.4.
     pub orthogonality: f64,
-    /// max over i of || ||w_i|| grad_{w_i} at theta - grad_{v_i} at theta~ || / ||grad at theta~||: Lemma 2.2.
+    /// max over i of || ||w_i|| grad_{w_i} at theta - grad_{v_i} at theta~ || / S at theta~: Lemma 2.2.
     pub intrinsic_gradient: f64,
-    /// max over j of ||Hess w_j + (grad in block j, 0 elsewhere)|| / (||columns j of Hess||_F ||w_j||):
-    /// the Euler identities.
+    /// max over j of ||Hess w_j + (grad in block j, 0 elsewhere)|| / (||columns j of Hess||_F ||w_j|| + S): the Euler
+    /// identities.
     pub euler: Option<f64>,
-    /// max |H - H'| / max |H| before the Hessian was made symmetric.
+    /// max |H - H'| / (max |H| + max S_i/||w_i||) before the Hessian was made symmetric.
     pub asymmetry: Option<f64>,
 }
 
 /// Why there is nothing to report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum InspectError {
     /// The problem gives no parameters.
     NoPoint,
+    /// A unit has no value.
+    Undefined(Undefined),
     /// A number that is not finite.
     NotFinite(&'static str),
 }
@@ -161,10 +168,11 @@ impl fmt::Display for InspectError {
             Self::NoPoint => f.write_str(
                 "parameters: is missing; give the point in [parameters], as weights or as an initialiser and its seed",
             ),
+            Self::Undefined(undefined) => write!(f, "{undefined}; {}", remedy_of(undefined)),
             Self::NotFinite(what) => write!(
                 f,
-                "{what} is not finite at these parameters; a unit without spread over the minibatch cannot be \
-                 normalised without an epsilon"
+                "overflow: {what} is beyond the numbers of double precision (1.8e308); give smaller gammas, inputs or \
+                 weights"
             ),
         }
     }
@@ -197,15 +205,26 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
     let target = if partition { Target::Mean } else { Target::Sample(&all) };
 
     let theta_unit = layout.theta_unit(&theta);
+    let network = problem.network.as_deref();
+    let rounding = |theta: &[f64]| network.map(|network| rounding(network, target, theta)).transpose();
+    let [at_given, at_unit] = [rounding(&theta)?, rounding(&theta_unit)?];
     let dense = theta.len() <= dense_up_to;
     let (at_w, hessian) = at_point(loss, target, theta, dense)?;
     let (at_v, _) = at_point(loss, target, theta_unit, dense)?;
-    let sample_losses = z.finite().filter(|_| partition).map(|batches| {
+    let sample_losses: Option<Vec<f64>> = z.finite().filter(|_| partition).map(|batches| {
         let of_batch = |z: &[usize]| loss.sample_loss(z, &at_w.theta);
         batches.map(of_batch).collect()
     });
-    let norms: Vec<f64> = (0..layout.n_blocks()).map(|i| layout.w_norm_sq(&at_w.theta, i).sqrt()).collect();
+    if !sample_losses.iter().flatten().all(|loss| loss.is_finite()) {
+        return Err(InspectError::NotFinite("the loss of a minibatch"));
+    }
+    let norms: Vec<f64> = layout.blocks().iter().map(|block| norm(&at_w.theta[block.range.clone()])).collect();
+    let g_norm = norm(&at_w.theta[layout.g()]);
     let intrinsic_gradient = intrinsic(layout, &norms, &at_w.gradient);
+    if !(g_norm.is_finite() && intrinsic_gradient.norm_squared.is_finite()) {
+        return Err(InspectError::NotFinite("||g||, or the squared norm of the gradient"));
+    }
+    let sizes = [(&at_w, at_given), (&at_v, at_unit)].map(|(point, rounding)| Sizes::new(layout, point, rounding));
     Ok(Inspection {
         format: FORMAT,
         name: problem.name.clone(),
@@ -219,10 +238,11 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
             .collect(),
         g_start: layout.g().start,
         n_parameters: layout.len(),
-        g_norm: norm_sq(&at_w.theta[layout.g()]).sqrt(),
+        g_norm,
         radius: problem.radius,
         sample_losses,
-        checks: checks(layout, &norms, &at_w, &at_v, &intrinsic_gradient, hessian.as_ref()),
+        rounding: sizes.iter().filter_map(|sizes| sizes.rounding).reduce(f64::max),
+        checks: checks(layout, [&at_w, &at_v], &sizes, &intrinsic_gradient, hessian.as_ref()),
         block_norms: norms,
         at_w,
         at_v,
@@ -266,9 +286,13 @@ fn at_point(
     if !gradient.iter().all(|x| x.is_finite()) {
         return Err(InspectError::NotFinite("the gradient"));
     }
+    let grad_norm_squared = norm_sq(&gradient);
+    if !grad_norm_squared.is_finite() {
+        return Err(InspectError::NotFinite("the squared norm of the gradient"));
+    }
     let mut point = AtPoint {
         loss: value,
-        grad_norm_squared: norm_sq(&gradient),
+        grad_norm_squared,
         gradient,
         hessian: None,
         block_norm_vv: None,
@@ -282,8 +306,8 @@ fn at_point(
     let hessian = dense_hessian(loss, target, &point.theta);
     let layout = loss.parameters();
     let norm = |rows: Part, columns: Part| {
-        let norm = linalg::spectral_norm(hessian.block(layout, rows, columns));
-        norm.map_err(|_| InspectError::NotFinite("the Hessian"))
+        let norm = linalg::spectral_norm(hessian.block(layout, rows, columns)).ok().filter(|norm| norm.is_finite());
+        norm.ok_or(InspectError::NotFinite("the Hessian"))
     };
     let m = layout.n_blocks();
     let mut vv = vec![vec![0.0; m]; m];
@@ -308,6 +332,55 @@ fn intrinsic(layout: &Parameters, norms: &[f64], gradient: &[f64]) -> Intrinsic 
     Intrinsic { grad_v, grad_g, norm_squared }
 }
 
+/// How far rounding reaches, and the mean sizes of terms over the minibatches.
+fn rounding(network: &Network, target: Target<'_>, theta: &[f64]) -> Result<Rounding, InspectError> {
+    let of = |z: &[usize]| network.rounding(z, theta).map_err(InspectError::Undefined);
+    let batches: Vec<&[usize]> = match target {
+        Target::Sample(z) => return of(z),
+        Target::Mean => network.minibatches().finite().map_or_else(Vec::new, |batches| batches.collect()),
+    };
+    let mut all = Rounding { error: 0.0, summands: Some(vec![0.0; theta.len()]) };
+    for z in &batches {
+        let found = of(z)?;
+        all.error = all.error.max(found.error);
+        all.summands = all.summands.zip(found.summands).map(|(mut sum, of_batch)| {
+            sum.iter_mut().zip(of_batch).for_each(|(sum, x)| *sum += x / batches.len() as f64);
+            sum
+        });
+    }
+    Ok(all)
+}
+
+/// What the residuals of a gradient are relative to.
+struct Sizes {
+    /// ||w_i||.
+    norms: Vec<f64>,
+    /// S_i.
+    blocks: Vec<f64>,
+    /// All of them together, and that of g.
+    whole: f64,
+    /// What rounding may make of a residual.
+    rounding: Option<f64>,
+}
+
+impl Sizes {
+    fn new(layout: &Parameters, point: &AtPoint, rounding: Option<Rounding>) -> Self {
+        let norms: Vec<f64> = layout.blocks().iter().map(|block| norm(&point.theta[block.range.clone()])).collect();
+        let (error, summands) = rounding.map_or((None, None), |found| (Some(found.error), found.summands));
+        let all = summands.as_ref().unwrap_or(&point.gradient);
+        let mut blocks: Vec<f64> = layout.blocks().iter().map(|block| norm(&all[block.range.clone()])).collect();
+        let of_g = norm(&all[layout.g()]);
+        if let (None, Some(vv), Some(vg)) = (&summands, &point.block_norm_vv, &point.block_norm_vg) {
+            let g = norm(&point.theta[layout.g()]);
+            for (i, size) in blocks.iter_mut().enumerate() {
+                *size += vv[i].iter().zip(&norms).map(|(hessian, w)| hessian * w).sum::<f64>() + vg[i] * g;
+            }
+        }
+        let whole = norm(&[norm(&blocks), of_g]);
+        Self { norms, blocks, whole, rounding: error }
+    }
+}
+
 /// x / scale, and 0 if both are 0.
 fn relative(x: f64, scale: f64) -> f64 {
     if x == 0.0 { 0.0 } else { x / scale }
@@ -315,9 +388,8 @@ fn relative(x: f64, scale: f64) -> f64 {
 
 fn checks(
     layout: &Parameters,
-    norms: &[f64],
-    at_w: &AtPoint,
-    at_v: &AtPoint,
+    [at_w, at_v]: [&AtPoint; 2],
+    [given, unit]: &[Sizes; 2],
     intrinsic: &Intrinsic,
     hessian: Option<&DenseHessian>,
 ) -> Checks {
@@ -325,23 +397,23 @@ fn checks(
     let largest = |of: &dyn Fn(usize) -> f64| (0..layout.n_blocks()).map(of).fold(0.0, f64::max);
     let orthogonality = |i: usize| {
         let (w, grad) = (&at_w.theta[layout.block(i)], &at_w.gradient[layout.block(i)]);
-        relative(dot(w, grad).abs(), norms[i] * norm_sq(grad).sqrt())
+        relative(dot(w, grad).abs(), given.norms[i] * given.blocks[i])
     };
     let agreement = |i: usize| {
         let there = &at_v.gradient[layout.block(i)];
         let gap: Vec<f64> = intrinsic.grad_v[i].iter().zip(there).map(|(x, y)| x - y).collect();
-        relative(norm_sq(&gap).sqrt(), at_v.grad_norm_squared.sqrt())
+        relative(norm(&gap), unit.whole)
     };
     let euler = |hessian: &DenseHessian, j: usize| {
         let block = layout.block(j);
-        let (mut residual, mut size) = (0.0, 0.0);
+        let (mut residuals, mut sizes) = (Vec::new(), Vec::new());
         for (row, along) in hessian.matrix.rows().into_iter().enumerate() {
             let columns = &along.to_vec()[block.clone()];
             let expected = if block.contains(&row) { -at_w.gradient[row] } else { 0.0 };
-            residual += (dot(columns, &at_w.theta[block.clone()]) - expected).powi(2);
-            size += norm_sq(columns);
+            residuals.push(dot(columns, &at_w.theta[block.clone()]) - expected);
+            sizes.push(norm(columns));
         }
-        relative(residual.sqrt(), size.sqrt() * norms[j])
+        relative(norm(&residuals), norm(&sizes) * given.norms[j] + given.whole)
     };
     Checks {
         invariance: (at_w.loss - at_v.loss).abs() / at_w.loss.abs().max(1.0),
@@ -350,7 +422,7 @@ fn checks(
         euler: hessian.map(|hessian| largest(&|j| euler(hessian, j))),
         asymmetry: hessian.map(|hessian| {
             let size = hessian.matrix.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-            relative(hessian.asymmetry, size)
+            relative(hessian.asymmetry, size + largest(&|i| given.blocks[i] / given.norms[i]))
         }),
     }
 }

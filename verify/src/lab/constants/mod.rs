@@ -2,6 +2,7 @@
 //! proved from above. What `ratecheck constants` prints; the fields are described in `docs/problem-file.md`.
 
 mod proof;
+mod sharing;
 
 use std::fmt;
 
@@ -109,17 +110,18 @@ pub struct Bracket {
     pub j: Option<usize>,
     /// The names of rows and columns.
     pub parts: [String; 2],
-    /// The largest norm at random points.
+    /// The largest norm at random points; of rows that are interchangeable, as units of a hidden layer are, the largest
+    /// of all.
     #[serde(with = "crate::text::real")]
     pub sampled: f64,
-    /// The largest norm that local ascent found.
+    /// The largest norm that local ascent found; the largest of all, too.
     #[serde(with = "crate::text::real")]
     pub ascended: f64,
     /// The proved bound.
     pub proved: Option<f64>,
     /// How it was proved.
     pub proof: Option<Proof>,
-    /// proved / ascended: how wide the bracket is.
+    /// proved / ascended: how wide the bracket is; nothing where what was found may be rounding.
     pub ratio: Option<f64>,
     /// The relative gradient left where it is attained; 0 at a local maximum.
     #[serde(with = "crate::text::real")]
@@ -201,7 +203,12 @@ pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomai
         Err(reason) => (None, Some(reason)),
     };
     let (layout, z) = (loss.parameters(), loss.minibatches());
-    let blocks = places(layout).map(|place| one(layout, z, place, &sampled, &ascended, proved.as_ref())).collect();
+    let mut blocks: Vec<Bracket> =
+        places(layout).map(|place| one(layout, z, place, &sampled, &ascended, proved.as_ref())).collect();
+    if let Some(network) = &problem.network {
+        sharing::share(network, layout, &mut blocks);
+    }
+    compare(&mut blocks);
     Ok(Constants {
         format: FORMAT,
         name: problem.name.clone(),
@@ -284,6 +291,16 @@ pub fn layer(block: &str) -> &str {
     block.split_once(" row ").or(block.split_once(" group ")).map_or(block, |(layer, _)| layer)
 }
 
+/// The ratios of proved bounds and what was found. A constant that is 0 is found as the rounding of terms as large as
+/// the others, with which nothing is to be compared.
+fn compare(blocks: &mut [Bracket]) {
+    let floor = ROUNDING * blocks.iter().map(|bracket| bracket.ascended).fold(0.0, f64::max);
+    for bracket in blocks {
+        let found = bracket.ascended;
+        bracket.ratio = bracket.proved.filter(|_| found > floor).map(|bound| bound / found);
+    }
+}
+
 /// L^gg, exact or proved from above, on the ball in which g stays. Where it sets a step size nothing less will do.
 pub(crate) fn l_gg_upper(problem: &Problem) -> Result<f64, String> {
     let (radius, _) = radius(problem).map_err(|error| error.to_string())?;
@@ -359,8 +376,7 @@ fn one(
         ascended: value,
         proved: bound,
         proof,
-        // A constant of 0 that is found as 0 has nothing to compare.
-        ratio: bound.filter(|_| value > 0.0).map(|bound| bound / value),
+        ratio: None,
         residual: ascent.residual,
         converged: ascent.converged,
         evaluations: ascent.evaluations,

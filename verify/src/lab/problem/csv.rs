@@ -1,5 +1,6 @@
 //! `kind = "csv"`: a table with a line of column names.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -18,9 +19,9 @@ pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> R
         let what = format!("cannot read {}: {error}", path.display());
         file.fault(what, "give the path of a table in CSV, relative to this file")
     })?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let bytes = &*in_utf8(&bytes);
     // Rows of another length are found here, where the message can say more.
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(bytes);
+    let mut reader = ReaderBuilder::new().delimiter(separator(bytes)).flexible(true).trim(Trim::All).from_reader(bytes);
     let mut header = reader.headers().map_err(|e| malformed(&path, &e))?.clone();
     // A comma at the end of the first line names no column.
     if header.len() > 1 && header.iter().next_back() == Some("") {
@@ -214,6 +215,30 @@ impl Table<'_> {
         let (what, remedy) = (what.into(), remedy.to_owned());
         ProblemError { file: self.path.to_owned(), line: Some(line), key, what, remedy }
     }
+}
+
+/// The separator under which the first line has most fields, what is quoted apart; the comma, if none separates
+/// anything.
+fn separator(bytes: &[u8]) -> u8 {
+    let fields = |separator: &u8| {
+        let mut reader = ReaderBuilder::new().delimiter(*separator).from_reader(bytes);
+        reader.headers().map_or(0, StringRecord::len)
+    };
+    // The last of equals.
+    [b'\t', b';', b','].into_iter().max_by_key(fields).unwrap_or(b',')
+}
+
+/// Without a byte order mark, and out of UTF-16 where the mark says so, as spreadsheets save "Unicode text".
+fn in_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => return Cow::Borrowed(rest),
+        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+        _ => return Cow::Borrowed(bytes),
+    };
+    let (units, _) = rest.as_chunks::<2>();
+    let text = char::decode_utf16(units.iter().map(|&pair| unit(pair)));
+    Cow::Owned(text.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into_bytes())
 }
 
 /// The label of every name by its place among the classes, which all of them are in.

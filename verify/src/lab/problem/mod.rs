@@ -38,6 +38,7 @@ mod labels;
 mod network;
 mod normalisation;
 mod parameters;
+mod values;
 mod verification;
 
 use std::path::Path;
@@ -54,6 +55,7 @@ pub use described::{Described, DescribedLayer};
 pub use error::{ProblemError, nearest};
 pub use labels::Class;
 use labels::Labels;
+pub(crate) use values::remedy as remedy_of;
 pub(crate) use verification::{MOST_RUNS, MOST_STEPS};
 
 pub(crate) use document::{Document, Entry, Section, text_of};
@@ -117,10 +119,13 @@ impl Problem {
         let data_of = data_of.ok_or_else(|| root.missing("data", "say in [data] what the network is evaluated on"))?;
         let (objective, outputs) = written.objective();
         let data::Labelled { data: dataset, classes } = data::read(&data_of, directory, Labels { objective, outputs })?;
-        let z = data::minibatches(root.section("minibatches", &data::BATCH_KEYS)?, dataset.n_examples())?;
+        let minibatches_of = root.section("minibatches", &data::BATCH_KEYS)?;
+        let z = data::minibatches(minibatches_of.clone(), dataset.n_examples())?;
         let network = written.on(&network_of, dataset, z)?;
         let parameters_of = root.section("parameters", &parameters::KEYS)?;
-        let theta = parameters_of.map(|section| parameters::read(&section, &network)).transpose()?;
+        let theta = parameters_of.as_ref().map(|section| parameters::read(section, &network)).transpose()?;
+        let sections = [Some(&network_of), minibatches_of.as_ref(), parameters_of.as_ref()];
+        values::check(sections, &network, theta.as_deref())?;
         let radius = match root.section("domain", &DOMAIN_KEYS)? {
             Some(section) => Some(section.required("radius", "give K of ||g|| <= K")?.positive()?),
             None => None,

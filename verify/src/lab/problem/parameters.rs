@@ -1,12 +1,16 @@
 //! `[parameters]`: the point at which the network is looked at.
 
+use std::ops::RangeInclusive;
+
 use ratecheck::loss::Setting;
 use ratecheck::network::{LayerPlaces, Network};
+use ratecheck::parameters::norm;
 use ratecheck::random::Seed;
 
 use super::described::bias_and_beta;
 use super::document::{Entry, Section};
 use super::error::ProblemError;
+use crate::text::number;
 
 pub(super) const KEYS: [&str; 9] =
     ["weights", "gammas", "betas", "initialiser", "seed", "gamma", "beta", "biases", "bias"];
@@ -109,18 +113,23 @@ fn read_vectors(
     Ok(())
 }
 
-/// Every block must have a direction: a norm that is neither 0 nor too large or too small for double precision.
+/// Norms of blocks: the Hessian grows as 1/||w||^2, and norms of it are roots of sums of squares.
+const NORMS: RangeInclusive<f64> = 1e-72..=1e72;
+
+/// Every block must have a direction, and a norm whose fourth power and its reciprocal are numbers.
 fn directions(section: &Section<'_>, network: &Network, theta: &[f64]) -> Result<(), ProblemError> {
     let layout = network.parameters();
-    for (i, block) in layout.blocks().iter().enumerate() {
-        let norm_sq = layout.w_norm_sq(theta, i);
-        if !norm_sq.is_normal() {
-            let what = format!("the squared norm of {} is {norm_sq}", block.name);
-            return Err(section.fault(
-                "weights",
-                what,
-                "a scale-invariant block needs a norm that is positive and finite",
-            ));
+    for block in layout.blocks() {
+        let norm = norm(&theta[block.range.clone()]);
+        if !NORMS.contains(&norm) {
+            let what = format!("the norm of {} is {}", block.name, number::exact(norm));
+            let remedy = format!(
+                "give it one between {:e} and {:e}, or derivatives overflow or vanish: the block is scale invariant, only \
+                 its direction counts",
+                NORMS.start(),
+                NORMS.end()
+            );
+            return Err(section.fault("weights", what, remedy));
         }
     }
     Ok(())

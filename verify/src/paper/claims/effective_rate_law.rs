@@ -144,7 +144,7 @@ fn cases(context: &Context) -> &'static [(f64, u64)] {
 fn broken(rule: StepRule, eta_w: f64, q: f64, context: &Context) -> Result<Check, Unevaluated> {
     let table = effective_rates(rule, eta_w, CONTROL.0, &context.seed)?;
     let mut check = Check::new();
-    law(&mut check, &format!("{rule:?} · η_w = {eta_w}, q = {q}"), &table, q)?;
+    law(&mut check, &format!("{rule} · η_w = {eta_w}, q = {q}"), &table, q)?;
     Ok(check)
 }
 

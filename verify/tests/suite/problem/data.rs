@@ -5,7 +5,7 @@ use ratecheck_verify::lab::problem::Problem;
 use super::{SOUND, parse};
 
 /// The sound file on a table; `table` is written beside it.
-pub(crate) fn on_table(table: &str, section: &str) -> Result<Problem, String> {
+pub(crate) fn on_table(table: impl AsRef<[u8]>, section: &str) -> Result<Problem, String> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("tables")).unwrap();
     std::fs::write(directory.path().join("tables/points.csv"), table).unwrap();
@@ -32,6 +32,26 @@ fn a_table_is_read_by_the_names_of_its_columns() {
     let windows = format!("\u{feff}{}", TABLE.replace('\n', "\r\n").replace(',', " , "));
     let Some(network) = on_table(&windows, "label = \"y\"").unwrap().network else { panic!("a network") };
     assert_eq!(network.data().feature(0), [1.0, 3.0, 5.0, 7.0]);
+}
+
+/// As spreadsheets save tables: between semicolons or tabs, and as "Unicode text". What is quoted separates nothing.
+#[test]
+fn tables_have_the_separators_and_the_encoding_of_spreadsheets() {
+    let quoted = TABLE.replace("x1", "\"size; in, cm\"").replace("x2", "\"weight, kg\"");
+    for separator in [",", ";", "\t"] {
+        let (names, numbers) = quoted.split_once(",y\n").unwrap();
+        let names = names.replace("\",\"", &format!("\"{separator}\""));
+        let table = format!("{names}{separator}y\n{}", numbers.replace(',', separator));
+        let units: Vec<u16> = [0xfeff].into_iter().chain(table.encode_utf16()).collect();
+        let little = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        for bytes in [table.into_bytes(), little, big] {
+            let read = on_table(bytes, "features = [\"weight, kg\", \"size; in, cm\"]\nlabel = \"y\"");
+            let Some(network) = read.unwrap().network else { panic!("a network") };
+            assert_eq!(network.data().feature(0), [2.0, 4.0, 6.5, 8.0]);
+            assert_eq!(network.data().feature(1), [1.0, 3.0, 5.0, 7.0]);
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod data;
 mod exits;
 mod labels;
 mod layers;
+mod numbers;
 
 use std::path::Path;
 
@@ -343,8 +344,8 @@ fn every_mistake_is_named() {
         (
             "[3, 4]",
             "[0, 0]",
-            "net.toml:20: parameters.weights: the squared norm of W1 row 2 is 0; a scale-invariant block needs a norm \
-             that is positive and finite",
+            "net.toml:20: parameters.weights: the norm of W1 row 2 is 0; give it one between 1e-72 and 1e72, or \
+             derivatives overflow or vanish: the block is scale invariant, only its direction counts",
         ),
         (
             "betas = ",

@@ -54,10 +54,7 @@ impl fmt::Display for Mover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LookingAhead { b } => write!(f, "Nesterov's form, b = {b}"),
-            Self::Rule(StepRule::HeavyBall { b }) => write!(f, "heavy ball, b = {b}"),
-            Self::Rule(StepRule::Ema { b }) => write!(f, "moving average, b = {b}"),
-            Self::Rule(StepRule::Nesterov { b }) => write!(f, "Nesterov at w, b = {b}"),
-            Self::Rule(rule) => write!(f, "{rule:?}"),
+            Self::Rule(rule) => rule.fmt(f),
         }
     }
 }
