@@ -8,7 +8,7 @@ use ratecheck::rates::Form;
 use super::console::Console;
 use super::text::{columns, heading};
 use super::{DEFAULT_SEED, Exit, Stopped};
-use crate::lab::fit::{self, Columns, Ends, Found, Log, OnRepeat, Request, Source, Verdict, caveat};
+use crate::lab::fit::{self, Columns, Ends, Fits, IntervalSource, Log, OnRepeat, Request, Verdict, caveat};
 use crate::lab::problem::ProblemError;
 use crate::text::number;
 use crate::text::plain::plain;
@@ -207,7 +207,7 @@ fn shown(log: &Log, request: &Request, found: &Fits) -> String {
     let rule = if found.window_by_rule { ", by the rule [T/100, T]" } else { "" };
     text += &format!("window [{from}, {to}]{rule}");
     text += &match found.interval_from {
-        Some(Source::Runs) => {
+        Some(IntervalSource::Runs) => {
             let level = number::short(100.0 * request.level);
             match found.n_resamples {
                 0 => format!("; {level}% intervals over runs: Student's t\n\n"),
@@ -216,7 +216,9 @@ fn shown(log: &Log, request: &Request, found: &Fits) -> String {
                 ),
             }
         }
-        Some(Source::Halves) => "; intervals that span the slopes of the window and of its halves\n\n".to_owned(),
+        Some(IntervalSource::Halves) => {
+            "; intervals that span the slopes of the window and of its halves\n\n".to_owned()
+        }
         None => "; one run: no interval\n\n".to_owned(),
     };
     let mut rows = vec![["form", "slope", "interval", "halves", "points", ""].map(str::to_owned).to_vec()];

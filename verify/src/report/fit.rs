@@ -7,7 +7,7 @@ use ratecheck::rates::{BIN_RATIO, Form, Model, Runs, Summary, Window, mean_over_
 use super::sheet::{Sheet, Table, write_sheet};
 use super::{ReportError, number, pretty};
 use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
-use crate::lab::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, caveat, claimed, name};
+use crate::lab::fit::{FORMS, Fits, Fitted, IntervalSource, Log, Request, Verdict, caveat, claimed, name};
 use crate::text::plain::plain;
 
 /// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page.
@@ -45,7 +45,7 @@ fn facts(log: &Log, request: &Request, found: &Fits) -> Vec<(&'static str, Strin
     let rule = if found.window_by_rule { " (the rule: T/100 to T)" } else { "" };
     let [from, to] = found.window.map(number::pretty);
     let interval = match found.interval_from {
-        Some(Source::Runs) => {
+        Some(IntervalSource::Runs) => {
             let level = number::short(100.0 * request.level);
             match found.n_resamples {
                 0 => format!("{level} %, over runs: Student\u{2019}s t"),
@@ -55,7 +55,7 @@ fn facts(log: &Log, request: &Request, found: &Fits) -> Vec<(&'static str, Strin
                 ),
             }
         }
-        Some(Source::Halves) => {
+        Some(IntervalSource::Halves) => {
             "the slopes of the window and of both its halves; the method has no randomness".to_owned()
         }
         None => "none: one run".to_owned(),

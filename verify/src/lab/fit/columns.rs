@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::number::is_number;
 use super::repeats::OnRepeat;
 use super::separated::Named;
-use super::source::{Field, Source};
+use super::source::{Field, LogFile};
 use crate::lab::problem::{ProblemError, nearest};
 use crate::text::plain::{listed, quote};
 
@@ -91,7 +91,7 @@ impl Places {
     ///
     /// # Errors
     /// When there is none of a name, or no telling which is meant.
-    pub(super) fn find(source: &Source<'_>, columns: &Columns) -> Result<Self, ProblemError> {
+    pub(super) fn find(source: &LogFile<'_>, columns: &Columns) -> Result<Self, ProblemError> {
         let names = Names { source, ranges: ranges(&source.names) };
         let run = columns.run.as_deref().map(|name| names.one(name)).transpose()?;
         let only = columns.only.iter().map(|(name, text)| Ok((names.one(name)?, text.clone())));
@@ -131,7 +131,7 @@ impl Places {
 
 /// The names, and those among them that are the range of another.
 struct Names<'a> {
-    source: &'a Source<'a>,
+    source: &'a LogFile<'a>,
     ranges: HashSet<usize>,
 }
 

@@ -138,7 +138,7 @@ pub enum Verdict {
 
 /// All that was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Found {
+pub struct Fits {
     /// The name of the column of the steps.
     pub step: String,
     /// That of the values.
@@ -228,7 +228,7 @@ pub fn fit(log: &Log, request: &Request) -> Result<Fits, FitError> {
             found => forms.push(found.map_err(|error| error.to_string())),
         }
     }
-    let mut found = Found {
+    let mut found = Fits {
         step: log.step.clone(),
         value: log.value.clone(),
         n_runs,
@@ -268,7 +268,7 @@ fn fitted(
     let line = fit_power_law_with_log(t, y, log.window, request.log_power)?;
     let halves = halves(t, y, request.log_power);
     let interval = match (source, halves) {
-        (Some(Source::Runs), _) => {
+        (Some(IntervalSource::Runs), _) => {
             let student = runs.estimate()?.interval(request.level);
             let mut generator = Seed::new(request.seed).generator(&format!("fit/{}", name(form)));
             Some(match n_resamples {

@@ -19,7 +19,7 @@ pub(super) enum Field<'a> {
 
 /// A log with the names of its columns.
 #[derive(Debug)]
-pub(super) struct Source<'a> {
+pub(super) struct LogFile<'a> {
     pub(super) file: &'a Text,
     pub(super) names: Vec<String>,
     rows: Rows<'a>,
@@ -35,7 +35,7 @@ enum Rows<'a> {
     },
 }
 
-impl<'a> Source<'a> {
+impl<'a> LogFile<'a> {
     /// Tells the form by the first character, and finds the names.
     pub(super) fn new(file: &'a Text) -> Result<Self, ProblemError> {
         let begins = file.text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{1e}').chars().next();

@@ -7,7 +7,7 @@ use super::columns::{Columns, Places};
 use super::file::Text;
 use super::number::{Numbers, is_missing};
 use super::separated::Named;
-use super::source::{Field, Source};
+use super::source::{Field, LogFile};
 use crate::lab::problem::ProblemError;
 use crate::text::plain::{listed, quote};
 
@@ -50,7 +50,7 @@ const OTHERS: usize = 8;
 /// # Errors
 /// With file, line, column and remedy.
 pub(super) fn read(file: &Text, columns: &Columns) -> Result<Table, ProblemError> {
-    let source = Source::new(file)?;
+    let source = LogFile::new(file)?;
     let places = Places::find(&source, columns)?;
     let mut wanted = vec![false; source.names.len()];
     let all = places.series.iter().map(|series| series.column).chain(places.only.iter().map(|(column, _)| *column));
@@ -93,7 +93,7 @@ pub(super) fn read(file: &Text, columns: &Columns) -> Result<Table, ProblemError
 
 /// A file while its rows are read.
 struct Reading<'a> {
-    source: &'a Source<'a>,
+    source: &'a LogFile<'a>,
     columns: &'a Columns,
     places: &'a Places,
     /// The place among the series of every column that is one.

@@ -2,10 +2,10 @@
 
 use ratecheck::rates::Decision;
 
-use super::{Fitted, Found, Request, Source, Verdict};
+use super::{Fits, Fitted, IntervalSource, Request, Verdict};
 
 /// The verdict on a claimed exponent, with the reason.
-pub(super) fn verdict(request: &Request, exponent: f64, found: &Found, chosen: &Fitted) -> (Verdict, String) {
+pub(super) fn verdict(request: &Request, exponent: f64, found: &Fits, chosen: &Fitted) -> (Verdict, String) {
     let (claim, source) = (claimed(request, exponent), found.interval_from);
     let Some([low, high]) = chosen.interval else {
         let why = match source {
@@ -18,7 +18,7 @@ pub(super) fn verdict(request: &Request, exponent: f64, found: &Found, chosen: &
         return (Verdict::Inconclusive, format!("{claim}: inconclusive, since {why}"));
     };
     let of = match source {
-        Some(Source::Halves) => "the slopes of the window and its halves".to_owned(),
+        Some(IntervalSource::Halves) => "the slopes of the window and its halves".to_owned(),
         _ => format!("the {}% interval", number(100.0 * request.level)),
     };
     // A curve that bends may pass through the claim on its way: then one half of the window says another thing than the whole.
