@@ -240,11 +240,17 @@ impl Names<'_> {
                     quote(time),
                     self.listed()
                 );
-                let remedy = format!(
-                    "export the steps as well, or name their column with --step COLUMN; if all steps take equally long, times since the start \
-                     will do: --step \"{}\"",
-                    quote(time)
-                );
+                // Times since the start stand for steps that take equally long; those of a clock do not.
+                let since =
+                    ["relative", "runtime", "elapsed"].iter().any(|word| time.to_ascii_lowercase().contains(word));
+                let remedy = match since {
+                    true => format!(
+                        "; if all steps take equally long, times since the start will do: --step \"{}\"",
+                        quote(time)
+                    ),
+                    false => String::new(),
+                };
+                let remedy = format!("export the steps as well, or name their column with --step COLUMN{remedy}");
                 self.fault(&what, &remedy)
             }
             (Named::Line, None) if self.name(0).is_empty() => {

@@ -164,7 +164,7 @@ impl Log {
         });
         notes.of_all.extend(hole);
         Ok(Self {
-            step: quote(&step),
+            step: if step.is_empty() { "index".to_owned() } else { quote(&step) },
             value: quote(&value),
             runs: runs.into_iter().map(|run| run.name).collect(),
             vanished,

@@ -17,6 +17,9 @@ pub(super) enum Field<'a> {
     Text(Cow<'a, str>),
 }
 
+/// What is done with a row: its place in bytes, and its fields with their columns.
+pub(super) type Visit<'v> = dyn FnMut(usize, &[(usize, Field<'_>)]) -> Result<(), ProblemError> + 'v;
+
 /// A log with the names of its columns.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
@@ -97,11 +100,7 @@ impl<'a> Source<'a> {
 
     /// Every row with its place in bytes, and what it says in the columns that are wanted. Returns how many rows repeat the names, and
     /// where the first of them is.
-    pub(super) fn each(
-        &self,
-        wanted: &[bool],
-        row: &mut dyn FnMut(usize, &[(usize, Field<'_>)]) -> Result<(), ProblemError>,
-    ) -> Result<(usize, usize), ProblemError> {
+    pub(super) fn each(&self, wanted: &[bool], row: &mut Visit<'_>) -> Result<(usize, usize), ProblemError> {
         match &self.rows {
             Rows::Separated(separated) => separated.each(wanted, row),
             Rows::Json { places, document } => {

@@ -114,6 +114,7 @@ fn what_cannot_be_read_is_named() {
         ("step,y\n\"1\",2\n\"1,000\",1\n", &any, &["log:3:", "column \"step\"", "`1,000`", "thousands"][..]),
         ("step;y\n1.000;2\n2.000;0,5\n", &any, &["log:3:", "column \"y\"", "`1.000` above"]),
         ("time,y\n2024-03-01,1\n", &any, &["log:1:", "\"time\" is a time", "--step"]),
+        ("step 1 loss 0.5\nstep 2 loss 0.4\n", &any, &["log:1:", "`step 1 loss 0.5`", "messages of a program"]),
         ("Relative Time (Process),a - y\n0.5,1\n1.5,1\n", &any, &["Relative Time (Process)", "take equally long"]),
         ("time,y\n2024-03-01T12:00:00Z,1\n", &columns(Some("time"), None, None), &["log:2:", "time of a clock"]),
         ("step,y\n1700000001,1\n1700000201,.5\n", &any, &["log:2:", "times of a clock", "subtract"]),
