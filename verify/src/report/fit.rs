@@ -10,7 +10,8 @@ use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
 use crate::lab::fit::{FORMS, Fitted, Found, Log, Request, Source, Verdict, caveat, claimed, name};
 use crate::text::plain::plain;
 
-/// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page. `command` fits it again.
+/// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page. `command` fits
+/// it again.
 ///
 /// # Errors
 /// When a file cannot be written or rendered; the error names it.
@@ -171,8 +172,8 @@ fn whole(t: &[f64], values: &[f64], squared: bool, form: Form) -> Option<Vec<[f6
     Some(t.iter().zip(y).map(|(&t, &y)| [t, y]).collect())
 }
 
-/// Student's interval of the mean over the runs at every horizon of the last window; of no other form, whose means at one time hang together
-/// with those before it.
+/// Student's interval of the mean over the runs at every horizon of the last window; of no other form, whose means at
+/// one time hang together with those before it.
 fn band(log: &Log, request: &Request, form: Form, points: &[[f64; 2]], level: f64) -> Vec<[f64; 2]> {
     if form != Form::LastWindow || log.runs.len() < 2 {
         return Vec::new();

@@ -108,8 +108,8 @@ impl<'a> Separated<'a> {
         self.separator != Separator::One(b',')
     }
 
-    /// Every row with its place and the fields of the columns that are wanted. Returns how many rows repeat the names, and where the
-    /// first of them is.
+    /// Every row with its place and the fields of the columns that are wanted. Returns how many rows repeat the names,
+    /// and where the first of them is.
     pub(super) fn each(&self, wanted: &[bool], row: &mut Visit<'_>) -> Result<(usize, usize), ProblemError> {
         let mut repeats = (0, 0);
         let mut failed = None;

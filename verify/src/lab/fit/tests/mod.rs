@@ -184,7 +184,8 @@ fn known_rates_are_decided_rightly() {
         (-0.1, 0.0, true, Verdict::Fails),
         (-0.25, 0.75, false, Verdict::Holds),
     ] {
-        // Sixteen runs with noise 0.1: a standard error of 0.1/sqrt(16 * 80 points)/1.3 = 2e-3, and Student's quantile is 2.
+        // Sixteen runs with noise 0.1: a standard error of 0.1/sqrt(16 * 80 points)/1.3 = 2e-3, and Student's quantile
+        // is 2.
         let log = power_law(p, q, 16, 0.1, 7);
         let found = fit(&log, &Request { one_sided, log_power: q, ..request() }).expect("a fit");
         assert_eq!(found.verdict, Some(expected), "{p} {q}: {found:?}");
@@ -201,7 +202,8 @@ fn known_rates_are_decided_rightly() {
 
 #[test]
 fn both_halves_of_the_window_must_agree() {
-    // T^(-0.1) + 22 T^(-1/2): on [2e3, 2e5] the local slope -(0.1 + 0.5 x)/(1 + x), x = 22 T^(-0.4), is -0.218 in the middle, and
+    // T^(-0.1) + 22 T^(-1/2): on [2e3, 2e5] the local slope -(0.1 + 0.5 x)/(1 + x), x = 22 T^(-0.4), is -0.218 in the
+    // middle, and
     // -0.260 and -0.184 in the middle of the halves. The limit is -0.1.
     let mut generator = Seed::new(3).generator("bend");
     let mut text = String::from("seed,t,grad_norm\n");
@@ -247,8 +249,8 @@ fn one_random_run_decides_nothing() {
 
 #[test]
 fn a_curve_that_bends_is_not_settled() {
-    // T^(-1/4) + T^(-1/2) * 30: on [1e4, 1e6] the slope runs from -0.44 to -0.37, -0.42 and -0.39 on the halves: far from -1/4, the
-    // limit, and on both sides of -0.45 + 0.05.
+    // T^(-1/4) + T^(-1/2) * 30: on [1e4, 1e6] the slope runs from -0.44 to -0.37, -0.42 and -0.39 on the halves: far
+    // from -1/4, the limit, and on both sides of -0.45 + 0.05.
     let mut text = String::from("t,y\n");
     for t in log_spaced(10, 1_000_000, 100) {
         let x = t as f64;
