@@ -10,8 +10,8 @@ use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
 use crate::lab::fit::{FORMS, Fits, Fitted, IntervalSource, Log, Request, Verdict, caveat, claimed, name};
 use crate::text::plain::plain;
 
-/// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page.
-/// `command` fits it again.
+/// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page. `command` fits
+/// it again.
 ///
 /// # Errors
 /// When a file cannot be written or rendered; the error names it.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// As many characters of one name or cell as a message quotes.
 const QUOTED: usize = 60;
 
-/// Whether a terminal or a page would obey or hide it instead of showing it: control characters, line separators, and the marks that
-/// turn the direction of writing.
+/// Whether a terminal or a page would obey or hide it instead of showing it: control characters, line separators, and
+/// the marks that turn the direction of writing.
 fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

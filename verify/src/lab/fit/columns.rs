@@ -1,11 +1,10 @@
 //! Which columns hold steps, values and runs: as asked for, or by custom where there is no doubt.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use super::number::is_number;
 use super::repeats::OnRepeat;
 use super::separated::Named;
-use super::source::{Field, LogFile};
+use super::source::LogFile;
 use crate::lab::problem::{ProblemError, nearest};
 use crate::text::plain::{listed, quote};
 
@@ -22,7 +21,8 @@ pub struct Columns {
     pub only: Vec<(String, String)>,
     /// Leave out rows without a value.
     pub skip_empty: bool,
-    /// What counts where a step was recorded again; if not said, the last after a resume, and anything else is an error.
+    /// What counts where a step was recorded again; if not said, the last after a resume, and anything else is an
+    /// error.
     pub on_repeat: Option<OnRepeat>,
 }
 
@@ -151,8 +151,8 @@ fn metric(name: &str) -> Option<(&str, &str)> {
     name.rsplit_once(DASH)
 }
 
-/// A name without its number, if that is the number of a run: `seed 3 loss` is `seed loss`. A number of anything else, as of a layer,
-/// tells quantities apart and not runs.
+/// A name without its number, if that is the number of a run: `seed 3 loss` is `seed loss`. A number of anything else,
+/// as of a layer, tells quantities apart and not runs.
 fn without_number(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -240,11 +240,17 @@ impl Names<'_> {
                     quote(time),
                     self.listed()
                 );
-                let remedy = format!(
-                    "export the steps as well, or name their column with --step COLUMN; if all steps take equally long, times since the start \
-                     will do: --step \"{}\"",
-                    quote(time)
-                );
+                // Times since the start stand for steps that take equally long; those of a clock do not.
+                let since =
+                    ["relative", "runtime", "elapsed"].iter().any(|word| time.to_ascii_lowercase().contains(word));
+                let remedy = match since {
+                    true => format!(
+                        "; if all steps take equally long, times since the start will do: --step \"{}\"",
+                        quote(time)
+                    ),
+                    false => String::new(),
+                };
+                let remedy = format!("export the steps as well, or name their column with --step COLUMN{remedy}");
                 self.fault(&what, &remedy)
             }
             (Named::Line, None) if self.name(0).is_empty() => {
@@ -316,7 +322,7 @@ impl Names<'_> {
         let mut candidates: Vec<usize> = others.iter().copied().filter(open).collect();
         // Columns `run - metric` hold numbers, or nothing: a run that vanished.
         if candidates.len() > 1 && !candidates.iter().all(|&column| metric(self.name(column)).is_some()) {
-            candidates = self.numeric(&candidates)?;
+            candidates = self.source.numeric(&candidates)?;
         }
         let names = || candidates.iter().map(|&column| self.name(column));
         let found = match candidates.as_slice() {
@@ -371,24 +377,6 @@ impl Names<'_> {
             notes.push(format!("columns left out: {}", listed(left_out)));
         }
         Ok(found)
-    }
-
-    /// Those of the columns that hold a number anywhere.
-    fn numeric(&self, columns: &[usize]) -> Result<Vec<usize>, ProblemError> {
-        let mut wanted = vec![false; self.source.names.len()];
-        columns.iter().for_each(|&column| wanted[column] = true);
-        let mut holds: HashMap<usize, bool> = HashMap::new();
-        self.source.each(&wanted, &mut |_, fields| {
-            for (column, field) in fields {
-                if let Field::Text(text) = field
-                    && !holds.get(column).copied().unwrap_or(false)
-                {
-                    holds.insert(*column, is_number(text));
-                }
-            }
-            Ok(())
-        })?;
-        Ok(columns.iter().copied().filter(|column| holds.get(column).copied().unwrap_or(false)).collect())
     }
 
     fn fault(&self, what: &str, remedy: &str) -> ProblemError {

@@ -23,8 +23,8 @@ fn last(rows: &[Row]) -> f64 {
 
 /// T: the last step of the run that ends first.
 ///
-/// Runs that recorded different steps need not end at the same one. They may differ by the ratio of a bin, or by that of a run's own last
-/// two steps if its last is none that the longest has.
+/// Runs that recorded different steps need not end at the same one. They may differ by the ratio of a bin, or by that
+/// of a run's own last two steps if its last is none that the longest has.
 ///
 /// # Errors
 /// The place of a run that ends earlier than that.
@@ -42,9 +42,10 @@ pub(super) fn end(runs: &[&[Row]]) -> Result<f64, usize> {
     }
 }
 
-/// Lays out runs, each with increasing steps, over the steps up to `end` that all of them span. Where they differ, every run is read at the
-/// steps of all, linearly in ln t between its own: for a power law T^p the chord across a gap of ratio r is too high by at most
-/// (p ln r)^2 / 8 of the value at its beginning, and independent noise does not shift it. Nothing is read beyond a run's own steps.
+/// Lays out runs, each with increasing steps, over the steps up to `end` that all of them span. Where they differ,
+/// every run is read at the steps of all, linearly in ln t between its own: for a power law T^p the chord across a gap
+/// of ratio r is too high by at most (p ln r)^2 / 8 of the value at its beginning, and independent noise does not shift
+/// it. Nothing is read beyond a run's own steps.
 ///
 /// If those were too many, as of thousands of runs, they are thinned evenly, first and last kept.
 ///
@@ -115,7 +116,8 @@ mod tests {
         let b = rows(&[(1.0, 6.0), (2.0, 5.0), (8.0, 3.0), (18.0, 1.0)]);
         let end = end(&[&a, &b]).expect("they end together");
         let common = steps(&[&a, &b], end).expect("they overlap");
-        // From where both have begun to where the first ends. 2 is halfway from 1 to 4 in ln t, 8 from 4 to 16, 4 from 2 to 8.
+        // From where both have begun to where the first ends. 2 is halfway from 1 to 4 in ln t, 8 from 4 to 16, 4 from
+        // 2 to 8.
         assert_eq!(common.t, [1.0, 2.0, 4.0, 8.0, 16.0]);
         let expected = [8.0, 6.0, 4.0, 3.0, 2.0, 6.0, 5.0, 4.0, 3.0];
         for (value, expected) in common.values.iter().zip(expected) {
@@ -134,7 +136,8 @@ mod tests {
         let t: Vec<f64> = (0..=100).map(|k| libm::pow(r, f64::from(k) / 100.0)).collect();
         let bound = (p * r.ln()).powi(2) / 8.0;
         let above: Vec<f64> = read_at(&own, &t).iter().zip(&t).map(|(y, &t)| y / law(t) - 1.0).collect();
-        // The bound is of second order in p ln r = 0.7; where the chord is highest the law is lower than at the beginning by e^0.35.
+        // The bound is of second order in p ln r = 0.7; where the chord is highest the law is lower than at the
+        // beginning by e^0.35.
         assert!(above.iter().all(|&x| (-1e-15..bound * 1.42).contains(&x)) && above[50] > 0.8 * bound, "{above:?}");
     }
 
@@ -145,7 +148,8 @@ mod tests {
         let end = end(&[&a, &b]).expect("they end together");
         let common = steps(&[&a, &b], end).expect("they overlap");
         assert_eq!(common, Common { t: vec![10.0, 100.0], values: vec![2.0, 1.0, 5.0, 4.0], interpolated: false });
-        // It ends early, since the other recorded more steps and these; with steps of its own it may have ended between two of them.
+        // It ends early, since the other recorded more steps and these; with steps of its own it may have ended between
+        // two of them.
         assert_eq!(super::end(&[&a, &a[..2]]), Err(1));
         assert_eq!(super::end(&[&a, &rows(&[(2.0, 1.0), (20.0, 1.0)])]), Ok(20.0));
         assert_eq!(super::end(&[&a, &rows(&[(10.0, 1.0), (20.0, 1.0)])]), Err(1));
@@ -156,7 +160,8 @@ mod tests {
 
     #[test]
     fn many_steps_are_thinned() {
-        // Each of 2000 runs has three steps, of which one is its own: 2002 steps, of which VALUES / 2000 = 524 are kept.
+        // Each of 2000 runs has three steps, of which one is its own: 2002 steps, of which VALUES / 2000 = 524 are
+        // kept.
         let runs: Vec<Vec<Row>> =
             (0..2000).map(|k| rows(&[(1.0, 1.0), (2.0 + f64::from(k), 1.0), (1e4, 1.0)])).collect();
         let common = steps(&runs.iter().map(Vec::as_slice).collect::<Vec<_>>(), 1e4).expect("they overlap");

@@ -1,8 +1,8 @@
 //! The rows in a whole JSON document.
 //!
-//! Known are a list of objects (pandas' `orient="records"`, MLflow's metrics), one inside of an object (`log_history` of Hugging Face's
-//! `trainer_state.json`), the triples that TensorBoard downloads, and tables by column: pandas' `to_json()`, `orient="index"` and
-//! `orient="split"`, or lists of equal lengths. Anything else is one row.
+//! Known are a list of objects (pandas' `orient="records"`, MLflow's metrics), one inside of an object (`log_history`
+//! of Hugging Face's `trainer_state.json`), the triples that TensorBoard downloads, and tables by column: pandas'
+//! `to_json()`, `orient="index"` and `orient="split"`, or lists of equal lengths. Anything else is one row.
 
 use std::borrow::Cow;
 

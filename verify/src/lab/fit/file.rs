@@ -8,8 +8,8 @@ use flate2::read::MultiGzDecoder;
 use crate::lab::problem::ProblemError;
 use crate::text::plain::quote;
 
-/// Bytes of text that all logs of one fit may have together, unpacked: some twenty million rows. What is made of them takes a few times
-/// as much memory.
+/// Bytes of text that all logs of one fit may have together, unpacked: some twenty million rows. What is made of them
+/// takes a few times as much memory.
 pub(super) const BUDGET: u64 = 512 << 20;
 
 /// As much of a file as tells its kind.
@@ -167,8 +167,8 @@ fn refuse(path: &Path, head: &[u8]) -> Result<(), ProblemError> {
 /// How a unit of UTF-16 is made of two bytes.
 type Unit = fn([u8; 2]) -> u16;
 
-/// Whether a text is in UTF-16: by its mark, or, since names and numbers are ASCII, by every other byte being zero. Returns the length
-/// of the mark as well.
+/// Whether a text is in UTF-16: by its mark, or, since names and numbers are ASCII, by every other byte being zero.
+/// Returns the length of the mark as well.
 fn wide(bytes: &[u8]) -> Option<(usize, Unit)> {
     match bytes {
         [0xff, 0xfe, 0, 0, ..] => return None,

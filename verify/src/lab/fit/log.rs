@@ -61,10 +61,9 @@ impl Run {
 impl Log {
     /// Reads files; each is a run of its own unless columns tell runs apart.
     ///
-    /// # Errors
-    /// With file, line, column and remedy: a file that cannot be read, or is no log; no such column; a field that is no number; a step
-    /// twice in one run, unless a rule says which counts; a run that ends before the others; in the window a value that is not positive
-    /// and finite.
+    /// # Errors With file, line, column and remedy: a file that cannot be read, or is no log; no such column; a field
+    /// that is no number; a step twice in one run, unless a rule says which counts; a run that ends before the others;
+    /// in the window a value that is not positive and finite.
     pub fn read(files: &[PathBuf], columns: &Columns, ends: Ends) -> Result<Self, ProblemError> {
         let mut texts = Vec::new();
         let mut left = BUDGET;
@@ -164,7 +163,7 @@ impl Log {
         });
         notes.of_all.extend(hole);
         Ok(Self {
-            step: quote(&step),
+            step: if step.is_empty() { "index".to_owned() } else { quote(&step) },
             value: quote(&value),
             runs: runs.into_iter().map(|run| run.name).collect(),
             vanished,
@@ -376,8 +375,8 @@ fn ends_early(texts: &[Text], step: &str, runs: &[Run], short: usize) -> Problem
     }
 }
 
-/// The longest stretch of the window without a value, as (from, to), if it is a hole: more than a bin's ratio wide, and three times as
-/// wide in ln t as the typical one beside it.
+/// The longest stretch of the window without a value, as (from, to), if it is a hole: more than a bin's ratio wide, and
+/// three times as wide in ln t as the typical one beside it.
 pub(super) fn hole(t: &[f64], window: Window) -> Option<(f64, f64)> {
     let inside: Vec<f64> = t.iter().copied().filter(|&t| t > 0.0 && window.contains(t)).collect();
     let ratio = |k: usize| inside[k] / inside[k - 1];

@@ -1,7 +1,7 @@
 //! The rate of anyone's log: a slope, how well it is known, and what it says about a claimed exponent.
 //!
-//! The log is that of any framework, in CSV or JSON ([`Log`]). All three forms of a rate are fitted side by side, and one of them
-//! is decided upon. What is defensible depends on the runs:
+//! The log is that of any framework, in CSV or JSON ([`Log`]). All three forms of a rate are fitted side by side, and
+//! one of them is decided upon. What is defensible depends on the runs:
 //!
 //! * **Two runs or more.** Runs are independent, their time points are not. The interval is the hull of the percentile
 //!   bootstrap over runs and Student's interval by the delta method: from three runs on it covers as often as it says.
@@ -9,8 +9,8 @@
 //!   the verdict is inconclusive, whatever the slope.
 //! * **One run of a method without randomness** (`deterministic`: full-batch gradient descent). The run is all there
 //!   is, and its slope has no sampling error. What remains is whether the slope has settled: the slopes of both halves
-//!   of the window (in ln t) and of the whole span an interval, which has no confidence level,
-//!   and the claim must hold on all of it.
+//!   of the window (in ln t) and of the whole span an interval, which has no confidence level, and the claim must hold
+//!   on all of it.
 
 mod columns;
 mod common;
@@ -202,8 +202,8 @@ const ADDITIONS: usize = 4_000_000_000;
 /// ... but never fewer than these: one beyond each end at level 0.999.
 const FEWEST: usize = 2_000;
 
-/// From so many runs on there is no bootstrap: what it adds to Student's interval, the skewness of a mean over runs, is then some percent
-/// of a standard error, and every resample draws all of them.
+/// From so many runs on there is no bootstrap: what it adds to Student's interval, the skewness of a mean over runs, is
+/// then some percent of a standard error, and every resample draws all of them.
 const MANY: usize = 5_000;
 
 /// Fits the three forms to a log and decides.

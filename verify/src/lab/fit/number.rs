@@ -32,14 +32,14 @@ impl Numbers {
 
     /// The number, which may be infinite or NaN: as C, Fortran, Python, JavaScript and MSVC write one.
     pub(super) fn read(&mut self, text: &str) -> Result<f64, NoNumber> {
-        if self.commas && text.contains(',') {
-            if let Some(number) = decimal_comma(text) {
-                if let Some(pointed) = &self.pointed {
-                    return Err(both(text, pointed));
-                }
-                self.comma.get_or_insert_with(|| text.to_owned());
-                return Ok(number);
+        if self.commas
+            && let Some(number) = decimal_comma(text)
+        {
+            if let Some(pointed) = &self.pointed {
+                return Err(both(text, pointed));
             }
+            self.comma.get_or_insert_with(|| text.to_owned());
+            return Ok(number);
         }
         let Some(number) = text.parse().ok().or_else(|| fortran(text)).or_else(|| not_finite(text)) else {
             if let Some(number) = unlettered(text) {

@@ -26,8 +26,9 @@ pub(super) enum Settled {
 
 /// Rows sorted by their steps, each step once.
 ///
-/// Values that agree are one. If nothing is said, the last of several values counts where the rows read like those of a run that was
-/// resumed: they fall back a few times, never to the first step, and then rise again. Two runs one after the other, or side by side, do not.
+/// Values that agree are one. If nothing is said, the last of several values counts where the rows read like those of a
+/// run that was resumed: they fall back a few times, never to the first step, and then rise again. Two runs one after
+/// the other, or side by side, do not.
 pub(super) fn settle(mut rows: Vec<Row>, rule: Option<OnRepeat>) -> Settled {
     let resumed = rule.is_some() || is_resumed(&rows);
     let rule = rule.unwrap_or(OnRepeat::Last);
@@ -63,7 +64,8 @@ pub(super) fn settle(mut rows: Vec<Row>, rule: Option<OnRepeat>) -> Settled {
     Settled::Rows(settled, surplus)
 }
 
-/// Whether rows in the order of the file are stretches of one run: three rows each at least on average, none from the first step on.
+/// Whether rows in the order of the file are stretches of one run: three rows each at least on average, none from the
+/// first step on.
 fn is_resumed(rows: &[Row]) -> bool {
     let first = rows.first().map_or(0.0, |row| row.step);
     let falls: Vec<&Row> = rows.windows(2).filter(|pair| pair[1].step <= pair[0].step).map(|pair| &pair[1]).collect();

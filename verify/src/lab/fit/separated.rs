@@ -6,8 +6,9 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::file::Text;
 use super::number::is_number;
-use super::source::Field;
+use super::source::{Field, Visit};
 use crate::lab::problem::ProblemError;
+use crate::text::plain::quote;
 
 /// What stands between the fields of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,19 @@ impl<'a> Separated<'a> {
         };
         let mut found = Self { file, separator, names: head, named: Named::Line, rows: body };
         if !found.names.iter().all(|name| is_number(name)) {
+            // `step 10 loss 0.5`, line by line: a name and numbers in the first, and the same name in the next.
+            let stands_again = |(k, name): (usize, &String)| {
+                !is_number(name) && first.get(1).is_some_and(|row| row.get(k) == Some(name))
+            };
+            let head = &found.names;
+            if head.iter().any(|name| is_number(name))
+                && head.iter().enumerate().any(stands_again)
+                && first.get(1) != Some(head)
+            {
+                let what = format!("the first line has no names of columns, but values: `{}`", quote(&head.join(" ")));
+                let remedy = "it reads like the messages of a program: take steps and values out of them, and write a line of names above, as `step,value`";
+                return Err(file.fault(body, None, &what, remedy));
+            }
             found.rows = next_line(text, separator, body);
             return Ok(found);
         }
@@ -94,13 +108,9 @@ impl<'a> Separated<'a> {
         self.separator != Separator::One(b',')
     }
 
-    /// Every row with its place and the fields of the columns that are wanted. Returns how many rows repeat the names, and where the
-    /// first of them is.
-    pub(super) fn each(
-        &self,
-        wanted: &[bool],
-        row: &mut dyn FnMut(usize, &[(usize, Field<'_>)]) -> Result<(), ProblemError>,
-    ) -> Result<(usize, usize), ProblemError> {
+    /// Every row with its place and the fields of the columns that are wanted. Returns how many rows repeat the names,
+    /// and where the first of them is.
+    pub(super) fn each(&self, wanted: &[bool], row: &mut Visit<'_>) -> Result<(usize, usize), ProblemError> {
         let mut repeats = (0, 0);
         let mut failed = None;
         let n = self.names.len();

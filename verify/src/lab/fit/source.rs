@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::document;
 use super::file::Text;
 use super::json::{Kind, Malformed, Node, Values};
+use super::number::is_number;
 use super::separated::{Named, Separated};
 use crate::lab::problem::ProblemError;
 
@@ -16,6 +17,9 @@ pub(super) enum Field<'a> {
     Empty,
     Text(Cow<'a, str>),
 }
+
+/// What is done with a row: its place in bytes, and its fields with their columns.
+pub(super) type Visit<'v> = dyn FnMut(usize, &[(usize, Field<'_>)]) -> Result<(), ProblemError> + 'v;
 
 /// A log with the names of its columns.
 #[derive(Debug)]
@@ -95,13 +99,9 @@ impl<'a> LogFile<'a> {
         matches!(&self.rows, Rows::Separated(separated) if separated.decimal_commas())
     }
 
-    /// Every row with its place in bytes, and what it says in the columns that are wanted. Returns how many rows repeat the names, and
-    /// where the first of them is.
-    pub(super) fn each(
-        &self,
-        wanted: &[bool],
-        row: &mut dyn FnMut(usize, &[(usize, Field<'_>)]) -> Result<(), ProblemError>,
-    ) -> Result<(usize, usize), ProblemError> {
+    /// Every row with its place in bytes, and what it says in the columns that are wanted. Returns how many rows repeat
+    /// the names, and where the first of them is.
+    pub(super) fn each(&self, wanted: &[bool], row: &mut Visit<'_>) -> Result<(usize, usize), ProblemError> {
         match &self.rows {
             Rows::Separated(separated) => separated.each(wanted, row),
             Rows::Json { places, document } => {
@@ -117,6 +117,24 @@ impl<'a> LogFile<'a> {
                 Ok((0, 0))
             }
         }
+    }
+
+    /// Those of the columns that hold a number anywhere.
+    pub(super) fn numeric(&self, columns: &[usize]) -> Result<Vec<usize>, ProblemError> {
+        let mut wanted = vec![false; self.names.len()];
+        columns.iter().for_each(|&column| wanted[column] = true);
+        let mut holds: HashMap<usize, bool> = HashMap::new();
+        self.each(&wanted, &mut |_, fields| {
+            for (column, field) in fields {
+                if let Field::Text(text) = field
+                    && !holds.get(column).copied().unwrap_or(false)
+                {
+                    holds.insert(*column, is_number(text));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(columns.iter().copied().filter(|column| holds.get(column).copied().unwrap_or(false)).collect())
     }
 }
 

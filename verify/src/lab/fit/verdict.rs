@@ -21,7 +21,8 @@ pub(super) fn verdict(request: &Request, exponent: f64, found: &Fits, chosen: &F
         Some(IntervalSource::Halves) => "the slopes of the window and its halves".to_owned(),
         _ => format!("the {}% interval", number(100.0 * request.level)),
     };
-    // A curve that bends may pass through the claim on its way: then one half of the window says another thing than the whole.
+    // A curve that bends may pass through the claim on its way: then one half of the window says another thing than the
+    // whole.
     let true_at = |slope: f64| match request.one_sided {
         true => slope <= exponent + request.margin,
         false => (slope - exponent).abs() <= request.margin,

@@ -1,5 +1,5 @@
-//! What loggers write, read or named. Every log here that can be read holds the values 1, 1/2 and 1/4 at the steps 1, 10 and 100, a second
-//! run twice those.
+//! What loggers write, read or named. Every log here that can be read holds the values 1, 1/2 and 1/4 at the steps 1,
+//! 10 and 100, a second run twice those.
 
 use super::*;
 
@@ -114,6 +114,7 @@ fn what_cannot_be_read_is_named() {
         ("step,y\n\"1\",2\n\"1,000\",1\n", &any, &["log:3:", "column \"step\"", "`1,000`", "thousands"][..]),
         ("step;y\n1.000;2\n2.000;0,5\n", &any, &["log:3:", "column \"y\"", "`1.000` above"]),
         ("time,y\n2024-03-01,1\n", &any, &["log:1:", "\"time\" is a time", "--step"]),
+        ("step 1 loss 0.5\nstep 2 loss 0.4\n", &any, &["log:1:", "`step 1 loss 0.5`", "messages of a program"]),
         ("Relative Time (Process),a - y\n0.5,1\n1.5,1\n", &any, &["Relative Time (Process)", "take equally long"]),
         ("time,y\n2024-03-01T12:00:00Z,1\n", &columns(Some("time"), None, None), &["log:2:", "time of a clock"]),
         ("step,y\n1700000001,1\n1700000201,.5\n", &any, &["log:2:", "times of a clock", "subtract"]),
@@ -212,7 +213,8 @@ fn runs_that_vanish_are_said() {
 
 #[test]
 fn random_samples_of_runs_can_be_compared() {
-    // Four runs of T^(-1/4) up to 1e5, each recorded at a thousand random steps of its own, as TensorBoard's reservoir leaves them.
+    // Four runs of T^(-1/4) up to 1e5, each recorded at a thousand random steps of its own, as TensorBoard's reservoir
+    // leaves them.
     let mut generator = Seed::new(5).generator("reservoir");
     let files = (0..4).map(|run| {
         let mut steps: Vec<u64> =
@@ -230,6 +232,7 @@ fn random_samples_of_runs_can_be_compared() {
     assert!(log.notes[0].contains("linearly in ln t"), "{:?}", log.notes);
     let found = fit(&log, &request()).expect("a fit");
     assert_eq!(found.verdict, Some(Verdict::Holds), "{}", found.reason);
-    // Bins of some ten samples of four runs with noise 0.1 at the sparse end: 0.1/sqrt(40)/1.3/sqrt(20 bins) = 3e-3; ten of it.
+    // Bins of some ten samples of four runs with noise 0.1 at the sparse end: 0.1/sqrt(40)/1.3/sqrt(20 bins) = 3e-3;
+    // ten of it.
     assert!((found.chosen().expect("a form").slope + 0.25).abs() < 0.03, "{}", found.reason);
 }

@@ -185,8 +185,8 @@ fn known_rates_are_decided_rightly() {
         (-0.1, 0.0, true, Verdict::Fails),
         (-0.25, 0.75, false, Verdict::Holds),
     ] {
-        // Sixteen runs with noise 0.1: a standard error of 0.1/sqrt(16 * 80 points)/1.3 = 2e-3,
-        // and Student's quantile is 2.
+        // Sixteen runs with noise 0.1: a standard error of 0.1/sqrt(16 * 80 points)/1.3 = 2e-3, and Student's quantile
+        // is 2.
         let log = power_law(p, q, 16, 0.1, 7);
         let found = fit(&log, &Request { one_sided, log_power: q, ..request() }).expect("a fit");
         assert_eq!(found.verdict, Some(expected), "{p} {q}: {found:?}");
@@ -203,7 +203,8 @@ fn known_rates_are_decided_rightly() {
 
 #[test]
 fn both_halves_of_the_window_must_agree() {
-    // T^(-0.1) + 22 T^(-1/2): on [2e3, 2e5] the local slope -(0.1 + 0.5 x)/(1 + x), x = 22 T^(-0.4), is -0.218 in the middle, and
+    // T^(-0.1) + 22 T^(-1/2): on [2e3, 2e5] the local slope -(0.1 + 0.5 x)/(1 + x), x = 22 T^(-0.4), is -0.218 in the
+    // middle, and
     // -0.260 and -0.184 in the middle of the halves. The limit is -0.1.
     let mut generator = Seed::new(3).generator("bend");
     let mut text = String::from("seed,t,grad_norm\n");
