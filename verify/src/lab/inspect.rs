@@ -9,6 +9,7 @@ use ratecheck::loss::{Drawing, Loss, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use serde::Serialize;
 
+use crate::lab::budget::{self, TooLarge};
 use crate::lab::problem::{Described, Problem};
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
@@ -148,6 +149,8 @@ pub enum InspectError {
     NoPoint,
     /// A number that is not finite.
     NotFinite(&'static str),
+    /// The Hessian that is asked for takes more memory than there is.
+    TooLarge(TooLarge),
 }
 
 impl fmt::Display for InspectError {
@@ -156,6 +159,7 @@ impl fmt::Display for InspectError {
             Self::NoPoint => f.write_str(
                 "parameters: is missing; give the point in [parameters], as weights or as an initialiser and its seed",
             ),
+            Self::TooLarge(error) => error.fmt(f),
             Self::NotFinite(what) => write!(
                 f,
                 "{what} is not finite at these parameters; a unit without spread over the minibatch cannot be normalised \
@@ -193,6 +197,12 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
 
     let theta_unit = layout.theta_unit(&theta);
     let dense = theta.len() <= dense_up_to;
+    if dense {
+        // At two points, each as it is computed, made symmetric, cut into blocks, and reported.
+        let bytes = 8 * size_of::<f64>() as u128 * (theta.len() as u128).pow(2);
+        let what = format!("the dense Hessian of {} parameters (--dense-up-to {dense_up_to})", theta.len());
+        budget::check(what, bytes).map_err(InspectError::TooLarge)?;
+    }
     let (at_w, hessian) = at_point(loss, target, theta, dense)?;
     let (at_v, _) = at_point(loss, target, theta_unit, dense)?;
     let sample_losses = z.finite().filter(|_| partition).map(|batches| {
