@@ -118,13 +118,15 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let unfit = |fault: Fault| (Exit::Input, located(fault, arguments));
     let task = plan.task().map_err(unfit)?;
     let cells = plan.cells(&task);
-    // Only its size is of interest: trainings have threads of their own.
-    let threads = pool(arguments.jobs, console)?.current_num_threads();
-    let out = &arguments.out;
+    let pool = pool(arguments.jobs, console)?;
+    let (threads, out) = (pool.current_num_threads(), &arguments.out);
     if let Some(objection) = task.guess().objection(plan.seen(), &plan.limits, task.n_classes) {
         console.note(&objection);
     }
-    probe(&task, &pending(&cells, arguments.shard, out).cells).map_err(unfit)?;
+    let missing = pending(&cells, arguments.shard, out).cells;
+    pool.install(|| probe(&task, &missing)).map_err(unfit)?;
+    // Trainings have threads of their own.
+    drop(pool);
     if arguments.dry_run {
         let found = pending(&cells, arguments.shard, out);
         return preview(&plan, &task, &found, threads, arguments.json, console);

@@ -49,6 +49,8 @@ mod tests {
         }
         let (pool, note) = pool(usize::MAX).expect("capped");
         let n = pool.current_num_threads();
-        assert!(n >= 1 && n < 100_000 && note.is_some_and(|note| note.contains(&format!(" threads {n} are started"))));
+        assert!(
+            (1..100_000).contains(&n) && note.is_some_and(|note| note.contains(&format!(" threads {n} are started")))
+        );
     }
 }

@@ -119,10 +119,15 @@ pub fn execute(
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
     let work = || -> Result<(), SweepError> {
         // A pool of its own, so that what waits inside a step does not begin another training.
-        let no_threads = |error: rayon::ThreadPoolBuildError| SweepError::Write(ReportError::render("threads", error));
-        let (pool, _) = threads::pool(threads).map_err(no_threads)?;
+        let pool = match threads::pool(threads) {
+            Ok((pool, _)) => Some(pool),
+            // Where no thread can be started, the present one is the pool already.
+            Err(_) if rayon::current_thread_index().is_some() => None,
+            Err(error) => return Err(SweepError::Write(ReportError::render("threads", error))),
+        };
         while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let training = pool.install(|| cell.train(task, &seen));
+            let train = || cell.train(task, &seen);
+            let training = pool.as_ref().map_or_else(train, |pool| pool.install(train));
             // The plan has checked the network and the rates.
             let training = training.unwrap_or_else(|error| panic!("a plan let a training through: {}", error.0));
             store.keep_bytes(&cell.key, &seal(&cell.identity, &encode(&training)))?;
