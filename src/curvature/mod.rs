@@ -25,7 +25,7 @@ pub use hessian::{DenseHessian, HessianProduct, Target, dense_hessian, hessian_v
 pub use neuron::{Enclosed, NeuronConstants, neuron_constants};
 pub use norms::block_norms;
 pub use operator::{BlockOperator, Operator};
-pub use proved::{Method, Proved, proved_constants};
+pub use proved::{Method, Proved, proved_constants, proved_constants_within};
 pub use sampled::{Domain, Functions, Sampling, sampled_constants};
 pub use segment::{SegmentConstants, SegmentOptions, segment_constants};
 pub use spectral::{SpectralNorm, SpectralOptions, spectral_norm};

@@ -45,13 +45,12 @@ impl Proved {
     }
 }
 
-/// What branch and bound is asked for: 2 %, which takes tens of thousands of boxes, and some seconds at most.
+/// What branch and bound is asked for: 2 %, which takes tens of thousands of boxes where inputs are of size 1.
 const TOLERANCE: f64 = 0.02;
 const MAX_BOXES: usize = 200_000;
 
-/// The tightest bounds that are proved here, on ||w_i|| = 1 and ||g|| <= `radius`, for every F_z of the network's
-/// minibatches: by composition, or by branch and bound for one neuron in the plane with finitely many minibatches,
-/// where that is better.
+/// The tightest bounds that are proved here, on ||w_i|| = 1 and ||g|| <= `radius`, for every F_z of the network's minibatches: by
+/// composition, or by branch and bound for one neuron in the plane with finitely many minibatches, where that is better, with at most 200,000 boxes.
 ///
 /// # Errors
 /// [`Unbounded`], with the reason.
@@ -59,8 +58,19 @@ const MAX_BOXES: usize = 200_000;
 /// # Panics
 /// As [`compositional_bound`].
 pub fn proved_constants(network: &Network, radius: f64) -> Result<Proved, Unbounded> {
+    proved_constants_within(network, radius, MAX_BOXES)
+}
+
+/// The same with at most `max_boxes` boxes of branch and bound for each constant and minibatch: what is proved until then.
+///
+/// # Errors
+/// [`Unbounded`], with the reason.
+///
+/// # Panics
+/// As [`compositional_bound`].
+pub fn proved_constants_within(network: &Network, radius: f64, max_boxes: usize) -> Result<Proved, Unbounded> {
     let composed = compositional_bound(network, radius)?;
-    let Some(enclosed) = enclosed(network, radius) else {
+    let Some(enclosed) = enclosed(network, radius, max_boxes) else {
         return Ok(Proved { method: composed.map(|_| Method::Composition), upper: composed });
     };
     let tighter = |a, b| enclosed.of(a, b).0 < composed.of(a, b).0;
@@ -77,12 +87,12 @@ pub fn proved_constants(network: &Network, radius: f64) -> Result<Proved, Unboun
 }
 
 /// The largest enclosed constants of one neuron over its minibatches; nothing for other networks.
-fn enclosed(network: &Network, radius: f64) -> Option<Smoothness<Upper>> {
+fn enclosed(network: &Network, radius: f64, max_boxes: usize) -> Option<Smoothness<Upper>> {
     // On a single point of g there is nothing to search in two of three directions.
     let batches = network.minibatches().finite().filter(|_| radius > 0.0)?;
     let mut largest = Smoothness::single(Upper(0.0), Upper(0.0), Upper(0.0));
     for z in batches {
-        let found = neuron_constants(network, z, radius, TOLERANCE, MAX_BOXES).ok()?;
+        let found = neuron_constants(network, z, radius, TOLERANCE, max_boxes).ok()?;
         let found = Smoothness::single(found.l_vv.upper, found.l_vg.upper, found.l_gg.upper);
         // Where nothing is known a bound is infinite, never NaN.
         largest = Smoothness::from_blocks(1, |a, b| Upper(largest.of(a, b).0.max(found.of(a, b).0)));

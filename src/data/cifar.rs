@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::stored::{Stored, find};
+use super::directory::find;
+use super::stored::{Stored, mistaken};
 use super::{DataError, Images, Part};
 
 const CHANNELS: usize = 3;
@@ -34,9 +35,15 @@ const RECORD_OF_100: usize = RECORD + 1;
 /// [`DataError::Format`] with file, record (counted from 0), byte and remedy when a file is empty or ends within a
 /// record, a label is above 9, or the gzip stream is damaged.
 pub fn cifar10<P: AsRef<Path>>(files: &[P]) -> Result<Images, DataError> {
+    within(files, u64::MAX)
+}
+
+fn within<P: AsRef<Path>>(files: &[P], most: u64) -> Result<Images, DataError> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for path in files {
-        decode(Stored::open(path.as_ref())?, &mut pixels, &mut labels)?;
+        // What the files before have taken, and this one for a moment twice.
+        let room = most.saturating_sub(pixels.len() as u64) / 2;
+        decode(Stored::open(path.as_ref(), room)?, &mut pixels, &mut labels)?;
     }
     Images::new(CHANNELS, SIDE, SIDE, pixels, labels)
 }
@@ -59,20 +66,31 @@ pub fn cifar10<P: AsRef<Path>>(files: &[P]) -> Result<Images, DataError> {
 /// # Errors
 /// As [`cifar10`], and [`DataError::Unreadable`] with the names looked for when the directory or a file is not there.
 pub fn cifar10_directory(dir: &Path, part: Part) -> Result<Images, DataError> {
-    let names: &[&str] = match part {
+    directory_within(dir, part, u64::MAX)
+}
+
+pub(super) fn directory_within(dir: &Path, part: Part, most: u64) -> Result<Images, DataError> {
+    let origin = "unpack the binary version of CIFAR-10 and give its directory cifar-10-batches-bin";
+    within(&find(dir, names(part), origin)?, most)
+}
+
+/// The names under which the files of a half are published.
+pub(super) fn names(part: Part) -> &'static [&'static str] {
+    match part {
         Part::Train => {
             &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"]
         }
         Part::Test => &["test_batch.bin"],
-    };
-    let origin = "unpack the binary version of CIFAR-10 and give its directory cifar-10-batches-bin";
-    cifar10(&find(dir, names, origin)?)
+    }
 }
 
 /// Appends the images of one file.
 fn decode(mut file: Stored<impl Read>, pixels: &mut Vec<u8>, labels: &mut Vec<u8>) -> Result<(), DataError> {
-    let bytes = file.take(u64::MAX)?;
+    let bytes = file.rest()?;
     let n = bytes.len();
+    if let Some(reason) = mistaken(&bytes) {
+        return Err(file.fault(0, reason.to_owned()));
+    }
     let (records, rest) = bytes.as_chunks::<RECORD>();
     if n == 0 || !rest.is_empty() {
         let reason = if n == 0 {

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::stored::{Stored, find};
+use super::directory::find;
+use super::stored::{Stored, mistaken};
 use super::{DataError, Images, Part};
 
 /// Of a magic number 0x000008DD: values are unsigned bytes, and there are DD dimensions.
@@ -33,8 +34,16 @@ const UNSIGNED_BYTES: u32 = 0x0800;
 /// magic number is another, a size is zero, the sizes do not fit the length of the file (it is cut off, or goes on),
 /// the gzip stream is damaged, or the numbers of images and labels differ.
 pub fn idx(images: &Path, labels: &Path) -> Result<Images, DataError> {
+    idx_within(images, labels, u64::MAX)
+}
+
+/// [`idx`], with at most `most_bytes` bytes taken into memory.
+///
+/// # Errors
+/// As [`idx`], and [`DataError::TooLarge`], before they are read, when a header speaks of more bytes.
+pub fn idx_within(images: &Path, labels: &Path, most_bytes: u64) -> Result<Images, DataError> {
     // Both are opened first: a wrong name is seen before anything is read.
-    let (images, labels) = (Stored::open(images)?, Stored::open(labels)?);
+    let (images, labels) = (Stored::open(images, most_bytes)?, Stored::open(labels, most_bytes)?);
     decode(images, labels)
 }
 
@@ -59,13 +68,21 @@ pub fn idx(images: &Path, labels: &Path) -> Result<Images, DataError> {
 /// # Errors
 /// As [`idx`], and [`DataError::Unreadable`] with the names looked for when the directory or a file is not there.
 pub fn idx_directory(dir: &Path, part: Part) -> Result<Images, DataError> {
-    let names = match part {
-        Part::Train => ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"],
-        Part::Test => ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"],
-    };
-    let files =
-        find(dir, &names, "put the files there under the names they are published with, or name them one by one")?;
-    idx(&files[0], &files[1])
+    directory_within(dir, part, u64::MAX)
+}
+
+pub(super) fn directory_within(dir: &Path, part: Part, most: u64) -> Result<Images, DataError> {
+    let origin = "put the files there under the names they are published with, or name them one by one";
+    let files = find(dir, names(part), origin)?;
+    idx_within(&files[0], &files[1], most)
+}
+
+/// The names under which the files of a half are published.
+pub(super) fn names(part: Part) -> &'static [&'static str] {
+    match part {
+        Part::Train => &["train-images-idx3-ubyte", "train-labels-idx1-ubyte"],
+        Part::Test => &["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"],
+    }
 }
 
 fn decode(images: Stored<impl Read>, labels: Stored<impl Read>) -> Result<Images, DataError> {
@@ -89,6 +106,9 @@ fn bytes<const D: usize>(mut file: Stored<impl Read>) -> Result<([usize; D], Vec
     let mut words =
         header.chunks_exact(4).map(|word| word.iter().fold(0, |word: u32, byte| word << 8 | u32::from(*byte)));
     let expected = UNSIGNED_BYTES + D as u32;
+    if let Some(reason) = mistaken(&header) {
+        return Err(file.fault(0, reason.to_owned()));
+    }
     if let Some(magic) = words.next().filter(|magic| *magic != expected) {
         let what = wrong_magic(magic, expected);
         return Err(file.fault(0, format!("the magic number is 0x{magic:08x}, not 0x{expected:08x}: {what}")));

@@ -4,11 +4,13 @@
 //! [`teacher`] draws a synthetic set of any size. Both are the same, bit for bit, on every machine.
 //!
 //! Published sets of images are read from files: [`idx`] and [`idx_directory`] read those in the format of MNIST,
-//! [`cifar10`] and [`cifar10_directory`] the binary version of CIFAR-10. The result is [`Images`], bytes of which
+//! [`cifar10`] and [`cifar10_directory`] the binary version of CIFAR-10, and [`images_directory`] whichever of them is there, within
+//! a budget of memory. The result is [`Images`], bytes of which
 //! [`Images::dataset`] makes a data set, with the [`ChannelScales`] of the training set.
 
 mod cifar;
 mod digits;
+mod directory;
 mod idx;
 mod images;
 mod scales;
@@ -20,7 +22,8 @@ use std::path::PathBuf;
 
 pub use cifar::{cifar10, cifar10_directory};
 pub use digits::digits;
-pub use idx::{idx, idx_directory};
+pub use directory::images_directory;
+pub use idx::{idx, idx_directory, idx_within};
 pub use images::{Images, Part};
 pub use scales::ChannelScales;
 pub use teacher::{Target, teacher};
@@ -48,6 +51,13 @@ pub enum DataError {
         /// What was found, what was expected, and what to do.
         reason: String,
     },
+    /// A file holds more than may be taken into memory.
+    TooLarge {
+        /// Which file.
+        place: String,
+        /// How many bytes it says it holds; nothing if only its end would tell.
+        bytes: Option<u64>,
+    },
     /// A file or a directory is missing, or cannot be opened.
     Unreadable {
         /// Where it was looked for.
@@ -63,6 +73,12 @@ impl fmt::Display for DataError {
             Self::Shape { reason } => write!(f, "{reason}"),
             Self::NotFinite { place, value } => write!(f, "{place} is {value}, not a finite number"),
             Self::Format { place, reason } => write!(f, "{place}: {reason}"),
+            Self::TooLarge { place, bytes: Some(bytes) } => {
+                write!(f, "{place}: it holds {bytes} bytes, more than may be taken into memory")
+            }
+            Self::TooLarge { place, bytes: None } => {
+                write!(f, "{place}: it holds more bytes than may be taken into memory")
+            }
             Self::Unreadable { path, reason } => write!(f, "{}: {reason}", path.display()),
         }
     }

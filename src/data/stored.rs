@@ -1,8 +1,8 @@
-//! Files of data sets: found in a directory, unpacked when they are gzipped, and read up to their very end.
+//! Files of data sets: opened, unpacked when they are gzipped, and read up to their very end.
 
 use std::fs::File;
 use std::io::{self, Chain, Cursor, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
@@ -17,6 +17,7 @@ pub(super) struct Stored<R: Read> {
     name: String,
     source: Stream<Chain<Cursor<Vec<u8>>, R>>,
     at: u64,
+    most: u64,
 }
 
 enum Stream<R: Read> {
@@ -30,8 +31,8 @@ enum Stream<R: Read> {
 }
 
 impl Stored<File> {
-    /// Opens the file `path`.
-    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+    /// Opens the file `path`, of which `most` bytes may be taken into memory.
+    pub(super) fn open(path: &Path, most: u64) -> Result<Self, DataError> {
         let unreadable = |reason: String| DataError::Unreadable { path: path.to_owned(), reason };
         if path.is_dir() {
             return Err(unreadable("this is a directory where a file is expected; name the file in it".to_owned()));
@@ -42,12 +43,29 @@ impl Stored<File> {
             }
             _ => unreadable(format!("the file cannot be opened ({error}); check its permissions")),
         })?;
-        Self::new(path.display().to_string(), file)
+        if file.metadata().is_ok_and(|about| is_device(&about)) {
+            return Err(unreadable(
+                "this is a device, which has no end, where a file is expected; name a file".to_owned(),
+            ));
+        }
+        Ok(Self { most, ..Self::new(path.display().to_string(), file)? })
     }
 }
 
+/// Whether it is a device, as `/dev/zero` is. A pipe is none.
+#[cfg(unix)]
+fn is_device(about: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    about.file_type().is_char_device() || about.file_type().is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &std::fs::Metadata) -> bool {
+    false
+}
+
 impl<R: Read> Stored<R> {
-    /// A file called `name` in messages, whose bytes come from `source`.
+    /// A file called `name` in messages, whose bytes come from `source`, all of which may be taken into memory.
     pub(super) fn new(name: String, mut source: R) -> Result<Self, DataError> {
         let mut first = Vec::new();
         if let Err(error) = source.by_ref().take(GZIP.len() as u64).read_to_end(&mut first) {
@@ -63,7 +81,7 @@ impl<R: Read> Stored<R> {
         } else {
             Stream::Plain(whole)
         };
-        Ok(Self { name, source, at: 0 })
+        Ok(Self { name, source, at: 0, most: u64::MAX })
     }
 
     /// What the file is called in messages.
@@ -78,12 +96,37 @@ impl<R: Read> Stored<R> {
 
     /// The next `n` bytes, or all that are left when these are fewer.
     ///
-    /// Memory grows with the bytes that are really there, so `n` may come from a header that is not to be trusted.
+    /// Memory grows with the bytes that are really there, so `n` may come from a header that is not to be trusted. If it is more than
+    /// may be taken, nothing is.
     pub(super) fn take(&mut self, n: u64) -> Result<Vec<u8>, DataError> {
+        if n > self.most - self.at {
+            return Err(DataError::TooLarge { place: self.name.clone(), bytes: Some(self.at.saturating_add(n)) });
+        }
+        self.next(n)
+    }
+
+    /// All that is left.
+    pub(super) fn rest(&mut self) -> Result<Vec<u8>, DataError> {
+        // One byte more than may be taken shows that there are more.
+        let room = self.most - self.at;
+        let bytes = self.next(room.saturating_add(1))?;
+        if bytes.len() as u64 > room {
+            return Err(DataError::TooLarge { place: self.name.clone(), bytes: None });
+        }
+        Ok(bytes)
+    }
+
+    fn next(&mut self, n: u64) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
         let result = self.source.by_ref().take(n).read_to_end(&mut bytes);
+        let begins = self.at == 0;
         self.at += bytes.len() as u64;
         result.map_err(|error| self.fault(self.at, self.source.explain(&error)))?;
+        if begins && bytes.starts_with(&GZIP) {
+            let reason =
+                "the file is gzipped twice: what it unpacks to is a gzip stream again; unpack it once, with gunzip";
+            return Err(self.fault(0, reason.to_owned()));
+        }
         bytes.shrink_to_fit();
         Ok(bytes)
     }
@@ -156,30 +199,20 @@ fn unread(error: &io::Error) -> String {
     format!("the file cannot be read further ({error}); check the disk, or fetch the file again")
 }
 
-/// For every one of `names` the file in `dir`, or that with `.gz` appended where there is no plain one.
-///
-/// `origin` says where such files come from, for the message about those that are missing.
-pub(super) fn find(dir: &Path, names: &[&str], origin: &str) -> Result<Vec<PathBuf>, DataError> {
-    let unreadable = |reason: String| DataError::Unreadable { path: dir.to_owned(), reason };
-    if !dir.is_dir() {
-        let what = if dir.exists() { "this is not a directory" } else { "there is no such directory" };
-        let wanted = names.join(", ");
-        return Err(unreadable(format!("{what}; it should hold {wanted} (plain, or gzipped as .gz): {origin}")));
+/// What bytes are, if they are of a kind that is often taken for a data set; and what to do.
+pub(super) fn mistaken(bytes: &[u8]) -> Option<&'static str> {
+    let starts = |with: &[u8]| bytes.starts_with(with);
+    if starts(&[0x80, 2]) || starts(&[0x80, 3]) || starts(&[0x80, 4]) || starts(&[0x80, 5]) {
+        Some("this is a Python pickle; the binary version is read, not that for Python")
+    } else if starts(b"MATLAB") {
+        Some("this is a file of Matlab; the binary version is read, not that for Matlab")
+    } else if bytes.get(257..262) == Some(&b"ustar"[..]) {
+        Some("this is a tar archive; unpack it, and give the directory of its files")
+    } else if starts(b"PK\x03\x04") {
+        Some("this is a zip archive, perhaps of NumPy or PyTorch; unpack it, and give the directory of its files")
+    } else {
+        None
     }
-    let mut found = Vec::new();
-    let mut missing = Vec::new();
-    for name in names {
-        let both = [dir.join(name), dir.join(format!("{name}.gz"))];
-        match both.into_iter().find(|path| path.exists()) {
-            Some(path) => found.push(path),
-            None => missing.push(*name),
-        }
-    }
-    if missing.is_empty() {
-        return Ok(found);
-    }
-    let missing = missing.join(", ");
-    Err(unreadable(format!("the directory has no {missing} (looked for plain, and gzipped as .gz): {origin}")))
 }
 
 /// What the tests of the readers share.
@@ -229,7 +262,7 @@ mod tests {
 
     /// All bytes of a file, read as the readers do: those wanted, and then the end.
     fn read(bytes: &[u8], n: u64) -> Result<(Vec<u8>, u64), String> {
-        let all = |mut file: Stored<_>| Ok((file.take(n)?, file.n_left()?));
+        let all = |mut file: Stored<_>| Ok((if n == u64::MAX { file.rest()? } else { file.take(n)? }, file.n_left()?));
         Stored::new("file".to_owned(), bytes).and_then(all).map_err(|error: DataError| error.to_string())
     }
 
@@ -301,21 +334,36 @@ mod tests {
     }
 
     #[test]
-    fn missing_files_are_named() {
+    fn no_more_is_taken_than_is_allowed() {
+        let bytes = vec![0; 1 << 20];
         let scratch = Scratch::new("stored");
-        let b = scratch.write("b.gz", &[]);
-        scratch.write("c.gz", &[]);
-        let c = scratch.write("c", &[]);
-        assert_eq!(find(&scratch.0, &["b", "c"], ""), Ok(vec![b, c.clone()]));
-        let dir = scratch.0.display();
-        let error = |dir: &Path| find(dir, &["a", "b", "d"], "get them").expect_err("missing").to_string();
-        let expected = "the directory has no a, d (looked for plain, and gzipped as .gz): get them";
-        assert_eq!(error(&scratch.0), format!("{dir}: {expected}"));
-        let expected = "there is no such directory; it should hold a, b, d (plain, or gzipped as .gz): get them";
-        assert_eq!(error(&scratch.0.join("none")), format!("{dir}/none: {expected}"));
-        assert!(error(&c).contains("/c: this is not a directory; it should hold a, b, d"));
+        for (name, content) in [("plain", bytes.clone()), ("packed.gz", gzip(&bytes))] {
+            let path = scratch.write(name, &content);
+            let open = |most| Stored::open(&path, most).expect("there");
+            assert_eq!(open(1 << 20).take(1 << 20).map(|read| read.len()), Ok(1 << 20));
+            assert_eq!(open(1 << 20).rest().map(|read| read.len()), Ok(1 << 20));
+            let place = path.display().to_string();
+            let known = DataError::TooLarge { place: place.clone(), bytes: Some(1 << 40) };
+            assert_eq!(open(1 << 20).take(1 << 40), Err(known));
+            assert_eq!(open((1 << 20) - 1).rest(), Err(DataError::TooLarge { place, bytes: None }));
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let error = Stored::open("/dev/zero".as_ref(), u64::MAX).err().map(|error| error.to_string());
+            assert!(error.is_some_and(|error| error.starts_with("/dev/zero: this is a device")));
+        }
+    }
 
-        let error = |path: &Path| Stored::open(path).err().map(|error| error.to_string()).unwrap_or_default();
+    #[test]
+    fn what_is_gzipped_twice_is_named() {
+        let error = read(&gzip(&gzip(b"bytes")), u64::MAX).expect_err("refused");
+        assert!(error.starts_with("file, unpacked byte 0: the file is gzipped twice"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_said() {
+        let scratch = Scratch::new("opened");
+        let error = |path: &Path| Stored::open(path, u64::MAX).err().map(|e| e.to_string()).unwrap_or_default();
         assert!(error(&scratch.0).ends_with(": this is a directory where a file is expected; name the file in it"));
         assert!(error(&scratch.0.join("none")).contains("/none: there is no such file; correct the path"));
     }

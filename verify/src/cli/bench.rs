@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let plan = SweepPlan { seeds: arguments.seeds as usize, n_steps: u64::from(arguments.steps) };
     let mut sweeps = Vec::new();
     for jobs in [1, arguments.jobs] {
-        let pool = pool(jobs)?;
+        let pool = pool(jobs, console)?;
         let threads = pool.current_num_threads();
         if sweeps.iter().any(|one: &Swept| one.threads == threads) {
             continue;

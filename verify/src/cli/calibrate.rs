@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     let failed = |error: Unevaluated| (Exit::Failed, format!("the decisions cannot be calibrated: {}", error.0));
     let replications = if arguments.full { FULL } else { SETS };
     let options = Options { profile: arguments.profile.into(), replications, seed: arguments.seed };
-    let found = pool(arguments.jobs)?.install(|| calibrate(claims, &options)).map_err(failed)?;
+    let found = pool(arguments.jobs, console)?.install(|| calibrate(claims, &options)).map_err(failed)?;
     let shown = tables(claims, &found).map_err(failed)?;
     if arguments.json {
         console.json(&shown)?;

@@ -13,6 +13,7 @@ Examples:
   ratecheck compare reports/baseline.json reports/latest/results.json
   ratecheck compare reports/baseline.json reports/latest/results.json --update    renew it
   ratecheck compare old/results.json new/results.json --json | jq '.differences'
+  ratecheck compare quick/results.json full/results.json --across-profiles    verdicts and slopes
 
 With --update the exit code is 0 when the baseline is written, whatever differs.";
 
@@ -28,6 +29,10 @@ pub(super) struct Arguments {
     /// seed of the baseline.
     #[arg(long)]
     update: bool,
+    /// Compare runs of two profiles, of which only verdicts, claims and slopes can be compared; slopes over other horizons may differ without
+    /// anything being wrong.
+    #[arg(long)]
+    across_profiles: bool,
     /// Print the differences as JSON.
     #[arg(long)]
     json: bool,
@@ -44,6 +49,14 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     } else {
         read(&arguments.baseline).map_err(input)?
     };
+    if old.profile != new.profile && !arguments.across_profiles && !arguments.update {
+        let [old_file, new_file] = [&arguments.baseline, &arguments.current].map(|path| path.display());
+        let (was, is) = (old.profile.name(), new.profile.name());
+        let remedy = "compare two runs of one profile, or add --across-profiles";
+        let what =
+            format!("{old_file} is of profile {was}, and {new_file} of profile {is}, which measures something else");
+        return Err((Exit::Input, format!("{what}; {remedy}")));
+    }
     let compared = compare(&old, &new);
     if arguments.json {
         console.json(&compared)?;

@@ -14,6 +14,9 @@ Examples:
   ratecheck conformance lemma-3.2 --seeds 100   one claim, as often as you like
   ratecheck conformance --quiet                 only what is wrong";
 
+/// More seeds than this are days of work.
+const MOST_SEEDS: u64 = 1_000_000;
+
 /// Which claims, and how many seeds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -21,7 +24,7 @@ pub(super) struct Arguments {
     /// The claims to try, by id (all if none is given).
     claims: Vec<String>,
     /// How many seeds, from 2019 on.
-    #[arg(long, default_value_t = SEEDS)]
+    #[arg(long, default_value_t = SEEDS, value_parser = clap::value_parser!(u64).range(1..=MOST_SEEDS))]
     seeds: u64,
     /// Print the same as JSON, when all is done.
     #[arg(long)]
@@ -78,5 +81,5 @@ fn tried(claim: &'static dyn Claim, seeds: u64) -> Tried {
             Err(reason) => wrong.push(reason),
         }
     }
-    Tried { claim: claim.statement().id, seeds, wrong, seconds_per_seed: seconds / seeds.max(1) as f64 }
+    Tried { claim: claim.statement().id, seeds, wrong, seconds_per_seed: seconds / seeds as f64 }
 }

@@ -34,14 +34,14 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
     /// Random points of the domain; the ascents start at the best of them [default: 100].
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = count::<MOST_POINTS>)]
     points: Option<usize>,
     /// Ascents per constant [default: 8; 1 if there are more than 100 constants].
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = count::<MOST_POINTS>)]
     restarts: Option<usize>,
-    /// Hessian-vector products, and gradients of them, that one ascent may take [default: 2000; 200 if there are more
-    /// than 100 constants].
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    /// Hessian-vector products, and gradients of them, that one ascent may take [default: 2000; 200 if there are more than
+    /// 100 constants]; where a bound is proved by branch and bound, each also stands for a hundred boxes.
+    #[arg(long, value_name = "N", value_parser = count::<MOST_EVALUATIONS>)]
     evaluations: Option<usize>,
     /// Threads (0: one per core); the numbers do not depend on it.
     #[arg(long, default_value_t = 0)]
@@ -51,8 +51,14 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "give a whole number from 1 on".to_owned())
+/// More points, or ascents, are days of work on the smallest problem.
+const MOST_POINTS: usize = 1_000_000;
+/// And so are more evaluations.
+const MOST_EVALUATIONS: usize = 1_000_000_000;
+
+fn count<const MOST: usize>(text: &str) -> Result<usize, String> {
+    let fits = |n: &usize| (1..=MOST).contains(n);
+    text.parse().ok().filter(fits).ok_or_else(|| format!("give a whole number from 1 to {MOST}"))
 }
 
 /// Searches, proves, prints and writes.
@@ -65,14 +71,18 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         evaluations: arguments.evaluations.unwrap_or(default.evaluations),
         ..default
     };
+    let fits = search.check_memory(problem.loss.parameters());
+    fits.map_err(|error| (Exit::Input, format!("{}: {error}", arguments.source.shown())))?;
     // Shown on a terminal only, and gone before anything is printed.
     let spinner = ProgressBar::with_draw_target(None, console.progress());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
         spinner.set_style(style);
     }
     spinner.set_message(format!("searching the constants of {}", problem.name));
-    spinner.enable_steady_tick(Duration::from_millis(200));
-    let found = pool(arguments.jobs)?.install(|| bracket(&problem, &search));
+    if !spinner.is_hidden() {
+        spinner.enable_steady_tick(Duration::from_millis(200));
+    }
+    let found = pool(arguments.jobs, console)?.install(|| bracket(&problem, &search));
     spinner.finish_and_clear();
     let found = found.map_err(|error| (Exit::Input, format!("{}: {error}", arguments.source.shown())))?;
     if arguments.json {

@@ -12,7 +12,8 @@ use super::text::{columns, counted, heading};
 use super::{Exit, Stopped, pool};
 use crate::claim::evidence::Profile;
 use crate::lab::experiment::{
-    Answer, Cell, DataSource, Figure, Pending, Plan, Table, Task, collect, execute, pending, take_over,
+    Answer, Cell, DataSource, Fault, Figure, Pending, Plan, Table, Task, WIDTHS, collect, execute, forgotten, pending,
+    probe, take_over,
 };
 use crate::lab::sweep::{Shard, Store};
 use crate::report::{self, Shown, write_experiment};
@@ -28,8 +29,8 @@ Examples:
   ratecheck experiment d3 --shard 1/4 --out part-1    a quarter of it, on one of four machines
   ratecheck experiment d3 --parts part-1 part-2 part-3 part-4 --out whole
 
-Images come from a directory of IDX files (MNIST, Fashion-MNIST) or of the binary version of CIFAR-10;
-without --data from Debian's dataset-fashion-mnist, or from the bundled digits where that is not there.
+Images come from a directory of IDX files (MNIST, Fashion-MNIST) or of the binary version of CIFAR-10,
+or from four IDX files of any name (--files); without either from Debian's dataset-fashion-mnist, or from the bundled digits where that is not there.
 d3 needs the trainings of d1 and d2: what is there already is not run again. Stop it whenever you like.";
 
 /// Which experiment, how large, and where to keep it.
@@ -45,6 +46,9 @@ pub(super) struct Arguments {
     /// The images: a directory, or `digits`.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The images, file by file in the IDX format: training images and labels, test images and labels.
+    #[arg(long, value_names = ["IMAGES", "LABELS", "TEST_IMAGES", "TEST_LABELS"], num_args = 4, conflicts_with = "data")]
+    files: Vec<PathBuf>,
     /// The width of the network; 1 is the paper's.
     #[arg(long, value_name = "FACTOR", value_parser = width)]
     width: Option<f64>,
@@ -99,7 +103,7 @@ impl From<Size> for Profile {
 
 fn width(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(width) if (1e-3..=16.0).contains(&width) => Ok(width),
+        Ok(width) if WIDTHS.contains(&width) => Ok(width),
         _ => Err("give a factor from 0.001 to 16, as 0.125".to_owned()),
     }
 }
@@ -111,10 +115,18 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         console.answer(&plan.toml())?;
         return Ok(Exit::Holds);
     }
-    let task = plan.task().map_err(|message| (Exit::Input, message))?;
+    let unfit = |fault: Fault| (Exit::Input, located(fault, arguments));
+    let task = plan.task().map_err(unfit)?;
     let cells = plan.cells(&task);
-    let pool = pool(arguments.jobs)?;
+    let pool = pool(arguments.jobs, console)?;
     let (threads, out) = (pool.current_num_threads(), &arguments.out);
+    if let Some(objection) = task.guess().objection(plan.seen(), &plan.limits, task.n_classes) {
+        console.note(&objection);
+    }
+    let missing = pending(&cells, arguments.shard, out).cells;
+    pool.install(|| probe(&task, &missing)).map_err(unfit)?;
+    // Trainings have threads of their own.
+    drop(pool);
     if arguments.dry_run {
         let found = pending(&cells, arguments.shard, out);
         return preview(&plan, &task, &found, threads, arguments.json, console);
@@ -122,8 +134,11 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let store = Store::open(out).map_err(stopped)?;
     take_over(&cells, &arguments.parts, &store).map_err(stopped)?;
     let found = pending(&cells, arguments.shard, out);
+    if let Some(forgotten) = forgotten(&found).filter(|_| !arguments.parts.is_empty()) {
+        return Err(stopped(forgotten));
+    }
     if !arguments.json {
-        console.say(&opening(&plan, &found, out))?;
+        console.say(&opening(&plan, &task, &found, out))?;
     }
     let bar = progress(&plan, &found, console);
     let ran = execute(&task, &found.cells, threads, &store, || bar.inc(1));
@@ -136,7 +151,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         return Ok(Exit::Holds);
     }
     let found = collect(&plan, &cells, out).map_err(stopped)?;
-    let asked = Table::of(&plan, &found, task.n_classes);
+    let asked = Table::of(&plan, &found, task.guess());
     let command = format!("ratecheck experiment plan.toml --out {}", out.display());
     let shown = Shown { plan: &plan, task: &task, cells: &cells, found: &found, asked: &asked, command: &command };
     let page = write_experiment(&shown, &out.join(plan.figure.name()));
@@ -153,15 +168,27 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     Ok(exit(&asked, arguments.strict))
 }
 
+/// The figure that is named, if it is no plan.
+fn figure(what: &Path) -> Option<Figure> {
+    what.to_str().and_then(|what| Figure::ALL.iter().find(|(name, _)| *name == what)).map(|&(_, figure)| figure)
+}
+
+/// What is wrong, with its place in the plan, if there is one.
+fn located(fault: Fault, arguments: &Arguments) -> String {
+    match figure(&arguments.what) {
+        Some(_) => fault.to_string(),
+        None => fault.in_plan(&arguments.what).to_string(),
+    }
+}
+
 /// What the command line says.
 fn plan(arguments: &Arguments) -> Result<Plan, Stopped> {
-    let named = arguments.what.to_str().and_then(|what| Figure::ALL.iter().find(|(name, _)| *name == what));
-    let source = arguments
-        .data
-        .as_ref()
-        .map(|path| path.to_str().map_or_else(|| DataSource::Directory(path.clone()), DataSource::parse));
-    let mut plan = match named {
-        Some(&(_, figure)) => Plan::preset(figure, arguments.profile.into(), source.unwrap_or_else(DataSource::found)),
+    let directory =
+        |path: &PathBuf| path.to_str().map_or_else(|| DataSource::Directory(path.clone()), DataSource::parse);
+    let files = <[PathBuf; 4]>::try_from(arguments.files.clone()).ok().map(DataSource::Files);
+    let source = files.or_else(|| arguments.data.as_ref().map(directory));
+    let mut plan = match figure(&arguments.what) {
+        Some(figure) => Plan::preset(figure, arguments.profile.into(), source.unwrap_or_else(DataSource::found)),
         None => {
             let mut plan = Plan::read(&arguments.what).map_err(|error| (Exit::Input, error.to_string()))?;
             plan.source = source.unwrap_or(plan.source);
@@ -185,8 +212,13 @@ fn exit(asked: &[Table], strict: bool) -> Exit {
     }
 }
 
-fn opening(plan: &Plan, found: &Pending<'_>, out: &Path) -> String {
-    let mut text = format!("{}, {} steps a training\n", plan.source.text(), number::count(plan.n_steps()));
+fn opening(plan: &Plan, task: &Task, found: &Pending<'_>, out: &Path) -> String {
+    let (source, steps, classes) = (plan.source.text(), number::count(plan.n_steps()), task.n_classes);
+    let guess = task.guess();
+    let mut text = format!(
+        "{source}, {steps} steps a training; {classes} classes, among which guessing has a loss of {:.3} and an accuracy of {:.3}\n",
+        guess.loss, guess.accuracy
+    );
     if found.damaged > 0 {
         text += &format!("{} in {} cannot be used: run again.\n", counted(found.damaged, "file"), out.display());
     }
@@ -211,7 +243,9 @@ fn progress(plan: &Plan, found: &Pending<'_>, console: Console) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} epochs  {elapsed}, {eta} left") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_millis(200));
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
     bar
 }
 

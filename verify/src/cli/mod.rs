@@ -40,6 +40,7 @@ pub use exit::{Exit, FAILED, markdown as exit_codes};
 
 use crate::claim::evidence::Claim;
 use crate::lab::problem::nearest;
+use crate::lab::{budget, threads};
 use crate::paper::claims::CLAIMS;
 use console::{Console, Flags, complain};
 
@@ -64,8 +65,13 @@ Examples:
   ratecheck experiment d1                    the paper's first figure, on real images
   ratecheck bench                            how fast the engine is here, in half a minute";
 
-/// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization"
-/// (ICLR 2019) claim, and that each check would have failed had the claim been false.
+/// Shown below the exit codes.
+const MEMORY: &str = "\
+A command takes at most half of the memory that is left when it starts, by its own estimate; the
+environment variable RATECHECK_MEMORY, as 8G, sets another limit.";
+
+/// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
+/// claim, and that each check would have failed had the claim been false.
 #[derive(Debug, Parser)]
 #[command(name = "ratecheck", version, max_term_width = 100)]
 struct Cli {
@@ -121,10 +127,12 @@ enum Command {
 /// The year of the paper: an arbitrary number, fixed before anything was run.
 const DEFAULT_SEED: u64 = 2019;
 
-/// Threads (0: one per core).
-fn pool(jobs: usize) -> Result<rayon::ThreadPool, Stopped> {
-    let started = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
-    started.map_err(|error| (Exit::Internal, format!("threads cannot be started: {error}; try --jobs 1")))
+/// Threads (0: one per core), or fewer, which is said.
+fn pool(jobs: usize, console: Console) -> Result<rayon::ThreadPool, Stopped> {
+    let unstarted = |error| (Exit::Internal, format!("threads cannot be started: {error}; try --jobs 1"));
+    let (pool, note) = threads::pool(jobs).map_err(unstarted)?;
+    note.iter().for_each(|note| console.note(note));
+    Ok(pool)
 }
 
 /// The claims that a command works on.
@@ -151,7 +159,8 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
             return console::written(error.print()).map_or_else(|(exit, _)| exit, |()| code).into();
         }
     };
-    let ended = cli.flags.console().and_then(|console| run(cli.command, console, claims));
+    let usable = budget::asked().map_err(|message| (Exit::Usage, message));
+    let ended = usable.and_then(|_| cli.flags.console()).and_then(|console| run(cli.command, console, claims));
     ended
         .unwrap_or_else(|(exit, message)| {
             complain(&message);
@@ -162,7 +171,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
 
 /// The whole command line, each help with its exit codes.
 fn command() -> clap::Command {
-    let whole = Cli::command().after_help(format!("{EXAMPLES}\n\n{}", exit::help()));
+    let whole = Cli::command().after_help(format!("{EXAMPLES}\n\n{}\n\n{MEMORY}", exit::help()));
     whole.mut_subcommands(|one| {
         let examples = one.get_after_help().map(ToString::to_string).unwrap_or_default();
         let codes = exit::help_of(one.get_name());

@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     }
     let ids: Vec<String> = old.claims.iter().map(|claim| claim.id.clone()).collect();
     let claims = select(&ids, claims)?;
-    let pool = pool(arguments.jobs)?;
+    let pool = pool(arguments.jobs, console)?;
     let brought = old.provenance.problem.as_ref().map(Brought::again).transpose()?;
     let (seed, profile) = (old.provenance.seed, old.provenance.profile);
     let run = |claim: &dyn Claim| match &brought {

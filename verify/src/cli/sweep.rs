@@ -63,9 +63,10 @@ pub(super) fn stopped(error: SweepError) -> Stopped {
 /// Runs what is missing, and writes the results if it was not a part.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let plan = Plan::read(&arguments.plan).map_err(|error| stopped(error.into()))?;
-    let stem = arguments.plan.file_stem().unwrap_or_default();
+    // A plan called `...toml` has the stem `..`, which is a place of its own.
+    let stem = arguments.plan.file_stem().filter(|stem| *stem != "..").unwrap_or("plan".as_ref());
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("sweeps").join(stem));
-    let pool = pool(arguments.jobs)?;
+    let pool = pool(arguments.jobs, console)?;
     if arguments.dry_run {
         let found = pending(&plan, arguments.shard, &out);
         let threads = pool.current_num_threads();

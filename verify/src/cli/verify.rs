@@ -137,7 +137,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         }
         return Ok(Exit::Holds);
     }
-    let pool = pool(arguments.jobs)?;
+    let pool = pool(arguments.jobs, console)?;
     let mut results = opening(arguments, subject.as_ref(), pool.current_num_threads())?;
     let out = arguments.out(subject.as_ref());
     if arguments.resume

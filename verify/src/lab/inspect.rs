@@ -10,6 +10,7 @@ use ratecheck::network::{Network, Rounding, Undefined};
 use ratecheck::parameters::{Parameters, dot, norm, norm_sq};
 use serde::Serialize;
 
+use crate::lab::budget::{self, TooLarge};
 use crate::lab::problem::{Class, Described, Problem, remedy_of};
 
 /// The version of the JSON; it grows whenever a field changes its meaning.
@@ -160,6 +161,8 @@ pub enum InspectError {
     Undefined(Undefined),
     /// A number that is not finite.
     NotFinite(&'static str),
+    /// The Hessian that is asked for takes more memory than there is.
+    TooLarge(TooLarge),
 }
 
 impl fmt::Display for InspectError {
@@ -169,6 +172,7 @@ impl fmt::Display for InspectError {
                 "parameters: is missing; give the point in [parameters], as weights or as an initialiser and its seed",
             ),
             Self::Undefined(undefined) => write!(f, "{undefined}; {}", remedy_of(undefined)),
+            Self::TooLarge(error) => error.fmt(f),
             Self::NotFinite(what) => write!(
                 f,
                 "overflow: {what} is beyond the numbers of double precision (1.8e308); give smaller gammas, inputs or \
@@ -209,6 +213,12 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
     let rounding = |theta: &[f64]| network.map(|network| rounding(network, target, theta)).transpose();
     let [at_given, at_unit] = [rounding(&theta)?, rounding(&theta_unit)?];
     let dense = theta.len() <= dense_up_to;
+    if dense {
+        // At two points, each as it is computed, made symmetric, cut into blocks, and reported.
+        let bytes = 8 * size_of::<f64>() as u128 * (theta.len() as u128).pow(2);
+        let what = format!("the dense Hessian of {} parameters (--dense-up-to {dense_up_to})", theta.len());
+        budget::check(what, bytes).map_err(InspectError::TooLarge)?;
+    }
     let (at_w, hessian) = at_point(loss, target, theta, dense)?;
     let (at_v, _) = at_point(loss, target, theta_unit, dense)?;
     let sample_losses: Option<Vec<f64>> = z.finite().filter(|_| partition).map(|batches| {

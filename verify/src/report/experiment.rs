@@ -33,9 +33,10 @@ pub fn write_experiment(shown: &Shown<'_>, dir: &Path) -> Result<PathBuf, Report
     let Shown { plan, task, cells, found, asked, command } = shown;
     let mut files = write_results(plan, task, cells, found, asked)?;
     files.push(("plan.toml".to_owned(), plan.toml().into_bytes()));
+    let guess = task.guess();
     let pictures = plan.figure.families().into_iter().flat_map(|(rates, _)| {
         let of_rates: Vec<AtRate> = found.iter().filter(|at| at.rates == rates).cloned().collect();
-        figures(rates, plan.eta_g, &of_rates, task.n_classes)
+        figures(rates, plan.eta_g, &of_rates, guess)
     });
     let sheet = Sheet {
         title: title(plan.figure).to_owned(),
@@ -82,6 +83,15 @@ fn facts(shown: &Shown<'_>) -> Vec<(&'static str, String)> {
         ("images", format!("{}, {size}", plan.source.text())),
         ("examples", format!("{} to train with, {} to test with", plan.n_train, plan.n_test)),
         (
+            "classes",
+            format!(
+                "{}; guessing by their frequencies has a loss of {:.3} and an accuracy of {:.3}",
+                task.n_classes,
+                task.guess().loss,
+                task.guess().accuracy
+            ),
+        ),
+        (
             "network",
             format!(
                 "{} layers of filters and 2 dense ones, {} the paper's width",
@@ -106,13 +116,20 @@ fn table(shown: &Shown<'_>) -> Table {
         header: vec!["Expected", "Answer", "Least", "Largest", "Starts"],
         rows,
         note: format!(
-            "Loss and accuracy are means over the last five epochs; a training that left the finite numbers has an \
-             infinite loss, and guesses. An expectation is met, or missed, if every start says so: were the median \
-             over all starts on the other side, that would happen with a probability of at most {level} %. Otherwise \
-             it is undecided. {}",
-            unasked(shown.plan)
+            "Loss and accuracy are means over the last five epochs; a training that left the finite numbers has an infinite loss, and \
+             guesses. An expectation is met, or missed, if every start says so: were the median over all starts on the other side, that \
+             would happen with a probability of at most {level} %. Otherwise it is undecided. {}{}",
+            unasked(shown.plan),
+            objected(shown)
         ),
     }
+}
+
+/// Why a limit of the plan is not the one that counts.
+fn objected(shown: &Shown<'_>) -> String {
+    let (plan, task) = (shown.plan, shown.task);
+    let objection = task.guess().objection(plan.seen(), &plan.limits, task.n_classes);
+    objection.map_or_else(String::new, |text| format!(" Of the plan: {text}."))
 }
 
 /// Why some points of the figures are not judged.

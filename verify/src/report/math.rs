@@ -8,7 +8,7 @@ use super::ReportError;
 
 /// One displayed formula.
 pub(super) fn display(latex: &str) -> Result<String, ReportError> {
-    let failed = |e: String| ReportError::render(&format!("the formula `{latex}`"), e);
+    let failed = |e: String| ReportError::formula(latex, e.lines().next().unwrap_or_default());
     let storage = Storage::new();
     // The renderer would put an error into the page; it is wanted here.
     let events = Parser::new(latex, &storage).collect::<Result<Vec<_>, _>>().map_err(|e| failed(e.to_string()))?;

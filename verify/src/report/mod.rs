@@ -39,8 +39,9 @@ pub use table::terminal_table;
 
 use crate::claim::plot::Plot;
 use crate::claim::results::{ClaimResult, ControlOutcome, FORMAT, Results, Status};
+use crate::lab::budget;
 pub use crate::text::ReportError;
-use crate::text::{number, pretty, write};
+use crate::text::{number, pretty, read_within, write};
 
 /// The name of the file that holds everything, as data.
 pub const RESULTS: &str = "results.json";
@@ -120,7 +121,7 @@ pub fn render_all(results: &Results, dir: &Path) -> Result<Written, ReportError>
 /// # Errors
 /// When it cannot be read, is not JSON, lacks a field, or is of another format version; with file and line.
 pub fn read_results(path: &Path) -> Result<Results, ReportError> {
-    let text = std::fs::read(path).map_err(|source| ReportError::read(path, source))?;
+    let text = read_within(path, budget::of_file()).map_err(|source| ReportError::read(path, source))?;
     // The version first: a file of another version would otherwise be reported as lacking some field.
     #[derive(serde::Deserialize)]
     struct Versioned {

@@ -50,6 +50,19 @@ impl ReportError {
         }
     }
 
+    /// A formula comes from a claim of this program, or from a file that was edited.
+    pub(crate) fn formula(latex: &str, why: &str) -> Self {
+        Self {
+            what: format!(
+                "a claim has a formula that cannot be rendered, `{}`: {}",
+                latex.escape_debug(),
+                why.escape_debug()
+            ),
+            remedy: "correct it in results.json, or run `ratecheck verify` again",
+            source: None,
+        }
+    }
+
     pub(crate) fn render(name: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
             what: format!("cannot render {name}"),

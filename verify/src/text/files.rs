@@ -9,6 +9,7 @@ use super::ReportError;
 pub(crate) fn write(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let attempt = || -> std::io::Result<()> {
+        super::limits::may_write(content.len())?;
         std::fs::create_dir_all(dir)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".ratecheck-").suffix(".tmp");

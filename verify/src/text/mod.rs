@@ -4,6 +4,7 @@
 mod error;
 mod files;
 mod json;
+mod limits;
 pub(crate) mod markdown;
 pub mod number;
 pub(crate) mod plain;
@@ -12,3 +13,4 @@ pub(crate) mod real;
 pub use error::ReportError;
 pub(crate) use files::write;
 pub(crate) use json::pretty;
+pub(crate) use limits::read_within;

@@ -206,6 +206,9 @@ fn conformance_tries_many_seeds() {
         let output = with_fixed_claims(&["conformance", claim, "--seeds", "3"]);
         (code(&output), String::from_utf8(output.stdout).unwrap())
     };
+    for seeds in ["0", "-1", "18446744073709551615"] {
+        assert_eq!(code(&with_fixed_claims(&["conformance", "good", "--seeds", seeds])), 2, "{seeds}");
+    }
     let (code, text) = tried("good");
     assert!(code == 0 && text.contains("3 of 3 seeds"), "{text}");
     for (claim, wrong) in [("powerless", "control not rejected"), ("false", "fails"), ("undecided", "inconclusive")] {
@@ -297,6 +300,8 @@ fn main() -> ExitCode {
         ("an_experiment_runs_in_parts", experiment::runs_in_parts),
         ("an_experiment_reads_published_formats", experiment::reads_published_formats),
         ("an_experiment_says_what_it_would_run", experiment::says_what_it_would_run),
+        ("an_experiment_refuses_what_is_no_data_set", experiment::refuses_what_is_no_data_set),
+        ("what_does_not_fit_is_refused", experiment::refuses_what_does_not_fit),
         #[cfg(unix)]
         ("a_slurm_script_joins_parts_of_an_experiment", experiment::the_slurm_script_joins_its_tasks),
         ("bad_input_of_an_experiment_is_one_line", experiment::bad_input_is_one_line),

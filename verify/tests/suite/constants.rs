@@ -186,3 +186,16 @@ fn exit_codes() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("layer 1, unit 1 has no spread") && !message.contains("NaN"), "{message}");
 }
+
+/// What branch and bound may cut follows the evaluations that are asked for.
+#[test]
+fn evaluations_also_limit_the_proof() {
+    let proved = |evaluations| {
+        let search = Options { points: 1, restarts: 1, evaluations, seed: 1 };
+        let found = bracket(&builtin("one-neuron").unwrap(), &search).unwrap();
+        assert_eq!(found.contradictions().count(), 0);
+        found.blocks.iter().map(|block| block.proved.unwrap()).collect::<Vec<f64>>()
+    };
+    let (few, more) = (proved(1), proved(30));
+    assert!(few.iter().zip(&more).all(|(few, more)| more <= few) && more[0] < few[0], "{few:?} {more:?}");
+}

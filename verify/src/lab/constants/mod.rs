@@ -17,6 +17,7 @@ use serde::Serialize;
 
 pub use proof::Proof;
 
+use crate::lab::budget::{self, TooLarge};
 use crate::lab::problem::{Described, Problem};
 use proof::prove;
 
@@ -26,6 +27,9 @@ pub const FORMAT: u32 = 1;
 /// A proved bound may be below an ascended value by this share of it and still be right: closed forms are attained, and
 /// the ascended norm is evaluated in floating point, through some 10^4 roundings of 2^-53 where networks are large.
 pub const ROUNDING: f64 = 1e-11;
+
+/// What one ascent may take where there are few of them.
+const EVALUATIONS: usize = 2000;
 
 /// How hard to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -45,8 +49,19 @@ impl Options {
     /// 100 constants, and 1 of at most 200 for more.
     pub fn for_problem(problem: &Problem, seed: u64) -> Self {
         let few = places(problem.loss.parameters()).count() <= 100;
-        let (restarts, evaluations) = if few { (8, 2000) } else { (1, 200) };
+        let (restarts, evaluations) = if few { (8, EVALUATIONS) } else { (1, EVALUATIONS / 10) };
         Self { seed, points: 100, restarts, evaluations }
+    }
+
+    /// Whether the norms of all blocks at all points fit into memory: as sampled, and as the ascents see them.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub(crate) fn check_memory(&self, layout: &Parameters) -> Result<(), TooLarge> {
+        let (m, n) = (layout.n_blocks() as u128, self.points);
+        let constants = m * (m + 1) / 2 + m + 1;
+        let bytes = size_of::<f64>() as u128 * 4 * constants * n as u128;
+        budget::check(format!("the norms of {constants} blocks at {n} points (--points {n})"), bytes)
     }
 }
 
@@ -198,7 +213,7 @@ pub fn bracket(problem: &Problem, search: &Options) -> Result<Constants, NoDomai
         ..AscentOptions::new(radius)
     };
     let ascended = ascend_constants(loss, &options, &seed);
-    let (proved, unproved) = match prove(problem, radius) {
+    let (proved, unproved) = match prove(problem, radius, search.evaluations) {
         Ok(proved) => (Some(proved), None),
         Err(reason) => (None, Some(reason)),
     };
@@ -304,7 +319,7 @@ fn compare(blocks: &mut [Bracket]) {
 /// L^gg, exact or proved from above, on the ball in which g stays. Where it sets a step size nothing less will do.
 pub(crate) fn l_gg_upper(problem: &Problem) -> Result<f64, String> {
     let (radius, _) = radius(problem).map_err(|error| error.to_string())?;
-    prove(problem, radius).map(|proved| proved.upper.l_gg.value())
+    prove(problem, radius, EVALUATIONS).map(|proved| proved.upper.l_gg.value())
 }
 
 /// K.

@@ -1,6 +1,6 @@
 //! Upper bounds of the smoothness constants of one problem, and how each was obtained.
 
-use ratecheck::curvature::{Method, Proved, proved_constants};
+use ratecheck::curvature::{Method, Proved, proved_constants_within};
 use serde::Serialize;
 
 use crate::lab::problem::Problem;
@@ -38,13 +38,16 @@ impl From<Method> for Proof {
     }
 }
 
-/// The tightest upper bounds there are.
-pub(super) fn prove(problem: &Problem, radius: f64) -> Result<Proved, String> {
+/// Boxes of branch and bound for each evaluation of an ascent.
+const BOXES: usize = 100;
+
+/// The tightest upper bounds there are, for the work that so many evaluations of an ascent are.
+pub(super) fn prove(problem: &Problem, radius: f64, evaluations: usize) -> Result<Proved, String> {
     if let Some(exact) = &problem.exact {
         return Ok(Proved::exact(exact.clone()));
     }
     let Some(network) = &problem.network else {
         return Err("no closed form of the constants is known".to_owned());
     };
-    proved_constants(network, radius).map_err(|reason| reason.to_string())
+    proved_constants_within(network, radius, BOXES.saturating_mul(evaluations)).map_err(|reason| reason.to_string())
 }

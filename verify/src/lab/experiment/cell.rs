@@ -101,6 +101,11 @@ impl Plan {
 }
 
 impl Cell {
+    /// For people: `projected SGD, η_w = 100, seed 2`.
+    pub fn described(&self) -> String {
+        format!("{}, {} = {}, seed {}", self.setting.name(), self.rates.symbol(), self.eta, self.seed)
+    }
+
     /// Trains; `seen` hears of every epoch.
     ///
     /// # Errors

@@ -9,9 +9,11 @@ use super::cell::{Cell, decode, encode};
 use super::plan::Plan;
 use super::study::AtRate;
 use super::task::{Task, Training};
+use crate::lab::budget;
 use crate::lab::sweep::outcome::{Damage, seal, unseal};
 use crate::lab::sweep::store::file_of;
 use crate::lab::sweep::{Shard, Store, SweepError};
+use crate::lab::threads;
 use crate::text::ReportError;
 
 /// What is there already, and what has to be run.
@@ -53,24 +55,54 @@ pub fn pending<'p>(cells: &'p [Cell], shard: Shard, dir: &Path) -> Pending<'p> {
 /// Takes over what is missing and has been run elsewhere: the directories of parts.
 ///
 /// # Errors
-/// If a directory is none of an experiment, or a file cannot be written.
+/// If a directory is none of an experiment, two of them have different numbers for one training, or a file cannot be written.
 pub(crate) fn take_over(cells: &[Cell], parts: &[PathBuf], store: &Store) -> Result<(), SweepError> {
     for part in parts {
         if !part.join("cells").is_dir() {
             let remedy = "give a directory that `ratecheck experiment --out DIR` has filled";
             return Err(SweepError::Part(format!("{} has no cells; {remedy}", part.display())));
         }
-        for cell in pending(cells, Shard::WHOLE, store.dir()).cells {
-            if let (Ok(Some(_)), Ok(Some(bytes))) = (kept(part, &cell.key), file_of(part, &cell.key)) {
-                store.keep_bytes(&cell.key, &bytes)?;
+    }
+    let whole = |dir: &Path, key: &str| match (kept(dir, key), file_of(dir, key)) {
+        (Ok(Some(_)), Ok(Some(bytes))) => Some(bytes),
+        _ => None,
+    };
+    let mut known = BTreeSet::new();
+    for cell in cells.iter().filter(|cell| known.insert(&cell.key)) {
+        let (own, mut from) = (whole(store.dir(), &cell.key), store.dir());
+        let mut found = own.clone();
+        for part in parts {
+            match (whole(part, &cell.key), &found) {
+                (Some(bytes), Some(before)) if *before != bytes => {
+                    let (a, b) = (from.display(), part.display());
+                    let what = format!("{a} and {b} have different numbers for {} ({})", cell.key, cell.described());
+                    return Err(SweepError::Part(format!("{what}; one of them comes from another build: remove it")));
+                }
+                (Some(bytes), None) => (found, from) = (Some(bytes), part),
+                _ => {}
             }
+        }
+        if let (None, Some(bytes)) = (own, found) {
+            store.keep_bytes(&cell.key, &bytes)?;
         }
     }
     Ok(())
 }
 
-/// Runs these trainings and keeps each as soon as it is done; `seen` hears of every epoch. Where there are as many as
-/// threads, each has a thread of its own; otherwise one after another has them all. Neither changes a bit.
+/// Says which trainings are in no part.
+pub(crate) fn forgotten(found: &Pending<'_>) -> Option<SweepError> {
+    let first = found.cells.first()?;
+    let (missing, all) = (found.cells.len(), found.cells.len() + found.done);
+    let remedy = "give the directories of all parts, or leave --parts out to have them trained here";
+    Some(SweepError::Part(format!(
+        "{missing} of {all} trainings are in no part, the first of them {} ({}); {remedy}",
+        first.key,
+        first.described()
+    )))
+}
+
+/// Runs these trainings and keeps each as soon as it is done; `seen` hears of every epoch. Where there are as many as threads, each
+/// has a thread of its own; otherwise one after another has them all. Neither changes a bit.
 ///
 /// # Errors
 /// If a file cannot be written, or no thread can be started. What was kept stays.
@@ -82,30 +114,39 @@ pub fn execute(
     seen: impl Fn() + Sync,
 ) -> Result<(), SweepError> {
     let [workers, threads] = if cells.len() < threads { [1, threads] } else { [threads, 1] };
+    // As many at a time as memory is for.
+    let each = Task::bytes(task.image, task.n_classes, task.width, task.batch).max(1);
+    let workers = workers.min(usize::try_from(u128::from(budget::allowed()) / each).unwrap_or(usize::MAX)).max(1);
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
     let work = || -> Result<(), SweepError> {
         // A pool of its own, so that what waits inside a step does not begin another training.
-        let started = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let no_threads = |error: rayon::ThreadPoolBuildError| SweepError::Write(ReportError::render("threads", error));
-        let pool = started.map_err(no_threads)?;
+        let pool = match threads::pool(threads) {
+            Ok((pool, _)) => Some(pool),
+            // Where no thread can be started, the present one is the pool already.
+            Err(_) if rayon::current_thread_index().is_some() => None,
+            Err(error) => return Err(SweepError::Write(ReportError::render("threads", error))),
+        };
         while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let training = pool.install(|| cell.train(task, &seen));
+            let train = || cell.train(task, &seen);
+            let training = pool.as_ref().map_or_else(train, |pool| pool.install(train));
             // The plan has checked the network and the rates.
             let training = training.unwrap_or_else(|error| panic!("a plan let a training through: {}", error.0));
             store.keep_bytes(&cell.key, &seal(&cell.identity, &encode(&training)))?;
         }
         Ok(())
     };
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                if let Err(error) = work() {
-                    // The others stop at their next training.
-                    next.store(usize::MAX / 2, Ordering::Relaxed);
-                    failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
-                }
-            });
+    let worker = || {
+        if let Err(error) = work() {
+            // The others stop at their next training.
+            next.store(usize::MAX / 2, Ordering::Relaxed);
+            failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
         }
+    };
+    std::thread::scope(|scope| {
+        // Where the system starts no more threads, those that are there do the work: this one always.
+        let start = || std::thread::Builder::new().spawn_scoped(scope, worker).is_ok();
+        (1..workers).take_while(|_| start()).for_each(drop);
+        worker();
     });
     let failed = failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     failed.map_or(Ok(()), Err)

@@ -1,14 +1,15 @@
 //! The figures of appendix D, from the trainings.
 
+use super::guess::Guess;
 use super::question::Seen;
 use super::study::{AtRate, Rates};
 use super::task::{Epoch, Setting, Training};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::text::number;
 
-/// Figures 1 and 3 of separate rates, or 2 and 3 of one rate: the loss and the accuracy against the rate, and every
-/// epoch; then what the effective rate does. `found` is ordered by setting, then by rate.
-pub fn figures(rates: Rates, eta_g: f64, found: &[AtRate], n_classes: usize) -> Vec<Plot> {
+/// Figures 1 and 3 of separate rates, or 2 and 3 of one rate: the loss and the accuracy against the rate, and every epoch; then
+/// what the effective rate does. `found` is ordered by setting, then by rate.
+pub fn figures(rates: Rates, eta_g: f64, found: &[AtRate], guess: Guess) -> Vec<Plot> {
     let (losses, accuracies) = match rates {
         Rates::Separate => ("figure-1", "figure-3"),
         Rates::Unified => ("figure-2", "figure-3-one-rate"),
@@ -17,14 +18,14 @@ pub fn figures(rates: Rates, eta_g: f64, found: &[AtRate], n_classes: usize) -> 
         Rates::Separate => format!("Separate rates, η_g = {eta_g}"),
         Rates::Unified => "One rate for all parameters".to_owned(),
     };
-    let mut accuracy = against_rate(accuracies, &title, found, Seen::Accuracy, n_classes);
+    let mut accuracy = against_rate(accuracies, &title, found, Seen::Accuracy, guess);
     accuracy.y = Axis::linear("test accuracy, last 5 epochs");
     let mut accuracy_by_epoch =
         by_epoch(&format!("{accuracies}-epochs"), &title, found, "test accuracy after each epoch", |e| e.accuracy);
     accuracy_by_epoch.y = Axis::linear("test accuracy after each epoch");
     accuracy_by_epoch.x = Axis::linear("epoch");
     vec![
-        against_rate(losses, &title, found, Seen::Loss, n_classes),
+        against_rate(losses, &title, found, Seen::Loss, guess),
         by_epoch(&format!("{losses}-epochs"), &title, found, "mean training loss of the epoch", |e| e.loss),
         accuracy,
         accuracy_by_epoch,
@@ -45,7 +46,7 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 /// The left halves: the median over the starts; the band is from the least to the largest.
-fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, n_classes: usize) -> Plot {
+fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, guess: Guess) -> Plot {
     let n = found.iter().map(|at| at.starts.len()).max().unwrap_or(0);
     let what = seen.name();
     let band = match n {
@@ -64,7 +65,7 @@ fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, n_classes: 
     for of_setting in by_setting(found) {
         let mut series = Series::new(of_setting[0].setting.name(), Style::Line, Vec::new());
         for at in of_setting {
-            let mut values: Vec<f64> = at.starts.iter().map(|training| seen.of(training, n_classes)).collect();
+            let mut values: Vec<f64> = at.starts.iter().map(|training| seen.of(training, guess)).collect();
             let middle = median(&mut values);
             if values.iter().all(|value| value.is_finite()) {
                 series.points.push([at.eta, middle]);

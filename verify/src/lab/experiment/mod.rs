@@ -8,8 +8,11 @@
 mod cell;
 mod data;
 mod execute;
+mod fault;
 mod figures;
+mod guess;
 mod plan;
+mod probe;
 mod question;
 mod read;
 mod results;
@@ -20,11 +23,15 @@ mod tests;
 
 pub use cell::Cell;
 pub use data::{DataSource, FASHION_MNIST};
-pub(crate) use execute::take_over;
 pub use execute::{Pending, collect, execute, pending};
+pub(crate) use execute::{forgotten, take_over};
+pub use fault::Fault;
 pub use figures::figures;
+pub use guess::Guess;
 pub use plan::{Figure, Limits, Plan};
+pub use probe::probe;
 pub use question::{Answer, Question, Seen, Side};
+pub use read::WIDTHS;
 pub use results::{FILES, Table, write_results};
 pub use study::{AtRate, Rates, Study};
 pub use task::{Epoch, Setting, Task, Training};

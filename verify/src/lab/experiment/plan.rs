@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use ratecheck::descent::Precision;
 
 use super::data::DataSource;
+use super::guess::Guess;
 use super::question::{Question, Seen, Side};
 use super::study::Rates;
 use super::task::Setting;
@@ -45,17 +46,24 @@ impl Figure {
 /// What is expected, and of which rates. Fixed before anything is run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// A network has learned if its training loss is at most this.
-    pub loss: f64,
-    /// And if its test accuracy is at least this.
-    pub accuracy: f64,
-    /// SGD must learn, except that its training loss at one rate for all is judged up to this rate only: beyond, g
-    /// itself moves by the rate, and the loss takes long to come down when the classes are told apart already.
+    /// A network has learned if its training loss is at most this: half of that of guessing, if it is not given.
+    pub loss: Option<f64>,
+    /// And if its test accuracy is at least this; see [`Guess::learned`], if it is not given.
+    pub accuracy: Option<f64>,
+    /// SGD must learn, except that its training loss at one rate for all is judged up to this rate only: beyond, g itself moves by
+    /// the rate, and the loss takes long to come down when the classes are told apart already.
     pub unified_up_to: f64,
     /// Projected SGD must not learn from this rate on.
     pub projected_from: f64,
     /// Nor SGD without batch normalisation from this rate on.
     pub removed_from: f64,
+}
+
+impl Limits {
+    /// The number for what is looked at, if one is given.
+    pub fn of(&self, seen: Seen) -> Option<f64> {
+        if seen == Seen::Loss { self.loss } else { self.accuracy }
+    }
 }
 
 /// An experiment. `docs/experiment.md` describes its file.
@@ -83,6 +91,8 @@ pub struct Plan {
     pub side: Option<usize>,
     /// Which images are taken.
     pub subset_seed: u64,
+    /// How many classes there are, where images need not show all of them.
+    pub n_classes: Option<usize>,
     /// eta_w of D.1.
     pub eta_w: Vec<f64>,
     /// eta_g of D.1.
@@ -107,15 +117,8 @@ const DECADES: [f64; 5] = [1e-2, 1e-1, 1.0, 1e1, 1e2];
 impl Plan {
     /// What a profile runs on a data set.
     pub fn preset(figure: Figure, profile: Profile, source: DataSource) -> Self {
-        let few_classes = 10.0_f64; // digits, garments, CIFAR-10
-        let limits = Limits {
-            // Half of the loss of guessing, and twice its accuracy.
-            loss: 0.5 * few_classes.ln(),
-            accuracy: 2.0 / few_classes,
-            unified_up_to: 10.0,
-            projected_from: 10.0,
-            removed_from: 1.0,
-        };
+        let limits =
+            Limits { loss: None, accuracy: None, unified_up_to: 10.0, projected_from: 10.0, removed_from: 1.0 };
         // The digits: 8x8, so that every step takes a few milliseconds and there are only 1,797.
         let digits = Self {
             figure,
@@ -129,6 +132,7 @@ impl Plan {
             n_test: 500,
             side: None,
             subset_seed: 2019,
+            n_classes: None,
             eta_w: vec![1e-2, 1.0, 1e2],
             eta_g: 0.1,
             eta: vec![1e-1, 1.0, 1e1],
@@ -192,10 +196,15 @@ impl Plan {
         (self.n_epochs * (self.n_train / self.batch)) as u64
     }
 
-    /// What is asked of the trainings.
-    pub fn questions(&self) -> Vec<Question> {
-        let seen = if self.figure == Figure::D3 { Seen::Accuracy } else { Seen::Loss };
-        let threshold = if seen == Seen::Loss { self.limits.loss } else { self.limits.accuracy };
+    /// What its figure shows.
+    pub fn seen(&self) -> Seen {
+        if self.figure == Figure::D3 { Seen::Accuracy } else { Seen::Loss }
+    }
+
+    /// What is asked of the trainings, on images among which `guess` is the best guess.
+    pub fn questions(&self, guess: Guess) -> Vec<Question> {
+        let seen = self.seen();
+        let threshold = guess.threshold(seen, &self.limits);
         let mut questions = Vec::new();
         for (rates, settings) in self.figure.families() {
             for &setting in settings {
@@ -225,14 +234,16 @@ impl Plan {
         let Limits { loss, accuracy, unified_up_to, projected_from, removed_from } = self.limits;
         let mut text = String::new();
         let side = self.side.map_or_else(String::new, |side| format!("side = {side}\n"));
-        let source = toml::Value::from(self.source.text());
+        let classes = self.n_classes.map_or_else(String::new, |n| format!("classes = {n}\n"));
+        let limit = |key: &str, x: Option<f64>| x.map_or_else(String::new, |x| format!("{key} = {x:?}\n"));
+        let (loss, accuracy) = (limit("loss", loss), limit("accuracy", accuracy));
+        let source = self.source.toml();
         let wrote = write!(
             text,
-            "[experiment]\nfigure = \"{}\"\nseeds = [{}]\nepochs = {}\nbatch-size = {}\nwidth = {:?}\n\
-             precision = \"{precision}\"\n\n\
-             [data]\nsource = {source}\ntrain = {}\ntest = {}\n{side}seed = {}\n\n\
+            "[experiment]\nfigure = \"{}\"\nseeds = [{}]\nepochs = {}\nbatch-size = {}\nwidth = {:?}\nprecision = \"{precision}\"\n\n\
+             [data]\n{source}\ntrain = {}\ntest = {}\n{side}{classes}seed = {}\n\n\
              [rates]\neta-w = [{}]\neta-g = {:?}\neta = [{}]\n\n\
-             [expected]\nloss = {loss:?}\naccuracy = {accuracy:?}\nunified-up-to = {unified_up_to:?}\n\
+             [expected]\n{loss}{accuracy}unified-up-to = {unified_up_to:?}\n\
              projected-from = {projected_from:?}\nremoved-from = {removed_from:?}\n",
             self.figure.name(),
             seeds.join(", "),

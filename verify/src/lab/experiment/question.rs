@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::guess::Guess;
 use super::study::{AtRate, Rates};
 use super::task::{Setting, Training};
 
@@ -21,14 +22,18 @@ impl Seen {
         if self == Self::Loss { "training loss" } else { "test accuracy" }
     }
 
-    /// Of one training. One that left the finite numbers has an infinite loss, and guesses among `n_classes`, as in the
-    /// paper's figures.
-    pub fn of(self, training: &Training, n_classes: usize) -> f64 {
+    /// As the limits of a plan name it.
+    pub fn key(self) -> &'static str {
+        if self == Self::Loss { "loss" } else { "accuracy" }
+    }
+
+    /// Of one training. One that left the finite numbers has an infinite loss, and guesses, as in the paper's figures.
+    pub fn of(self, training: &Training, guess: Guess) -> f64 {
         match (self, training.divergence) {
             (Self::Loss, None) => training.last(|epoch| epoch.loss),
             (Self::Loss, Some(_)) => f64::INFINITY,
             (Self::Accuracy, None) => training.last(|epoch| epoch.accuracy),
-            (Self::Accuracy, Some(_)) => 1.0 / n_classes as f64,
+            (Self::Accuracy, Some(_)) => guess.accuracy,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::cell::Cell;
+use super::guess::Guess;
 use super::plan::Plan;
 use super::question::{Answer, Question};
 use super::study::AtRate;
@@ -33,14 +34,14 @@ pub struct Table {
 
 impl Table {
     /// Every question of the plan, with its answer.
-    pub fn of(plan: &Plan, found: &[AtRate], n_classes: usize) -> Vec<Self> {
+    pub fn of(plan: &Plan, found: &[AtRate], guess: Guess) -> Vec<Self> {
         let answered = |question: Question| {
             let starts = question.among(found).map_or(&[][..], |at| &at.starts);
-            let values: Vec<f64> = starts.iter().map(|training| question.seen.of(training, n_classes)).collect();
+            let values: Vec<f64> = starts.iter().map(|training| question.seen.of(training, guess)).collect();
             let (answer, level) = (question.answer(&values), Answer::level(values.len()));
             Self { described: question.described(), question, values, answer, level }
         };
-        plan.questions().into_iter().map(answered).collect()
+        plan.questions(guess).into_iter().map(answered).collect()
     }
 }
 
@@ -54,6 +55,8 @@ struct Described<'a> {
     plan: String,
     image: [usize; 3],
     classes: usize,
+    /// What guessing among them reaches: the loss, and the accuracy.
+    guess: [f64; 2],
     parameters: usize,
     blocks: usize,
     steps: u64,
@@ -88,6 +91,7 @@ pub fn write_results(
         plan: plan.toml(),
         image: [task.image.channels, task.image.height, task.image.width],
         classes: task.n_classes,
+        guess: [task.guess().loss, task.guess().accuracy],
         parameters: layout.len(),
         blocks: layout.n_blocks(),
         steps: plan.n_steps(),

@@ -6,14 +6,17 @@ use ratecheck::data::Dataset;
 use ratecheck::descent::{Buffers, Divergence, Precision, Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Workspace};
 use ratecheck::network::{
-    Activation, Architecture, Convolutions, Image, Network, NetworkError, Normalisation, Objective, UnitStatistics,
+    Activation, Architecture, Convolutions, Image, LayerKind, Network, NetworkError, Normalisation, Objective,
+    UnitStatistics,
 };
-use ratecheck::random::Seed;
+use ratecheck::random::{Generator, Seed};
 
 use serde::{Deserialize, Serialize};
 
+use super::guess::Guess;
 use crate::claim::evidence::Unevaluated;
 use crate::claim::instances::shuffle;
+use crate::lab::budget::Size;
 
 /// How the network is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +100,30 @@ impl Training {
 }
 
 impl Task {
+    /// What guessing reaches on it.
+    pub fn guess(&self) -> Guess {
+        Guess::on(&self.train, &self.test)
+    }
+
+    /// The order of the examples in the first epoch.
+    pub(super) fn order(&self, draws: &mut Generator) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.train.n_examples()).collect();
+        shuffle(&mut order, draws);
+        order
+    }
+
+    /// About how many bytes a training takes beside the images, estimated before anything is made: what the network keeps of a minibatch, and
+    /// theta with its gradient, their copies and those in single precision.
+    pub(super) fn bytes(image: Image, n_classes: usize, width: f64, batch: usize) -> u128 {
+        const COPIES: u128 = 8;
+        let (filters, dense) = Convolutions::vgg(image, width);
+        let layers = filters.layers.iter().copied().map(LayerKind::Filters);
+        let units = [dense, n_classes].map(|units| LayerKind::Dense { units });
+        let inputs = image.channels.saturating_mul(image.height).saturating_mul(image.width);
+        let size = Size::of(Some(image), layers.chain(units), inputs);
+        size_of::<f64>() as u128 * (size.of_example * batch as u128 + COPIES * size.parameters)
+    }
+
     /// The network, with batch normalisation without epsilon and ReLU, or without any normalisation.
     pub(super) fn network(&self, setting: Setting) -> Result<Network, NetworkError> {
         let (filters, dense) = Convolutions::vgg(self.image, self.width);

@@ -6,7 +6,7 @@ use std::path::Path;
 use ratecheck::descent::{Divergence, NotFinite, Precision};
 
 use super::cell::{decode, encode};
-use super::execute::take_over;
+use super::execute::{forgotten, take_over};
 use super::*;
 use crate::claim::evidence::Profile;
 use crate::lab::sweep::{Shard, Store};
@@ -28,14 +28,18 @@ fn tiny(figure: Figure) -> Plan {
 
 #[test]
 fn a_plan_reads_back() {
-    let sources = [DataSource::Digits, DataSource::Directory("/some where/\"else\"".into())];
+    let files = ["/a", "/b \"c\"", "/d", "/e"].map(Into::into);
+    let sources = [DataSource::Digits, DataSource::Directory("/some where/\"else\"".into()), DataSource::Files(files)];
     for (_, figure) in Figure::ALL {
         for profile in [Profile::Quick, Profile::Standard, Profile::Full] {
             for source in &sources {
-                let plan = Plan::preset(figure, profile, source.clone());
+                let preset = Plan::preset(figure, profile, source.clone());
+                let limits = Limits { loss: Some(0.25), accuracy: Some(0.75), ..preset.limits };
+                let plan =
+                    if profile == Profile::Full { Plan { n_classes: Some(26), limits, ..preset } } else { preset };
                 let text = plan.toml();
                 assert_eq!(Plan::parse(&text, "plan.toml".as_ref()).unwrap(), plan, "{text}");
-                assert!(plan.questions().iter().any(|question| question.side == Side::Stalls));
+                assert!(plan.questions(Guess::among(10)).iter().any(|question| question.side == Side::Stalls));
             }
         }
     }
@@ -51,7 +55,7 @@ fn the_examples_are_plans() {
     let mut n = 0;
     for file in std::fs::read_dir(examples).unwrap() {
         let plan = Plan::read(&file.unwrap().path()).unwrap();
-        assert!(!plan.questions().is_empty());
+        assert!(!plan.questions(Guess::among(10)).is_empty());
         n += 1;
     }
     assert!(n >= 2);
@@ -75,7 +79,18 @@ fn what_is_wrong_in_a_plan_is_named() {
         ("train = 40", "trian = 40", "plan.toml:11: data.trian: unknown key; did you mean `train`?"),
         ("eta-g = 0.1", "eta-g = -0.1", "rates.eta-g"),
         ("eta = [0.1]", "eta = [inf]", "rates.eta[0]"),
-        ("loss = 1.151292546497023", "loss = 0", "expected.loss"),
+        (
+            "width = 0.03125",
+            "width = 255",
+            "plan.toml:6: experiment.width: 255 times the paper's width is not supported",
+        ),
+        ("unified-up-to", "loss = 0\nunified-up-to", "expected.loss"),
+        ("source = \"digits\"", "files = [\"a\"]", "plan.toml:10: data.files: has 1 paths; give four paths"),
+        (
+            "train = 40",
+            "files = [\"a\", \"b\", \"c\", \"d\"]\ntrain = 40",
+            "plan.toml:10: data.source: has no meaning here",
+        ),
         ("[expected]", "[expectd]", "expectd"),
     ] {
         assert!(text.contains(good), "{good} in\n{text}");
@@ -88,13 +103,112 @@ fn what_is_wrong_in_a_plan_is_named() {
 fn more_images_than_there_are_is_said() {
     let plan = Plan { n_train: 1700, n_test: 98, ..tiny(Figure::D1) };
     assert_eq!(
-        plan.task().unwrap_err(),
+        plan.task().unwrap_err().to_string(),
         "digits has 1797 images to train and test with, 1798 are asked for; ask for fewer"
     );
     let plan = Plan { side: Some(32), ..tiny(Figure::D1) };
-    assert!(plan.task().unwrap_err().contains("leave side out"));
+    assert!(plan.task().unwrap_err().to_string().contains("leave side out"));
     let plan = Plan { source: DataSource::Directory("/nowhere".into()), ..tiny(Figure::D1) };
-    assert!(plan.task().unwrap_err().contains("/nowhere"));
+    assert!(plan.task().unwrap_err().to_string().contains("/nowhere"));
+}
+
+#[test]
+fn what_is_wrong_with_the_images_is_said_at_its_place_in_the_plan() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plan.toml");
+    let plan = Plan { n_train: 1790, ..tiny(Figure::D1) };
+    std::fs::write(&path, plan.toml()).unwrap();
+    let error = plan.task().unwrap_err().in_plan(&path).to_string();
+    assert!(
+        error.ends_with(
+            "plan.toml:11: data.train: digits has 1797 images to train and test with, 1810 are asked for; ask for fewer"
+        ),
+        "{error}"
+    );
+    std::fs::remove_file(&path).unwrap();
+    assert!(plan.task().unwrap_err().in_plan(&path).to_string().ends_with("ask for fewer"), "without its file too");
+}
+
+/// Half of the loss, twice the accuracy, or half of the error: from the frequencies of the classes there are.
+#[test]
+fn learned_is_better_than_guessing() {
+    let labels = |counts: &[usize]| {
+        let labels: Vec<f64> = counts.iter().enumerate().flat_map(|(k, &n)| vec![k as f64; n]).collect();
+        ratecheck::data::Dataset::new(vec![0.0; labels.len()], labels.len(), 1, labels).unwrap()
+    };
+    // -(3/4) ln(3/4) - (1/4) ln(1/4) = ln 4 - (3/4) ln 3, rounded a few times.
+    let guess = Guess::on(&labels(&[3, 1]), &labels(&[2, 0, 6]));
+    let expected = 4.0_f64.ln() - 0.75 * 3.0_f64.ln();
+    assert!((guess.loss - expected).abs() <= 8.0 * f64::EPSILON, "{guess:?}");
+    assert_eq!((guess.accuracy, guess.learned(Seen::Accuracy)), (0.75, 0.875));
+    assert_eq!(guess.learned(Seen::Loss), 0.5 * guess.loss);
+    assert_eq!(Guess::among(10).learned(Seen::Accuracy), 0.2);
+    assert_eq!(Guess::on(&labels(&[5]), &labels(&[5])), Guess { loss: 0.0, accuracy: 1.0 });
+
+    // A limit of the plan counts if guessing does not reach it; otherwise it is said.
+    let plan = |loss, accuracy| {
+        let limits = Limits { loss: Some(loss), accuracy: Some(accuracy), ..tiny(Figure::D1).limits };
+        Plan { limits, ..tiny(Figure::D1) }
+    };
+    let two = Guess::among(2);
+    let threshold = |plan: Plan| plan.questions(two)[0].threshold;
+    assert_eq!(threshold(plan(0.6, 0.2)), 0.6);
+    assert_eq!(threshold(plan(1.151, 0.2)), 0.5 * 2.0_f64.ln());
+    let accuracy = |limit| threshold(Plan { figure: Figure::D3, ..plan(0.6, limit) });
+    assert_eq!((accuracy(0.6), accuracy(0.2), accuracy(0.5)), (0.6, 0.75, 0.75));
+    assert_eq!(two.objection(Seen::Loss, &plan(0.6, 0.2).limits, 2), None);
+    let said = two.objection(Seen::Accuracy, &plan(0.6, 0.2).limits, 2).unwrap();
+    assert!(said.contains("expected.accuracy = 0.200 is no better than guessing among 2 classes"), "{said}");
+}
+
+#[test]
+fn a_start_that_is_not_defined_is_no_training() {
+    let plan = tiny(Figure::D2);
+    let task = plan.task().unwrap();
+    let cells = plan.cells(&task);
+    let all: Vec<&Cell> = cells.iter().collect();
+    assert_eq!(probe(&task, &all), Ok(()));
+    let same = Task { train: task.train.select(&[3; 40]).into(), ..task };
+    let error = probe(&same, &all).unwrap_err().to_string();
+    assert!(
+        error.contains("SGD, seed 0") && error.contains("10 examples of the first minibatch are identical"),
+        "{error}"
+    );
+    // Without normalisation it is defined.
+    let removed: Vec<&Cell> = cells.iter().filter(|cell| cell.setting == Setting::Removed).collect();
+    assert_eq!(probe(&same, &removed), Ok(()));
+}
+
+#[test]
+fn parts_that_contradict_each_other_are_refused() {
+    let plan = Plan { eta_w: vec![0.1], seeds: vec![0], ..tiny(Figure::D1) };
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    for part in ["1", "2"] {
+        ran(&plan, Shard::WHOLE, 1, &at(part)).unwrap();
+    }
+    let (task, parts) = (plan.task().unwrap(), [at("1"), at("2")]);
+    let cells = plan.cells(&task);
+    take_over(&cells, &parts, &Store::open(&at("joined")).unwrap()).unwrap();
+
+    // The same training with another number, and a checksum that fits.
+    let training = cells[0].train(&task, || {}).unwrap();
+    let mut other = training.clone();
+    other.epochs[0].loss += 1.0;
+    let sealed = crate::lab::sweep::outcome::seal(&cells[0].identity, &encode(&other));
+    std::fs::write(at("2").join("cells").join(format!("{}.cell", cells[0].key)), sealed).unwrap();
+    for out in ["joined", "new"] {
+        let error = take_over(&cells, &parts, &Store::open(&at(out)).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("have different numbers for") && error.contains(&cells[0].described()), "{error}");
+    }
+    // What no part has is named.
+    let found = pending(&cells, Shard::WHOLE, &at("nowhere"));
+    let error = forgotten(&found).unwrap().to_string();
+    assert!(
+        error.starts_with("2 of 2 trainings are in no part, the first of them") && error.contains("SGD, η_w = 0.1"),
+        "{error}"
+    );
+    assert!(forgotten(&pending(&cells, Shard::WHOLE, &at("1"))).is_none());
 }
 
 #[test]
@@ -154,7 +268,10 @@ fn starts_answer_together_or_not_at_all() {
     assert_eq!(accuracy.described(), "SGD, η = 1: test accuracy at least 0.200");
     // What left the finite numbers.
     let lost = Training { epochs: Vec::new(), divergence: Some(Divergence { step: 0, what: NotFinite::Loss }) };
-    assert_eq!((Seen::Loss.of(&lost, 10), Seen::Accuracy.of(&lost, 10)), (f64::INFINITY, 0.1));
+    assert_eq!(
+        (Seen::Loss.of(&lost, Guess::among(10)), Seen::Accuracy.of(&lost, Guess::among(10))),
+        (f64::INFINITY, 0.1)
+    );
 }
 
 /// Runs a part of a plan in a directory and returns what it shows, if it is whole.
@@ -215,7 +332,7 @@ fn figures_leave_out_what_left_the_finite_numbers() {
         at(Setting::Projected, 1.0, &[good(5.0), good(5.0), good(5.0)]),
         at(Setting::Projected, 10.0, &[good(5.0), lost.clone(), good(5.0)]),
     ];
-    let plots = figures(Rates::Separate, 0.1, &found, 10);
+    let plots = figures(Rates::Separate, 0.1, &found, Guess::among(10));
     let loss = &plots[0].series;
     assert_eq!(
         (&loss[0].points[..], &loss[0].band[..]),

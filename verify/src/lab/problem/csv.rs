@@ -10,12 +10,14 @@ use super::data::Labelled;
 use super::document::{Entry, Section};
 use super::error::{ProblemError, nearest};
 use super::labels::{self, Class, FIT_LABELS, Labels, Numbered};
+use crate::lab::budget;
+use crate::text::read_within;
 
 /// Reads the file that the section names.
 pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> Result<Labelled, ProblemError> {
     let file = section.required("file", "give the path of the table, relative to this file")?;
     let path = directory.join(file.text()?);
-    let bytes = std::fs::read(&path).map_err(|error| {
+    let bytes = read_within(&path, budget::of_file()).map_err(|error| {
         let what = format!("cannot read {}: {error}", path.display());
         file.fault(what, "give the path of a table in CSV, relative to this file")
     })?;
@@ -34,6 +36,7 @@ pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> R
 
     let mut columns = vec![Vec::new(); features.len()];
     let (mut names, mut lines) = (Vec::new(), Vec::new());
+    let mut counter = LineCounter { bytes, at: 0, line: 1 };
     for record in reader.records() {
         let record = record.map_err(|error| malformed(&path, &error))?;
         let mut record = record;
@@ -49,7 +52,7 @@ pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> R
         for (values, &column) in columns.iter_mut().zip(&features) {
             values.push(table.number(&record, column)?);
         }
-        lines.push(table.line(&record));
+        lines.push(counter.line(table.start(&record)));
         names.push(record[label_column].to_owned());
     }
     if names.is_empty() {
@@ -206,8 +209,12 @@ impl Table<'_> {
 
     /// The line of a record. The reader gives the place where it began to look, before the empty lines that it skipped.
     fn line(&self, record: &StringRecord) -> usize {
-        let from = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
-        line_at(self.bytes, from)
+        line_at(self.bytes, self.start(record))
+    }
+
+    /// Where the reader began to look for a record.
+    fn start(&self, record: &StringRecord) -> usize {
+        record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX))
     }
 
     fn fault(&self, line: usize, column: Option<usize>, what: impl Into<String>, remedy: &str) -> ProblemError {
@@ -252,10 +259,28 @@ fn numbers_of(names: &[String], classes: &[&str], labels: Labels) -> Numbered {
 }
 
 /// The line, counted from 1, of the first text at or after a byte.
-fn line_at(bytes: &[u8], from: usize) -> usize {
-    let rest = bytes.iter().skip(from);
-    let start = from.saturating_add(rest.take_while(|byte| matches!(byte, b'\n' | b'\r')).count());
-    1 + bytes.iter().take(start).filter(|&&byte| byte == b'\n').count()
+pub(crate) fn line_at(bytes: &[u8], from: usize) -> usize {
+    LineCounter { bytes, at: 0, line: 1 }.line(from)
+}
+
+/// The lines of places that come one after another: every byte is looked at once.
+struct LineCounter<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// The line of the byte at `at`.
+    line: usize,
+}
+
+impl LineCounter<'_> {
+    /// That of the first text at or after a byte, which is not before the last one.
+    fn line(&mut self, from: usize) -> usize {
+        let rest = self.bytes.iter().skip(from);
+        let start = from.saturating_add(rest.take_while(|byte| matches!(byte, b'\n' | b'\r')).count());
+        let passed = &self.bytes[self.at..start.clamp(self.at, self.bytes.len())];
+        self.line += passed.iter().filter(|&&byte| byte == b'\n').count();
+        self.at += passed.len();
+        self.line
+    }
 }
 
 /// What the CSV reader itself refuses: text that is not UTF-8.

@@ -11,6 +11,7 @@ use super::document::{Entry, Section};
 use super::error::ProblemError;
 use super::labels::{Class, FIT_LABELS, Labels};
 use crate::claim::instances::{ordered_digits, shuffled_digits};
+use crate::lab::budget;
 
 pub(super) const KEYS: [&str; 11] =
     ["kind", "examples", "features", "classes", "noise", "seed", "file", "label", "inputs", "labels", "standardise"];
@@ -104,6 +105,10 @@ fn drawn(section: &Section<'_>) -> Result<Dataset, ProblemError> {
             format!("at most {MOST_INPUTS} inputs are supported"),
         ));
     }
+    // Drawn, and copied once where it is standardised.
+    let bytes = 2 * size_of::<f64>() as u128 * n_examples as u128 * n_features as u128;
+    let fits = budget::check(format!("{n_examples} examples of {n_features} features"), bytes);
+    fits.map_err(|error| examples.fault(error.what, error.remedy))?;
     let noise = match section.optional("noise") {
         Some(entry) => match entry.at_least_zero()? {
             p if p <= 1.0 => p,

@@ -10,11 +10,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ProblemError, nearest};
+use crate::lab::budget;
+use crate::text::read_within;
 
 /// The text of a file that a user has named; `remedy` says what it should have been.
 pub(crate) fn text_of(path: &Path, remedy: &str) -> Result<String, ProblemError> {
-    std::fs::read_to_string(path)
-        .map_err(|error| ProblemError::of_file(path, format!("cannot be read: {error}"), remedy))
+    let unread =
+        |error: &dyn std::fmt::Display| ProblemError::of_file(path, format!("cannot be read: {error}"), remedy);
+    let bytes = read_within(path, budget::MOST_TEXT).map_err(|error| unread(&error))?;
+    String::from_utf8(bytes).map_err(|error| unread(&error.utf8_error()))
 }
 
 /// The text of a problem file.

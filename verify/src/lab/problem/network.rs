@@ -1,7 +1,7 @@
 //! `[network]`: widths with one normalisation and one activation, or layer by layer.
 
 use ratecheck::data::Dataset;
-use ratecheck::loss::Minibatches;
+use ratecheck::loss::{Drawing, Minibatches};
 use ratecheck::network::{
     Activation, Architecture, Convolution, Image, LayerKind, LayerSpec, Layered, Network, NetworkError, NetworkPart,
     Normalisation, Objective,
@@ -11,6 +11,7 @@ use super::activation::activation;
 use super::document::Section;
 use super::error::ProblemError;
 use super::normalisation::normalisation;
+use crate::lab::budget::{self, Size};
 
 pub(super) const KEYS: [&str; 10] = [
     "widths",
@@ -98,9 +99,15 @@ impl Written {
     /// The network on its data.
     pub(super) fn on(self, section: &Section<'_>, data: Dataset, z: Minibatches) -> Result<Network, ProblemError> {
         match self {
-            Self::Alike(architecture) => Network::new(architecture, data, z).map_err(|error| locate(section, &error)),
+            Self::Alike(architecture) => {
+                let layers = architecture.widths[1..].iter().map(|&units| LayerKind::Dense { units });
+                check_memory(section, ("widths", Size::of(None, layers, architecture.widths[0])), &data, &z)?;
+                Network::new(architecture, data, z).map_err(|error| locate(section, &error))
+            }
             Self::Layers(layered) => {
                 check_size(section, &layered, data.n_features())?;
+                let layers = layered.layers.iter().map(|layer| layer.kind);
+                check_memory(section, ("layers", Size::of(layered.image, layers, data.n_features())), &data, &z)?;
                 Network::layered(layered, data, z).map_err(|error| locate_in_layers(section, &error))
             }
         }
@@ -209,27 +216,27 @@ fn units(layer: &LayerSpec) -> usize {
 
 /// Before anything of that size is made.
 fn check_size(section: &Section<'_>, layered: &Layered, features: usize) -> Result<(), ProblemError> {
-    let (mut parameters, mut inputs) = (0_u128, features as u128);
-    let mut positions = layered.image.map_or(1, |image| image.height as u128 * image.width as u128);
-    let mut channels = layered.image.map_or(1, |image| image.channels as u128);
-    for layer in &layered.layers {
-        let (units, taps) = (units(layer) as u128, 9);
-        let row = match layer.kind {
-            LayerKind::Filters(filters) => {
-                let row = taps * channels;
-                positions /= if filters.pooled { 4 } else { 1 };
-                (channels, inputs) = (units, units * positions.max(1));
-                row
-            }
-            LayerKind::Dense { .. } => std::mem::replace(&mut inputs, units),
-        };
-        parameters += units * (row + 3);
-    }
+    let kinds = layered.layers.iter().map(|layer| layer.kind);
+    let Size { parameters, .. } = Size::of(layered.image, kinds, features);
     if parameters <= MOST_PARAMETERS as u128 {
         return Ok(());
     }
     let remedy = format!("at most {MOST_PARAMETERS} are supported");
     Err(section.fault("layers", format!("make {parameters} parameters"), remedy))
+}
+
+/// An evaluation on the largest minibatch that is looked at, in f64 and, for products with the Hessian, in duals.
+fn check_memory(
+    section: &Section<'_>,
+    (key, size): (&str, Size),
+    data: &Dataset,
+    z: &Minibatches,
+) -> Result<(), ProblemError> {
+    const PLANES: u128 = 3;
+    let batch = if z.drawing() == Drawing::Partition { z.batch_size() } else { data.n_examples() };
+    let bytes = PLANES * size_of::<f64>() as u128 * (size.of_example * batch as u128 + size.parameters);
+    let fits = budget::check(format!("an evaluation of this network on {batch} examples at once"), bytes);
+    fits.map_err(|error| section.fault(key, error.what, error.remedy))
 }
 
 /// Where in the section something stands that the engine refused.

@@ -19,6 +19,11 @@ pub struct Outcome {
     values: Vec<f64>,
 }
 
+/// The numbers of a row of a run with so many blocks.
+pub(super) fn row_len(n_blocks: usize) -> usize {
+    SCALARS + PER_BLOCK * n_blocks
+}
+
 /// One row before it is put away. Slices have an entry per block.
 pub(super) struct Row<'a> {
     pub(super) loss: f64,
@@ -45,7 +50,7 @@ impl Outcome {
     }
 
     fn row_len(&self) -> usize {
-        SCALARS + PER_BLOCK * self.n_blocks
+        row_len(self.n_blocks)
     }
 
     /// The number of blocks.

@@ -1,14 +1,19 @@
 //! The plan file: what a sweep runs. The format is described in `docs/sweep-plan.md`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use ratecheck::descent::{NotFinite, StepRule, Stepper};
 use ratecheck::rates::log_spaced;
 
-use super::cell::{Cell, LookAt, Runs};
+use super::cell::{Cell, LookAt, Rate, Runs};
 use super::grid;
 use super::instance::Instance;
+use super::outcome::row_len;
 use super::quantity::{DEFAULT, QUANTITIES, Quantity};
+use crate::lab::budget;
 use crate::lab::problem::{Document, Entry, ProblemError, Section, text_of};
+use crate::lab::undefined::cause;
 
 const KEYS: [&str; 8] =
     ["steps", "horizons", "first-horizon", "seeds", "look-at", "every-step", "fresh-minibatches", "record"];
@@ -18,6 +23,9 @@ const MOST_STEPS: usize = 1_000_000_000_000;
 const MOST_HORIZONS: usize = 10_000;
 const MOST_SEEDS: usize = 100_000;
 const MOST_MINIBATCHES: usize = 1_000_000;
+
+/// Seeds whose first step is tried: what is undefined by its making shows with the first.
+const PROBED: usize = 16;
 
 /// A plan whose every value makes sense, with all its cells.
 #[derive(Clone, Debug)]
@@ -63,7 +71,58 @@ impl Plan {
         let runs = runs(&sweep)?;
         let (instances, cells) = grid::read(&grid_of, defined, seeds(&sweep)?, &runs)?;
         let record = record(&sweep, &runs, &instances)?;
-        Ok(Self { text: text.to_owned(), instances, runs, record, cells })
+        let plan = Self { text: text.to_owned(), instances, runs, record, cells };
+        plan.check_memory(&sweep)?;
+        plan.probe(&grid_of)?;
+        Ok(plan)
+    }
+}
+
+impl Plan {
+    /// Whether the results, made of all runs at once, fit into memory: as they were kept, as arrays and as text.
+    fn check_memory(&self, sweep: &Section<'_>) -> Result<(), ProblemError> {
+        // A number in the table has some twenty characters, and arrays are packed once.
+        const WRITTEN: u128 = 40;
+        let blocks = self.instances.iter().map(|of| of.loss().parameters().n_blocks()).max().unwrap_or(0);
+        let columns = self.record.iter().map(|quantity| if quantity.per_block() { blocks } else { 1 }).sum::<usize>();
+        let (cells, horizons) = (self.cells.len(), self.runs.horizons.len());
+        let of_row = size_of::<f64>() as u128 * row_len(blocks) as u128 + WRITTEN * columns as u128;
+        let what = format!("the results of {cells} runs at {horizons} horizons of up to {blocks} blocks");
+        let fits = budget::check(what, of_row * cells as u128 * horizons as u128);
+        fits.map_err(|error| sweep.fault("horizons", error.what, error.remedy))
+    }
+
+    /// Takes the first step of every instance, from the starts of a few seeds: a loss that is undefined there is no run that diverges.
+    fn probe(&self, grid: &Section<'_>) -> Result<(), ProblemError> {
+        for (place, instance) in self.instances.iter().enumerate() {
+            let mut seeds = BTreeSet::new();
+            for cell in self.cells.iter().filter(|cell| cell.instance == place) {
+                if seeds.len() == PROBED || !seeds.insert(cell.seed) {
+                    continue;
+                }
+                if let Some((why, remedy)) = cell.undefined(instance, &self.runs) {
+                    let seed = cell.seed.map_or_else(String::new, |seed| format!(", seed {seed}"));
+                    let of = &instance.normalisation;
+                    let what = format!("{} ({of}){seed}: undefined before its first step, since {why}", instance.name);
+                    return Err(grid.fault("instance", what, remedy));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cell {
+    /// Why the first step is not defined, if it is not; and what to do.
+    fn undefined(&self, instance: &Instance, runs: &Runs) -> Option<(String, &'static str)> {
+        let (_, theta_0, generator) = self.prepared(instance, runs);
+        let (loss, mut draws) = (instance.loss(), generator.clone());
+        let one = Rate { eta: 1.0, alpha: 0.0 }.schedule();
+        let mut stepper = Stepper::new(loss, &theta_0, StepRule::Gradient, one, one, generator);
+        stepper.step().err().filter(|error| error.what != NotFinite::Parameters)?;
+        let mut permutation = Vec::new();
+        let z = loss.minibatches().draw(&mut draws, &mut permutation);
+        Some(cause(loss, instance.network(), z, &theta_0))
     }
 }
 

@@ -179,7 +179,12 @@ pub(super) fn read_bytes(dir: &Path, key: &str) -> Result<Option<(Outcome, Vec<u
 
 /// The file of a cell, if there is one of that name.
 pub(crate) fn file_of(dir: &Path, key: &str) -> Result<Option<Vec<u8>>, Damage> {
-    match std::fs::read(path_of(dir, key)) {
+    let path = path_of(dir, key);
+    // A pipe in its place would wait for somebody to write.
+    if path.metadata().is_ok_and(|about| !about.is_file()) {
+        return Err(Damage::Broken);
+    }
+    match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(_) => Err(Damage::Broken),

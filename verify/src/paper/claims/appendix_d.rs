@@ -14,7 +14,9 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Soundness, Statement, Unevaluated,
 };
 use crate::claim::instances::{ordered_digits, shuffle};
-use crate::lab::experiment::{Answer, AtRate, Question, Rates, Seen, Setting, Side, Study, Task, Training, figures};
+use crate::lab::experiment::{
+    Answer, AtRate, Guess, Question, Rates, Seen, Setting, Side, Study, Task, Training, figures,
+};
 
 /// See the module's first line.
 pub(super) struct AppendixD;
@@ -194,7 +196,7 @@ fn learns(check: &mut Check, seen: Seen, found: &AtRate) {
     let AtRate { setting, rates, eta, ref starts } = *found;
     let threshold = if seen == Seen::Loss { LIMIT } else { FLOOR };
     let question = Question { setting, rates, eta, seen, side: Side::Learns, threshold };
-    let values: Vec<f64> = starts.iter().map(|training| seen.of(training, N_CLASSES)).collect();
+    let values: Vec<f64> = starts.iter().map(|training| seen.of(training, Guess::among(N_CLASSES))).collect();
     let at = format!("{} = {eta:e}, {}", rates.name(), seen.name());
     if question.answer(&values) == Answer::Undecided {
         let wrong = values.iter().filter(|&&value| !question.is_met(value)).count();
@@ -229,13 +231,13 @@ fn show(
         let diverged = starts.iter().filter(|training| training.divergence.is_some()).count();
         let note = format!(
             "test accuracy {:.2}; {diverged} of {n} left the finite numbers{}",
-            mean(&|training| Seen::Accuracy.of(training, N_CLASSES)),
+            mean(&|training| Seen::Accuracy.of(training, Guess::among(N_CLASSES))),
             if *rates == Rates::Unified && *eta > budget.reach { "; not judged" } else { "" }
         );
         let name = format!("{}, {} = {eta:e}: training loss", setting.name(), rates.name());
         evidence.observe(name, mean(&|training| training.last(|epoch| epoch.loss)), note);
     }
-    evidence.plots.extend(figures(Rates::Separate, ETA_G, &figure_1, N_CLASSES));
-    evidence.plots.extend(figures(Rates::Unified, ETA_G, &figure_2, N_CLASSES));
+    evidence.plots.extend(figures(Rates::Separate, ETA_G, &figure_1, Guess::among(N_CLASSES)));
+    evidence.plots.extend(figures(Rates::Unified, ETA_G, &figure_2, Guess::among(N_CLASSES)));
     Ok(())
 }

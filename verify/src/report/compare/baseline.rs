@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::evidence::Profile;
 use crate::claim::results::{ClaimResult, Results, Status};
+use crate::lab::budget;
 use crate::lab::problem::ProblemError;
 use crate::report::read_results;
+use crate::text::read_within;
 
 /// The version of the format of a baseline.
 pub const FORMAT: u32 = 1;
@@ -111,7 +113,7 @@ impl Slope {
 /// When the file cannot be read or is neither; with file, line and remedy.
 pub fn read(path: &Path) -> Result<Baseline, String> {
     const REMEDY: &str = "give a baseline, or a results.json that `ratecheck verify` has written";
-    let text = std::fs::read(path)
+    let text = read_within(path, budget::of_file())
         .map_err(|error| ProblemError::of_file(path, format!("cannot be read: {error}"), REMEDY).to_string())?;
     #[derive(Deserialize)]
     struct Versioned {

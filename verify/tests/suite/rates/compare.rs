@@ -75,6 +75,20 @@ fn the_same_is_0_and_a_regression_1() {
 }
 
 #[test]
+fn two_profiles_are_compared_if_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let other = changed(directory.path(), "other.json", |v| v["profile"] = json!("full"));
+    let (code, out, error) = compare(&committed(), &other, &[]);
+    assert!(code == 7 && out.is_empty() && error.lines().count() == 1, "{code} {out}{error}");
+    assert!(
+        error.contains("of profile quick") && error.contains("of profile full") && error.contains("--across-profiles"),
+        "{error}"
+    );
+    let (code, out, _) = compare(&committed(), &other, &["--across-profiles"]);
+    assert!(code == 0 && out.contains("profile: quick -> full"), "{out}");
+}
+
+#[test]
 fn results_are_compared_too() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();

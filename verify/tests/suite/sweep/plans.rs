@@ -264,3 +264,32 @@ proptest! {
         }
     }
 }
+
+/// Batch normalisation of one example, or of equal ones: no run could ever make a step.
+#[test]
+fn what_is_undefined_from_the_start_is_refused() {
+    let plan = |data: &str, batch: &str, normalisation: &str| {
+        format!(
+            "[sweep]\nsteps = 10\nhorizons = 3\nseeds = 4\n[grid]\ninstance = \"net\"\neta-w = [0.1, 1.0]\neta-g = 0.1\n\
+             [instance.net.network]\nwidths = [2, 3, 2]\nnormalisation = {normalisation}\nactivation = \"tanh\"\n\
+             objective = \"cross-entropy\"\n[instance.net.data]\nkind = \"inline\"\ninputs = {data}\nlabels = [0, 1, 0, 1]\n\
+             [instance.net.minibatches]\nkind = \"partition\"\nbatch-size = {batch}\n"
+        )
+    };
+    let (data, alike) = ("[[1, 2], [3, 5], [-1, 0.5], [0, 2]]", "[[1, 2], [1, 2], [1, 2], [1, 2]]");
+    let bn = "\"batch-norm\"";
+    for (text, said) in [
+        (plan(data, "1", bn), "a minibatch of one example has no spread"),
+        (plan(alike, "2", bn), "the 2 examples of the first minibatch are identical"),
+        (plan(data, "1", "\"linf-batch-norm\""), "a minibatch of one example has no spread"),
+    ] {
+        let error = parse(&text).unwrap_err();
+        let begin = "plan.toml:6: grid.instance: net (";
+        assert!(error.starts_with(begin) && error.contains("seed 0: undefined before its first step"), "{error}");
+        assert!(error.contains(said) && error.lines().count() == 1, "{error}");
+    }
+    let smoothed = "\"smoothed-batch-norm\"\nepsilon = 0.1";
+    for sound in [plan(data, "2", bn), plan(data, "1", smoothed), plan(alike, "2", "\"none\"")] {
+        assert!(parse(&sound).is_ok(), "{:?}", parse(&sound).err());
+    }
+}
