@@ -56,8 +56,8 @@ impl From<DataError> for Fault {
         if let DataError::TooLarge { place, bytes } = &error {
             return budget::file_too_large(place, *bytes).into();
         }
-        // The engine's sentences end with what to do.
-        let text = error.to_string();
+        // The engine's sentences end with what to do; how that is done here it does not know.
+        let text = error.to_string().replace(" one by one", " one by one (--files, or data.files in a plan)");
         let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "correct it, or choose another source"));
         Self::new(["data", "source"], what, remedy)
     }
