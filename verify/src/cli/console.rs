@@ -100,6 +100,13 @@ impl Console {
         self.answer(if self.volume >= Volume::Normal { text } else { last })
     }
 
+    /// What is worth knowing and stops nothing: one line on standard error, unless it is to be quiet.
+    pub(super) fn note(self, message: &str) {
+        if self.volume >= Volume::Normal {
+            complain(&format!("note: {message}"));
+        }
+    }
+
     /// Whether there is to be more.
     pub(super) fn is_verbose(self) -> bool {
         self.volume >= Volume::Verbose
