@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// All that the numbers are made from, relative to this package. In a package without its workspace some of it is absent.
+/// All that the numbers are made from, relative to this package. In a package without its workspace some of it is
+/// absent.
 const SOURCES: [&str; 8] =
     ["../src", "../data", "../examples/problems", "../Cargo.toml", "../Cargo.lock", "src", "build.rs", "Cargo.toml"];
 
@@ -40,8 +41,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
         .unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
-/// FNV-1a in 128 bits over the names and contents of all sources, in the order of the names: against chance, not against malice, and
-/// with nothing to compile before it.
+/// FNV-1a in 128 bits over the names and contents of all sources, in the order of the names: against chance, not
+/// against malice, and with nothing to compile before it.
 fn digest_of_sources() -> u128 {
     let mut files = Vec::new();
     SOURCES.iter().for_each(|source| collect(Path::new(source), &mut files));

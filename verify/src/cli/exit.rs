@@ -54,9 +54,7 @@ impl Exit {
             Self::NothingSelected => "no claim, or no built-in instance, has the given name",
             Self::Output => "a file, or standard output, could not be written",
             Self::Input => "a file that was named cannot be used: it is absent, damaged, or of another kind",
-            Self::Busy => {
-                "another process works in the directory: of a verification, a sweep, an experiment, or parts that are joined"
-            }
+            Self::Busy => "another process works in the directory of the verification, sweep or experiment",
             Self::Internal => "a bug in ratecheck: please report it",
         }
     }

@@ -62,11 +62,11 @@ pub(super) struct Earlier {
     pub(super) seconds: f64,
 }
 
-/// What earlier runs under the same conditions have left in a directory: version, build, seed, profile and problem determine every
-/// number. Nothing yet is not an error, so that one command both starts a run and takes it up again.
+/// What earlier runs under the same conditions have left in a directory: version, build, seed, profile and problem
+/// determine every number. Nothing yet is not an error, so that one command both starts a run and takes it up again.
 ///
-/// The claims come from their own files; `results.json` says under which conditions the directory was filled, and adds claims that have
-/// no file. If it was cut short, as a power cut may leave it, the files of the claims are enough.
+/// The claims come from their own files; `results.json` says under which conditions the directory was filled, and adds
+/// claims that have no file. If it was cut short, as a power cut may leave it, the files of the claims are enough.
 pub(super) fn earlier(store: &Store, now: &Provenance, all: Claims<'_>, console: Console) -> Result<Earlier, Stopped> {
     let file = store.dir().join(RESULTS);
     let mut claims: Vec<_> = all.iter().filter_map(|claim| kept(store, claim.statement().id, now)).collect();
@@ -97,7 +97,8 @@ pub(super) fn earlier(store: &Store, now: &Provenance, all: Claims<'_>, console:
     Ok(Earlier { claims, seconds: provenance.seconds })
 }
 
-/// Whether a file is no JSON at all: empty, cut short, or with letters that mean nothing. What is JSON and was changed is another matter.
+/// Whether a file is no JSON at all: empty, cut short, or with letters that mean nothing. What is JSON and was changed
+/// is another matter.
 fn is_cut(file: &Path) -> bool {
     std::fs::read(file).is_ok_and(|text| serde_json::from_slice::<Value>(&text).is_err())
 }

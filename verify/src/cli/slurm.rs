@@ -10,13 +10,13 @@ use super::sweep::stopped;
 use super::text::counted;
 use super::{Exit, Stopped};
 use crate::lab::sweep::Progress;
-use crate::text::{Locking, lock_directory, write};
+use crate::text::{Flush, Locking, ReportError, lock_directory, put};
 
 /// Whether, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct OnSlurm {
-    /// Run what is missing as jobs of a Slurm cluster: submit them, show how far they are, submit again what did not end, and join all.
-    /// Stop it whenever you like: the jobs go on, and the same command takes them up.
+    /// Run what is missing as jobs of a Slurm cluster: submit them, show how far they are, submit again what did not
+    /// end, and join all. Stop it whenever you like: the jobs go on, and the same command takes them up.
     #[arg(long, conflicts_with_all = ["shard", "part"])]
     slurm: bool,
     /// How many parts; each is a job of the array.
@@ -88,17 +88,17 @@ impl OnSlurm {
              #SBATCH --requeue\n\
              #SBATCH --signal=B:TERM@60\n\
              #\n\
-             # Written by `ratecheck sweep --slurm`, which submits it for the parts that are missing. Any of them can be submitted by hand:\n\
+             # Written by `ratecheck sweep --slurm`, which submits it for what is missing. By hand:\n\
              # sbatch --array=2,4 {script}\n\
              set -uo pipefail\n\
              \n\
              part=\"${{SLURM_ARRAY_TASK_ID:?submit it with sbatch --array}}/{n}\"\n\
              sweep=({program} sweep {plan} --out {out} --part \"$part\" --jobs \"${{SLURM_CPUS_PER_TASK:-1}}\"{no_lock})\n\
              \n\
-             # A minute before its time is up Slurm says so, and the log says what is missing. What has ended is kept.\n\
+             # A minute before its time is up Slurm says so, and the log says what it leaves. What has ended is kept.\n\
              \"${{sweep[@]}}\" &\n\
              task=$!\n\
-             trap 'echo \"The time is up in a minute:\"; \"${{sweep[@]}}\" --dry-run --quiet' TERM\n\
+             trap 'echo \"The time is nearly up. What it leaves:\"; \"${{sweep[@]}}\" --dry-run --quiet' TERM\n\
              while :; do wait $task; code=$?; kill -0 $task 2>/dev/null || exit $code; done\n",
             job = quoted(&format!("ratecheck-{name}")),
             log = quoted(&dir.join("%A_%a.log").to_string_lossy()),
@@ -129,12 +129,14 @@ fn quoted(word: &str) -> String {
 }
 
 impl Array<'_> {
-    /// Until no part lacks a cell. Of so many parts, `whole` says how far each is, and `named` the same by a glance at names.
+    /// Until no part lacks a cell. Of so many parts, `whole` says how far each is, and `named` the same by a glance at
+    /// names.
     ///
     /// # Errors
     /// If Slurm cannot be asked, refuses, or ends jobs without a new cell.
     pub(super) fn run(&self, whole: OfParts<'_>, named: OfParts<'_>, console: Console) -> Result<(), Stopped> {
-        std::fs::create_dir_all(&self.dir).map_err(|error| unwritten(&self.dir, &error))?;
+        let made = std::fs::create_dir_all(&self.dir).map_err(|error| ReportError::write(&self.dir, error));
+        made.map_err(|error| (Exit::Output, error.to_string()))?;
         let _lock = lock_directory(&self.dir, self.locking).map_err(stopped)?;
         // One that was submitted before and may still run.
         let job = std::fs::read_to_string(self.dir.join(JOB));
@@ -168,8 +170,8 @@ impl Array<'_> {
     /// Submits the script for these parts. The number of the job.
     fn submit(&self, open: &[Progress]) -> Result<String, Stopped> {
         let script = self.dir.join(SCRIPT);
-        let kept = write(script.clone(), self.script.as_bytes());
-        kept.map_err(|error| (Exit::Output, error.to_string()))?;
+        let unwritten = |error: ReportError| (Exit::Output, error.to_string());
+        put(script.clone(), self.script.as_bytes(), Flush::Later).map_err(unwritten)?;
         let tasks: Vec<String> = open.iter().map(|part| part.part.numbers().0.to_string()).collect();
         let mut sbatch = Command::new("sbatch");
         sbatch.arg("--parsable").args(&self.options.sbatch).arg(format!("--array={}", tasks.join(","))).arg(&script);
@@ -182,12 +184,12 @@ impl Array<'_> {
             let remedy = "correct the options --sbatch=..., and run the same command again";
             return Err((Exit::Input, format!("sbatch refused {}: {why}; {remedy}", script.display())));
         }
-        let place = self.dir.join(JOB);
-        write(place, format!("{job}\n").as_bytes()).map_err(|error| (Exit::Output, error.to_string()))?;
+        put(self.dir.join(JOB), format!("{job}\n").as_bytes(), Flush::Later).map_err(unwritten)?;
         Ok(job)
     }
 
-    /// Says how far the parts of a job are until none of them is left in the queue. How each ended, as far as the queue still knows.
+    /// Says how far the parts of a job are until none of them is left in the queue. How each ended, as far as the queue
+    /// still knows.
     fn watch(&self, job: &str, named: OfParts<'_>, console: Console) -> Result<BTreeMap<usize, String>, Stopped> {
         let mut shown: BTreeMap<usize, String> = BTreeMap::new();
         let mut silent = false;
@@ -270,11 +272,6 @@ fn one_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why");
     line.chars().filter(|c| !c.is_control()).take(300).collect()
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> Stopped {
-    let remedy = "check that the directory can be written, or choose another with --out DIR";
-    (Exit::Output, format!("cannot write {}: {error}; {remedy}", path.display()))
 }
 
 #[cfg(test)]

@@ -44,7 +44,8 @@ pub(super) struct Arguments {
     /// Run a part: every n-th cell, starting with the k-th. `ratecheck merge` joins the parts.
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
-    /// Run a part into a directory of its own below --out, without what any part has run; whichever part comes last joins them.
+    /// Run a part into a directory of its own below --out, without what any part has run; whichever part comes last
+    /// joins them.
     #[arg(long, value_name = "K/N", conflicts_with = "shard")]
     part: Option<Shard>,
     #[command(flatten)]
@@ -79,21 +80,20 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let stem = arguments.plan.file_stem().unwrap_or_default();
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("sweeps").join(stem));
     let shard = arguments.part.unwrap_or(arguments.shard);
-    let found = pending(&plan, shard, &Places::of(&out));
     if arguments.dry_run {
-        let pool = pool(arguments.jobs)?;
+        let (pool, found) = (pool(arguments.jobs)?, pending(&plan, shard, &Places::of(&out)));
         return preview(&plan, &found, pool.current_num_threads(), arguments.json, console);
     }
     if arguments.slurm.is_wanted() {
         let array = arguments.slurm.array(&arguments.plan, &out, arguments.jobs, arguments.place.locking())?;
         let keys = plan.cells.iter().map(|cell| cell.key.as_str());
         let named = |n| Places::of(&out).named(keys.clone(), n);
-        array.run(&|n| progress(&plan, n, &Places::of(&out)), &named, console)?;
+        let told = if arguments.json { console.hushed() } else { console };
+        array.run(&|n| progress(&plan, n, &Places::of(&out)), &named, told)?;
         return joined(arguments, &plan, &out, console);
     }
     let here = arguments.part.map_or_else(|| out.clone(), |part| place_of(&out, part));
     let store = Store::open_for(&here, Kept::Cells, arguments.place.locking()).map_err(stopped)?;
-    // Once more, now that nobody else works here.
     let found = pending(&plan, shard, &Places::of(&out));
     let pool = pool(arguments.jobs)?;
     if !arguments.json {
@@ -141,9 +141,11 @@ fn part_ended(arguments: &Arguments, plan: &Plan, part: Shard, out: &Path, conso
     let missing: usize = parts.iter().map(|of| of.missing()).sum();
     if missing == 0 {
         return match joined(arguments, plan, out, console) {
-            // Of parts that end together each may try; whoever works there has found everything there, or will.
-            Err((Exit::Busy, who)) => {
-                console.answer(&format!("The part {part} is complete; the parts are being joined: {who}\n"))?;
+            // Of parts that end together each may try, and one does.
+            Err((Exit::Busy, _)) => {
+                console.answer(&format!(
+                    "The part {part} is complete, and no run is missing: another process joins them.\n"
+                ))?;
                 Ok(Exit::Holds)
             }
             other => other,

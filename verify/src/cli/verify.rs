@@ -213,8 +213,8 @@ fn check_all(
             match keep(store, ended, &results.provenance) {
                 // Whoever took the directory away took what had been found along: what comes would be lost.
                 Err(error @ StoreError::Place(_)) => return Err(stopped(error)),
-                // If the disk is full by now, the rest is worth running all the same: the table is printed, and the last attempt to
-                // write complains.
+                // If the disk is full by now, the rest is worth running all the same: the table is printed, and the
+                // last attempt to write complains.
                 Ok(()) | Err(_) => {}
             }
         }

@@ -41,8 +41,8 @@ pub fn write_results(results: &Results, dir: &Path) -> Result<PathBuf, ReportErr
 /// Reads `results.json` back.
 ///
 /// # Errors
-/// When it cannot be read, is not JSON, lacks a field, is of another format version, or was changed; with file and, where it has one,
-/// line. A file without a checksum is read all the same: see [`without_checksum`].
+/// When it cannot be read, is not JSON, lacks a field, is of another format version, or was changed; with file and,
+/// where it has one, line. A file without a checksum is read all the same: see [`without_checksum`].
 pub fn read_results(path: &Path) -> Result<Results, ReportError> {
     let text = std::fs::read(path).map_err(|source| ReportError::read(path, source))?;
     // The version first: a file of another version would otherwise be reported as lacking some field.

@@ -28,7 +28,8 @@ pub(crate) enum Flush {
     Now,
 }
 
-/// Writes a file so that whoever reads it sees the old content or the new, never a part. Its directory is made if it is not there.
+/// Writes a file so that whoever reads it sees the old content or the new, never a part. Its directory is made if it is
+/// not there.
 pub(crate) fn write(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
     match std::fs::create_dir_all(directory_of(&path)) {
         Ok(()) => put(path, content, Flush::Later),
@@ -82,8 +83,8 @@ fn temporary(dir: &Path) -> std::io::Result<NamedTempFile> {
     }
 }
 
-/// Removes the temporary files that killed processes have left in a directory: those of our name that nobody is writing. It is no
-/// error if one cannot be removed.
+/// Removes the temporary files that killed processes have left in a directory: those of our name that nobody is
+/// writing. It is no error if one cannot be removed.
 pub(crate) fn clear(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());

@@ -1,5 +1,5 @@
-//! Text and files, for whoever writes any: numbers as people read them, JSON, escaping, files that are whole or absent, directories
-//! that one process works in. Needs nothing else of this package.
+//! Text and files, for whoever writes any: numbers as people read them, JSON, escaping, files that are whole or absent,
+//! directories that one process works in. Needs nothing else of this package.
 
 mod error;
 mod files;

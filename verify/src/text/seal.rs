@@ -1,4 +1,5 @@
-//! Sealed files: what something is, what was found of it, and a checksum of both. And the checksum that a JSON file carries in itself.
+//! Sealed files: what something is, what was found of it, and a checksum of both. And the checksum that a JSON file
+//! carries in itself.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -46,8 +47,8 @@ pub(crate) fn unseal<'a>(bytes: &'a [u8], key: &str) -> Result<&'a [u8], Damage>
 /// The name of the field of a JSON file that holds the checksum of the file.
 pub(crate) const SUM_FIELD: &str = "sha256";
 
-/// Puts the checksum into the JSON of an object that begins with an empty [`SUM_FIELD`]: the SHA-256 of all bytes of the file but these
-/// digits.
+/// Puts the checksum into the JSON of an object that begins with an empty [`SUM_FIELD`]: the SHA-256 of all bytes of
+/// the file but these digits.
 pub(crate) fn summed(mut json: Vec<u8>) -> Vec<u8> {
     let empty = format!("\"{SUM_FIELD}\": \"\"");
     if let Some(at) = json.windows(empty.len()).position(|found| found == empty.as_bytes()) {

@@ -1,13 +1,14 @@
 //! A directory that one process at a time works in, and the sealed files that it keeps there.
 //!
 //! ```text
-//! OUT/lock             held by the process that works here; the system lets go of it when that process ends, however it ends
+//! OUT/lock             held by the process that works here; the system lets go of it when that process ends
 //! OUT/cells/KEY.cell   one finished run each, of a sweep or an experiment
 //! OUT/claims/KEY.cell  one claim each, of a verification
 //! ```
 //!
-//! Every file appears whole, under a temporary name first: whatever stops the process loses what is in flight and nothing else.
-//! A directory that is moved, deleted or replaced while the process works is not made anew: nobody would hold its lock.
+//! Every file appears whole, under a temporary name first: whatever stops the process loses what is in flight and
+//! nothing else. A directory that is moved, deleted or replaced while the process works is not made anew: nobody would
+//! hold its lock.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,8 +24,8 @@ use super::{ReportError, number};
 /// What a directory keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// Runs of a sweep, trainings of an experiment: many, some of them short. They are not forced to the disk one by one; if the machine
-    /// itself stops, a checksum tells what arrived.
+    /// Runs of a sweep, trainings of an experiment: many, some of them short. They are not forced to the disk one by
+    /// one; if the machine itself stops, a checksum tells what arrived.
     Cells,
     /// Claims of a verification: a few, some of them long. Each is on the disk before the next begins.
     Claims,
@@ -191,8 +192,8 @@ impl Store {
     }
 }
 
-/// The file `lock` in a directory that is there, locked if that is wanted, with a note in it for whoever comes second. Closing it lets
-/// go of the lock.
+/// The file `lock` in a directory that is there, locked if that is wanted, with a note in it for whoever comes second.
+/// Closing it lets go of the lock.
 ///
 /// # Errors
 /// As [`Store::open`].

@@ -117,7 +117,8 @@ pub(super) fn refuses_what_is_no_results_json() {
     assert_eq!(code(&ratecheck(&["report", "good", "--out", "file/out"], directory.path())), 6);
 }
 
-/// A number that was changed is an error, whatever the file is used for; a file of an older version has no checksum, which is said.
+/// A number that was changed is an error, whatever the file is used for; a file of an older version has no checksum,
+/// which is said.
 pub(super) fn notices_a_change() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();

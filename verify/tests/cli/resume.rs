@@ -47,7 +47,8 @@ pub(super) fn what_was_found_is_kept() {
     let markdown = std::fs::read_to_string(directory.path().join("out/report.md")).unwrap();
     assert!(markdown.contains("1 of 1 hold · 1 not finished"), "{markdown}");
 
-    // In the order of the paper, with the very time that the first one took, though a power cut has emptied the results.
+    // In the order of the paper, with the very time that the first one took, though a power cut has emptied the
+    // results.
     std::fs::write(&file, "").unwrap();
     let both = ["verify", "lemma-2.2", "definition-2.1", "--profile", "full"];
     let output = ratecheck(&[&both[..], &["--resume", "--out", "out"]].concat(), directory.path());

@@ -4,8 +4,8 @@
 //! OUT/parts/3-of-8/   what `--part 3/8` has run: cells, as in any directory of a sweep
 //! ```
 //!
-//! A cell's name is all that counts: whichever part has run it, of however many, under whichever earlier plan, it is not run again,
-//! and what belongs to another plan is left alone.
+//! A cell's name is all that counts: whichever part has run it, of however many, under whichever earlier plan, it is
+//! not run again, and what belongs to another plan is left alone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -91,7 +91,8 @@ fn a_part_runs_what_no_part_has_and_the_last_one_joins() {
     let said = part("plan.toml", "2/4");
     let lack = "The part 2/4 is complete. The whole lacks 42 runs: part 1 of 4: 0 of 14, part 3 of 4: 0 of 14, part 4 of 4: 0 of 14.";
     assert!(said.starts_with("14 runs.\n") && said.contains(lack), "{said}");
-    // A larger plan meanwhile: the parts of the smaller one are worth as much as they were, and make it no less incomplete.
+    // A larger plan meanwhile: the parts of the smaller one are worth as much as they were, and make it no less
+    // incomplete.
     std::fs::write(here.join("larger.toml"), PLAN.replace("seeds = 7", "seeds = 8")).unwrap();
     let said = part("larger.toml", "1/2");
     assert!(said.contains("The part 1/2 is complete. The whole lacks "), "{said}");
@@ -109,7 +110,8 @@ fn a_part_runs_what_no_part_has_and_the_last_one_joins() {
     ending(2, &["sweep", "plan.toml", "--part", "3/2"], here);
 }
 
-/// The whole takes what parts have run, and a cell that is whole in one place makes up for one that is damaged in another.
+/// The whole takes what parts have run, and a cell that is whole in one place makes up for one that is damaged in
+/// another.
 #[test]
 fn the_whole_is_made_of_what_parts_have() {
     let directory = with_plan(PLAN);
@@ -126,8 +128,8 @@ fn the_whole_is_made_of_what_parts_have() {
     assert_same(&here.join("whole"), &here.join("out"));
 }
 
-/// The script for Slurm, its tasks as processes of their own, all at once. One of them is killed; it is submitted again alone, which is
-/// an array of one task.
+/// The script for Slurm, its tasks as processes of their own, all at once. One of them is killed; it is submitted again
+/// alone, which is an array of one task.
 #[cfg(unix)]
 #[test]
 fn the_slurm_script_joins_its_tasks() {
