@@ -209,14 +209,12 @@ fn check_all(
         bar.set_message(claim.statement().id);
         bar.tick();
         let ended = run(*claim);
-        if let Some(ended) = &ended {
-            match keep(store, ended, &results.provenance) {
-                // Whoever took the directory away took what had been found along: what comes would be lost.
-                Err(error @ StoreError::Place(_)) => return Err(stopped(error)),
-                // If the disk is full by now, the rest is worth running all the same: the table is printed, and the
-                // last attempt to write complains.
-                Ok(()) | Err(_) => {}
-            }
+        // Whoever took the directory away took what had been found along: what comes would be lost. If the disk is full by
+        // now, the rest is worth running all the same: the table is printed, and the last attempt to write complains.
+        if let Some(ended) = &ended
+            && let Err(error @ StoreError::Place(_)) = keep(store, ended, &results.provenance)
+        {
+            return Err(stopped(error));
         }
         results.claims.extend(ended);
         results.claims.sort_by_key(|done| order(&done.id));
