@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::console::Console;
+use super::report::note_without_checksum;
 use super::text::{columns, counted};
 use super::{Claims, Exit, Stopped};
 use crate::report::compare::{Baseline, Compared, Weight, compare, read};
@@ -56,6 +57,9 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         let what =
             format!("{old_file} is of profile {was}, and {new_file} of profile {is}, which measures something else");
         return Err((Exit::Input, format!("{what}; {remedy}")));
+    }
+    for file in [&arguments.baseline, &arguments.current] {
+        note_without_checksum(file, console);
     }
     let compared = compare(&old, &new);
     if arguments.json {

@@ -108,6 +108,11 @@ impl Console {
         }
     }
 
+    /// The same console, where standard output is for one answer alone.
+    pub(super) fn hushed(self) -> Self {
+        Self { volume: Volume::Quiet }
+    }
+
     /// Whether there is to be more.
     pub(super) fn is_verbose(self) -> bool {
         self.volume >= Volume::Verbose

@@ -23,7 +23,7 @@ pub enum Exit {
     Output = 6,
     /// A problem file, a log, a plan, a part of a sweep, or another file that was named cannot be used.
     Input = 7,
-    /// Another process works in the directory of the sweep.
+    /// Another process works in the directory.
     Busy = 8,
     /// A bug in ratecheck.
     Internal = 70,
@@ -55,7 +55,7 @@ impl Exit {
             Self::NothingSelected => "no claim, or no built-in instance, has the given name",
             Self::Output => "a file, or standard output, could not be written",
             Self::Input => "a file that was named cannot be used: it is absent, damaged, or of another kind",
-            Self::Busy => "another process works in the directory of the sweep or experiment",
+            Self::Busy => "another process works in the directory of the verification, sweep or experiment",
             Self::Internal => "a bug in ratecheck: please report it",
         }
     }

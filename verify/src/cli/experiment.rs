@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::console::Console;
+use super::place::Place;
 use super::sweep::stopped;
 use super::text::{columns, counted, heading};
 use super::{Exit, Stopped, pool};
@@ -17,7 +18,7 @@ use crate::lab::experiment::{
 };
 use crate::lab::sweep::{Shard, Store};
 use crate::report::{self, Shown, write_experiment};
-use crate::text::number;
+use crate::text::{Kept, number};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,6 +77,8 @@ pub(super) struct Arguments {
     /// The directory of the trainings, with one for each experiment's page.
     #[arg(long, value_name = "DIR", default_value = "experiments")]
     out: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Treat an undecided expectation as a failure (exit code 4).
     #[arg(long)]
     strict: bool,
@@ -131,7 +134,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         let found = pending(&cells, arguments.shard, out);
         return preview(&plan, &task, &found, threads, arguments.json, console);
     }
-    let store = Store::open(out).map_err(stopped)?;
+    let store = Store::open_for(out, Kept::Cells, arguments.place.locking()).map_err(stopped)?;
     take_over(&cells, &arguments.parts, &store).map_err(stopped)?;
     let found = pending(&cells, arguments.shard, out);
     if let Some(forgotten) = forgotten(&found).filter(|_| !arguments.parts.is_empty()) {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::console::Console;
+use super::place::Place;
 use super::sweep::{Finished, closing, stopped};
 use super::{Exit, Stopped};
 use crate::lab::sweep::{Manifest, merge};
@@ -13,7 +14,7 @@ Examples:
   ratecheck sweep plan.toml --shard 2/2 --out part-2    on another
   ratecheck merge part-1 part-2 --out whole             the same bits as one run over the whole plan
 
-examples/slurm/sweep.sbatch does so with an array of jobs.";
+`ratecheck sweep --part` runs a part for others to join, and `ratecheck sweep --slurm` runs and joins them all.";
 
 /// Which parts, and where to.
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,8 @@ pub(super) struct Arguments {
     /// The directory of the whole; it may be one of the parts.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Print what was joined as JSON.
     #[arg(long)]
     json: bool,
@@ -32,7 +35,7 @@ pub(super) struct Arguments {
 
 /// Joins them and writes the results.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
-    let written = merge(&arguments.parts, &arguments.out).map_err(stopped)?;
+    let written = merge(&arguments.parts, &arguments.out, arguments.place.locking()).map_err(stopped)?;
     let n_runs = Manifest::read(&arguments.out).map_err(stopped)?.cells.len();
     if arguments.json {
         console.json(&Finished::of(&written, n_runs))?;

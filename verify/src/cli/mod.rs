@@ -17,12 +17,14 @@ mod inspect;
 mod judged;
 mod list;
 mod merge;
+mod place;
 mod preset;
 mod replay;
 mod report;
 mod resume;
 mod schema;
 mod shell;
+mod slurm;
 mod source;
 mod subject;
 mod sweep;
@@ -62,6 +64,7 @@ Examples:
   ratecheck sweep plan.toml --dry-run        a grid of runs: which, and how long they will take
   ratecheck sweep plan.toml                  all of them; stop it and start it again as you like
   ratecheck merge part-1 part-2 --out whole  parts of a sweep into one
+  ratecheck sweep plan.toml --slurm          the same as jobs of a cluster, and joined
   ratecheck experiment d1                    the paper's first figure, on real images
   ratecheck bench                            how fast the engine is here, in half a minute";
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::compare::shown;
 use super::console::Console;
-use super::report::results_in;
+use super::report::{note_without_checksum, results_in};
 use super::subject::Brought;
 use super::{Claims, Exit, Stopped, no_claim, pool, select};
 use crate::claim::evidence::Claim;
@@ -43,6 +43,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let file = results_in(&arguments.results);
     let mut old = read_results(&file).map_err(|error| (Exit::Input, error.to_string()))?;
+    note_without_checksum(&file, console);
     let recorded = |id: &str| old.claims.iter().any(|claim| claim.id == id);
     if let Some(unknown) = arguments.claim.iter().find(|id| !recorded(id)) {
         let ids = old.claims.iter().map(|claim| claim.id.as_str());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::console::Console;
 use super::{Exit, Stopped};
-use crate::report::{RESULTS, ReportError, read_results, render_all};
+use crate::report::{RESULTS, ReportError, read_results, render_all, without_checksum};
 use crate::text::write;
 
 const EXAMPLES: &str = "\
@@ -30,12 +30,23 @@ pub(super) fn results_in(from: &Path) -> PathBuf {
     if from.is_dir() { from.join(RESULTS) } else { from.to_owned() }
 }
 
+/// Says of results that an older version has written that nobody would notice a change of them.
+pub(super) fn note_without_checksum(file: &Path, console: Console) {
+    if without_checksum(file) {
+        let file = file.display();
+        console.note(&format!(
+            "{file} has no checksum, as older versions wrote it: whether it was changed since cannot be told"
+        ));
+    }
+}
+
 /// Reads, renders, writes.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let input = |error: ReportError| (Exit::Input, error.to_string());
     let output = |error: ReportError| (Exit::Output, error.to_string());
     let file = results_in(&arguments.from);
     let results = read_results(&file).map_err(input)?;
+    note_without_checksum(&file, console);
     let beside = file.parent().unwrap_or(Path::new(""));
     let out = arguments.out.as_deref().unwrap_or(beside);
     let written = render_all(&results, out).map_err(output)?;

@@ -8,12 +8,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::console::Console;
-use super::text::{columns, heading};
+use super::place::Place;
+use super::slurm::OnSlurm;
+use super::text::{columns, counted, heading};
 use super::{Exit, Stopped, pool};
 use crate::lab::sweep::{
-    Cell, Estimate, Pending, Plan, Setting, Shard, Store, SweepError, Written, execute, finish, pending, together,
+    Cell, Estimate, Pending, Places, Plan, Setting, Shard, Store, SweepError, Written, execute, finish, pending,
+    place_of, progress, together,
 };
-use crate::text::number;
+use crate::text::{Kept, number};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +25,8 @@ Examples:
   ratecheck sweep examples/sweeps/problem-j.toml --out j     again: nothing is left to do
   ratecheck sweep plan.toml --shard 1/2 --out part-1         half of it; the other half elsewhere
   ratecheck merge part-1 part-2 --out whole                  the same bits as one run
+  ratecheck sweep plan.toml --out out --part 3/8             a part; the last of them joins all
+  ratecheck sweep plan.toml --out out --slurm --tasks 8      all parts, as jobs of a Slurm cluster
 
 Stop it with Ctrl-C, or in any other way, whenever you like: the same command goes on where it was,
 and the results have the same bits as if nothing had happened.";
@@ -39,23 +44,32 @@ pub(super) struct Arguments {
     /// Run a part: every n-th cell, starting with the k-th. `ratecheck merge` joins the parts.
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
+    /// Run a part into a directory of its own below --out, without what any part has run; whichever part comes last
+    /// joins them.
+    #[arg(long, value_name = "K/N", conflicts_with = "shard")]
+    part: Option<Shard>,
+    #[command(flatten)]
+    slurm: OnSlurm,
     /// Threads (0: one per core); the numbers do not depend on it.
     #[arg(long, default_value_t = 0)]
     jobs: usize,
     /// The directory of the cells and the results [default: sweeps/ and the name of the plan].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Print the cells and the estimate, or where the results are, as JSON.
     #[arg(long)]
     json: bool,
 }
 
 /// Which way a sweep or a merge ended early.
-pub(super) fn stopped(error: SweepError) -> Stopped {
+pub(super) fn stopped(error: impl Into<SweepError>) -> Stopped {
+    let error = error.into();
     let exit = match &error {
         SweepError::Plan(_) | SweepError::Part(_) => Exit::Input,
         SweepError::Busy(_) => Exit::Busy,
-        SweepError::Write(_) => Exit::Output,
+        SweepError::Place(_) | SweepError::Write(_) => Exit::Output,
     };
     (exit, error.to_string())
 }
@@ -66,29 +80,34 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     // A plan called `...toml` has the stem `..`, which is a place of its own.
     let stem = arguments.plan.file_stem().filter(|stem| *stem != "..").unwrap_or("plan".as_ref());
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("sweeps").join(stem));
-    let pool = pool(arguments.jobs, console)?;
+    let shard = arguments.part.unwrap_or(arguments.shard);
     if arguments.dry_run {
-        let found = pending(&plan, arguments.shard, &out);
-        let threads = pool.current_num_threads();
-        let estimate = Estimate::measure(&plan, together(found.cells.len(), threads));
-        let preview = Preview::of(&plan, &found, &estimate, threads);
-        if arguments.json {
-            console.json(&preview)?;
-        } else {
-            console.say(&preview.table())?;
-            console.answer(&preview.last_line())?;
-        }
-        return Ok(Exit::Holds);
+        let (pool, found) = (pool(arguments.jobs, console)?, pending(&plan, shard, &Places::of(&out)));
+        return preview(&plan, &found, pool.current_num_threads(), arguments.json, console);
     }
-    let store = Store::open(&out).map_err(stopped)?;
-    let found = pending(&plan, arguments.shard, &out);
+    if arguments.slurm.is_wanted() {
+        let array = arguments.slurm.array(&arguments.plan, &out, arguments.jobs, arguments.place.locking())?;
+        let keys = plan.cells.iter().map(|cell| cell.key.as_str());
+        let named = |n| Places::of(&out).named(keys.clone(), n);
+        let told = if arguments.json { console.hushed() } else { console };
+        array.run(&|n| progress(&plan, n, &Places::of(&out)), &named, told)?;
+        return joined(arguments, &plan, &out, console);
+    }
+    let here = arguments.part.map_or_else(|| out.clone(), |part| place_of(&out, part));
+    let store = Store::open_for(&here, Kept::Cells, arguments.place.locking()).map_err(stopped)?;
+    let found = pending(&plan, shard, &Places::of(&out));
+    let pool = pool(arguments.jobs, console)?;
     if !arguments.json {
-        console.say(&opening(&found, &out))?;
+        console.say(&opening(&found, &here))?;
     }
-    let bar = progress(&plan, &found, pool.current_num_threads(), console);
+    let bar = bar(&plan, &found, pool.current_num_threads(), console);
     let ran = pool.install(|| execute(&plan, &found.cells, &store, |cell, _| bar.advance(cell)));
     bar.bar.finish_and_clear();
     ran.map_err(stopped)?;
+    if let Some(part) = arguments.part {
+        drop(store);
+        return part_ended(arguments, &plan, part, &out, console);
+    }
     if arguments.shard != Shard::WHOLE {
         if arguments.json {
             console.json(&Part { shard: arguments.shard.to_string(), runs: found.done + found.cells.len() })?;
@@ -98,11 +117,59 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         }
         return Ok(Exit::Holds);
     }
-    let written = finish(&plan, &store).map_err(stopped)?;
+    finished(arguments, &plan, &finish(&plan, &Places::of(&out), &store).map_err(stopped)?, console)
+}
+
+fn finished(arguments: &Arguments, plan: &Plan, written: &Written, console: Console) -> Result<Exit, Stopped> {
     if arguments.json {
-        console.json(&Finished::of(&written, plan.cells.len()))?;
+        console.json(&Finished::of(written, plan.cells.len()))?;
     } else {
-        console.answer(&closing(&written, plan.cells.len()))?;
+        console.answer(&closing(written, plan.cells.len()))?;
+    }
+    Ok(Exit::Holds)
+}
+
+/// Joins all parts, which are complete.
+fn joined(arguments: &Arguments, plan: &Plan, out: &Path, console: Console) -> Result<Exit, Stopped> {
+    let store = Store::open_for(out, Kept::Cells, arguments.place.locking()).map_err(stopped)?;
+    finished(arguments, plan, &finish(plan, &Places::of(out), &store).map_err(stopped)?, console)
+}
+
+/// A part is complete: it joins them all if it was the last, or says what is missing.
+fn part_ended(arguments: &Arguments, plan: &Plan, part: Shard, out: &Path, console: Console) -> Result<Exit, Stopped> {
+    let (k, n) = part.numbers();
+    let parts = progress(plan, n, &Places::of(out));
+    let missing: usize = parts.iter().map(|of| of.missing()).sum();
+    if missing == 0 {
+        return match joined(arguments, plan, out, console) {
+            // Of parts that end together each may try, and one does.
+            Err((Exit::Busy, _)) => {
+                console.answer(&format!(
+                    "The part {part} is complete, and no run is missing: another process joins them.\n"
+                ))?;
+                Ok(Exit::Holds)
+            }
+            other => other,
+        };
+    }
+    if arguments.json {
+        console.json(&Part { shard: part.to_string(), runs: parts[k - 1].all })?;
+        return Ok(Exit::Holds);
+    }
+    let open = parts.iter().filter(|of| !of.is_complete()).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    console.answer(&format!("The part {part} is complete. The whole lacks {}: {open}.\n", counted(missing, "run")))?;
+    Ok(Exit::Holds)
+}
+
+/// What would be run, and how long it would take.
+fn preview(plan: &Plan, found: &Pending<'_>, threads: usize, json: bool, console: Console) -> Result<Exit, Stopped> {
+    let estimate = Estimate::measure(plan, together(found.cells.len(), threads));
+    let preview = Preview::of(plan, found, &estimate, threads);
+    if json {
+        console.json(&preview)?;
+    } else {
+        console.say(&preview.table())?;
+        console.answer(&preview.last_line())?;
     }
     Ok(Exit::Holds)
 }
@@ -160,7 +227,7 @@ fn weight(estimate: &Estimate, cell: &Cell) -> u64 {
 }
 
 /// On a terminal only; nothing is measured for a bar that no one sees.
-fn progress(plan: &Plan, found: &Pending<'_>, threads: usize, console: Console) -> Progress {
+fn bar(plan: &Plan, found: &Pending<'_>, threads: usize, console: Console) -> Progress {
     let hidden = || Progress { bar: ProgressBar::hidden(), estimate: None };
     let bar = ProgressBar::with_draw_target(None, console.progress());
     if bar.is_hidden() || found.cells.is_empty() {

@@ -7,16 +7,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::{Console, colour};
 use super::details::details;
+use super::place::Place;
 use super::preset::Preset;
-use super::resume::earlier;
+use super::resume::{earlier, keep};
 use super::subject::{Brought, OnSubject};
+use super::sweep::stopped;
 use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, select};
 use crate::claim::evidence::{Claim, Profile, Unevaluated};
 use crate::claim::results::{ClaimResult, FORMAT, Provenance, Results, Status};
 use crate::claim::runner::{run_claim, run_on_subject};
 use crate::paper::errata;
 use crate::paper::manifest;
-use crate::report::{self, RESULTS, ReportError};
+use crate::report::{self, ReportError};
+use crate::text::{Kept, Store, StoreError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +52,8 @@ pub(super) struct Arguments {
     /// Where the reports are written: reports/latest, or reports/latest/NAME for a problem of that name.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Keep the claims that a run with the same version, seed and profile has left in --out, and run the missing ones.
     #[arg(long)]
     pub(super) resume: bool,
@@ -74,6 +79,7 @@ impl Default for Arguments {
             seed: DEFAULT_SEED,
             jobs: 0,
             out: None,
+            place: Place::default(),
             resume: false,
             strict: false,
             json: false,
@@ -112,8 +118,8 @@ impl From<Level> for Profile {
 }
 
 /// Runs the claims and reports.
-pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
-    let mut claims = select(&arguments.claims, claims)?;
+pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> Result<Exit, Stopped> {
+    let mut claims = select(&arguments.claims, all)?;
     let subject = arguments.subject.load()?;
     if subject.is_some() {
         let speaks = |claim: &&dyn Claim| claim.on_subject().is_some();
@@ -140,11 +146,13 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     let pool = pool(arguments.jobs, console)?;
     let mut results = opening(arguments, subject.as_ref(), pool.current_num_threads())?;
     let out = arguments.out(subject.as_ref());
-    if arguments.resume
-        && let Some(found) = earlier(&out.join(RESULTS), &results.provenance)?
-    {
+    let store = Store::open_for(&out, Kept::Claims, arguments.place.locking()).map_err(stopped)?;
+    if arguments.resume {
+        let found = earlier(&store, &results.provenance, all, console)?;
         results.claims = found.claims;
-        results.provenance.seconds = found.provenance.seconds;
+        results.provenance.seconds = found.seconds;
+    } else {
+        store.forget().map_err(stopped)?;
     }
     let results = pool.install(|| {
         let profile = arguments.profile.into();
@@ -152,11 +160,12 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
             None => Some(run_claim(claim, arguments.seed, profile)),
             Some(brought) => run_on_subject(claim, &brought.subject, arguments.seed, profile),
         };
-        check_all(&claims, results, &out, console, &run)
+        check_all(&claims, results, &store, console, &run)
     })?;
 
     if arguments.json {
-        console.json(&results)?;
+        let json = report::json(&results).map_err(|error| (Exit::Internal, error.to_string()))?;
+        console.answer(&String::from_utf8_lossy(&json))?;
     } else {
         if console.is_verbose() {
             console.say(&details(&results))?;
@@ -167,6 +176,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         let table = report::terminal_table(&results, colour(), terminal_width());
         console.say_or(&table, &format!("{}\n", report::summary(&results)))?;
     }
+    store.is_there().map_err(stopped)?;
     let written = report::write_all(&results, &out).map_err(unwritten)?;
     if !arguments.json {
         console.say(&format!("\nThe page: {}\n", written.page.display()))?;
@@ -174,12 +184,12 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     Ok(verdict(&results, arguments.strict))
 }
 
-/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads.
-/// What is found is written after every claim: a run that is stopped has lost the claim it was at, and nothing else.
+/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads. What is
+/// found is kept after every claim: a run that is stopped has lost the claim it was at, and nothing else.
 fn check_all(
     claims: &[&'static dyn Claim],
     mut results: Results,
-    out: &Path,
+    store: &Store,
     console: Console,
     run: &dyn Fn(&dyn Claim) -> Option<ClaimResult>,
 ) -> Result<Results, Stopped> {
@@ -194,17 +204,23 @@ fn check_all(
     // A directory that cannot be written is heard of now, not in an hour.
     let ids = |claims: &[&dyn Claim]| claims.iter().map(|claim| claim.statement().id.to_owned()).collect();
     results.pending = ids(&todo);
-    report::write_results(&results, out).map_err(unwritten)?;
+    report::write_results(&results, store.dir()).map_err(unwritten)?;
     for (i, claim) in todo.iter().enumerate() {
         bar.set_message(claim.statement().id);
         bar.tick();
-        results.claims.extend(run(*claim));
+        let ended = run(*claim);
+        // Whoever took the directory away took what had been found along: what comes would be lost. If the disk is full by
+        // now, the rest is worth running all the same: the table is printed, and the last attempt to write complains.
+        if let Some(ended) = &ended
+            && let Err(error @ StoreError::Place(_)) = keep(store, ended, &results.provenance)
+        {
+            return Err(stopped(error));
+        }
+        results.claims.extend(ended);
         results.claims.sort_by_key(|done| order(&done.id));
         results.pending = ids(&todo[i + 1..]);
         results.provenance.seconds = before + begin.elapsed().as_secs_f64();
-        // If the disk is full by now, the rest is worth running all the same: the table is printed,
-        // and the last attempt to write complains.
-        let _ = report::write_results(&results, out);
+        let _ = report::write_results(&results, store.dir());
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -21,6 +21,7 @@ mod labels;
 mod latex;
 pub(crate) mod markdown;
 mod math;
+mod numbers;
 mod page;
 mod paper;
 mod plots;
@@ -35,16 +36,13 @@ pub use constants::write_constants;
 pub(crate) use experiment::{HEADER, row};
 pub use experiment::{Shown, write_experiment};
 pub use fit::write_fit;
+pub use numbers::{RESULTS, json, read_results, without_checksum, write_results};
 pub use table::terminal_table;
 
 use crate::claim::plot::Plot;
-use crate::claim::results::{ClaimResult, ControlOutcome, FORMAT, Results, Status};
-use crate::lab::budget;
+use crate::claim::results::{ClaimResult, ControlOutcome, Results, Status};
 pub use crate::text::ReportError;
-use crate::text::{number, pretty, read_within, write};
-
-/// The name of the file that holds everything, as data.
-pub const RESULTS: &str = "results.json";
+use crate::text::{number, pretty, write};
 
 /// What [`write_all`] left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,17 +74,7 @@ pub fn write_all(results: &Results, dir: &Path) -> Result<Written, ReportError> 
     render_all(results, dir)
 }
 
-/// Writes `results.json` alone: what is found so far.
-///
-/// # Errors
-/// When it cannot be written; the error names it.
-pub fn write_results(results: &Results, dir: &Path) -> Result<PathBuf, ReportError> {
-    let text = pretty(results).map_err(|error| ReportError::render(RESULTS, error))?;
-    write(dir.join(RESULTS), &text)
-}
-
-/// Writes every report but `results.json`, from which the results may have come:
-/// the same bytes as [`write_all`] has written.
+/// Writes every report but `results.json`, from which the results may have come: the same bytes as [`write_all`] has written.
 ///
 /// # Errors
 /// When a file cannot be written or rendered; the error names it. Files written before stay.
@@ -114,25 +102,6 @@ pub fn render_all(results: &Results, dir: &Path) -> Result<Written, ReportError>
     // The page last: when it is there, everything it links to is there.
     write(written.page.clone(), page::render(results, &stems)?.as_bytes())?;
     Ok(written)
-}
-
-/// Reads `results.json` back.
-///
-/// # Errors
-/// When it cannot be read, is not JSON, lacks a field, or is of another format version; with file and line.
-pub fn read_results(path: &Path) -> Result<Results, ReportError> {
-    let text = read_within(path, budget::of_file()).map_err(|source| ReportError::read(path, source))?;
-    // The version first: a file of another version would otherwise be reported as lacking some field.
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        format: u32,
-    }
-    match serde_json::from_slice::<Versioned>(&text) {
-        Ok(Versioned { format: FORMAT }) => {}
-        Ok(Versioned { format }) => return Err(ReportError::version(path, format, FORMAT)),
-        Err(source) => return Err(ReportError::malformed(path, FORMAT, source)),
-    }
-    serde_json::from_slice(&text).map_err(|source| ReportError::malformed(path, FORMAT, source))
 }
 
 /// Every plotted number of one plot, in long format, exact.

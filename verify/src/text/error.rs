@@ -37,6 +37,14 @@ impl ReportError {
         }
     }
 
+    pub(crate) fn changed(path: &Path) -> Self {
+        Self {
+            what: format!("{} was changed after it had been written: its checksum does not fit", path.display()),
+            remedy: "restore it, or run `ratecheck verify` again; if the change is meant, remove the line `sha256`",
+            source: None,
+        }
+    }
+
     pub(crate) fn version(path: &Path, found: u32, reads: u32) -> Self {
         let remedy = if found > reads {
             "it comes from a newer ratecheck: use that version, or run `ratecheck verify` again"

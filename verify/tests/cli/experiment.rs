@@ -321,7 +321,7 @@ pub(super) fn refuses_what_does_not_fit() {
     }
 }
 
-/// The script for Slurm: the last of its tasks joins them.
+/// The script for Slurm: the last of its tasks joins them, and a plan that was changed meanwhile has parts of its own.
 #[cfg(unix)]
 pub(super) fn the_slurm_script_joins_its_tasks() {
     let directory = with_plan(PLAN);
@@ -331,12 +331,18 @@ pub(super) fn the_slurm_script_joins_its_tasks() {
         let mut command = std::process::Command::new("bash");
         command.arg(&script).args(["out", "plan.toml"]).current_dir(at);
         command.env("RATECHECK", env!("CARGO_BIN_EXE_ratecheck")).env("SLURM_CPUS_PER_TASK", "1");
-        command.env("SLURM_ARRAY_TASK_ID", k).env("SLURM_ARRAY_TASK_MIN", "3").env("SLURM_ARRAY_TASK_COUNT", "2");
-        code(&command.output().unwrap())
+        // As in an array of this one task.
+        command.env("PARTS", "2").env("SLURM_ARRAY_TASK_ID", k).env("SLURM_ARRAY_TASK_COUNT", "1");
+        let output = command.output().unwrap();
+        (code(&output), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
-    assert_eq!(task("4"), 0);
-    assert!(!at.join("out/d2").exists(), "one part is missing");
+    let (code, said) = task("2");
+    assert!(code == 0 && said.contains("Part 1 of 2 is not complete") && !at.join("out/d2").exists(), "{said}");
+    std::fs::write(at.join("plan.toml"), PLAN.replace("epochs = 6", "epochs = 5")).unwrap();
+    let (code, said) = task("1");
+    assert!(code == 0 && said.contains("Part 2 of 2 is not complete") && !at.join("out/d2").exists(), "{said}");
+    std::fs::write(at.join("plan.toml"), PLAN).unwrap();
     // What two dozen steps do not teach: see above.
-    assert_eq!(task("3"), 1);
-    assert!(at.join("out/d2/index.html").exists());
+    let (code, said) = task("1");
+    assert!(code == 1 && at.join("out/d2/index.html").exists(), "{said}");
 }

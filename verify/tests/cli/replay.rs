@@ -30,6 +30,8 @@ fn replayed(change: impl Fn(&mut Value), arguments: &[&str]) -> (i32, String) {
     with_fixed_claims(&["verify", "good", "false", "--out", &out]);
     let file = directory.path().join("results.json");
     let mut results: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    // As an older version has written it: whoever changes a file with a checksum is found out.
+    results.as_object_mut().unwrap().remove("sha256");
     change(&mut results);
     std::fs::write(&file, results.to_string()).unwrap();
     let output = with_fixed_claims(&[&["replay", &out][..], arguments].concat());

@@ -19,8 +19,10 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
+/// All but what belongs to the run and not to its reports: the lock, and the claims that it keeps.
 fn beneath(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    files(dir).into_iter().map(|(path, bytes)| (path.strip_prefix(dir).unwrap().to_owned(), bytes)).collect()
+    let all = files(dir).into_iter().map(|(path, bytes)| (path.strip_prefix(dir).unwrap().to_owned(), bytes));
+    all.filter(|(path, _)| path != Path::new("lock") && !path.starts_with("claims")).collect()
 }
 
 /// A verification with plots, slopes, and comparisons that were replayed.
@@ -54,11 +56,22 @@ pub(super) fn writes_the_same_bytes() {
     assert!(before == beneath(&first));
 }
 
+/// A results.json with another text and the checksum of that.
+pub(super) fn summed(text: &str) -> String {
+    let at = text.find("\"sha256\": \"").unwrap() + "\"sha256\": \"".len();
+    let end = at + text[at..].find('"').unwrap();
+    let rest = [&text[..at], &text[end..]].concat();
+    let sum = <sha2::Sha256 as sha2::Digest>::digest(rest.as_bytes());
+    let digits: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&text[..at], &digits, &text[end..]].concat()
+}
+
 /// What a later version has added to results.json is not lost.
 pub(super) fn leaves_the_numbers_alone() {
     let directory = verified();
     let file = directory.path().join("first/results.json");
     let text = std::fs::read_to_string(&file).unwrap().replacen("\"format\": 1,", "\"format\": 1, \"later\": [1],", 1);
+    let text = summed(&text);
     std::fs::write(&file, &text).unwrap();
     for arguments in [&["report", "first"][..], &["report", "first", "--out", "copy"]] {
         assert_eq!(code(&ratecheck(arguments, directory.path())), 0);
@@ -102,4 +115,64 @@ pub(super) fn refuses_what_is_no_results_json() {
     assert_eq!(code(&ratecheck(&["report", "."], directory.path())), 7);
     std::fs::write(directory.path().join("file"), "in the way").unwrap();
     assert_eq!(code(&ratecheck(&["report", "good", "--out", "file/out"], directory.path())), 6);
+}
+
+/// A number that was changed is an error, whatever the file is used for; a file of an older version has no checksum,
+/// which is said.
+pub(super) fn notices_a_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    assert_eq!(code(&ratecheck(&["verify", "lemma-2.2", "--out", "out"], here)), 0);
+    let file = here.join("out/results.json");
+    let good = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(summed(&good), good, "the sum is that of everything else, as the schema says");
+    let uses = [
+        &["report", "out"][..],
+        &["replay", "out"],
+        &["compare", "out/results.json", "out/results.json"],
+        &["verify", "lemma-2.2", "--resume", "--out", "out"],
+    ];
+    let changed = good.replacen("\"count\": ", "\"count\": 1", 1);
+    for arguments in uses {
+        std::fs::write(&file, &changed).unwrap();
+        let output = ratecheck(arguments, here);
+        let message = String::from_utf8(output.stderr.clone()).unwrap();
+        assert_eq!(code(&output), 7, "{arguments:?}: {message}");
+        assert!(message.contains("out/results.json was changed") && message.lines().count() == 1, "{message}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), changed, "{arguments:?}: it is left as it is");
+    }
+    let older: String =
+        good.lines().filter(|line| !line.contains("\"sha256\"")).map(|line| format!("{line}\n")).collect();
+    for arguments in uses {
+        std::fs::write(&file, &older).unwrap();
+        let output = ratecheck(arguments, here);
+        assert_eq!(code(&output), 0, "{arguments:?}");
+        let message = String::from_utf8(output.stderr.clone()).unwrap();
+        assert!(message.contains("note: out/results.json has no checksum"), "{arguments:?}: {message}");
+        assert!(ratecheck(&[arguments, &["--quiet"]].concat(), here).stderr.is_empty());
+    }
+}
+
+/// What killed processes have left is removed by the next, in every directory that it writes into.
+pub(super) fn remnants_are_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let log: String = (1..=300).map(|t| format!("{t},{}\n", 1.0 / f64::from(t))).collect();
+    std::fs::write(here.join("log.csv"), format!("t,value\n{log}")).unwrap();
+    let fit = ["fit", "log.csv", "--value", "value", "--against", "-1", "--out", "fit"];
+    let verify = ["verify", "theorem-3.1-rate", "--out", "verified"];
+    for (arguments, out) in [(&fit[..], "fit"), (&verify, "verified"), (&["report", "verified"], "verified")] {
+        let _ = ratecheck(arguments, here);
+        let places = ["", "data", "plots"].map(|place| here.join(out).join(place));
+        for place in &places {
+            assert!(place.is_dir(), "{arguments:?} writes into {}", place.display());
+            std::fs::write(place.join(".ratecheck-Ab3xYz.tmp"), "half a fil").unwrap();
+            std::fs::write(place.join("mine.tmp"), "a user's").unwrap();
+        }
+        let _ = ratecheck(arguments, here);
+        for place in &places {
+            assert!(!place.join(".ratecheck-Ab3xYz.tmp").exists(), "{arguments:?}: {}", place.display());
+            assert!(place.join("mine.tmp").exists());
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::lab::problem::ProblemError;
-use crate::text::ReportError;
+use crate::text::{ReportError, StoreError};
 
 /// What stopped a sweep or a merge. Everything computed until then is kept.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub enum SweepError {
     Part(String),
     /// Another process works in the same directory: a sentence that says which.
     Busy(String),
+    /// The directory cannot be locked, or is no longer where it was: a sentence that says what to do.
+    Place(String),
     /// A file could not be written.
     Write(ReportError),
 }
@@ -22,7 +24,7 @@ impl fmt::Display for SweepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plan(error) => error.fmt(f),
-            Self::Part(what) | Self::Busy(what) => f.write_str(what),
+            Self::Part(what) | Self::Busy(what) | Self::Place(what) => f.write_str(what),
             Self::Write(error) => error.fmt(f),
         }
     }
@@ -39,5 +41,15 @@ impl From<ProblemError> for SweepError {
 impl From<ReportError> for SweepError {
     fn from(error: ReportError) -> Self {
         Self::Write(error)
+    }
+}
+
+impl From<StoreError> for SweepError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy(what) => Self::Busy(what),
+            StoreError::Place(what) => Self::Place(what),
+            StoreError::Write(error) => Self::Write(error),
+        }
     }
 }

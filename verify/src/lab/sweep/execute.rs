@@ -8,9 +8,11 @@ use rayon::prelude::*;
 
 use super::cell::{Cell, run_together};
 use super::error::SweepError;
+use super::merge::gather;
 use super::outcome::{Damage, Outcome};
+use super::parts::{Places, Progress};
 use super::plan::Plan;
-use super::results::{self, Written};
+use super::results::Written;
 use super::store::{Manifest, Store, read_cell};
 
 /// A part of a plan: every cell whose number, from 0, leaves `k - 1` when divided by `n`.
@@ -23,6 +25,16 @@ pub struct Shard {
 impl Shard {
     /// All of it.
     pub const WHOLE: Self = Self { k: 1, n: 1 };
+
+    /// All `n` parts.
+    pub(crate) fn all(n: usize) -> impl Iterator<Item = Self> {
+        (1..=n).map(move |k| Self { k, n })
+    }
+
+    /// k and n.
+    pub(crate) fn numbers(self) -> (usize, usize) {
+        (self.k, self.n)
+    }
 
     /// Whether the cell with this number is one of the part's.
     pub(crate) fn holds(self, place: usize) -> bool {
@@ -62,8 +74,8 @@ pub struct Pending<'p> {
     pub foreign: usize,
 }
 
-/// Looks which cells of the part are in a directory. A file that is not the cell it should be is run again.
-pub fn pending<'p>(plan: &'p Plan, shard: Shard, dir: &std::path::Path) -> Pending<'p> {
+/// Looks which cells of the part are in one of the places. A cell that is nowhere whole is run again.
+pub fn pending<'p>(plan: &'p Plan, shard: Shard, places: &Places) -> Pending<'p> {
     let mut found = Pending::default();
     let mut known = BTreeSet::new();
     for (_, cell) in plan.cells.iter().enumerate().filter(|(place, _)| shard.holds(*place)) {
@@ -71,23 +83,39 @@ pub fn pending<'p>(plan: &'p Plan, shard: Shard, dir: &std::path::Path) -> Pendi
             found.done += 1; // the same run as an earlier one, under another name
             continue;
         }
-        match read_cell(dir, &cell.key) {
-            Ok(Some(_)) => found.done += 1,
-            Ok(None) => found.cells.push(cell),
-            Err(damage) => {
-                found.cells.push(cell);
-                match damage {
-                    Damage::Broken => found.broken += 1,
-                    Damage::Foreign => found.foreign += 1,
-                }
+        let mut damage = None;
+        let is_whole = |dir| match read_cell(dir, &cell.key) {
+            Ok(found) => found.is_some(),
+            Err(what) => {
+                damage.get_or_insert(what);
+                false
             }
+        };
+        if places.with(&cell.key).any(is_whole) {
+            found.done += 1;
+            continue;
+        }
+        found.cells.push(cell);
+        match damage {
+            Some(Damage::Broken) => found.broken += 1,
+            Some(Damage::Foreign) => found.foreign += 1,
+            None => {}
         }
     }
     found
 }
 
-/// Runs these cells on the threads of the current pool, eight at a time where that is faster, and keeps each as soon as
-/// it is done; `done` hears of every one. What the
+/// How far every one of `n` parts is: cells that are whole somewhere.
+pub fn progress(plan: &Plan, n: usize, places: &Places) -> Vec<Progress> {
+    let of_part = |part: Shard| {
+        let found = pending(plan, part, places);
+        Progress { part, done: found.done, all: found.done + found.cells.len() }
+    };
+    Shard::all(n).map(of_part).collect()
+}
+
+/// Runs these cells on the threads of the current pool, eight at a time where that is faster, and keeps each as soon as it is done; `done`
+/// hears of every one. What the
 /// threads do in which order changes no bit: a run depends on its cell alone.
 ///
 /// # Errors
@@ -132,10 +160,10 @@ fn crews<'c>(plan: &Plan, cells: &[&'c Cell], threads: usize) -> Vec<Vec<&'c Cel
     crews.map(<[_]>::to_vec).chain(alone.into_iter().map(|cell| vec![cell])).collect()
 }
 
-/// Makes the results of a plan all of whose cells are there.
+/// Makes the results of a plan all of whose cells are in some place, from where the store takes them.
 ///
 /// # Errors
-/// If a cell is missing or damaged, or a file cannot be written.
-pub fn finish(plan: &Plan, store: &Store) -> Result<Written, SweepError> {
-    results::write(&Manifest::from(plan), store)
+/// If a cell is missing or damaged, if two places have different numbers for one cell, or if a file cannot be written.
+pub fn finish(plan: &Plan, places: &Places, store: &Store) -> Result<Written, SweepError> {
+    gather(&Manifest::from(plan), places, store)
 }

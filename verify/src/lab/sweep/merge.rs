@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::SweepError;
+use super::parts::Places;
 use super::results::{self, Written};
 use super::store::{Listed, Manifest, Store, read_bytes};
+use crate::text::{Kept, Locking};
 
 /// How many missing cells an error names.
 const NAMED: usize = 10;
@@ -12,9 +14,9 @@ const NAMED: usize = 10;
 /// Joins the parts in `parts` into `out`: the same bits as one run over the whole plan. `out` may be one of the parts.
 ///
 /// # Errors
-/// If the parts are of different sweeps, if a cell is in none of them (the error names it), if two of them have
-/// different numbers for one cell, or if `out` cannot be written.
-pub fn merge(parts: &[PathBuf], out: &Path) -> Result<Written, SweepError> {
+/// If the parts are of different sweeps, if a cell is in none of them (the error names it), if two of them have different numbers
+/// for one cell, or if `out` cannot be written.
+pub fn merge(parts: &[PathBuf], out: &Path, locking: Locking) -> Result<Written, SweepError> {
     let Some((first, others)) = parts.split_first() else {
         return Err(SweepError::Part("there are no parts; name their directories".to_owned()));
     };
@@ -26,41 +28,52 @@ pub fn merge(parts: &[PathBuf], out: &Path) -> Result<Written, SweepError> {
             return Err(SweepError::Part(format!("{first} and {other} are parts of different sweeps; {remedy}")));
         }
     }
-    let store = Store::open(out)?;
-    store.list(&manifest)?;
+    let store = Store::open_for(out, Kept::Cells, locking)?;
+    gather(&manifest, &Places::new(parts.to_vec()), &store)
+}
+
+/// The cells of the list from wherever they are, and the results.
+///
+/// # Errors
+/// As [`merge`].
+pub(super) fn gather(manifest: &Manifest, places: &Places, store: &Store) -> Result<Written, SweepError> {
+    store.list(manifest)?;
     let mut missing: Vec<(&Listed, Option<&Path>)> = Vec::new();
     for cell in &manifest.cells {
-        match joined(cell, parts)? {
-            Joined::Whole(bytes) => store.keep_bytes(&cell.key, &bytes)?,
+        match joined(cell, places)? {
+            Joined::Whole(bytes, from) if from != store.dir() => store.keep_bytes(&cell.key, &bytes)?,
+            Joined::Whole(..) => {}
             Joined::Missing => missing.push((cell, None)),
             Joined::Damaged(place) => missing.push((cell, Some(place))),
         }
     }
     if missing.is_empty() {
-        return results::write(&manifest, &store);
+        return results::write(manifest, store);
     }
     Err(SweepError::Part(lacking(&missing, manifest.cells.len())))
 }
 
 enum Joined<'a> {
-    Whole(Vec<u8>),
+    /// The bytes of its file, and the first directory that has it.
+    Whole(Vec<u8>, &'a Path),
     Missing,
     /// Nowhere whole, and damaged here.
     Damaged(&'a Path),
 }
 
-/// The cell from whichever parts have it.
-fn joined<'a>(cell: &Listed, parts: &'a [PathBuf]) -> Result<Joined<'a>, SweepError> {
-    let (mut found, mut from) = (Joined::Missing, None);
-    for part in parts {
-        match (read_bytes(part, &cell.key), &found) {
-            (Ok(Some((_, bytes))), Joined::Whole(before)) if *before != bytes => {
-                let (a, b) = (from.unwrap_or(part).display(), part.display());
+/// The cell from whichever places have it.
+fn joined<'a>(cell: &Listed, places: &'a Places) -> Result<Joined<'a>, SweepError> {
+    let mut found = Joined::Missing;
+    for place in places.with(&cell.key) {
+        match (read_bytes(place, &cell.key), &found) {
+            (Ok(Some((_, bytes))), Joined::Whole(before, from)) if *before != bytes => {
+                let (a, b) = (from.display(), place.display());
                 let what = format!("{a} and {b} have different numbers for {} ({})", cell.key, cell.described());
                 return Err(SweepError::Part(format!("{what}; one of them comes from another build: remove it")));
             }
-            (Ok(Some((_, bytes))), _) => (found, from) = (Joined::Whole(bytes), Some(part)),
-            (Err(_), Joined::Missing) => found = Joined::Damaged(part),
+            (Ok(Some(_)), Joined::Whole(..)) => {}
+            (Ok(Some((_, bytes))), _) => found = Joined::Whole(bytes, place),
+            (Err(_), Joined::Missing) => found = Joined::Damaged(place),
             _ => {}
         }
     }
@@ -76,5 +89,5 @@ fn lacking(missing: &[(&Listed, Option<&Path>)], n_cells: usize) -> String {
     if missing.len() > NAMED {
         text += &format!("\n  and {} more", missing.len() - NAMED);
     }
-    text + "\nRun the shards that are missing, or again those that did not end, and merge all of their directories."
+    text + "\nRun the parts that are missing, or again those that did not end, and join all of their directories."
 }

@@ -1,20 +1,12 @@
-//! The directory of a sweep: its lock, its cells, and the list of them.
+//! The directory of a sweep: its cells, and the list of them.
 //!
 //! ```text
-//! OUT/lock            held by the process that works here; the system lets go of it whenever that ends
 //! OUT/sweep.json      the plan and all its cells, whichever part of them is here
 //! OUT/cells/KEY.cell  one finished run each, with its checksum
 //! OUT/runs.*          the results, once all cells are there
 //! ```
-//!
-//! Every file appears whole, under a temporary name first: whatever stops the process loses the cells in flight and
-//! nothing else. The files are not forced to the disk one by one. If the machine itself stops,
-//! a checksum tells what arrived.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, Write};
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +15,8 @@ use super::error::SweepError;
 use super::outcome::{Damage, Outcome, decode, encode, hex_of};
 use super::plan::Plan;
 use super::quantity::Quantity;
-use crate::text::{ReportError, number, pretty, write};
+pub use crate::text::Store;
+use crate::text::{Kept, ReportError, number, pretty};
 
 /// The version of `sweep.json` and of the results; it grows whenever a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -179,126 +172,21 @@ pub(super) fn read_bytes(dir: &Path, key: &str) -> Result<Option<(Outcome, Vec<u
 
 /// The file of a cell, if there is one of that name.
 pub(crate) fn file_of(dir: &Path, key: &str) -> Result<Option<Vec<u8>>, Damage> {
-    let path = path_of(dir, key);
-    // A pipe in its place would wait for somebody to write.
-    if path.metadata().is_ok_and(|about| !about.is_file()) {
-        return Err(Damage::Broken);
-    }
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(_) => Err(Damage::Broken),
-    }
-}
-
-fn path_of(dir: &Path, key: &str) -> PathBuf {
-    dir.join("cells").join(format!("{key}.cell"))
-}
-
-/// A directory that this process alone works in, for as long as the value lives.
-#[derive(Debug)]
-pub struct Store {
-    dir: PathBuf,
-    /// Closing it lets go of the lock.
-    _lock: File,
+    Kept::Cells.file(dir, key)
 }
 
 impl Store {
-    /// Makes the directory if it is not there, locks it, and clears away what a killed process was writing.
-    ///
-    /// # Errors
-    /// If another process works in it, or it cannot be written.
-    pub fn open(dir: &Path) -> Result<Self, SweepError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |error: std::io::Error| SweepError::Write(ReportError::write(&path, error))
-        };
-        let cells = dir.join("cells");
-        std::fs::create_dir_all(&cells).map_err(failed(&cells))?;
-        let lock_path = dir.join("lock");
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
-        let mut lock = opened.map_err(failed(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(busy(dir, &mut lock)),
-            Err(TryLockError::Error(error)) => return Err(failed(&lock_path)(error)),
-        }
-        // For whoever comes second. Its length is that of the file: no remains of an earlier, longer one.
-        let note = holder();
-        let noted = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(note.as_bytes()));
-        noted.map_err(failed(&lock_path))?;
-        for place in [dir, &cells] {
-            clear(place).map_err(failed(place))?;
-        }
-        Ok(Self { dir: dir.to_owned(), _lock: lock })
-    }
-
-    /// Where it is.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// Writes the list of cells, if it is another one than before.
     pub(super) fn list(&self, manifest: &Manifest) -> Result<(), SweepError> {
         let text = pretty(manifest).map_err(|error| ReportError::render(LIST, error))?;
-        self.write_if_new(LIST, &text).map(drop)
+        self.write_if_new(LIST, &text)?;
+        Ok(())
     }
 
     /// Writes a finished cell.
     pub(super) fn keep(&self, key: &str, identity: &str, outcome: &Outcome) -> Result<(), SweepError> {
         debug_assert_eq!(hex_of(identity.as_bytes()), key);
-        self.keep_bytes(key, &encode(identity, outcome))
-    }
-
-    /// Writes a finished cell that comes from another directory.
-    pub(crate) fn keep_bytes(&self, key: &str, bytes: &[u8]) -> Result<(), SweepError> {
-        write(path_of(&self.dir, key), bytes)?;
+        self.keep_bytes(key, &encode(identity, outcome))?;
         Ok(())
     }
-
-    /// Writes a file, unless it is there with the same content. Returns whether it was written.
-    pub(crate) fn write_if_new(&self, name: &str, content: &[u8]) -> Result<bool, SweepError> {
-        let path = self.dir.join(name);
-        if std::fs::read(&path).is_ok_and(|old| old == content) {
-            return Ok(false);
-        }
-        write(path, content)?;
-        Ok(true)
-    }
-}
-
-/// Removes temporary files. Only the holder of the lock writes here, so that none of them is in use.
-fn clear(dir: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(".ratecheck-") && name.ends_with(".tmp")) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Who this is: `process 12 on host since 2026-01-01 00:00:00 UTC`.
-fn holder() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .or_else(|| std::env::var("COMPUTERNAME").ok())
-        .map_or_else(|| "an unknown host".to_owned(), |host| host.trim().to_owned());
-    format!("process {} on {host} since {}\n", std::process::id(), number::utc(since))
-}
-
-fn busy(dir: &Path, lock: &mut File) -> SweepError {
-    let mut note = String::new();
-    // Some systems do not let a locked file be read; then it remains unknown who holds it.
-    let who = match lock.read_to_string(&mut note) {
-        Ok(_) if !note.trim().is_empty() => note.trim().to_owned(),
-        _ => "another process".to_owned(),
-    };
-    SweepError::Busy(format!(
-        "{} is in use by {who}; wait until it ends, end it, or choose another directory with --out DIR",
-        dir.display()
-    ))
 }

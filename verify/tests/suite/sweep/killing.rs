@@ -117,3 +117,40 @@ fn one_sweep_at_a_time() {
     ending(0, &["sweep", "plan.toml", "--out", "out"], here);
     assert_eq!(cells(&here.join("out")).len(), 56);
 }
+
+/// A directory that is moved away under a running sweep, or deleted, is not made anew where nobody holds its lock.
+#[test]
+fn a_directory_that_is_taken_away_ends_the_sweep() {
+    // So many runs that the first ends long before the last, whatever the machine.
+    let many = PLAN.replace("seeds = 7", "seeds = 300").replace("3_000", "30_000");
+    for moved in [true, false] {
+        let directory = with_plan(&many);
+        let (here, out) = (directory.path(), directory.path().join("out"));
+        let mut command = ratecheck();
+        command.args(["sweep", "plan.toml", "--jobs", "1", "--out", "out"]).current_dir(here);
+        let mut sweep = Endless(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+        let patience = Instant::now();
+        while written(&out).is_empty() {
+            assert!(patience.elapsed() < Duration::from_secs(60), "no run ends");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Deleted is what is moved first: nothing appears in it meanwhile.
+        std::fs::rename(&out, here.join("away")).unwrap();
+        if !moved {
+            std::fs::remove_dir_all(here.join("away")).unwrap();
+        }
+        let mut said = String::new();
+        std::io::Read::read_to_string(sweep.0.stderr.as_mut().unwrap(), &mut said).unwrap();
+        assert_eq!(sweep.0.wait().unwrap().code(), Some(6), "{said}");
+        assert!(
+            said.starts_with("ratecheck: out was moved, deleted or replaced while this run worked in it"),
+            "{said}"
+        );
+        assert!(said.contains("--out DIR") && said.lines().count() == 1, "{said}");
+        assert!(!out.exists(), "it was made anew");
+        assert_eq!(here.join("away").exists(), moved);
+        if moved {
+            assert!(!written(&here.join("away")).is_empty(), "what had ended is kept");
+        }
+    }
+}

@@ -5,6 +5,8 @@ mod broken;
 mod killing;
 mod parts;
 mod plans;
+#[cfg(unix)]
+mod slurm;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

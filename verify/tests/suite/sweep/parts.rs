@@ -81,7 +81,55 @@ fn parts_that_contradict_each_other_are_refused() {
     assert!(said.contains(&format!("a and b have different numbers for {key}")), "{said}");
 }
 
-/// The script for Slurm, its tasks as processes of their own, all at once. One of them is killed and submitted again.
+/// Of a part that others join: what any part has run, of however many, under whichever plan, is not run again.
+#[test]
+fn a_part_runs_what_no_part_has_and_the_last_one_joins() {
+    let directory = with_plan(PLAN);
+    let here = directory.path();
+    ending(0, &["sweep", "plan.toml", "--out", "whole"], here);
+    let part = |plan: &str, part: &str| ending(0, &["sweep", plan, "--out", "out", "--part", part], here);
+    let said = part("plan.toml", "2/4");
+    let lack = "The part 2/4 is complete. The whole lacks 42 runs: part 1 of 4: 0 of 14, part 3 of 4: 0 of 14, part 4 of 4: 0 of 14.";
+    assert!(said.starts_with("14 runs.\n") && said.contains(lack), "{said}");
+    // A larger plan meanwhile: the parts of the smaller one are worth as much as they were, and make it no less
+    // incomplete.
+    std::fs::write(here.join("larger.toml"), PLAN.replace("seeds = 7", "seeds = 8")).unwrap();
+    let said = part("larger.toml", "1/2");
+    assert!(said.contains("The part 1/2 is complete. The whole lacks "), "{said}");
+    assert!(!here.join("out/runs.csv").exists());
+    // In other parts than before; what the others have run is taken from them.
+    let said = part("plan.toml", "1/2");
+    assert!(said.contains("there already") && said.contains("The whole lacks "), "{said}");
+    let said = part("plan.toml", "2/2");
+    assert!(said.contains("there already") && said.contains("The results: out/runs.csv"), "{said}");
+    let said = ending(0, &["sweep", "plan.toml", "--out", "out"], here);
+    assert!(said.contains("nothing to do") && said.contains("unchanged"), "{said}");
+    std::fs::remove_dir_all(here.join("out/parts")).unwrap();
+    assert_same(&here.join("whole"), &here.join("out"));
+    ending(2, &["sweep", "plan.toml", "--part", "1/2", "--shard", "1/2"], here);
+    ending(2, &["sweep", "plan.toml", "--part", "3/2"], here);
+}
+
+/// The whole takes what parts have run, and a cell that is whole in one place makes up for one that is damaged in
+/// another.
+#[test]
+fn the_whole_is_made_of_what_parts_have() {
+    let directory = with_plan(PLAN);
+    let here = directory.path();
+    ending(0, &["sweep", "plan.toml", "--out", "whole"], here);
+    for part in ["1/3", "2/3"] {
+        ending(0, &["sweep", "plan.toml", "--out", "out", "--part", part], here);
+    }
+    let broken = &cells(&here.join("out/parts/1-of-3"))[0];
+    std::fs::write(broken, "cut").unwrap();
+    let said = ending(0, &["sweep", "plan.toml", "--out", "out"], here);
+    assert!(said.contains("37 runs are there already; 19 to go."), "{said}");
+    std::fs::remove_dir_all(here.join("out/parts")).unwrap();
+    assert_same(&here.join("whole"), &here.join("out"));
+}
+
+/// The script for Slurm, its tasks as processes of their own, all at once. One of them is killed; it is submitted again
+/// alone, which is an array of one task.
 #[cfg(unix)]
 #[test]
 fn the_slurm_script_joins_its_tasks() {
@@ -90,25 +138,28 @@ fn the_slurm_script_joins_its_tasks() {
     let directory = with_plan(PLAN);
     let here = directory.path();
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/slurm/sweep.sbatch");
-    let task = |k: usize| -> Child {
+    let task = |k: usize, of: &[usize]| -> Child {
         let mut command = Command::new("bash");
-        command
-            .arg(&script)
-            .args(["plan.toml", "out"])
-            .current_dir(here)
-            .env("RATECHECK", env!("CARGO_BIN_EXE_ratecheck"));
-        command.env("SLURM_ARRAY_TASK_ID", k.to_string()).env("SLURM_ARRAY_TASK_MIN", "3");
-        command.env("SLURM_ARRAY_TASK_COUNT", "4").env("SLURM_CPUS_PER_TASK", "1");
+        command.arg(&script).args(["plan.toml", "out"]).current_dir(here);
+        command.env("RATECHECK", env!("CARGO_BIN_EXE_ratecheck")).env("SLURM_CPUS_PER_TASK", "1");
+        command.env("SLURM_ARRAY_TASK_ID", k.to_string()).env("SLURM_ARRAY_TASK_MIN", of[0].to_string());
+        command.env("SLURM_ARRAY_TASK_MAX", of[of.len() - 1].to_string());
+        command.env("SLURM_ARRAY_TASK_COUNT", of.len().to_string());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     ending(0, &["sweep", "plan.toml", "--out", "whole"], here);
-    let mut first = task(3);
+    let all = [1, 2, 3, 4];
+    let mut first = task(2, &all);
     first.kill().unwrap();
     first.wait().unwrap();
-    let mut tasks: Vec<Child> = (4..7).map(task).collect();
+    let mut tasks: Vec<Child> = [1, 3].into_iter().map(|k| task(k, &all)).collect();
     assert!(tasks.iter_mut().all(|task| task.wait().unwrap().success()));
-    assert!(!here.join("out/runs.csv").exists(), "one part is missing");
-    assert!(task(3).wait().unwrap().success());
-    let _ = std::fs::remove_dir_all(here.join("out/parts"));
+    assert!(!here.join("out/runs.csv").exists(), "two parts are missing");
+    let mut tasks: Vec<Child> = [2, 4].into_iter().map(|k| task(k, &[2, 4])).collect();
+    // The first may still be at work where it was killed with its shell alone.
+    let ended: Vec<_> = tasks.iter_mut().map(|task| task.wait().unwrap().code()).collect();
+    assert!(ended.iter().all(|code| [Some(0), Some(8)].contains(code)), "{ended:?}");
+    assert!(task(2, &[2]).wait().unwrap().success());
+    std::fs::remove_dir_all(here.join("out/parts")).unwrap();
     assert_same(&here.join("whole"), &here.join("out"));
 }
