@@ -76,7 +76,7 @@ pub(super) fn stopped(error: impl Into<SweepError>) -> Stopped {
 
 /// Runs what is missing, and writes the results if it was not a part.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
-    let plan = Plan::read(&arguments.plan).map_err(|error| stopped(error.into()))?;
+    let plan = Plan::read(&arguments.plan).map_err(stopped)?;
     // A plan called `...toml` has the stem `..`, which is a place of its own.
     let stem = arguments.plan.file_stem().filter(|stem| *stem != "..").unwrap_or("plan".as_ref());
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("sweeps").join(stem));
