@@ -1,16 +1,16 @@
 //! Means and spreads: what a row is normalised by.
 //!
-//! **Means.** The mean of a row is rounded before it is subtracted, so that what is left has a mean too: u times the ratio of mean and
-//! spread, in units of the spread. The backward pass would multiply it by inputs of that very ratio. It is found
-//! together with the spread, and taken out together with the division: as accurate as inputs that were centred first,
-//! and no loop longer.
+//! **Means.** The mean of a row is rounded before it is subtracted, so that what is left has a mean too: u times the
+//! ratio of mean and spread, in units of the spread. The backward pass would multiply it by inputs of that very ratio.
+//! It is found together with the spread, and taken out together with the division: as accurate as inputs that were
+//! centred first, and no loop longer.
 //!
-//! **Scales.** Where squares leave the numbers with room for derivatives ([`SAFE`](crate::scalar::Planes::SAFE)), row and weights are
-//! divided by a power of two first. That is exact: the bits are those of any other scale.
+//! **Scales.** Where squares leave the numbers with room for derivatives ([`SAFE`](crate::scalar::Planes::SAFE)), row
+//! and weights are divided by a power of two first. That is exact: the bits are those of any other scale.
 //!
-//! **No spread.** A spread that may be nothing but rounding is 0. With n inputs, each value of a row is off by (n + 2) u of its size at
-//! most: products and sums, the input and the result themselves. Two values of a row that ought to be one differ by
-//! twice as much.
+//! **No spread.** A spread that may be nothing but rounding is 0. With n inputs, each value of a row is off by (n + 2)
+//! u of its size at most: products and sums, the input and the result themselves. Two values of a row that ought to be
+//! one differ by twice as much.
 
 use super::normalisation::{Lp, Normalisation};
 use super::rows::{self, Lanes, Sum, splat, sweep};

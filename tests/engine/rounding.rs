@@ -89,8 +89,9 @@ fn offsets_of_inputs_cost_digits_once() {
     }
 }
 
-/// The same of rows of W that have a common offset, under layer and group normalisation: what reaches the layer before. The
-/// gradient is off by as much as if the weights were: (n + 2) u of each, with signs by chance, and the four factors again.
+/// The same of rows of W that have a common offset, under layer and group normalisation: what reaches the layer before.
+/// The gradient is off by as much as if the weights were: (n + 2) u of each, with signs by chance, and the four factors
+/// again.
 #[test]
 fn offsets_of_rows_cost_digits_once() {
     for normalisation in ALL.into_iter().filter(|&n| !of_batches(n)) {

@@ -1,14 +1,18 @@
 //! One loss at one point: value, gradient, Hessian, and the spectral norms of the Hessian's blocks, at theta as it is
 //! given and at theta~ = (V; g). What `ratecheck inspect` prints; the fields are described in `docs/problem-file.md`.
 
+mod sizes;
+
 use std::fmt;
 
 use ratecheck::curvature::{DenseHessian, Part, Target, dense_hessian};
 use ratecheck::linalg;
-use ratecheck::loss::{Drawing, Loss, Setting, Workspace};
-use ratecheck::network::{Network, Rounding, Undefined};
+use ratecheck::loss::{Drawing, Loss, Workspace};
+use ratecheck::network::Undefined;
 use ratecheck::parameters::{Parameters, dot, norm, norm_sq};
 use serde::Serialize;
+
+use sizes::{Sizes, rounding};
 
 use crate::lab::budget::{self, TooLarge};
 use crate::lab::problem::{Class, Described, Problem, remedy_of};
@@ -54,7 +58,8 @@ pub struct Inspection {
     pub intrinsic_gradient: Intrinsic,
     /// What scale invariance says of these numbers.
     pub checks: Checks,
-    /// What rounding may make of them ([`Rounding::error`]); only of a network is it known.
+    /// What rounding may make of them ([`Rounding::error`](ratecheck::network::Rounding::error)); only of a network is
+    /// it known.
     pub rounding: Option<f64>,
 }
 
@@ -135,8 +140,9 @@ pub struct Intrinsic {
 
 /// Residuals that are rounding for a loss that is scale invariant in every block, and are not otherwise. All are
 /// relative, the gradient's to the terms that it is a sum of: S_i is the norm, over block i, of the sums of their sizes
-/// ([`Rounding::summands`]), which does not vanish where the gradient does. Where they are not known, S_i = ||grad_i||
-/// + sum_j ||Hess_ij|| ||w_j|| + ||Hess_ig|| ||g||: what a relative change of theta makes of the gradient.
+/// ([`Rounding::summands`](ratecheck::network::Rounding::summands)), which does not vanish where the gradient does.
+/// Where they are not known, S_i = ||grad_i|| + sum_j ||Hess_ij|| ||w_j|| + ||Hess_ig|| ||g||: what a relative change
+/// of theta makes of the gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Checks {
     /// |L(theta) - L(theta~)| over max(1, |L|): Definition 2.1.
@@ -210,8 +216,8 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
 
     let theta_unit = layout.theta_unit(&theta);
     let network = problem.network.as_deref();
-    let rounding = |theta: &[f64]| network.map(|network| rounding(network, target, theta)).transpose();
-    let [at_given, at_unit] = [rounding(&theta)?, rounding(&theta_unit)?];
+    let reach = |theta: &[f64]| network.map(|network| rounding(network, target, theta)).transpose();
+    let [at_given, at_unit] = [reach(&theta)?, reach(&theta_unit)?];
     let dense = theta.len() <= dense_up_to;
     if dense {
         // At two points, each as it is computed, made symmetric, cut into blocks, and reported.
@@ -340,55 +346,6 @@ fn intrinsic(layout: &Parameters, norms: &[f64], gradient: &[f64]) -> Intrinsic 
     let grad_g = gradient[layout.g()].to_vec();
     let norm_squared = grad_v.iter().map(|grad| norm_sq(grad)).sum::<f64>() + norm_sq(&grad_g);
     Intrinsic { grad_v, grad_g, norm_squared }
-}
-
-/// How far rounding reaches, and the mean sizes of terms over the minibatches.
-fn rounding(network: &Network, target: Target<'_>, theta: &[f64]) -> Result<Rounding, InspectError> {
-    let of = |z: &[usize]| network.rounding(z, theta).map_err(InspectError::Undefined);
-    let batches: Vec<&[usize]> = match target {
-        Target::Sample(z) => return of(z),
-        Target::Mean => network.minibatches().finite().map_or_else(Vec::new, |batches| batches.collect()),
-    };
-    let mut all = Rounding { error: 0.0, summands: Some(vec![0.0; theta.len()]) };
-    for z in &batches {
-        let found = of(z)?;
-        all.error = all.error.max(found.error);
-        all.summands = all.summands.zip(found.summands).map(|(mut sum, of_batch)| {
-            sum.iter_mut().zip(of_batch).for_each(|(sum, x)| *sum += x / batches.len() as f64);
-            sum
-        });
-    }
-    Ok(all)
-}
-
-/// What the residuals of a gradient are relative to.
-struct Sizes {
-    /// ||w_i||.
-    norms: Vec<f64>,
-    /// S_i.
-    blocks: Vec<f64>,
-    /// All of them together, and that of g.
-    whole: f64,
-    /// What rounding may make of a residual.
-    rounding: Option<f64>,
-}
-
-impl Sizes {
-    fn new(layout: &Parameters, point: &AtPoint, rounding: Option<Rounding>) -> Self {
-        let norms: Vec<f64> = layout.blocks().iter().map(|block| norm(&point.theta[block.range.clone()])).collect();
-        let (error, summands) = rounding.map_or((None, None), |found| (Some(found.error), found.summands));
-        let all = summands.as_ref().unwrap_or(&point.gradient);
-        let mut blocks: Vec<f64> = layout.blocks().iter().map(|block| norm(&all[block.range.clone()])).collect();
-        let of_g = norm(&all[layout.g()]);
-        if let (None, Some(vv), Some(vg)) = (&summands, &point.block_norm_vv, &point.block_norm_vg) {
-            let g = norm(&point.theta[layout.g()]);
-            for (i, size) in blocks.iter_mut().enumerate() {
-                *size += vv[i].iter().zip(&norms).map(|(hessian, w)| hessian * w).sum::<f64>() + vg[i] * g;
-            }
-        }
-        let whole = norm(&[norm(&blocks), of_g]);
-        Self { norms, blocks, whole, rounding: error }
-    }
 }
 
 /// x / scale, and 0 if both are 0.
