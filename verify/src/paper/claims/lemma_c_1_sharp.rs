@@ -7,7 +7,7 @@
 //! (1/s)(1/B) w'(x_b - u) w'dx_b = xt_b w'dx_b/B; hence
 //!
 //! > dz_b'/dx_b = (gamma w/s) P_bb', P = I - 11'/B - xt xt'/B,
-//! and grad_{x_b} y = (gamma w/s) (Pa)_b with a = grad f(z).
+//! > and grad_{x_b} y = (gamma w/s) (Pa)_b with a = grad f(z).
 //!
 //! The vectors 1 and xt are orthogonal, ||1||^2 = B and ||xt||^2 = B (1 - epsilon ||w||^2/s^2) <= B. So P is symmetric
 //! with the eigenvalues 0 (on 1), epsilon ||w||^2/s^2 in \[0, 1\] (on xt) and 1 (elsewhere): 0 <= P^2 <= P <= I -
