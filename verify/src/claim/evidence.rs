@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sampled_test::SampledTest;
 pub use crate::claim::check::{Check, Hypothesis, Soundness, Standing, Verdict};
-pub use crate::claim::comparison::{Comparison, Inequality, Tally};
+pub use crate::claim::comparison::{Comparison, Inequality, Part, Tally};
 use crate::claim::plot::Plot;
 use crate::claim::subject::{Premise, Subject};
 

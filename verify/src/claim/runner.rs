@@ -95,6 +95,7 @@ fn result(
             .instances()
             .map(|(name, tally)| InstanceResult {
                 name: name.to_owned(),
+                part: tally.part,
                 count: tally.count,
                 failures: tally.failures,
                 worst: tally.worst.clone(),

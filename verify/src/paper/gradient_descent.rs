@@ -190,8 +190,16 @@ impl Bracket {
 
     /// lhs is at most this, with the margin relative to the larger side.
     pub(crate) fn at_least(self, check: &mut Check, at: impl Into<String>, lhs: f64, rounding: f64) {
+        self.scaled(check, at, lhs, rounding, lhs.abs().max(self.least.abs()));
+    }
+
+    /// The same, where lhs has grown from `start`: the margin is relative to the growth that this allows.
+    pub(crate) fn grown(self, check: &mut Check, at: impl Into<String>, lhs: f64, rounding: f64, start: f64) {
+        self.scaled(check, at, lhs, rounding, (self.least - start).max(rounding));
+    }
+
+    fn scaled(self, check: &mut Check, at: impl Into<String>, lhs: f64, rounding: f64, scale: f64) {
         let Self { least, most } = self;
-        let scale = lhs.abs().max(least.abs());
         match most {
             Some(most) => check.bracketed(at, Inequality { lhs, rhs: least, rounding, scale }, most, || None),
             None => check.compare(at, lhs, least, rounding, scale, Soundness::Sampled),

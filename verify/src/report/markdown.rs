@@ -91,7 +91,7 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
         for i in &claim.instances {
             let w = &i.worst;
             let [lhs, rhs, margin] = [w.lhs, w.rhs, w.margin].map(number::pretty);
-            let (name, at) = (escape(&i.name), escape(&w.at));
+            let (name, at) = (escape(&i.title()), escape(&w.at));
             writeln!(out, "| {name} | {} | {} | {lhs} | {rhs} | {margin} | {at} |", i.count, i.failures)?;
         }
     }

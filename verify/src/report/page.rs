@@ -6,8 +6,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::{ReportError, command, controls_cell, math, number, paper, plots, profile, story};
-use crate::claim::evidence::{Comparison, Standing};
-use crate::claim::results::{ClaimResult, ControlOutcome, Results, Status};
+use crate::claim::evidence::Standing;
+use crate::claim::results::{ClaimResult, ControlOutcome, InstanceResult, Results, Status};
 
 const TEMPLATE: &str = include_str!("page.html");
 pub(super) const STYLE: &str = include_str!("page.css");
@@ -90,7 +90,7 @@ struct Plain<'a> {
 
 #[derive(Serialize)]
 struct Instance<'a> {
-    name: &'a str,
+    name: String,
     count: String,
     failures: String,
     failed: bool,
@@ -256,7 +256,7 @@ fn section<'a>(
                 [h.name.as_str(), standing, h.detail.as_str()]
             })
             .collect(),
-        instances: claim.instances.iter().map(|i| instance(&i.name, i.count, i.failures, &i.worst)).collect(),
+        instances: claim.instances.iter().map(instance).collect(),
         controls: claim
             .controls
             .iter()
@@ -289,16 +289,17 @@ fn section<'a>(
     })
 }
 
-fn instance<'a>(name: &'a str, count: u64, failures: u64, worst: &'a Comparison) -> Instance<'a> {
+fn instance(of: &InstanceResult) -> Instance<'_> {
+    let InstanceResult { name, count, failures, worst, .. } = of;
     Instance {
-        name,
-        count: number::count(count),
-        failures: number::count(failures),
-        failed: failures > 0,
+        name: of.title(),
+        count: number::count(*count),
+        failures: number::count(*failures),
+        failed: *failures > 0,
         lhs: number::pretty(worst.lhs),
         rhs: number::pretty(worst.rhs),
         margin: number::pretty(worst.margin),
         // Where it was, without the instance's name in front of it again.
-        at: worst.at.strip_prefix(name).and_then(|rest| rest.strip_prefix(" · ")).unwrap_or(&worst.at),
+        at: worst.at.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix(" · ")).unwrap_or(&worst.at),
     }
 }

@@ -13,6 +13,7 @@ use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objec
 use ratecheck::random::Seed;
 
 use crate::claim::evidence::{Check, Standing, Unevaluated};
+use crate::claim::instances::U;
 use crate::claim::plot::{Axis, Plot, Series};
 
 /// How a network is trained.
@@ -99,14 +100,32 @@ pub(crate) fn eta_g_is_admissible(check: &mut Check, instance: &str, eta_g: f64,
     );
 }
 
-/// S_t / t, the mean squared gradient over the steps before t.
-pub(crate) fn mean_square(record: &Record) -> f64 {
-    record.running.as_ref().map_or(f64::NAN, |r| (r.sum_grad_v_sq + r.sum_grad_g_sq) / record.t as f64)
+/// S_t, the sum of the squared gradients over the steps before t.
+fn sum_of_squares(record: &Record) -> f64 {
+    record.running.as_ref().map_or(f64::NAN, |r| r.sum_grad_v_sq + r.sum_grad_g_sq)
 }
 
 /// (t, sqrt(S_t / t)).
 pub(crate) fn running_average(trace: &Trace) -> (Vec<f64>, Vec<f64>) {
-    trace.records.iter().filter(|r| r.t > 0).map(|r| (r.t as f64, mean_square(r).sqrt())).unzip()
+    let average = |r: &Record| (r.t as f64, (sum_of_squares(r) / r.t as f64).sqrt());
+    trace.records.iter().filter(|r| r.t > 0).map(average).unzip()
+}
+
+/// The root mean square of the gradient between one horizon and the next, at their geometric middle: what a running average
+/// remembers of the start is left behind. By what is lost in the last digit of S_t it has grown all the same, so that a sum which has stopped
+/// growing as far as f64 can tell falls as t^(-1/2) here.
+pub(crate) fn between_horizons(trace: &Trace) -> (Vec<f64>, Vec<f64>) {
+    let between = |pair: &[Record]| {
+        let [from, to] = [&pair[0], &pair[1]].map(|record| (record.t as f64, sum_of_squares(record)));
+        let grown = larger(to.1 - from.1, U * to.1);
+        ((from.0 * to.0).sqrt(), (grown / (to.0 - from.0)).sqrt())
+    };
+    trace.records.windows(2).filter(|pair| pair[0].t > 0).map(between).unzip()
+}
+
+/// The larger of two numbers; NaN if the first of them is.
+fn larger(x: f64, least: f64) -> f64 {
+    if x < least { least } else { x }
 }
 
 /// The largest number; NaN if there is one.

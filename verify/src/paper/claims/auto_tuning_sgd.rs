@@ -9,7 +9,7 @@
 
 mod on_subject;
 
-use ratecheck::descent::{Plan, Record, Schedule, Trace, run_many};
+use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace, run_many};
 use ratecheck::loss::Minibatches;
 use ratecheck::network::{Activation, Network};
 use ratecheck::rates::{
@@ -131,14 +131,30 @@ impl Claim for AutoTuningSgd {
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
-                name: "projected SGD",
-                breaks: "every block is brought back to its norm after each step (η_w = 10 and 100, constant)",
-                run: |context| broken(context, Way::Projected, &[(10.0, 0.0), (100.0, 0.0)]),
+                name: "projected SGD: slope",
+                breaks: "every block is brought back to its norm after each step (η_w = 10, constant): the gradient stays on a plateau. The slope \
+                         decides alone",
+                run: |context| broken(context, StepRule::Projected, &[10.0], judge_slopes),
+            },
+            Control {
+                name: "projected SGD: effective rates",
+                breaks: "every block is brought back to its norm after each step (η_w = 10 and 100, constant): effective rates stay a decade apart. \
+                         Their comparison decides alone",
+                run: |context| broken(context, StepRule::Projected, &[10.0, 100.0], judge_effective_rates),
+            },
+            Control {
+                name: "weight decay on w: norms",
+                breaks: "w also shrinks by a hundredth in every step (η_w = 10): norms that have grown shrink again. The norms decide alone",
+                run: |context| broken(context, StepRule::Decay { lambda: 1e-3 }, &[10.0], judge_norms),
             },
             Control {
                 name: "normalisation removed",
-                breaks: "the same network without batch normalisation, at η_w = 100",
-                run: |context| broken(context, Way::Unnormalised, &[(100.0, 0.0)]),
+                breaks: "the same network without batch normalisation, at η_w = 100: runs do not reach T",
+                run: |context| {
+                    let mut check = Check::new();
+                    judge(&mut check, &descend(context, Way::Unnormalised, &[(100.0, 0.0)], RUNS)?.1, context)?;
+                    Ok(check)
+                },
             },
         ]
     }
@@ -163,9 +179,11 @@ fn late(n_steps: u64) -> Vec<u64> {
     log_spaced(n_steps / 10, n_steps, 24)
 }
 
-fn broken(context: &Context, way: Way, schedules: &[(f64, f64)]) -> Result<Check, Unevaluated> {
+/// As many runs as the check has, by another rule at constant rates, judged by one of its decisions.
+fn broken(context: &Context, rule: StepRule, rates: &[f64], decision: Decision) -> Result<Check, Unevaluated> {
+    let schedules: Vec<(f64, f64)> = rates.iter().map(|&eta_w| (eta_w, 0.0)).collect();
     let mut check = Check::new();
-    judge(&mut check, &descend(context, way, schedules, 8)?.1, context)?;
+    decision(&mut check, &follow(context, &network(context, Way::Plain)?, rule, &schedules, RUNS)?, context)?;
     Ok(check)
 }
 
@@ -186,20 +204,35 @@ fn descend(
     schedules: &[(f64, f64)],
     n_runs: usize,
 ) -> Result<(Network, Vec<Case>), Unevaluated> {
+    let network = network(context, way)?;
+    let cases = follow(context, &network, way.rule(), schedules, n_runs)?;
+    Ok((network, cases))
+}
+
+fn network(context: &Context, way: Way) -> Result<Network, Unevaluated> {
     let z = Minibatches::partition((0..256).collect(), 16)?;
-    let network = digits_network(way.normalisation(0.1), Activation::Tanh, 256, z, &context.seed);
-    let points = starts(&network, n_runs, &context.seed);
+    Ok(digits_network(way.normalisation(0.1), Activation::Tanh, 256, z, &context.seed))
+}
+
+fn follow(
+    context: &Context,
+    network: &Network,
+    rule: StepRule,
+    schedules: &[(f64, f64)],
+    n_runs: usize,
+) -> Result<Vec<Case>, Unevaluated> {
+    let points = starts(network, n_runs, &context.seed);
     let n_steps = horizon(context);
     let horizons: Vec<u64> =
         [0, 1, 2, 4, 6].into_iter().chain(log_spaced(10, n_steps / 10, 10)).chain(late(n_steps)).collect();
     let mut cases = Vec::new();
     for &(eta_w, alpha) in schedules {
         let (rate_w, rate_g) = (Schedule::new(eta_w, alpha)?, Schedule::new(ETA_G, 0.5)?);
-        let plan = Plan::new(way.rule(), rate_w, rate_g, n_steps, horizons.iter().copied());
+        let plan = Plan::new(rule, rate_w, rate_g, n_steps, horizons.iter().copied());
         let seed = context.seed.child(&format!("eta {eta_w}, alpha {alpha}"));
-        cases.push(Case { eta_w, alpha, traces: run_many(&network, &points, &plan, &seed) });
+        cases.push(Case { eta_w, alpha, traces: run_many(network, &points, &plan, &seed) });
     }
-    Ok((network, cases))
+    Ok(cases)
 }
 
 impl Case {
@@ -233,9 +266,20 @@ fn effective_rate(record: &Record) -> f64 {
     mean(record.effective_lr.iter().copied())
 }
 
-/// The theorem's consequences for what was measured.
+/// One of the theorem's consequences, on what was measured.
+type Decision = fn(&mut Check, &[Case], &Context) -> Result<(), Unevaluated>;
+
+/// All of them.
 fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
+    judge_norms(check, cases, context)?;
+    judge_slopes(check, cases, context)?;
+    judge_effective_rates(check, cases, context)
+}
+
+/// Runs reach T, and norms never shrink: they are links, since a norm that has hardly grown is all but equal to what it was.
+fn judge_norms(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
     let n_steps = horizon(context);
+    let mut links = Check::new();
     for case in cases {
         let (at, which) = (case.at(), format!("α = {}, η_w = {}", case.alpha, case.eta_w));
         for (k, trace) in case.traces.iter().enumerate() {
@@ -244,7 +288,7 @@ fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Une
                     pair[0].w_norm_sq.iter().zip(&pair[1].w_norm_sq).map(|(before, after)| before / after)
                 });
                 let rounding = 64.0 * U * n_steps as f64;
-                check.at_most(
+                links.at_most(
                     format!("{NAME}, norms · {which}, run {k}, ‖w‖² before/after"),
                     largest(shrinking),
                     1.0,
@@ -252,10 +296,14 @@ fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Une
                 );
             }
         }
-        if is_judged(case.eta_w) && !case.diverges() {
-            judge_slope(check, case, context)?;
-        }
     }
+    check.merge_links(links);
+    Ok(())
+}
+
+/// Effective rates at T are nearer to each other than halfway to what they would be with fixed norms.
+fn judge_effective_rates(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
+    let n_steps = horizon(context);
     let constant: Vec<&Case> = cases.iter().filter(|case| case.alpha == 0.0 && !case.diverges()).collect();
     if constant.len() > 1 {
         let rates: Vec<f64> = constant.iter().filter_map(|case| case.mean(effective_rate).last().copied()).collect();
@@ -273,10 +321,12 @@ fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Une
 }
 
 /// Whether the mean over the runs of the slope of ||grad L|| lies below the limit, at the stated level.
-fn judge_slope(check: &mut Check, case: &Case, context: &Context) -> Result<(), Unevaluated> {
-    let slope = mean_slope(case, context)?;
-    let at = format!("{} · limit of the slope, {} runs", case.at(), slope.n_runs);
-    below(check, at, slope.interval(INTERVAL), LIMIT, -2.0 * LIMIT);
+fn judge_slopes(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
+    for case in cases.iter().filter(|case| is_judged(case.eta_w) && !case.diverges()) {
+        let slope = mean_slope(case, context)?;
+        let at = format!("{} · limit of the slope, {} runs", case.at(), slope.n_runs);
+        below(check, at, slope.interval(INTERVAL), LIMIT, -2.0 * LIMIT);
+    }
     Ok(())
 }
 

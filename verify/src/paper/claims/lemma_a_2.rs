@@ -202,7 +202,7 @@ fn follow(
             if n[i] <= 2.0 * c_w[i] * eta_w {
                 after[i] = next;
             }
-            norms[i].keep(t, after[i], limit[i].least);
+            norms[i].keep_change(t, after[i], limit[i].least, limit[i].least - n_start[i]);
             growth = growth.max((after[i] - n_start[i]) / (limit[i].least - n_start[i]));
             n[i] = next;
         }
@@ -213,7 +213,7 @@ fn follow(
     for (i, closest) in norms.iter().enumerate() {
         let Closest { t, lhs, rhs, .. } = *closest;
         let room = rounding * lhs.abs().max(rhs.abs());
-        limit[i].at_least(check, format!("{name}, (19), block {i}, T = {t}"), lhs, room);
+        limit[i].grown(check, format!("{name}, (19), block {i}, T = {t}"), lhs, room, n_start[i]);
     }
     let spread = rounding * n.iter().sum::<f64>() / (2.0 * eta_w) + steps as f64 * U * total.lhs;
     rhs.at_least(check, format!("{name}, (20), T = {}", total.t), total.lhs, spread);

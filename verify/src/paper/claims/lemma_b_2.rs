@@ -247,6 +247,8 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
             ratio = ratio.max(lhs / rhs);
         }
     }
-    edges.record(&mut check, &format!("{name}, every edge · α = {alpha}, η_w = {eta_w}"), 256.0 * U);
+    let mut link = Check::new();
+    edges.record(&mut link, &format!("{name}, every edge · α = {alpha}, η_w = {eta_w}"), 256.0 * U);
+    check.merge_links(link);
     Ok((check, ratio))
 }

@@ -276,8 +276,9 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
                 identity[i] = error;
             }
             let bound = lemma_b3_norm_sq(n_start[i], d[i], h);
-            norms[i].keep(t, next, bound);
-            rates[i].keep(t, psi(moment.eta_w[1], n_start[i], d[i], h), moment.eta_w[1] / next);
+            norms[i].keep_change(t, next, bound, bound - n_start[i]);
+            let least = psi(moment.eta_w[1], n_start[i], d[i], h);
+            rates[i].keep_change(t, least, moment.eta_w[1] / next, moment.eta_w[1] / n_start[i] - least);
             norm = norm.max(next / bound);
             growth = growth.max((next * next - n_start[i] * n_start[i]) / (h * d[i]));
         }

@@ -300,24 +300,27 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         g.keep(t, case.eta_g / (t as f64).sqrt() * sum_g, weighted_g);
     })?;
     let rounding = (44.0 * steps as f64 + 32.0) * U;
+    // All but (23) are equalities at T = 1 or nearly so.
+    let mut links = Check::new();
     for (i, block) in case.loss.parameters().blocks().iter().enumerate() {
-        let run = format!("{name} · α = {alpha}, η_w = {eta_w}, {}", block.name);
+        let run = format!("α = {alpha}, η_w = {eta_w}, {}", block.name);
         let replay = |t| case.replay(generator(), t).map(|run| run.rates(i));
-        falling[i].replayed(check, &format!("{run}, effective rate after/before"), rounding, replay);
+        falling[i].replayed(&mut links, &format!("{name}, effective rate after/before · {run}"), rounding, replay);
         if reading == Reading::RateAlone {
             continue;
         }
         let replay = |t| case.replay(generator(), t).map(|run| run.weighted(i));
         if looked {
-            weight[i].replayed(check, &format!("{run}, (22)"), rounding, replay);
+            weight[i].replayed(&mut links, &format!("{name}, (22) · {run}"), rounding, replay);
             found.weight = found.weight.max(weight[i].ratio());
         }
-        log[i].record(check, &format!("{run}, (23), L_A = {}", case.bound), rounding);
-        log_printed[i].record(check, &format!("{run}, (23), L_A = π{}", case.bound), rounding);
+        log[i].record(check, &format!("{name}, (23) · {run}, L_A = {}", case.bound), rounding);
+        log_printed[i].record(check, &format!("{name}, (23) · {run}, L_A = π{}", case.bound), rounding);
         found.log = found.log.max(log[i].ratio());
     }
     if reading != Reading::RateAlone && looked && !case.loss.parameters().g().is_empty() {
-        g.record(check, &format!("{name}, the part of g · α = {alpha}, η_w = {eta_w}"), rounding);
+        g.record(&mut links, &format!("{name}, the part of g · α = {alpha}, η_w = {eta_w}"), rounding);
     }
+    check.merge_links(links);
     Ok(found)
 }

@@ -257,7 +257,7 @@ fn follow(
             growth = growth.max((n * n - n_start[i] * n_start[i]) / (reading.zeta * d[i][0]));
             for k in 0..2 {
                 let (low, high) = remark_4_1(eta, n_start[i], d[i][k], reading.zeta);
-                lower[i][k].keep(t, low, effective);
+                lower[i][k].keep_change(t, low, effective, high - low);
                 upper[i].keep(t, effective, high);
             }
             if i == 0 && horizons.binary_search(&t).is_ok() {
@@ -268,7 +268,14 @@ fn follow(
     let rounding = (36.0 * steps as f64 + 16.0) * U;
     for (i, block) in loss.parameters().blocks().iter().enumerate() {
         let run = format!("{name}, α = {alpha} · η_w = {eta_w}, {}", block.name);
-        upper[i].record(check, &format!("{run}, upper bound"), rounding);
+        // The norm has not shrunk, by Lemma 2.4: an equality as long as it has not grown.
+        let mut link = Check::new();
+        upper[i].record(
+            &mut link,
+            &format!("{name}, α = {alpha}, upper bound · η_w = {eta_w}, {}", block.name),
+            rounding,
+        );
+        check.merge_links(link);
         lower[i][0].record(check, &format!("{run}, lower bound, L_A = {}", case.bound), rounding);
         lower[i][1].record(check, &format!("{run}, lower bound, L_A = π{}", case.bound), rounding);
     }
