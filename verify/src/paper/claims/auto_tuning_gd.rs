@@ -169,7 +169,11 @@ fn plateau() -> Result<Check, Unevaluated> {
             angular_update: vec![0.0],
         }
     };
-    let trace = Trace { records: log_spaced(N_STEPS / 10, N_STEPS, PER_DECADE).into_iter().map(record).collect(), divergence: None, theta: Vec::new() };
+    let trace = Trace {
+        records: log_spaced(N_STEPS / 10, N_STEPS, PER_DECADE).into_iter().map(record).collect(),
+        divergence: None,
+        theta: Vec::new(),
+    };
     let mut check = Check::new();
     decide(&mut check, "plateau", N_STEPS, &[late_slope(&trace, N_STEPS)?]);
     Ok(check)
