@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{ReportError, command, controls_cell, math, number, paper, plots, profile, story};
 use crate::claim::evidence::Standing;
 use crate::claim::results::{ClaimResult, ControlOutcome, InstanceResult, Results, Status};
+use crate::paper::sensitivity::Study;
 
 const TEMPLATE: &str = include_str!("page.html");
 pub(super) const STYLE: &str = include_str!("page.css");
@@ -27,6 +28,8 @@ struct Page<'a> {
     refuted: usize,
     comparisons: String,
     replays: Option<String>,
+    /// How many constants of the bounds no instance needs.
+    idle: Option<String>,
     /// The ids of claims that are not finished.
     pending: String,
     provenance: Vec<(&'static str, String)>,
@@ -55,6 +58,8 @@ struct Section<'a> {
     label: &'static str,
     reason: Option<String>,
     replays: Option<String>,
+    /// What the check needs of every constant, in the paper's own run.
+    needs: Vec<String>,
     margin: String,
     /// The margin and the time in seconds as numbers, for sorting.
     values: [String; 2],
@@ -165,6 +170,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         refuted: results.errata.iter().filter(|entry| entry.example.is_some()).count(),
         comparisons: number::count(comparisons),
         replays: results.near_failures().sentence(),
+        idle: Study::kept().summary().filter(|_| results.provenance.problem.is_none()),
         pending: results.pending.join(", "),
         provenance: vec![
             ("version", p.version.clone()),
@@ -244,6 +250,7 @@ fn section<'a>(
         time: number::duration(claim.seconds),
         command: command(results, claim),
         replays: claim.near_failures.sentence(),
+        needs: super::needs(results, claim),
         hypotheses: claim
             .hypotheses
             .iter()

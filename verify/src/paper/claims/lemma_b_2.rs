@@ -11,7 +11,7 @@
 
 mod on_subject;
 
-use ratecheck::bounds;
+use ratecheck::bounds::{self, Factors};
 use ratecheck::descent::{Divergence, Schedule};
 use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
 use ratecheck::parameters::{dot, norm_sq};
@@ -83,6 +83,8 @@ struct Subject {
     eta_g: f64,
     c_g: f64,
     depth: usize,
+    /// What the constants of the bounds are multiplied by.
+    factors: Factors,
 }
 
 impl Claim for LemmaB2 {
@@ -104,6 +106,7 @@ impl Claim for LemmaB2 {
         }
         subjects.push(quadratic(0.5, 0.5));
         subjects.push(quadratic(0.5, 0.01));
+        subjects.iter_mut().for_each(|subject| subject.factors = context.factors);
         let found: Vec<_> = subjects.par_iter().map(|subject| enumerate(subject, Reading::Corrected)).collect();
         let mut evidence = Evidence::default();
         for (subject, found) in subjects.iter().zip(found) {
@@ -154,7 +157,18 @@ impl Claim for LemmaB2 {
 
 fn pair(name: &'static str, s: f64, sig: f64, theta_0: &[f64], alpha: f64, eta_w: f64, depth: usize) -> Subject {
     let (loss, noise_g) = (ProblemJ::new(2, s, sig), s * 2.0_f64.sqrt() + sig);
-    Subject { name, loss, noise_g, theta_0: theta_0.to_vec(), eta_w, alpha, eta_g: 0.5, c_g: 0.5, depth }
+    Subject {
+        name,
+        loss,
+        noise_g,
+        theta_0: theta_0.to_vec(),
+        eta_w,
+        alpha,
+        eta_g: 0.5,
+        c_g: 0.5,
+        depth,
+        factors: Factors::ONE,
+    }
 }
 
 /// F = g^2/2 +- s g as far as one step from g_0 = 0 goes, with eta_g = 1.
@@ -174,7 +188,7 @@ struct Level {
 
 /// Compares at every T, and on every edge; returns the largest measured/bound where both are positive.
 fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Unevaluated> {
-    let Subject { name, loss, noise_g, theta_0, eta_w, alpha, eta_g, c_g, depth } = subject;
+    let Subject { name, loss, noise_g, theta_0, eta_w, alpha, eta_g, c_g, depth, factors } = subject;
     let (rate_w, rate_g) = (Schedule::new(*eta_w, *alpha)?, Schedule::new(*eta_g, 0.5)?);
     let radius = loss.radius(theta_0[2]);
     let constants = loss.constants(radius).values();
@@ -205,7 +219,7 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
                     let change: Vec<f64> = next.iter().zip(node.theta).map(|(a, b)| a - b).collect();
                     let turn = (norm_sq(&change[..2]) / n).sqrt();
                     let Some(after) = loss.mean_gradient(next, &mut sample, &mut scratch, &mut work) else { continue };
-                    let q = bounds::taylor_remainder(
+                    let q = factors.taylor_remainder(
                         constants.l_vv.view(),
                         &constants.l_vg,
                         constants.l_gg,
@@ -225,11 +239,11 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
     let within = format!("2(2-c)/((2+c)L^gg), and 1 for |g| ≤ K: at least {limit:.3}");
     check.hypothesis(format!("{name}: η_g within its limit"), standing(*eta_g <= limit), within);
 
-    let c_w = bounds::c_w(&[constants.l_vv[(0, 0)]], constants.l_vg[0], constants.l_gg, *c_g);
+    let c_w = factors.c_w(&[constants.l_vv[(0, 0)]], constants.l_vg[0], constants.l_gg, *c_g);
     let u = match reading {
-        Reading::Corrected | Reading::MeanForSample => bounds::u_noise(constants.l_gg, *c_g, *noise_g),
-        Reading::NoiseTimes(factor) => factor * bounds::u_noise(constants.l_gg, *c_g, *noise_g),
-        Reading::DoubledNoise => noise_g * bounds::u_noise(constants.l_gg, *c_g, *noise_g),
+        Reading::Corrected | Reading::MeanForSample => factors.u_noise(constants.l_gg, *c_g, *noise_g),
+        Reading::NoiseTimes(factor) => factor * factors.u_noise(constants.l_gg, *c_g, *noise_g),
+        Reading::DoubledNoise => noise_g * factors.u_noise(constants.l_gg, *c_g, *noise_g),
     };
     let (mut sums, mut eta_g_sq, mut ratio) = (Level::default(), 0.0, 0.0_f64);
     let rounding = (nodes as f64 + 200.0 * *depth as f64) * U;
@@ -239,7 +253,7 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
         sums.noise += before.noise;
         sums.descent_g += rate_g.at(t) * before.descent_g;
         eta_g_sq += rate_g.at(t) * rate_g.at(t);
-        let rhs = bounds::lemma_b2(&[sums.descent], &[c_w], &[sums.noise], *c_g, sums.descent_g, u, eta_g_sq);
+        let rhs = factors.lemma_b2(&[sums.descent], &[c_w], &[sums.noise], *c_g, sums.descent_g, u, eta_g_sq);
         let lhs = levels[n_steps].loss - levels[0].loss;
         let size = 1.0 + sums.descent + c_w * sums.noise + sums.descent_g + u * eta_g_sq;
         check.at_most(format!("{name} · α = {alpha}, η_w = {eta_w}, T = {n_steps}"), lhs, rhs, rounding * size);

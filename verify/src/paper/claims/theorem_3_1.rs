@@ -3,7 +3,6 @@
 //! With A = L(θ_0) - L_min + Σ_i K_i the proof bounds the sums of squared gradients over all steps, whatever T. Both
 //! sides are evaluated here at every horizon; the rate itself is the claim `theorem-3.1-rate`.
 
-use ratecheck::bounds;
 use ratecheck::curvature::Exact;
 use ratecheck::descent::{Plan, Record, Running, Schedule, StepRule, run};
 use ratecheck::loss::closed::Rayleigh;
@@ -96,7 +95,14 @@ impl Claim for Theorem31 {
         let runs: Vec<_> = work
             .par_iter()
             .map(|(instance, eta_w)| {
-                follow(&Terms::from(*instance), *eta_w, steps, StepRule::Gradient, Constants::True, context)
+                follow(
+                    &Terms::new(instance, context.factors),
+                    *eta_w,
+                    steps,
+                    StepRule::Gradient,
+                    Constants::True,
+                    context,
+                )
             })
             .collect();
         let mut outcomes = Vec::new();
@@ -176,7 +182,7 @@ fn broken(
     constants: Constants,
     context: &Context,
 ) -> Result<Check, Unevaluated> {
-    let mut terms = Terms::from(&instance);
+    let mut terms = Terms::new(&instance, context.factors);
     terms.eta_g = eta_g.unwrap_or(terms.eta_g);
     Ok(follow(&terms, eta_w, steps, rule, constants, context)?.0)
 }
@@ -196,9 +202,9 @@ fn follow(
     let trace = run(&**loss, theta_0, &plan, context.generator("z"));
     trace.divergence.map_or(Ok(()), Err)?;
     let a = |factor: f64| terms.a(eta_w, factor).map(|a| if constants == Constants::True { a } else { *gap });
-    let sum_v = |a: f64| bounds::theorem_3_1_sum_v(a, eta_w, n_start);
-    let tight_v = |a: f64| bounds::theorem_3_1_sum_v_tight(a, eta_w, n_start);
-    let sum_g = |a: f64| bounds::theorem_3_1_sum_g(a, C_G, *eta_g);
+    let sum_v = |a: f64| terms.factors.theorem_3_1_sum_v(a, eta_w, n_start);
+    let tight_v = |a: f64| terms.factors.theorem_3_1_sum_v_tight(a, eta_w, n_start);
+    let sum_g = |a: f64| terms.factors.theorem_3_1_sum_g(a, C_G, *eta_g);
     let mut check = Check::new();
     for (lemma_a_1, a) in [("πL", a(std::f64::consts::PI)), ("L", a(1.0))] {
         for record in &trace.records {
@@ -212,15 +218,16 @@ fn follow(
             compare("sum over V, tighter form", sums.sum_grad_v_sq, a.map(tight_v));
             let min = if *has_g {
                 compare("sum over g", sums.sum_grad_g_sq, a.map(sum_g));
-                a.map(|a| bounds::theorem_3_1_min(t, a, eta_w, n_start, C_G, *eta_g))
+                a.map(|a| terms.factors.theorem_3_1_min(t, a, eta_w, n_start, C_G, *eta_g))
             } else {
                 a.map(|a| sum_v(a) / t as f64)
             };
             compare("minimum", sums.min_grad_sq, min);
             if *has_g && constants == Constants::True {
                 let decrease = gap + loss_min - record.loss;
-                let sketch = terms
-                    .bracket(|of| bounds::sketch_sum_g(decrease, C_G, *eta_g, &of.c_w, n_start, &record.w_norm_sq));
+                let sketch = terms.bracket(|of| {
+                    terms.factors.sketch_sum_g(decrease, C_G, *eta_g, &of.c_w, n_start, &record.w_norm_sq)
+                });
                 compare("sum over g, the sketch's form", sums.sum_grad_g_sq, sketch);
             }
         }
