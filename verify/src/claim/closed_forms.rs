@@ -10,7 +10,7 @@ use ratecheck::linalg::LinalgError;
 use ratecheck::loss::closed::{
     Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
 };
-use ratecheck::loss::{Formula, Loss, Minibatches};
+use ratecheck::loss::{BatchError, Formula, Loss, Minibatches};
 use ratecheck::parameters::{Parameters, dot};
 use ratecheck::scalar::Scalar;
 
@@ -111,6 +111,50 @@ impl Formula for Spiral {
     }
     fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         w[1].atan2(w[0])
+    }
+}
+
+/// F_z = sum_i (v_i2^2 + s xi_i v_i2) over two blocks of R^2, without a g, for the four signs xi: Rayleigh quotients of diag(0, 1)
+/// with independent noise. For the mean Lii = 2, Lij = 0, so that C_i = 1, and Lmin = 0; every F_z has ||grad_{v_i}|| <= 1 + s.
+#[derive(Clone, Debug)]
+pub struct NoisyPair {
+    layout: Parameters,
+    z: Minibatches,
+    s: f64,
+}
+
+impl NoisyPair {
+    /// With noise of size s.
+    ///
+    /// # Errors
+    /// Never: four samples can be drawn one by one.
+    pub fn new(s: f64) -> Result<Self, BatchError> {
+        let layout = Parameters::new([("w1", 2), ("w2", 2)], 0);
+        Ok(Self { layout, z: Minibatches::partition((0..4).collect(), 1)?, s })
+    }
+
+    /// The minimiser v_i = e_1 with ||w_1||^2 = 1, ||w_2||^2 = 4.
+    pub fn minimiser() -> Vec<f64> {
+        vec![1.0, 0.0, 2.0, 0.0]
+    }
+}
+
+impl Formula for NoisyPair {
+    fn layout(&self) -> &Parameters {
+        &self.layout
+    }
+    fn distribution(&self) -> &Minibatches {
+        &self.z
+    }
+    fn value<S: Scalar>(&self, z: &[usize], w: &[S]) -> S {
+        let blocks = self.layout.blocks().iter().enumerate().map(|(i, block)| {
+            let w = &w[block.range.clone()];
+            let v = w[1] / dot(w, w).sqrt();
+            // The bits of z are the signs.
+            let sign = if z[0] >> i & 1 == 0 { 1.0 } else { -1.0 };
+            v.square() + v.scale(self.s * sign)
+        });
+        blocks.fold(S::ZERO, |sum, x| sum + x)
     }
 }
 

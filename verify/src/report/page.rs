@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{ReportError, command, controls_cell, math, number, paper, plots, profile, story};
 use crate::claim::evidence::Standing;
+use crate::claim::printed::Standing as Grade;
 use crate::claim::results::{ClaimResult, ControlOutcome, InstanceResult, Results, Status};
 use crate::paper::sensitivity::Study;
 
@@ -24,8 +25,9 @@ struct Page<'a> {
     total: usize,
     counts: Vec<Count>,
     controls: (usize, usize),
-    /// Errata whose printed reading fails on an example, where the corrected one holds.
+    /// Errata that are false as printed, and in words how many there are of each other grade.
     refuted: usize,
+    doubted: String,
     comparisons: String,
     replays: Option<String>,
     /// How many constants of the bounds no instance needs.
@@ -167,7 +169,8 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         total: results.claims.len(),
         counts,
         controls: results.controls_rejected(),
-        refuted: results.errata.iter().filter(|entry| entry.example.is_some()).count(),
+        refuted: paper::graded(results, Grade::FalseAsPrinted),
+        doubted: paper::doubted(results),
         comparisons: number::count(comparisons),
         replays: results.near_failures().sentence(),
         idle: Study::kept().summary().filter(|_| results.provenance.problem.is_none()),

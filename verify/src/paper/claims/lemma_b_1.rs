@@ -3,7 +3,7 @@
 //! A sharper form is derived in `lemma-b.1-sharp`.
 
 use rand::RngExt;
-use ratecheck::bounds::lemma_b1;
+use ratecheck::bounds::{Constant, lemma_b1};
 use ratecheck::random::Generator;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
@@ -60,6 +60,15 @@ impl Claim for LemmaB1 {
                 run: |_| Ok(one("one large step", &[1.0, 1e3], &|a, b, sum| lemma_b1(a, 0.49 * b, sum))),
             },
             Control {
+                name: "0.57 of log₂",
+                breaks: "a logarithm of base 3.4, on a_0 = 1, a_t = 1/10 for 10,000 steps, which need 0.578 of it; \
+                         no sequence needs more than ln 2",
+                run: |context| {
+                    let less = context.claiming(Constant::LogB1, 0.57).factors;
+                    Ok(one("constant", &constant(1.0, 0.1, 10_000), &|a, b, sum| less.lemma_b1(a, b, sum)))
+                },
+            },
+            Control {
                 name: "log₂ alone",
                 breaks: "neither \"+1\" nor 2B/a_0, on doubling: the sum of T ones against T - 1",
                 run: |_| Ok(one("doubling", &doubling(1.0, 1e9, 12), &|a, _, sum| lemma_b1(a, 0.0, sum) - 1.0)),
@@ -80,7 +89,15 @@ pub(super) fn measure(bound: Bound<'_>, precise: Option<Bound<'_, DoubleDouble>>
     let long = context.pick([1_000, 10_000, 100_000, 1_000_000]);
     let families: [(&str, Vec<Vec<f64>>); 5] = [
         ("doubling", vec![doubling(1.0, 1e9, 200), doubling(1.0, 1.0, 200), doubling(1e-3, 2.0, long)]),
-        ("constant", vec![constant(1.0, 100.0, 400), constant(1.0, 1.0, long), constant(1e-6, 1.0, long)]),
+        (
+            "constant",
+            vec![
+                constant(1.0, 100.0, 400),
+                constant(1.0, 1.0, long),
+                constant(1.0, 0.1, 10_000),
+                constant(1e-6, 1.0, long),
+            ],
+        ),
         ("slow", vec![constant(1e3, 1.0, 20_000), constant(1e6, 1.0, long)]),
         ("one large step", vec![vec![1.0, 1e3], vec![1.0, 1e9], vec![1e-9, 1.0]]),
         ("random", random(context)),

@@ -11,18 +11,20 @@
 
 mod on_subject;
 
-use ratecheck::bounds::{self, Factors};
+use ratecheck::bounds::{self, Constant, Factors};
 use ratecheck::descent::{Divergence, Schedule};
 use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
 use ratecheck::parameters::{dot, norm_sq};
 use rayon::prelude::*;
 
+use crate::claim::closed_forms::NoisyPair;
 use crate::claim::closest::Closest;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
 use crate::paper::paths::Tree;
+use crate::paper::paths::expectations::Expectations;
 use crate::paper::slack::stochastic::{self as slack, PAIR};
 
 /// See the module's first line.
@@ -106,9 +108,13 @@ impl Claim for LemmaB2 {
         }
         subjects.push(quadratic(0.5, 0.5));
         subjects.push(quadratic(0.5, 0.01));
+        subjects.extend([across(), along()]);
         subjects.iter_mut().for_each(|subject| subject.factors = context.factors);
         let found: Vec<_> = subjects.par_iter().map(|subject| enumerate(subject, Reading::Corrected)).collect();
         let mut evidence = Evidence::default();
+        for eta_w in [0.01, 1.0, 100.0] {
+            blocks(&mut evidence.check, eta_w, context.pick([4, 5, 5, 7]), &context.factors)?;
+        }
         for (subject, found) in subjects.iter().zip(found) {
             let (check, ratio) = found?;
             evidence.check.merge(check);
@@ -143,6 +149,30 @@ impl Claim for LemmaB2 {
                 run: |_| Ok(enumerate(&quadratic(0.5, 0.5), Reading::DoubledNoise)?.0),
             },
             Control {
+                name: "0.999 C_i",
+                breaks: "the noise of w costs 0.1 % less, on two blocks without g from the minimiser (η_w = 0.01)",
+                run: |context| {
+                    let mut check = Check::new();
+                    blocks(&mut check, 0.01, 1, &context.claiming(Constant::C, 0.999).factors)?;
+                    Ok(check)
+                },
+            },
+            Control {
+                name: "0.86 of ½L^vv in Q_t",
+                breaks: "the edge's Taylor bound has less curvature than the step meets near the minimiser, √3/2 = 0.866 of L^vv",
+                run: |context| just_below(along(), Constant::TaylorVv, 0.86, context),
+            },
+            Control {
+                name: "0.99 of L^vg in Q_t",
+                breaks: "the edge's Taylor bound has 1 % less coupling, where v is perpendicular to c",
+                run: |context| just_below(across(), Constant::TaylorVg, 0.99, context),
+            },
+            Control {
+                name: "0.99 of ½L^gg in Q_t",
+                breaks: "the edge's Taylor bound has 1 % less curvature in g, where v is perpendicular to c",
+                run: |context| just_below(across(), Constant::TaylorGg, 0.99, context),
+            },
+            Control {
                 name: "∇L for ∇F in S_i",
                 breaks: "the noise of w is free, from the minimiser with a small η_g",
                 run: |_| {
@@ -174,6 +204,47 @@ fn pair(name: &'static str, s: f64, sig: f64, theta_0: &[f64], alpha: f64, eta_w
 /// F = g^2/2 +- s g as far as one step from g_0 = 0 goes, with eta_g = 1.
 fn quadratic(s: f64, c_g: f64) -> Subject {
     Subject { eta_g: 1.0, c_g, ..pair("½g² ± sg", 0.0, s, &[0.0, 1.0, 0.0], 0.0, 1.0, 1) }
+}
+
+/// Two samples that are alike, from v perpendicular to c: Q_t is its mixed term and that of g, but for ½L^vv e² beside 1/2 + e at
+/// e = 0.005.
+fn across() -> Subject {
+    let start = [0.0, 1.0, 1e-3];
+    Subject { eta_g: 1.0, ..pair("two samples alike, across", 0.0, 0.0, &start, 0.0, 5e-3, 1) }
+}
+
+/// The same near the minimiser, where the step of w meets the largest curvature along the sphere.
+fn along() -> Subject {
+    let start = [1.0, 1e-3, 1.0];
+    Subject { eta_g: 1e-3, ..pair("two samples alike, along", 0.0, 0.0, &start, 0.0, 1.0, 1) }
+}
+
+fn just_below(subject: Subject, constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+    let factors = context.claiming(constant, multiple).factors;
+    Ok(enumerate(&Subject { factors, ..subject }, Reading::Corrected)?.0)
+}
+
+/// Two blocks without a g, at every T up to `depth` over all paths from the minimiser: for small steps C_i is used up.
+fn blocks(check: &mut Check, eta_w: f64, depth: usize, factors: &Factors) -> Result<(), Unevaluated> {
+    let loss = NoisyPair::new(0.5)?;
+    let rates = [Schedule::constant(eta_w)?, Schedule::constant(1.0)?];
+    let seen = Expectations::over_all_paths(&loss, &NoisyPair::minimiser(), rates, depth)?;
+    let c_w: Vec<f64> = (0..2).map(|i| factors.c_w(&[[2.0, 0.0], [0.0, 2.0]][i], 0.0, 0.0, 0.5)).collect();
+    let (mut descent, mut noise) = (vec![0.0; 2], vec![0.0; 2]);
+    // A rounding for every node, and some 200 in every path.
+    let rounding = (seen.nodes as f64 + 200.0 * depth as f64) * U;
+    for (t, pair) in seen.levels.windows(2).enumerate() {
+        for i in 0..2 {
+            descent[i] += pair[0].descent[i];
+            noise[i] += pair[0].noise[i];
+        }
+        let (lhs, rhs) =
+            (pair[1].loss - seen.levels[0].loss, factors.lemma_b2(&descent, &c_w, &noise, 0.5, 0.0, 0.0, 0.0));
+        // L is at most 2.
+        let size = 2.0 + descent.iter().sum::<f64>() + noise.iter().sum::<f64>();
+        check.at_most(format!("two blocks, no g · η_w = {eta_w}, T = {}", t + 1), lhs, rhs, rounding * size);
+    }
+    Ok(())
 }
 
 /// The sums of one T, as expectations.

@@ -55,7 +55,9 @@ impl Terms {
         } else {
             self.gap
         };
-        let all = self.factors.theorem_4_2_psi(n_steps, &psi, C, self.eta_g);
+        // Without a g there is nothing else to take the minimum with.
+        let eta_g = if self.eta_g > 0.0 { self.eta_g } else { f64::INFINITY };
+        let all = self.factors.theorem_4_2_psi(n_steps, &psi, C, eta_g);
         Ok(Bound { min: self.factors.theorem_4_2_min(n_steps, br, all), psi, br })
     }
 }
