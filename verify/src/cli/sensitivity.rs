@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::console::Console;
 use super::text::columns;
-use super::verify::Level;
 use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, select};
 use crate::claim::evidence::{Profile, Unevaluated};
 use crate::paper::sensitivity::{Study, constants_of, study};
@@ -16,6 +15,26 @@ Examples:
   ratecheck sensitivity --out reports      all of them: reports/sensitivity.md and .json, some minutes
   ratecheck sensitivity lemma-b.4 --json   the same as data";
 
+/// How much work a check does: the profiles of a verification, and that of the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Budget {
+    Test,
+    Quick,
+    Standard,
+    Full,
+}
+
+impl From<Budget> for Profile {
+    fn from(budget: Budget) -> Self {
+        match budget {
+            Budget::Test => Self::Test,
+            Budget::Quick => Self::Quick,
+            Budget::Standard => Self::Standard,
+            Budget::Full => Self::Full,
+        }
+    }
+}
+
 /// Which claims, and where the study is written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -23,8 +42,8 @@ pub(super) struct Arguments {
     /// The claims to study, by id (all that have explicit constants, if none is given).
     claims: Vec<String>,
     /// How much work a check does.
-    #[arg(long, value_enum, default_value_t = Level::Quick)]
-    profile: Level,
+    #[arg(long, value_enum, default_value_t = Budget::Quick)]
+    profile: Budget,
     /// The root of the seed tree; the same seed gives the same numbers.
     #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
