@@ -5,6 +5,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
+use ratecheck::bounds::Constant;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::TanhCircle;
 use ratecheck::parameters::norm_sq;
@@ -84,10 +85,7 @@ impl Claim for LemmaA2 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let steps = context.pick([500, 5_000, 50_000, 500_000]);
-        let mut instances = ordinary(steps)?;
-        instances.push(steepest());
-        // |g| <= m: g_{t+1} = sum_i c_i'v_i at eta_g = 1.
-        instances.push(SharedRegression::at("shared g, two blocks", 1.2, 0.5, 2.0));
+        let instances = instances(steps)?;
         let mut evidence = Evidence::default();
         for instance in &instances {
             let detail = instance.g_radius.map_or("exact everywhere".to_owned(), |k| format!("exact on |g| ≤ {k}"));
@@ -145,12 +143,49 @@ impl Claim for LemmaA2 {
                 run: |context| broken(1e3, Reading { l_a: 0.9, ..SHARP }, context),
             },
             Control {
+                name: "0.05 K_i",
+                breaks: "(20) has less of the K_i than the 0.0546 that is needed at T ≤ 500",
+                run: |context| starved(Constant::K, 0.05, context),
+            },
+            Control {
+                name: "1/0.32 of the growth in (20)",
+                breaks: "the growth of the norms counts 3.1 times on the left, and 1/0.324 is the most",
+                run: |context| starved(Constant::PaidW, 0.32, context),
+            },
+            Control {
+                name: "100 times the part of g in (20)",
+                breaks: "the gradients in g count 100 times on the left, and 85 times is the most",
+                run: |context| starved(Constant::PaidG, 0.01, context),
+            },
+            Control {
                 name: "no gradient in (19)",
                 breaks: "(19) without its term L_A²η_w/‖w_0‖², as if the last step of the first phase were small",
                 run: |context| broken(1e3, Reading { l_a: 0.0, ..SHARP }, context),
             },
         ]
     }
+}
+
+/// All of them; `steps` indexes the helix of that many steps.
+fn instances(steps: u64) -> Result<Vec<Instance>, Unevaluated> {
+    let mut instances = ordinary(steps)?;
+    instances.push(steepest());
+    // |g| <= m: g_{t+1} = sum_i c_i'v_i at eta_g = 1.
+    instances.push(SharedRegression::at("shared g, two blocks", 1.2, 0.5, 2.0));
+    Ok(instances)
+}
+
+/// Every instance at every rate up to T = 500, with less of one constant than one of them needs.
+fn starved(constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+    const STEPS: u64 = 500;
+    let (context, mut check) = (context.claiming(constant, multiple), Check::new());
+    for instance in instances(STEPS)? {
+        let terms = Terms::new(&instance, context.factors);
+        for eta_w in ETA_W {
+            follow(&mut check, &terms, eta_w, STEPS, SHARP, &context)?;
+        }
+    }
+    Ok(check)
 }
 
 /// The tanh circle from the point where its gradient is largest:

@@ -96,19 +96,7 @@ impl Claim for LemmaB2 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let depth = context.pick([8, DEPTH, DEPTH, 16]);
-        let mut subjects = Vec::new();
-        for (name, theta_0) in
-            [("two samples", vec![0.6, 0.8, 1.0]), ("two samples, from the minimiser", vec![1.0, 0.0, 1.0])]
-        {
-            for alpha in [0.0, 0.25, 0.5] {
-                for eta_w in [0.01, 1.0, 100.0] {
-                    subjects.push(pair(name, 0.5, 0.5, &theta_0, alpha, eta_w, depth));
-                }
-            }
-        }
-        subjects.push(quadratic(0.5, 0.5));
-        subjects.push(quadratic(0.5, 0.01));
-        subjects.extend([across(), along()]);
+        let mut subjects = pairs(depth);
         subjects.iter_mut().for_each(|subject| subject.factors = context.factors);
         let found: Vec<_> = subjects.par_iter().map(|subject| enumerate(subject, Reading::Corrected)).collect();
         let mut evidence = Evidence::default();
@@ -158,6 +146,31 @@ impl Claim for LemmaB2 {
                 },
             },
             Control {
+                name: "0.98 U without c",
+                breaks: "U has 98 % of its first part, on F = ½g² ± sg with c = 1/100, where the other is small",
+                run: |context| just_below(quadratic(0.5, 0.01), Constant::UHalf, 0.98, context),
+            },
+            Control {
+                name: "1/0.98 for 1 in S_i",
+                breaks: "the first-order term of w counts 2 % more, on two blocks without g (η_w = 0.01)",
+                run: |context| {
+                    let mut check = Check::new();
+                    blocks(&mut check, 0.01, 4, &context.claiming(Constant::DescentW, 0.98).factors)?;
+                    Ok(check)
+                },
+            },
+            Control {
+                name: "twice c/2 in R",
+                breaks: "the first-order term of g counts twice, on all pairs up to T = 8; 1/0.506 is the most",
+                run: |context| {
+                    let mut check = Check::new();
+                    for subject in pairs(8) {
+                        check.merge(just_below(subject, Constant::DescentG, 0.5, context)?);
+                    }
+                    Ok(check)
+                },
+            },
+            Control {
                 name: "0.86 of ½L^vv in Q_t",
                 breaks: "the edge's Taylor bound has less curvature than the step meets near the minimiser, √3/2 = 0.866 of L^vv",
                 run: |context| just_below(along(), Constant::TaylorVv, 0.86, context),
@@ -183,6 +196,24 @@ impl Claim for LemmaB2 {
             },
         ]
     }
+}
+
+/// Everything that is enumerated with two samples, for T up to `depth` or 1.
+fn pairs(depth: usize) -> Vec<Subject> {
+    let mut subjects = Vec::new();
+    for (name, theta_0) in
+        [("two samples", vec![0.6, 0.8, 1.0]), ("two samples, from the minimiser", vec![1.0, 0.0, 1.0])]
+    {
+        for alpha in [0.0, 0.25, 0.5] {
+            for eta_w in [0.01, 1.0, 100.0] {
+                subjects.push(pair(name, 0.5, 0.5, &theta_0, alpha, eta_w, depth));
+            }
+        }
+    }
+    subjects.push(quadratic(0.5, 0.5));
+    subjects.push(quadratic(0.5, 0.01));
+    subjects.extend([across(), along()]);
+    subjects
 }
 
 fn pair(name: &'static str, s: f64, sig: f64, theta_0: &[f64], alpha: f64, eta_w: f64, depth: usize) -> Subject {

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 
 use rand::RngExt;
-use ratecheck::bounds::{Factors, lemma_c1_input, lemma_c1_scale};
+use ratecheck::bounds::{Constant, Factors, lemma_c1_input, lemma_c1_scale};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::random::Generator;
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
@@ -178,6 +178,16 @@ impl Claim for LemmaC1 {
                 run: |_| Ok(broken(&across(2, 1.0, -2.0), Subject { input: (Input::Printed, 1.0), ..TRUE })),
             },
             Control {
+                name: "0.99 G√B",
+                breaks: "the bound of γ and β is 1 % smaller, on a unit whose variance is far above ε‖w‖²",
+                run: |context| Ok(broken(&spread(1.0), less(Constant::ScaleC1, 0.99, context))),
+            },
+            Control {
+                name: "0.16 of 3|γ|/√ε·G√B",
+                breaks: "the bound of the inputs is just below the sixth that is attained, √(1 - 1/B)/(3√B) at B = 2",
+                run: |context| Ok(broken(&across(2, 1.0, 1.0), less(Constant::InputC1, 0.16, context))),
+            },
+            Control {
                 name: "2/B in the derivative of ‖w‖_{S+εI}",
                 breaks: "P has -2x̃_b x̃_{b'}/B, as the proof prints it",
                 run: |context| {
@@ -195,6 +205,11 @@ impl Claim for LemmaC1 {
             },
         ]
     }
+}
+
+/// The lemma with less of one constant.
+fn less(constant: Constant, multiple: f64, context: &Context) -> Subject {
+    Subject { factors: context.claiming(constant, multiple).factors, ..TRUE }
 }
 
 /// Random units and the extreme ones. The largest measured/bound over the random ones, and over all.

@@ -134,6 +134,22 @@ impl Claim for LemmaC2 {
                 },
             },
             Control {
+                name: "0.70 of K",
+                breaks: "the bound of ‖g‖ is just below 1/√2, where only one of γ and β is at its bound",
+                run: |context| {
+                    let context = context.claiming(Constant::RadiusC2, 0.7);
+                    Run { eta_lambda: 1.0, eta_w: 1.0, steps: 1, shrink: 1.0 }.checked(&crossing()?, &context)
+                },
+            },
+            Control {
+                name: "0.99 Q_L",
+                breaks: "the gradient in the outputs is bounded by 1 % less, on the neuron that crosses over",
+                run: |context| {
+                    let context = context.claiming(Constant::QLast, 0.99);
+                    Run { eta_lambda: 1.0, eta_w: 1.0, steps: 1, shrink: 1.0 }.checked(&crossing()?, &context)
+                },
+            },
+            Control {
                 name: "0.98 of |g_0|",
                 breaks: "Γ has 2 % less of a start that is far outside, after one step with η_g λ = 0.01",
                 run: |context| {

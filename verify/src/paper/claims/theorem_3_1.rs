@@ -3,6 +3,7 @@
 //! With A = L(θ_0) - L_min + Σ_i K_i the proof bounds the sums of squared gradients over all steps, whatever T. Both
 //! sides are evaluated here at every horizon; the rate itself is the claim `theorem-3.1-rate`.
 
+use ratecheck::bounds::Constant;
 use ratecheck::curvature::Exact;
 use ratecheck::descent::{Plan, Record, Running, Schedule, StepRule, run};
 use ratecheck::loss::closed::Rayleigh;
@@ -157,6 +158,46 @@ impl Claim for Theorem31 {
                 },
             },
             Control {
+                name: "0.13 of 4 in the bound on V",
+                breaks: "no closed form needs more than 0.134 of it at T = 1000",
+                run: |context| starved(Constant::SumV, 0.13, context),
+            },
+            Control {
+                name: "0.12 of Σ‖w_0‖²/η_w",
+                breaks: "the start counts for less than the 0.124 that is needed of it",
+                run: |context| starved(Constant::SumVStart, 0.12, context),
+            },
+            Control {
+                name: "0.26 of 2 in the tighter form",
+                breaks: "no closed form needs more than 0.265 of it at T = 1000",
+                run: |context| starved(Constant::Tight, 0.26, context),
+            },
+            Control {
+                name: "0.24 of max‖w_0‖²/η_w",
+                breaks: "the start counts for less than the 0.249 that is needed of it",
+                run: |context| starved(Constant::TightStart, 0.24, context),
+            },
+            Control {
+                name: "0.01 of the bound on g",
+                breaks: "no closed form needs more than 0.0111 of it at T = 1000",
+                run: |context| starved(Constant::SumG, 0.01, context),
+            },
+            Control {
+                name: "0.03 of ΣC_i n_T/n_0 in the sketch",
+                breaks: "no closed form needs more than 0.0331 of it at T = 1000",
+                run: |context| starved(Constant::SketchGrowth, 0.03, context),
+            },
+            Control {
+                name: "0.017 of (10)",
+                breaks: "no closed form needs more than 0.0176 of it at T = 1000",
+                run: |context| starved(Constant::Min31, 0.017, context),
+            },
+            Control {
+                name: "0.0005 K_i",
+                breaks: "no closed form needs more than 0.00055 of it at T = 1000",
+                run: |context| starved(Constant::K, 0.0005, context),
+            },
+            Control {
                 name: "η_g beyond 2/L^gg",
                 breaks: "η_g L^gg = 2.5: g diverges, and is stopped while finite",
                 run: |context| {
@@ -165,6 +206,19 @@ impl Claim for Theorem31 {
             },
         ]
     }
+}
+
+/// Every closed form at every rate for T = 1000, with less of one constant than one of them needs.
+fn starved(constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+    const STEPS: u64 = 1_000;
+    let (context, mut check) = (context.claiming(constant, multiple), Check::new());
+    for instance in ordinary(STEPS)? {
+        let terms = Terms::new(&instance, context.factors);
+        for eta_w in ETA_W {
+            check.merge(follow(&terms, eta_w, STEPS, StepRule::Gradient, Constants::True, &context)?.0);
+        }
+    }
+    Ok(check)
 }
 
 /// Rayleigh's quotient of diag(0, 1), where projected descent is solved in closed form.

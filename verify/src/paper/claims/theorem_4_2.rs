@@ -263,7 +263,17 @@ fn grid(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> V
 /// alpha = 0, eta_w = 0.01, where the bound is least loose.
 fn least_loose(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> Subject {
     let (loss, theta_0) = (loss.clone(), theta_0.to_vec());
-    Subject { name, loss, theta_0, alpha: 0.0, eta_w: 0.01, eta_g: 0.5, alpha_g, noise_terms: true }
+    Subject {
+        name,
+        loss,
+        theta_0,
+        alpha: 0.0,
+        eta_w: 0.01,
+        eta_g: 0.5,
+        alpha_g,
+        noise_terms: true,
+        factors: Factors::ONE,
+    }
 }
 
 /// What the controls by enumeration start from.
@@ -282,11 +292,7 @@ fn noisy(alpha_g: f64) -> Subject {
 /// grows with that noise as its first power, U with its square.
 fn constant_noise() -> Subject {
     let loss = ProblemJ::new(2, 0.0, 1000.0);
-    Subject {
-        eta_w: 1e-4,
-        eta_g: 1.0,
-        ..grid("every path, noise on g alone", &loss, &[1.0, 0.0, 1.0], 0.5).swap_remove(0)
-    }
+    Subject { eta_w: 1e-4, eta_g: 1.0, ..least_loose("every path, noise on g alone", &loss, &[1.0, 0.0, 1.0], 0.5) }
 }
 
 /// How many runs, and of how many steps. The charge of the Bernstein bound, 7 b ln(2/delta)/(3 n) with b about 2
