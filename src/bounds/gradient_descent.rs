@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::larger;
+use super::{Constant, Factors, larger};
 use crate::scalar::Scalar;
 
 /// C_i = (1/2) sum_j Lij + m Li^2/(c Lg), Lemma 3.2; `l_vv_row` is (Li1, .., Lim).
@@ -15,8 +15,7 @@ use crate::scalar::Scalar;
 /// assert_eq!(c_w(&[2.0], 0.0, 0.0, 0.5), 1.0);
 /// ```
 pub fn c_w<S: Scalar + PartialEq>(l_vv_row: &[S], l_vg: S, l_gg: S, c_g: f64) -> S {
-    let coupling = if l_vg == S::ZERO { S::ZERO } else { l_vg.square().scale(l_vv_row.len() as f64) / l_gg.scale(c_g) };
-    sum(l_vv_row.iter().copied()).scale(0.5) + coupling
+    Factors::ONE.c_w(l_vv_row, l_vg, l_gg, c_g)
 }
 
 fn sum<S: Scalar>(terms: impl Iterator<Item = S>) -> S {
@@ -55,10 +54,7 @@ pub fn eta_g_printed(l_gg: f64, c_g: f64) -> f64 {
 /// # Panics
 /// If the slices differ in length.
 pub fn lemma_3_2<S: Scalar>(eta_w: f64, eta_g: f64, c_g: f64, n: &[S], grad_w_sq: &[S], c_w: &[S], grad_g_sq: S) -> S {
-    assert!(n.len() == grad_w_sq.len() && n.len() == c_w.len(), "one entry per block");
-    let blocks =
-        n.iter().zip(grad_w_sq).zip(c_w).map(|((&n, &sq), &c)| sq.scale(eta_w) * (S::ONE - c.scale(eta_w) / n));
-    -sum(blocks) - grad_g_sq.scale(eta_g).scale(0.5 * c_g)
+    Factors::ONE.lemma_3_2(eta_w, eta_g, c_g, n, grad_w_sq, c_w, grad_g_sq)
 }
 
 /// (11), a bound of sum_{t<T} ||grad_{v_i} L||^2 under a constant eta_w: n_T (n_T - n_0)/eta_w^2.
@@ -67,12 +63,12 @@ pub fn lemma_3_2<S: Scalar>(eta_w: f64, eta_g: f64, c_g: f64, n: &[S], grad_w_sq
 /// assert_eq!(ratecheck::bounds::equation_11(0.5, 2.0, 3.0), 12.0); // 3 * 1/0.25
 /// ```
 pub fn equation_11<S: Scalar>(eta_w: f64, n_start: S, n_end: S) -> S {
-    n_end * (n_end - n_start) / S::from_f64(eta_w).square()
+    Factors::ONE.equation_11(eta_w, n_start, n_end)
 }
 
-/// 2C_i + LA_i^2 eta_w/n_0: what (19) and K_i share.
-fn first_phase(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
-    2.0 * c_w + l_a * l_a * eta_w / n_start
+/// 2C_i and LA_i^2 eta_w/n_0, whose sum (19) and K_i share.
+fn first_phase(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> [f64; 2] {
+    [2.0 * c_w, l_a * l_a * eta_w / n_start]
 }
 
 /// K_i = (C_i eta_w/n_0 + 1/2)(2C_i + LA_i^2 eta_w/n_0), Lemma A.2.
@@ -81,7 +77,7 @@ fn first_phase(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::k_w(3.0, 2.0, 4.0, 2.0), 91.0); // (6 + 1/2)(6 + 8)
 /// ```
 pub fn k_w(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
-    (c_w * eta_w / n_start + 0.5) * first_phase(c_w, l_a, eta_w, n_start)
+    Factors::ONE.k_w(c_w, l_a, eta_w, n_start)
 }
 
 /// (19), Lemma A.2: with t_i the last tau < T at which n_i <= 2 C_i eta_w, a bound of n_i one step later,
@@ -91,7 +87,7 @@ pub fn k_w(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::lemma_a2_norm_sq(3.0, 2.0, 4.0, 2.0), 58.0); // 2 + 4 (6 + 8)
 /// ```
 pub fn lemma_a2_norm_sq(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
-    n_start + eta_w * first_phase(c_w, l_a, eta_w, n_start)
+    Factors::ONE.lemma_a2_norm_sq(c_w, l_a, eta_w, n_start)
 }
 
 /// The left-hand side of (20), at most [`lemma_a2`]: sum_i (n_T - n_0)/(2 eta_w) + (c/2) eta_g sum_{t<T} ||grad_g L||^2.
@@ -104,9 +100,7 @@ pub fn lemma_a2_norm_sq(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
 /// # Panics
 /// If the slices differ in length.
 pub fn lemma_a2_left(eta_w: f64, n_start: &[f64], n_end: &[f64], c_g: f64, eta_g: f64, sum_grad_g_sq: f64) -> f64 {
-    assert_eq!(n_start.len(), n_end.len(), "one entry per block");
-    let growth: f64 = n_start.iter().zip(n_end).map(|(start, end)| (end - start) / (2.0 * eta_w)).sum();
-    growth + 0.5 * c_g * eta_g * sum_grad_g_sq
+    Factors::ONE.lemma_a2_left(eta_w, n_start, n_end, c_g, eta_g, sum_grad_g_sq)
 }
 
 /// A = Delta + sum_i K_i: the right-hand side of (20), and the A of Theorem 3.1.
@@ -115,7 +109,7 @@ pub fn lemma_a2_left(eta_w: f64, n_start: &[f64], n_end: &[f64], c_g: f64, eta_g
 /// assert_eq!(ratecheck::bounds::lemma_a2(1.0, &[2.0, 3.0]), 6.0);
 /// ```
 pub fn lemma_a2(gap: f64, k_w: &[f64]) -> f64 {
-    gap + k_w.iter().sum::<f64>()
+    Factors::ONE.lemma_a2(gap, k_w)
 }
 
 /// Theorem 3.1, a bound of sum_{t<T} ||grad_V L||^2 for every T: 4A(A + sum_i n_0/eta_w), with A from [`lemma_a2`].
@@ -124,7 +118,7 @@ pub fn lemma_a2(gap: f64, k_w: &[f64]) -> f64 {
 /// assert_eq!(ratecheck::bounds::theorem_3_1_sum_v(3.0, 0.5, &[1.0, 2.0]), 108.0); // 12 (3 + 6)
 /// ```
 pub fn theorem_3_1_sum_v(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
-    4.0 * a * (a + n_start.iter().sum::<f64>() / eta_w)
+    Factors::ONE.theorem_3_1_sum_v(a, eta_w, n_start)
 }
 
 /// The tighter form that the same proof gives: 2A(2A + max_i n_0/eta_w).
@@ -133,7 +127,7 @@ pub fn theorem_3_1_sum_v(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
 /// assert_eq!(ratecheck::bounds::theorem_3_1_sum_v_tight(3.0, 0.5, &[1.0, 2.0]), 60.0); // 6 (6 + 4)
 /// ```
 pub fn theorem_3_1_sum_v_tight(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
-    2.0 * a * (2.0 * a + n_start.iter().fold(0.0, |x, &y| larger(x, y)) / eta_w)
+    Factors::ONE.theorem_3_1_sum_v_tight(a, eta_w, n_start)
 }
 
 /// Theorem 3.1, a bound of sum_{t<T} ||grad_g L||^2 for every T: 2A/(c eta_g).
@@ -142,7 +136,7 @@ pub fn theorem_3_1_sum_v_tight(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
 /// assert_eq!(ratecheck::bounds::theorem_3_1_sum_g(3.0, 0.5, 4.0), 3.0);
 /// ```
 pub fn theorem_3_1_sum_g(a: f64, c_g: f64, eta_g: f64) -> f64 {
-    2.0 * a / (c_g * eta_g)
+    Factors::ONE.theorem_3_1_sum_g(a, c_g, eta_g)
 }
 
 /// Theorem 3.1 (10), a bound of min_{t<T} ||grad L(V_t; g_t)||^2: (1/T)(4A(A + sum_i n_0/eta_w) + 2A/(c eta_g)).
@@ -151,7 +145,7 @@ pub fn theorem_3_1_sum_g(a: f64, c_g: f64, eta_g: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::theorem_3_1_min(3, 3.0, 0.5, &[1.0, 2.0], 0.5, 4.0), 37.0); // (108 + 3)/3
 /// ```
 pub fn theorem_3_1_min(n_steps: u64, a: f64, eta_w: f64, n_start: &[f64], c_g: f64, eta_g: f64) -> f64 {
-    (theorem_3_1_sum_v(a, eta_w, n_start) + theorem_3_1_sum_g(a, c_g, eta_g)) / n_steps as f64
+    Factors::ONE.theorem_3_1_min(n_steps, a, eta_w, n_start, c_g, eta_g)
 }
 
 /// The sketch of Theorem 3.1, a bound of sum_{t<T} ||grad_g L||^2: (2/(c eta_g))(L_0 - L_T + sum_i C_i n_T/n_0), where
@@ -165,9 +159,7 @@ pub fn theorem_3_1_min(n_steps: u64, a: f64, eta_w: f64, n_start: &[f64], c_g: f
 /// # Panics
 /// If the slices differ in length.
 pub fn sketch_sum_g(decrease: f64, c_g: f64, eta_g: f64, c_w: &[f64], n_start: &[f64], n_end: &[f64]) -> f64 {
-    assert!(c_w.len() == n_start.len() && c_w.len() == n_end.len(), "one entry per block");
-    let growth: f64 = c_w.iter().zip(n_start).zip(n_end).map(|((c, start), end)| c * end / start).sum();
-    2.0 / (c_g * eta_g) * (decrease + growth)
+    Factors::ONE.sketch_sum_g(decrease, c_g, eta_g, c_w, n_start, n_end)
 }
 
 /// Q_t in the proof of Lemma B.2 (and of Lemma 3.2), a bound of L(theta_{t+1}) - L(theta_t) - <grad L, Delta>:
@@ -183,8 +175,133 @@ pub fn sketch_sum_g(decrease: f64, c_g: f64, eta_g: f64, c_w: &[f64], n_start: &
 /// # Panics
 /// If the lengths differ.
 pub fn taylor_remainder(l_vv: ArrayView2<'_, f64>, l_vg: &[f64], l_gg: f64, turn: &[f64], move_g: f64) -> f64 {
-    assert!(l_vv.dim() == (turn.len(), turn.len()) && l_vg.len() == turn.len(), "one entry per block");
-    let pairs = l_vv.indexed_iter().map(|((i, j), l)| 0.5 * l * turn[i] * turn[j]).sum::<f64>();
-    let mixed = l_vg.iter().zip(turn).map(|(l, turn)| l * turn * move_g).sum::<f64>();
-    pairs + mixed + 0.5 * l_gg * move_g * move_g
+    Factors::ONE.taylor_remainder(l_vv, l_vg, l_gg, turn, move_g)
+}
+
+/// The same bounds with every constant times its factor.
+impl Factors {
+    /// [`c_w`].
+    pub fn c_w<S: Scalar + PartialEq>(&self, l_vv_row: &[S], l_vg: S, l_gg: S, c_g: f64) -> S {
+        // Without its m the term is that of one block.
+        let m = 1.0 + self.of(Constant::CBlocks) * (l_vv_row.len() as f64 - 1.0);
+        let coupling = if l_vg == S::ZERO { S::ZERO } else { l_vg.square().scale(m) / l_gg.scale(c_g) };
+        let curvature = sum(l_vv_row.iter().copied()).scale(0.5);
+        self.times(Constant::C, self.times(Constant::CCurvature, curvature) + self.times(Constant::CCoupling, coupling))
+    }
+
+    /// [`lemma_3_2`].
+    pub fn lemma_3_2<S: Scalar>(
+        &self,
+        eta_w: f64,
+        eta_g: f64,
+        c_g: f64,
+        n: &[S],
+        grad_w_sq: &[S],
+        c_w: &[S],
+        grad_g_sq: S,
+    ) -> S {
+        assert!(n.len() == grad_w_sq.len() && n.len() == c_w.len(), "one entry per block");
+        let blocks = n
+            .iter()
+            .zip(grad_w_sq)
+            .zip(c_w)
+            .map(|((&n, &sq), &c)| sq.scale(eta_w) * (self.times(Constant::StepW, S::ONE) - c.scale(eta_w) / n));
+        -sum(blocks) - self.times(Constant::StepG, grad_g_sq.scale(eta_g).scale(0.5 * c_g))
+    }
+
+    /// [`equation_11`].
+    pub fn equation_11<S: Scalar>(&self, eta_w: f64, n_start: S, n_end: S) -> S {
+        self.times(Constant::Growth, n_end * (n_end - n_start) / S::from_f64(eta_w).square())
+    }
+
+    /// [`k_w`].
+    pub fn k_w(&self, c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+        let rise = self.times(Constant::KRatio, c_w * eta_w / n_start) + self.times(Constant::KHalf, 0.5);
+        let parts = first_phase(c_w, l_a, eta_w, n_start);
+        let phase = self.times(Constant::KPhaseC, parts[0]) + self.times(Constant::KGradient, parts[1]);
+        self.times(Constant::K, rise * phase)
+    }
+
+    /// [`lemma_a2_norm_sq`].
+    pub fn lemma_a2_norm_sq(&self, c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+        let parts = first_phase(c_w, l_a, eta_w, n_start);
+        n_start + eta_w * (self.times(Constant::PhaseC, parts[0]) + self.times(Constant::PhaseGradient, parts[1]))
+    }
+
+    /// [`lemma_a2`].
+    pub fn lemma_a2(&self, gap: f64, k_w: &[f64]) -> f64 {
+        self.times(Constant::Gap, gap) + k_w.iter().sum::<f64>()
+    }
+
+    /// [`lemma_a2_left`].
+    pub fn lemma_a2_left(
+        &self,
+        eta_w: f64,
+        n_start: &[f64],
+        n_end: &[f64],
+        c_g: f64,
+        eta_g: f64,
+        sum_grad_g_sq: f64,
+    ) -> f64 {
+        assert_eq!(n_start.len(), n_end.len(), "one entry per block");
+        let growth: f64 = n_start.iter().zip(n_end).map(|(start, end)| (end - start) / (2.0 * eta_w)).sum();
+        self.times(Constant::PaidW, growth) + self.times(Constant::PaidG, 0.5 * c_g * eta_g * sum_grad_g_sq)
+    }
+
+    /// [`theorem_3_1_sum_v`].
+    pub fn theorem_3_1_sum_v(&self, a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
+        let start = n_start.iter().sum::<f64>() / eta_w;
+        self.times(Constant::SumV, 4.0) * a * (self.times(Constant::SumVA, a) + self.times(Constant::SumVStart, start))
+    }
+
+    /// [`theorem_3_1_sum_v_tight`].
+    pub fn theorem_3_1_sum_v_tight(&self, a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
+        let start = n_start.iter().fold(0.0, |x, &y| larger(x, y)) / eta_w;
+        self.times(Constant::Tight, 2.0)
+            * a
+            * (self.times(Constant::TightA, 2.0 * a) + self.times(Constant::TightStart, start))
+    }
+
+    /// [`theorem_3_1_sum_g`].
+    pub fn theorem_3_1_sum_g(&self, a: f64, c_g: f64, eta_g: f64) -> f64 {
+        self.times(Constant::SumG, 2.0 * a / (c_g * eta_g))
+    }
+
+    /// [`theorem_3_1_min`].
+    pub fn theorem_3_1_min(&self, n_steps: u64, a: f64, eta_w: f64, n_start: &[f64], c_g: f64, eta_g: f64) -> f64 {
+        let sums = self.theorem_3_1_sum_v(a, eta_w, n_start) + self.theorem_3_1_sum_g(a, c_g, eta_g);
+        self.times(Constant::Min31, sums / n_steps as f64)
+    }
+
+    /// [`sketch_sum_g`].
+    pub fn sketch_sum_g(
+        &self,
+        decrease: f64,
+        c_g: f64,
+        eta_g: f64,
+        c_w: &[f64],
+        n_start: &[f64],
+        n_end: &[f64],
+    ) -> f64 {
+        assert!(c_w.len() == n_start.len() && c_w.len() == n_end.len(), "one entry per block");
+        let growth: f64 = c_w.iter().zip(n_start).zip(n_end).map(|((c, start), end)| c * end / start).sum();
+        2.0 / (c_g * eta_g) * (self.times(Constant::SketchGap, decrease) + self.times(Constant::SketchGrowth, growth))
+    }
+
+    /// [`taylor_remainder`].
+    pub fn taylor_remainder(
+        &self,
+        l_vv: ArrayView2<'_, f64>,
+        l_vg: &[f64],
+        l_gg: f64,
+        turn: &[f64],
+        move_g: f64,
+    ) -> f64 {
+        assert!(l_vv.dim() == (turn.len(), turn.len()) && l_vg.len() == turn.len(), "one entry per block");
+        let pairs = l_vv.indexed_iter().map(|((i, j), l)| 0.5 * l * turn[i] * turn[j]).sum::<f64>();
+        let mixed = l_vg.iter().zip(turn).map(|(l, turn)| l * turn * move_g).sum::<f64>();
+        self.times(Constant::TaylorVv, pairs)
+            + self.times(Constant::TaylorVg, mixed)
+            + self.times(Constant::TaylorGg, 0.5 * l_gg * move_g * move_g)
+    }
 }

@@ -10,6 +10,7 @@
 //! Some are written over [`crate::scalar::Scalar`], so that a proof can evaluate them over intervals, and a replay with more digits.
 
 mod appendix_c;
+mod factors;
 mod gradient_descent;
 mod stochastic;
 
@@ -17,6 +18,7 @@ pub use appendix_c::{
     lemma_c1_input, lemma_c1_input_printed, lemma_c1_inputs, lemma_c1_scale, lemma_c2_gamma, lemma_c2_q,
     lemma_c2_q_last, lemma_c2_radius,
 };
+pub use factors::{Constant, Factors};
 pub use gradient_descent::{
     c_w, equation_11, eta_g_limit, eta_g_printed, k_w, lemma_3_2, lemma_a2, lemma_a2_left, lemma_a2_norm_sq,
     sketch_sum_g, taylor_remainder, theorem_3_1_min, theorem_3_1_sum_g, theorem_3_1_sum_v, theorem_3_1_sum_v_tight,

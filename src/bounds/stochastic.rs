@@ -1,6 +1,6 @@
 //! Stochastic gradient descent: Lemmas B.1 to B.4, Theorem 4.2, Remark 4.1. The notation is that of the module above.
 
-use super::larger;
+use super::{Constant, Factors, larger};
 use crate::scalar::Scalar;
 
 /// D_i = 2 eta_w^2 LA_i^2 + eta_w^4 LA_i^4/n_0^2, Lemma B.3.
@@ -9,8 +9,7 @@ use crate::scalar::Scalar;
 /// assert_eq!(ratecheck::bounds::d_w(2.0, 3.0, 4.0), 153.0); // 2 * 36 + 36^2/16
 /// ```
 pub fn d_w(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
-    let move_sq = eta_w * eta_w * l_a * l_a;
-    2.0 * move_sq + move_sq * move_sq / (n_start * n_start)
+    Factors::ONE.d_w(eta_w, l_a, n_start)
 }
 
 /// Lemma B.3, a bound of n_T = ||w_T||^2: sqrt(n_0^2 + H_T(2 alpha) D_i).
@@ -29,7 +28,7 @@ pub fn lemma_b3_norm_sq(n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::psi(10.0, 4.0, 3.0, 3.0), 2.0);
 /// ```
 pub fn psi(eta_w_end: f64, n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
-    eta_w_end / lemma_b3_norm_sq(n_start, d_w, h_2alpha)
+    Factors::ONE.psi(eta_w_end, n_start, d_w, h_2alpha)
 }
 
 /// Remark 4.1, the two sides of eta_{w,T}/n_T for alpha > 1/2 and every T:
@@ -49,7 +48,7 @@ pub fn remark_4_1(eta_w_end: f64, n_start: f64, d_w: f64, zeta_2alpha: f64) -> (
 /// assert_eq!(ratecheck::bounds::lemma_b1(2.0, 3.0, 16.0), 7.0); // 3 + 1 + 3
 /// ```
 pub fn lemma_b1(a_start: f64, b: f64, sum_before_last: f64) -> f64 {
-    libm::log2(sum_before_last / a_start) + 1.0 + 2.0 * b / a_start
+    Factors::ONE.lemma_b1(a_start, b, sum_before_last)
 }
 
 /// A sharper form of Lemma B.1, derived in the claim `lemma-b.1-sharp`: ln(A_{T-1}/a_0) + B/a_0.
@@ -58,7 +57,7 @@ pub fn lemma_b1(a_start: f64, b: f64, sum_before_last: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::lemma_b1_sharp(2.0, 3.0, 2.0), 1.5); // an equality for T = 1, a_1 = B
 /// ```
 pub fn lemma_b1_sharp<S: Scalar>(a_start: S, b: S, sum_before_last: S) -> S {
-    (sum_before_last / a_start).ln() + b / a_start
+    Factors::ONE.lemma_b1_sharp(a_start, b, sum_before_last)
 }
 
 /// sum_i S_i + R of Lemma B.2, whose expectation bounds E L_T - L_0. Per block, `descent[i]` is the sum over t of
@@ -82,9 +81,7 @@ pub fn lemma_b2(
     u_noise: f64,
     eta_g_sq: f64,
 ) -> f64 {
-    assert!(descent.len() == c_w.len() && c_w.len() == noise.len(), "one entry per block");
-    let blocks: f64 = descent.iter().zip(c_w).zip(noise).map(|((descent, c), noise)| c * noise - descent).sum();
-    blocks - 0.5 * c_g * descent_g + u_noise * eta_g_sq
+    Factors::ONE.lemma_b2(descent, c_w, noise, c_g, descent_g, u_noise, eta_g_sq)
 }
 
 /// (23), Lemma B.4, a bound of sum_{t<T} (eta_{w,t}^2/n_t) ||grad_{w_i} F||^2 on every path, in what that path's norm has
@@ -94,7 +91,7 @@ pub fn lemma_b2(
 /// assert_eq!(ratecheck::bounds::lemma_b4(1.0, 2.0, 2.0, 8.0), 5.0); // 2 + 1 + 2 * 4/4
 /// ```
 pub fn lemma_b4(eta_w: f64, l_a: f64, n_start: f64, n_end: f64) -> f64 {
-    lemma_b1(n_start, largest_increment(eta_w, l_a, n_start), n_end)
+    Factors::ONE.lemma_b4(eta_w, l_a, n_start, n_end)
 }
 
 /// eta_w^2 LA_i^2/n_0, a bound of eta_{w,t}^2 ||grad_{w_i} F||^2, by which n grows in a step: the B that Lemma B.4 puts into
@@ -110,7 +107,7 @@ fn largest_increment(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::lam(2.0, 6.0, 10.0), 2.0); // log2(16)/2
 /// ```
 pub fn lam(n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
-    0.5 * libm::log2(1.0 + h_2alpha * d_w / (n_start * n_start))
+    Factors::ONE.lam(n_start, d_w, h_2alpha)
 }
 
 /// U = (1/2)(1 + c/2) Lg G_g^2, Lemma B.2; `noise_g` is G_g, which bounds the noise of grad_g.
@@ -119,7 +116,7 @@ pub fn lam(n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::u_noise(4.0, 0.5, 2.0), 10.0);
 /// ```
 pub fn u_noise(l_gg: f64, c_g: f64, noise_g: f64) -> f64 {
-    0.5 * (1.0 + 0.5 * c_g) * l_gg * noise_g * noise_g
+    Factors::ONE.u_noise(l_gg, c_g, noise_g)
 }
 
 /// C_i (Lam_i + 1 + 2 eta_w^2 LA_i^2/n_0^2): what block i adds to Br in Theorem 4.2.
@@ -128,7 +125,7 @@ pub fn u_noise(l_gg: f64, c_g: f64, noise_g: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::theorem_4_2_block(3.0, 2.0, 2.0, 1.0, 2.0), 15.0); // 3 (2 + 1 + 2)
 /// ```
 pub fn theorem_4_2_block(c_w: f64, lam: f64, eta_w: f64, l_a: f64, n_start: f64) -> f64 {
-    c_w * (lam + 1.0 + 2.0 * largest_increment(eta_w, l_a, n_start) / n_start)
+    Factors::ONE.theorem_4_2_block(c_w, lam, eta_w, l_a, n_start)
 }
 
 /// Br = Delta + sum_i C_i (Lam_i + 1 + 2 eta_w^2 LA_i^2/n_0^2) + U eta_g^2 H_T(1), Theorem 4.2; `blocks` are the terms
@@ -138,7 +135,7 @@ pub fn theorem_4_2_block(c_w: f64, lam: f64, eta_w: f64, l_a: f64, n_start: f64)
 /// assert_eq!(ratecheck::bounds::theorem_4_2(1.0, &[15.0, 2.0], 10.0, 0.5, 1.5), 21.75); // 1 + 17 + 3.75
 /// ```
 pub fn theorem_4_2(gap: f64, blocks: &[f64], u_noise: f64, eta_g: f64, h_1: f64) -> f64 {
-    gap + blocks.iter().sum::<f64>() + u_noise * eta_g * eta_g * h_1
+    Factors::ONE.theorem_4_2(gap, blocks, u_noise, eta_g, h_1)
 }
 
 /// The left-hand side of Theorem 4.2's sharper form, at most Br = [`theorem_4_2`]:
@@ -159,14 +156,7 @@ pub fn theorem_4_2_left(
     eta_g: f64,
     sum_grad_g_sq: f64,
 ) -> f64 {
-    assert_eq!(psi.len(), sum_grad_v_sq.len(), "one entry per block");
-    let blocks: f64 = psi.iter().zip(sum_grad_v_sq).map(|(psi, sum)| psi * sum).sum();
-    blocks + psi_g(n_steps, c_g, eta_g) * sum_grad_g_sq
-}
-
-/// (c/2) eta_g T^(-1/2): what psi_i is for g.
-fn psi_g(n_steps: u64, c_g: f64, eta_g: f64) -> f64 {
-    0.5 * c_g * eta_g / (n_steps as f64).sqrt()
+    Factors::ONE.theorem_4_2_left(n_steps, psi, sum_grad_v_sq, c_g, eta_g, sum_grad_g_sq)
 }
 
 /// Psi = min(min_i psi_i, (c/2) eta_g T^(-1/2)), Theorem 4.2.
@@ -177,7 +167,7 @@ fn psi_g(n_steps: u64, c_g: f64, eta_g: f64) -> f64 {
 /// assert_eq!(theorem_4_2_psi(4, &[2.0, 0.25], 0.5, 4.0), 0.25);
 /// ```
 pub fn theorem_4_2_psi(n_steps: u64, psi: &[f64], c_g: f64, eta_g: f64) -> f64 {
-    psi.iter().fold(psi_g(n_steps, c_g, eta_g), |x, &y| -larger(-x, -y))
+    Factors::ONE.theorem_4_2_psi(n_steps, psi, c_g, eta_g)
 }
 
 /// Theorem 4.2 (13), a bound of min_{t<T} E||grad L(V_t; g_t)||^2: Br/(T Psi).
@@ -186,5 +176,114 @@ pub fn theorem_4_2_psi(n_steps: u64, psi: &[f64], c_g: f64, eta_g: f64) -> f64 {
 /// assert_eq!(ratecheck::bounds::theorem_4_2_min(4, 6.0, 0.5), 3.0);
 /// ```
 pub fn theorem_4_2_min(n_steps: u64, br: f64, psi: f64) -> f64 {
-    br / (n_steps as f64 * psi)
+    Factors::ONE.theorem_4_2_min(n_steps, br, psi)
+}
+
+/// The same bounds with every constant times its factor.
+impl Factors {
+    /// (c/2) eta_g T^(-1/2): what psi_i is for g.
+    fn psi_g(&self, n_steps: u64, c_g: f64, eta_g: f64) -> f64 {
+        self.times(Constant::PsiG, 0.5 * c_g * eta_g / (n_steps as f64).sqrt())
+    }
+
+    /// [`d_w`].
+    pub fn d_w(&self, eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+        let move_sq = eta_w * eta_w * l_a * l_a;
+        let fourth = move_sq * move_sq / (n_start * n_start);
+        self.times(Constant::D, self.times(Constant::DSquare, 2.0 * move_sq) + self.times(Constant::DFourth, fourth))
+    }
+
+    /// [`lemma_b1`].
+    pub fn lemma_b1(&self, a_start: f64, b: f64, sum_before_last: f64) -> f64 {
+        self.times(Constant::LogB1, libm::log2(sum_before_last / a_start))
+            + self.times(Constant::OneB1, 1.0)
+            + self.times(Constant::StepB1, 2.0 * b / a_start)
+    }
+
+    /// [`lemma_b1_sharp`].
+    pub fn lemma_b1_sharp<S: Scalar>(&self, a_start: S, b: S, sum_before_last: S) -> S {
+        self.times(Constant::LnB1, (sum_before_last / a_start).ln()) + self.times(Constant::StepB1Sharp, b / a_start)
+    }
+
+    /// [`lemma_b2`].
+    pub fn lemma_b2(
+        &self,
+        descent: &[f64],
+        c_w: &[f64],
+        noise: &[f64],
+        c_g: f64,
+        descent_g: f64,
+        u_noise: f64,
+        eta_g_sq: f64,
+    ) -> f64 {
+        assert!(descent.len() == c_w.len() && c_w.len() == noise.len(), "one entry per block");
+        let blocks: f64 = descent
+            .iter()
+            .zip(c_w)
+            .zip(noise)
+            .map(|((descent, c), noise)| c * noise - self.times(Constant::DescentW, *descent))
+            .sum();
+        blocks - self.times(Constant::DescentG, 0.5 * c_g * descent_g) + u_noise * eta_g_sq
+    }
+
+    /// [`lemma_b4`].
+    pub fn lemma_b4(&self, eta_w: f64, l_a: f64, n_start: f64, n_end: f64) -> f64 {
+        let step = 2.0 * largest_increment(eta_w, l_a, n_start) / n_start;
+        self.times(Constant::LogB4, libm::log2(n_end / n_start))
+            + self.times(Constant::OneB4, 1.0)
+            + self.times(Constant::StepB4, step)
+    }
+
+    /// [`lam`].
+    pub fn lam(&self, n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
+        self.times(Constant::Lam, 0.5 * libm::log2(1.0 + h_2alpha * d_w / (n_start * n_start)))
+    }
+
+    /// [`u_noise`].
+    pub fn u_noise(&self, l_gg: f64, c_g: f64, noise_g: f64) -> f64 {
+        let shares = self.times(Constant::UHalf, 1.0) + self.times(Constant::UQuarter, 0.5 * c_g);
+        self.times(Constant::U, 0.5 * shares * l_gg * noise_g * noise_g)
+    }
+
+    /// [`theorem_4_2_block`].
+    pub fn theorem_4_2_block(&self, c_w: f64, lam: f64, eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+        let step = 2.0 * largest_increment(eta_w, l_a, n_start) / n_start;
+        c_w * (lam + self.times(Constant::One42, 1.0) + self.times(Constant::Step42, step))
+    }
+
+    /// [`theorem_4_2`].
+    pub fn theorem_4_2(&self, gap: f64, blocks: &[f64], u_noise: f64, eta_g: f64, h_1: f64) -> f64 {
+        let noise = blocks.iter().sum::<f64>() + u_noise * eta_g * eta_g * h_1;
+        self.times(Constant::Br, self.times(Constant::Gap42, gap) + noise)
+    }
+
+    /// [`theorem_4_2_left`].
+    pub fn theorem_4_2_left(
+        &self,
+        n_steps: u64,
+        psi: &[f64],
+        sum_grad_v_sq: &[f64],
+        c_g: f64,
+        eta_g: f64,
+        sum_grad_g_sq: f64,
+    ) -> f64 {
+        assert_eq!(psi.len(), sum_grad_v_sq.len(), "one entry per block");
+        let blocks: f64 = psi.iter().zip(sum_grad_v_sq).map(|(psi, sum)| psi * sum).sum();
+        blocks + self.psi_g(n_steps, c_g, eta_g) * sum_grad_g_sq
+    }
+
+    /// [`theorem_4_2_psi`].
+    pub fn theorem_4_2_psi(&self, n_steps: u64, psi: &[f64], c_g: f64, eta_g: f64) -> f64 {
+        psi.iter().fold(self.psi_g(n_steps, c_g, eta_g), |x, &y| -larger(-x, -y))
+    }
+
+    /// [`theorem_4_2_min`].
+    pub fn theorem_4_2_min(&self, n_steps: u64, br: f64, psi: f64) -> f64 {
+        self.times(Constant::Min42, br / (n_steps as f64 * psi))
+    }
+
+    /// [`psi`].
+    pub fn psi(&self, eta_w_end: f64, n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
+        self.times(Constant::Psi, eta_w_end / lemma_b3_norm_sq(n_start, d_w, h_2alpha))
+    }
 }

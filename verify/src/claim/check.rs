@@ -1,14 +1,15 @@
 //! What was compared, and the verdict that follows.
 //!
 //! [`Check`] accumulates comparisons `lhs <= rhs` and keeps their number, the tightest one and every failure;
-//! [`Verdict`] is derived from it. A comparison that fails by no more than the rounding of `f64` is replayed in higher
-//! precision, if the claim says how ([`crate::claim::replay`]): what the replay finds false has failed.
+//! [`Verdict`] is derived from it. Where the sides differ by no more than the rounding of `f64`, on whichever side of
+//! each other they fell, they are replayed in higher precision, if the claim says how ([`crate::claim::replay`]): what
+//! the replay finds false has failed, and the margin that it finds is the margin.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::comparison::{Comparison, Inequality, Tally};
+use crate::claim::comparison::{Comparison, Inequality, Part, Tally};
 use crate::claim::replay::{Finding, NearFailures, Sides};
 
 /// Whether a hypothesis of the statement is met by the instance it was checked on.
@@ -105,13 +106,10 @@ impl Check {
         self.record(Inequality { lhs, rhs, rounding, scale }.at(at.into()), soundness);
     }
 
-    /// A bound that is replayed where it fails by no more than its rounding: `replay` recomputes both sides from the
+    /// A bound that is replayed where its sides differ by no more than its rounding: `replay` recomputes them from the
     /// same inputs in higher precision, or says that it cannot. What it finds false fails.
     pub fn replayed(&mut self, at: impl Into<String>, inequality: Inequality, replay: impl FnOnce() -> Option<Sides>) {
-        let mut comparison = inequality.at(at.into());
-        if comparison.is_near_failure() {
-            comparison.replay = replay().map(|sides| sides.judge(inequality.scale));
-        }
+        let comparison = inequality.at(at.into()).replayed(inequality.scale, replay);
         self.record(comparison, Soundness::Proved);
     }
 
@@ -136,14 +134,11 @@ impl Check {
         if lhs > rhs + rounding {
             return self.record(Inequality { rhs: most, ..least }.at(at), Soundness::Proved);
         }
-        let mut comparison = least.at(at.clone());
-        if comparison.is_near_failure() {
-            comparison.replay = replay().map(|sides| sides.judge(scale));
-            if comparison.replay.is_some_and(|r| r.finding == Finding::Violated) {
-                let reason = between();
-                self.undecided.get_or_insert(reason);
-                return;
-            }
+        let comparison = least.at(at.clone()).replayed(scale, replay);
+        if comparison.replay.is_some_and(|r| r.finding == Finding::Violated) {
+            let reason = between();
+            self.undecided.get_or_insert(reason);
+            return;
         }
         self.record(comparison, Soundness::Proved);
     }
@@ -203,6 +198,12 @@ impl Check {
         self.risk
     }
 
+    /// Adds everything another check found, as links: see [`Part::Link`]. Their instances have names of their own.
+    pub fn merge_links(&mut self, mut other: Check) {
+        other.instances.values_mut().for_each(|tally| tally.part = Part::Link);
+        self.merge(other);
+    }
+
     /// Adds everything another check found.
     pub fn merge(&mut self, other: Check) {
         let Check { mut instances, order, hypotheses, undecided, non_finite, risk } = other;
@@ -234,18 +235,21 @@ impl Check {
         self.instances.values().map(|tally| tally.count).sum()
     }
 
-    /// Comparisons that failed by no more than the rounding of `f64`, and what their replays found.
+    /// Comparisons whose sides differ by no more than the rounding of `f64`, and what their replays found.
     pub fn near_failures(&self) -> NearFailures {
         let mut near = NearFailures::default();
         self.instances.values().for_each(|tally| near.add(tally.near));
         near
     }
 
-    /// The comparison with the smallest margin.
+    /// The comparison that decides: a failure, if there is one; else the claim's own with the smallest margin, or a link's if there are
+    /// only links.
     pub fn worst(&self) -> Option<&Comparison> {
+        let rank = |tally: &Tally| (!tally.worst.fails(), tally.part == Part::Link);
         self.instances()
-            .map(|(_, tally)| &tally.worst)
-            .min_by(|a, b| b.fails().cmp(&a.fails()).then(a.margin.total_cmp(&b.margin)))
+            .map(|(_, tally)| tally)
+            .min_by(|a, b| rank(a).cmp(&rank(b)).then(a.worst.margin.total_cmp(&b.worst.margin)))
+            .map(|tally| &tally.worst)
     }
 
     /// What the comparisons amount to.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::replay::{Finding, NearFailures, Replay};
+use crate::claim::replay::{Finding, NearFailures, Replay, Sides};
 
 /// `lhs <= rhs + rounding`, before it is compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,19 +43,41 @@ pub struct Comparison {
     /// (rhs - lhs) / scale: 0 is the edge, negative has failed by more than nothing.
     #[serde(with = "crate::text::real")]
     pub margin: f64,
-    /// What higher precision says, where `lhs` is above `rhs` by no more than `rounding`.
+    /// What higher precision says, where `lhs` and `rhs` differ by no more than `rounding`; `margin` is then what it
+    /// found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
+}
+
+/// What a comparison is to its claim.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The claim's own statement: its margin is the claim's.
+    #[default]
+    Own,
+    /// An inequality of the proof, or a part of the statement that is nearly an equality by construction. It has to
+    /// hold like any other, but how near its sides are says nothing of the claim.
+    Link,
+}
+
+impl Part {
+    /// Whether it is the claim's own.
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 /// The tally of one instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
+    /// What its comparisons are to the claim.
+    pub part: Part,
     /// Comparisons made.
     pub count: u64,
     /// Comparisons that failed.
     pub failures: u64,
-    /// Those that failed by no more than the rounding of `f64`, and what their replays found.
+    /// Those whose sides differ by no more than the rounding of `f64`, and what their replays found.
     pub near: NearFailures,
     /// The comparison with the smallest margin.
     pub worst: Comparison,
@@ -67,9 +89,19 @@ impl Comparison {
         !(self.lhs <= self.rhs + self.rounding) || self.replay.is_some_and(|r| r.finding == Finding::Violated)
     }
 
-    /// Whether it holds only thanks to the room for rounding.
-    pub(super) fn is_near_failure(&self) -> bool {
-        self.lhs > self.rhs && self.lhs <= self.rhs + self.rounding
+    /// Whether `f64` cannot tell which side is larger.
+    fn is_near(&self) -> bool {
+        let Self { lhs, rhs, rounding, .. } = self;
+        *rounding > 0.0 && *lhs <= rhs + rounding && *rhs <= lhs + rounding
+    }
+
+    /// Replays it if it is near.
+    pub(super) fn replayed(mut self, scale: f64, replay: impl FnOnce() -> Option<Sides>) -> Self {
+        if self.is_near() {
+            self.replay = replay().map(|sides| sides.judge(scale));
+            self.margin = self.replay.map_or(self.margin, |found| found.margin(scale));
+        }
+        self
     }
 
     /// One sentence on a failure.
@@ -89,10 +121,10 @@ impl Tally {
     /// The tally of one comparison.
     pub(super) fn of(worst: Comparison) -> Self {
         let mut near = NearFailures::default();
-        if worst.is_near_failure() {
+        if worst.is_near() {
             near.count(worst.replay);
         }
-        Self { count: 1, failures: u64::from(worst.fails()), near, worst }
+        Self { part: Part::Own, count: 1, failures: u64::from(worst.fails()), near, worst }
     }
 
     /// Adds what another one found.

@@ -31,20 +31,21 @@ pub struct Chapter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// The printed formula has a counter-example.
+    /// The printed formula has a counter-example, and nothing around it says otherwise.
     #[serde(alias = "confirmed", alias = "derived")]
     FalseAsPrinted,
-    /// A slip: another place of the paper shows what is meant.
+    /// The proof, or another formula of the paper, shows what is meant.
     #[serde(alias = "typo")]
     Misprint,
-    /// It can be read so that it is true, and so that it is not.
+    /// It can be read correctly, and incorrectly: two places disagree, a condition is left unsaid, or an exponent may have been
+    /// lost in the text that was read here.
     Ambiguous,
-    /// True, and weaker than what holds.
+    /// True, and weaker than it need be.
     NotTight,
 }
 
 impl Standing {
-    /// All of them, the gravest first.
+    /// All of them, the worst first.
     pub const ALL: [Self; 4] = [Self::FalseAsPrinted, Self::Misprint, Self::Ambiguous, Self::NotTight];
 
     /// In words.
@@ -147,7 +148,7 @@ pub struct Entry {
     pub printed: String,
     /// What it must be.
     pub corrected: String,
-    /// How wrong the print is.
+    /// How wrong it is.
     pub standing: Standing,
     /// The ids of the claims that it touches.
     pub claims: Vec<String>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Verdict};
+use crate::claim::evidence::{Comparison, Hypothesis, Observation, Origin, Part, Profile, Verdict};
 use crate::claim::plot::Plot;
 use crate::claim::printed::{Chapter, Entry};
 use crate::claim::replay::NearFailures;
@@ -96,12 +96,23 @@ impl ControlResult {
 pub struct InstanceResult {
     /// Its name.
     pub name: String,
+    /// What it is to the claim: its own statement, or a link of the proof.
+    #[serde(default, skip_serializing_if = "Part::is_own")]
+    pub part: Part,
     /// Comparisons made.
     pub count: u64,
     /// Comparisons that failed.
     pub failures: u64,
     /// The tightest.
     pub worst: Comparison,
+}
+
+impl InstanceResult {
+    /// Its name, and that it is a link if it is one.
+    pub fn title(&self) -> String {
+        let Self { name, part, .. } = self;
+        if part.is_own() { name.clone() } else { format!("{name} (link)") }
+    }
 }
 
 /// What a claim amounts to, its controls included. Derived by [`ClaimResult::status`], never stored. The order is that
@@ -181,9 +192,9 @@ pub struct ClaimResult {
     /// What the check amounts to.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// The tightest comparison.
+    /// The tightest comparison of the claim's own statement, or the worst failure.
     pub worst: Option<Comparison>,
-    /// Comparisons that failed by no more than the rounding of `f64`, and what their replays found.
+    /// Comparisons whose sides differ by no more than the rounding of `f64`, and what their replays found.
     #[serde(default)]
     pub near_failures: NearFailures,
     /// All instances.
@@ -273,7 +284,7 @@ impl Results {
         self.claims.iter().filter(|c| c.status() == status).count()
     }
 
-    /// Comparisons that failed by no more than the rounding of `f64`, over all claims.
+    /// Comparisons whose sides differ by no more than the rounding of `f64`, over all claims.
     pub fn near_failures(&self) -> NearFailures {
         let mut near = NearFailures::default();
         self.claims.iter().for_each(|claim| near.add(claim.near_failures));

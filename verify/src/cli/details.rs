@@ -19,7 +19,8 @@ fn section(claim: &ClaimResult) -> String {
         let of = format!("{} comparisons", instance.count);
         let failed = if failures == 0 { String::new() } else { format!(", {failures} FAILED") };
         let margin = format!("margin {}{failed}", number::short(worst.margin));
-        row(["instance", &instance.name, &of, &margin]);
+        let part = if instance.part.is_own() { "instance" } else { "link" };
+        row([part, &instance.name, &of, &margin]);
     }
     for control in &claim.controls {
         let outcome = match control.outcome {

@@ -77,6 +77,9 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
     if let Some(found) = claim.near_failures.sentence() {
         writeln!(out, "{found}\n")?;
     }
+    for need in super::needs(results, claim) {
+        writeln!(out, "- {}", escape(&need))?;
+    }
     for hypothesis in &claim.hypotheses {
         let standing = match hypothesis.standing {
             Standing::Met => "met",
@@ -91,7 +94,7 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
         for i in &claim.instances {
             let w = &i.worst;
             let [lhs, rhs, margin] = [w.lhs, w.rhs, w.margin].map(number::pretty);
-            let (name, at) = (escape(&i.name), escape(&w.at));
+            let (name, at) = (escape(&i.title()), escape(&w.at));
             writeln!(out, "| {name} | {} | {} | {lhs} | {rhs} | {margin} | {at} |", i.count, i.failures)?;
         }
     }

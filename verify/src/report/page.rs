@@ -6,8 +6,10 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use super::{ReportError, command, controls_cell, math, number, paper, plots, profile, story};
-use crate::claim::evidence::{Comparison, Standing};
-use crate::claim::results::{ClaimResult, ControlOutcome, Results, Status};
+use crate::claim::evidence::Standing;
+use crate::claim::printed::Standing as Grade;
+use crate::claim::results::{ClaimResult, ControlOutcome, InstanceResult, Results, Status};
+use crate::paper::sensitivity::Study;
 
 const TEMPLATE: &str = include_str!("page.html");
 pub(super) const STYLE: &str = include_str!("page.css");
@@ -26,10 +28,13 @@ struct Page<'a> {
     total: usize,
     counts: Vec<Count>,
     controls: (usize, usize),
-    /// How many errata there are of each kind, in words.
-    corrected: String,
+    /// Errata that are false as printed, and in words how many there are of each other grade.
+    refuted: usize,
+    doubted: String,
     comparisons: String,
     replays: Option<String>,
+    /// How many constants of the bounds no instance needs.
+    idle: Option<String>,
     /// The ids of claims that are not finished.
     pending: String,
     provenance: Vec<(&'static str, String)>,
@@ -60,6 +65,8 @@ struct Section<'a> {
     label: &'static str,
     reason: Option<String>,
     replays: Option<String>,
+    /// What the check needs of every constant, in the paper's own run.
+    needs: Vec<String>,
     margin: String,
     /// The margin and the time in seconds as numbers, for sorting.
     values: [String; 2],
@@ -95,7 +102,7 @@ struct Plain<'a> {
 
 #[derive(Serialize)]
 struct Instance<'a> {
-    name: &'a str,
+    name: String,
     count: String,
     failures: String,
     failed: bool,
@@ -167,9 +174,11 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         total: results.claims.len(),
         counts,
         controls: results.controls_rejected(),
-        corrected: paper::corrected(results),
+        refuted: paper::graded(results, Grade::FalseAsPrinted),
+        doubted: paper::doubted(results),
         comparisons: number::count(comparisons),
         replays: results.near_failures().sentence(),
+        idle: Study::kept().summary().filter(|_| results.provenance.problem.is_none()),
         pending: results.pending.join(", "),
         provenance: vec![
             ("version", p.version.clone()),
@@ -250,6 +259,7 @@ fn section<'a>(
         time: number::duration(claim.seconds),
         command: command(results, claim),
         replays: claim.near_failures.sentence(),
+        needs: super::needs(results, claim),
         hypotheses: claim
             .hypotheses
             .iter()
@@ -262,7 +272,7 @@ fn section<'a>(
                 [h.name.as_str(), standing, h.detail.as_str()]
             })
             .collect(),
-        instances: claim.instances.iter().map(|i| instance(&i.name, i.count, i.failures, &i.worst)).collect(),
+        instances: claim.instances.iter().map(instance).collect(),
         controls: claim
             .controls
             .iter()
@@ -295,16 +305,17 @@ fn section<'a>(
     })
 }
 
-fn instance<'a>(name: &'a str, count: u64, failures: u64, worst: &'a Comparison) -> Instance<'a> {
+fn instance(of: &InstanceResult) -> Instance<'_> {
+    let InstanceResult { name, count, failures, worst, .. } = of;
     Instance {
-        name,
-        count: number::count(count),
-        failures: number::count(failures),
-        failed: failures > 0,
+        name: of.title(),
+        count: number::count(*count),
+        failures: number::count(*failures),
+        failed: *failures > 0,
         lhs: number::pretty(worst.lhs),
         rhs: number::pretty(worst.rhs),
         margin: number::pretty(worst.margin),
         // Where it was, without the instance's name in front of it again.
-        at: worst.at.strip_prefix(name).and_then(|rest| rest.strip_prefix(" · ")).unwrap_or(&worst.at),
+        at: worst.at.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix(" · ")).unwrap_or(&worst.at),
     }
 }

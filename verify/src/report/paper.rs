@@ -88,18 +88,6 @@ fn numbered(text: &str) -> Vec<String> {
     names
 }
 
-/// `6 false as printed, 10 misprints`: how many errata there are of each kind; nothing if there are none.
-pub(super) fn corrected(results: &Results) -> String {
-    let count = |kind| results.errata.iter().filter(|entry| entry.standing == kind).count();
-    let words = Standing::ALL.map(|kind| match (count(kind), kind) {
-        (0, _) => None,
-        (1, Standing::Misprint) => Some("1 misprint".to_owned()),
-        (n, Standing::Misprint) => Some(format!("{n} misprints")),
-        (n, kind) => Some(format!("{n} {}", kind.label())),
-    });
-    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
 /// An erratum, as the page lists it.
 #[derive(Serialize)]
 pub(super) struct Erratum<'a> {
@@ -142,6 +130,27 @@ pub(super) fn errata<'a>(results: &'a Results, anchors: &'a [String]) -> Vec<Err
             .collect(),
     };
     results.errata.iter().map(one).collect()
+}
+
+/// How many errata have this grade.
+pub(super) fn graded(results: &Results, grade: Standing) -> usize {
+    results.errata.iter().filter(|entry| entry.standing == grade).count()
+}
+
+/// "; besides, 9 misprints, 5 ambiguous passages, 1 bound that is not tight"; nothing if there are none.
+pub(super) fn doubted(results: &Results) -> String {
+    let counted = |grade: Standing| {
+        let n = graded(results, grade);
+        let (one, many) = match grade {
+            Standing::FalseAsPrinted => return None,
+            Standing::Misprint => ("misprint", "misprints"),
+            Standing::Ambiguous => ("ambiguous passage", "ambiguous passages"),
+            Standing::NotTight => ("bound that is not tight", "bounds that are not tight"),
+        };
+        (n > 0).then(|| format!("{n} {}", if n == 1 { one } else { many }))
+    };
+    let parts: Vec<String> = Standing::ALL.into_iter().filter_map(counted).collect();
+    if parts.is_empty() { String::new() } else { format!("; besides, {}", parts.join(", ")) }
 }
 
 /// The errata that touch a claim.

@@ -1,10 +1,10 @@
-//! Floating point or theorem? What fails by less than the rounding of `f64` is recomputed with 30 digits before the
-//! verdict falls.
+//! Floating point or theorem? What is decided by less than the rounding of `f64` is recomputed with 30 digits before
+//! the verdict falls.
 //!
-//! A comparison `lhs <= rhs + rounding` that holds only thanks to `rounding` says nothing: both sides agree as far as
-//! `f64` can tell. Its replay recomputes both sides in [`DoubleDouble`] from the same `f64` inputs, which are exact, or
-//! runs the same path from the same start. Such a path is another orbit, close to that of `f64`; a statement about
-//! every orbit may be checked on either.
+//! A comparison `lhs <= rhs + rounding` whose sides differ by no more than `rounding` says nothing: they agree as far as
+//! `f64` can tell, and it is chance on which side of each other they fell. Its replay recomputes both sides in
+//! [`DoubleDouble`] from the same `f64` inputs, which are exact, or runs the same path from the same start. Such a path
+//! is another orbit, close to that of `f64`; a statement about every orbit may be checked on either.
 //!
 //! **Rounding.** Claims derive theirs by counting operations, each off by u = 2^-53 relative to its result. In
 //! double-double each is off by [`DoubleDouble::UNIT`], so the same count holds with that unit: the rounding is
@@ -84,7 +84,18 @@ impl Sides {
     }
 }
 
-/// Comparisons that failed by no more than the rounding of `f64`, by what their replays found.
+impl Replay {
+    /// The margin that the replay found: 0 where both sides agree.
+    pub fn margin(self, scale: f64) -> f64 {
+        match self.finding {
+            Finding::Equal => 0.0,
+            _ if scale > 0.0 => -self.excess / scale,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Comparisons whose sides differ by no more than the rounding of `f64`, by what their replays found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NearFailures {
     /// Hold by more than the rounding of the replay.
@@ -146,8 +157,8 @@ impl NearFailures {
         part(self.not_replayed, be(self.not_replayed, "was not replayed", "were not replayed"));
         let total = self.total();
         Some(format!(
-            "{total} {} above the bound by no more than the rounding of f64; replayed in double-double, {}.",
-            be(total, "comparison was", "comparisons were"),
+            "{total} {} by no more than the rounding of f64; replayed in double-double, {}.",
+            be(total, "comparison differs", "comparisons differ"),
             parts.join(", ")
         ))
     }
@@ -195,11 +206,28 @@ mod tests {
     #[test]
     fn replays_run_only_where_f64_cannot_tell() {
         let mut check = Check::new();
-        check.replayed("holds", below_one(1.0, 1e-15), || unreachable!());
-        check.replayed("within rounding", below_one(1.0 + 1e-15, 1e-14), || None);
-        assert_eq!((check.verdict(), check.near_failures().not_replayed), (Verdict::Holds, 1));
+        check.replayed("holds", below_one(0.9, 1e-15), || unreachable!());
+        check.replayed("above within rounding", below_one(1.0 + 1e-15, 1e-14), || None);
+        check.replayed("below within rounding", below_one(1.0 - 1e-15, 1e-14), || None);
+        assert_eq!((check.verdict(), check.near_failures().not_replayed), (Verdict::Holds, 2));
         check.replayed("fails", below_one(1.1, 1e-15), || unreachable!());
         assert!(matches!(check.verdict(), Verdict::Fails { .. }));
+    }
+
+    #[test]
+    fn a_false_inequality_that_f64_rounds_to_the_right_side_is_caught() {
+        let one = DoubleDouble::ONE;
+        let sides = |excess: f64| Some(Sides::counted(one + DoubleDouble::from(excess), one, 1e-14));
+        let found = |excess: f64| {
+            let mut check = Check::new();
+            check.replayed("x", below_one(1.0 - 1e-15, 1e-14), || sides(excess));
+            check
+        };
+        assert!(matches!(found(1e-20).verdict(), Verdict::Fails { .. }));
+        // The margin is that of the replay, not the 1e-15 of f64.
+        let margin = |excess: f64| found(excess).worst().map(|worst| worst.margin);
+        assert_eq!(margin(-1e-20), Some(1e-20));
+        assert_eq!(margin(0.0), Some(0.0));
     }
 
     #[test]
@@ -225,8 +253,8 @@ mod tests {
         let mut near = NearFailures { holds: 2, equal: 1, digits: Some(29), violated: 0, not_replayed: 1 };
         assert_eq!(
             near.sentence().unwrap_or_default(),
-            "4 comparisons were above the bound by no more than the rounding of f64; replayed in double-double, 2 hold \
-             by more than rounding, 1 is an equality to at least 29 digits, 1 was not replayed."
+            "4 comparisons differ by no more than the rounding of f64; replayed in double-double, 2 hold by more than \
+             rounding, 1 is an equality to at least 29 digits, 1 was not replayed."
         );
         near.add(NearFailures { violated: 3, ..NearFailures::default() });
         assert!(near.sentence().is_some_and(|s| s.contains("3 are violated, and fail")));

@@ -13,6 +13,7 @@ use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objec
 use ratecheck::random::Seed;
 
 use crate::claim::evidence::{Check, Standing, Unevaluated};
+use crate::claim::instances::U;
 use crate::claim::plot::{Axis, Plot, Series};
 
 /// How a network is trained.
@@ -76,12 +77,14 @@ pub(crate) fn no_divergence(check: &mut Check, at: &str, trace: &Trace, n_steps:
     false
 }
 
-/// ||Hess_gg F_z|| at theta~, for the first minibatch z: a lower bound of L^gg.
+/// The largest ||Hess_gg F_z|| at theta~ over all minibatches z: a lower bound of L^gg.
 pub(crate) fn curvature_in_g(network: &Network, theta: &[f64], seed: &Seed) -> f64 {
     let unit = network.parameters().theta_unit(theta);
-    let Some(z) = network.minibatches().finite().and_then(|mut batches| batches.next()) else { return f64::NAN };
-    let mut block = BlockOperator::new(network, z, &unit, Part::G, Part::G);
-    spectral_norm(&mut block, &SpectralOptions { tolerance: 1e-3, ..SpectralOptions::default() }, seed).value
+    let Some(batches) = network.minibatches().finite() else { return f64::NAN };
+    largest(batches.map(|z| {
+        let mut block = BlockOperator::new(network, z, &unit, Part::G, Part::G);
+        spectral_norm(&mut block, &SpectralOptions { tolerance: 1e-3, ..SpectralOptions::default() }, seed).value
+    }))
 }
 
 /// Records the premise eta_g = 2(1 - c)/L^gg with c >= 1/2, that is eta_g L^gg <= 1, by a sampled L^gg. Twice the
@@ -92,21 +95,39 @@ pub(crate) fn eta_g_is_admissible(check: &mut Check, instance: &str, eta_g: f64,
         format!("η_g ≤ 2(1-c)/L^gg with c = 1/2, on {instance}"),
         standing,
         format!(
-            "η_g = {eta_g}; the largest ‖∇²_gg F_z‖ (first z) at the starts and ends of the runs is {sampled:.3}, so \
+            "η_g = {eta_g}; the largest ‖∇²_gg F_z‖ (over all z) at the starts and ends of the runs is {sampled:.3}, so \
                  1/L^gg is {:.2} at most",
             1.0 / sampled
         ),
     );
 }
 
-/// S_t / t, the mean squared gradient over the steps before t.
-pub(crate) fn mean_square(record: &Record) -> f64 {
-    record.running.as_ref().map_or(f64::NAN, |r| (r.sum_grad_v_sq + r.sum_grad_g_sq) / record.t as f64)
+/// S_t, the sum of the squared gradients over the steps before t.
+fn sum_of_squares(record: &Record) -> f64 {
+    record.running.as_ref().map_or(f64::NAN, |r| r.sum_grad_v_sq + r.sum_grad_g_sq)
 }
 
 /// (t, sqrt(S_t / t)).
 pub(crate) fn running_average(trace: &Trace) -> (Vec<f64>, Vec<f64>) {
-    trace.records.iter().filter(|r| r.t > 0).map(|r| (r.t as f64, mean_square(r).sqrt())).unzip()
+    let average = |r: &Record| (r.t as f64, (sum_of_squares(r) / r.t as f64).sqrt());
+    trace.records.iter().filter(|r| r.t > 0).map(average).unzip()
+}
+
+/// The root mean square of the gradient between one horizon and the next, at their geometric middle: what a running average
+/// remembers of the start is left behind. By what is lost in the last digit of S_t it has grown all the same, so that a sum which has stopped
+/// growing as far as f64 can tell falls as t^(-1/2) here.
+pub(crate) fn between_horizons(trace: &Trace) -> (Vec<f64>, Vec<f64>) {
+    let between = |pair: &[Record]| {
+        let [from, to] = [&pair[0], &pair[1]].map(|record| (record.t as f64, sum_of_squares(record)));
+        let grown = larger(to.1 - from.1, U * to.1);
+        ((from.0 * to.0).sqrt(), (grown / (to.0 - from.0)).sqrt())
+    };
+    trace.records.windows(2).filter(|pair| pair[0].t > 0).map(between).unzip()
+}
+
+/// The larger of two numbers; NaN if the first of them is.
+fn larger(x: f64, least: f64) -> f64 {
+    if x < least { least } else { x }
 }
 
 /// The largest number; NaN if there is one.

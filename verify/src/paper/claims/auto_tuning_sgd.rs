@@ -7,26 +7,22 @@
 //! theorem's rate from the plateau that a constant effective rate ends in;
 //! the effective rates for learning rates decades apart are compared.
 
+mod figures;
 mod on_subject;
 
-use ratecheck::descent::{Plan, Record, Schedule, Trace, run_many};
+use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace, run_many};
 use ratecheck::loss::Minibatches;
 use ratecheck::network::{Activation, Network};
-use ratecheck::rates::{
-    Bootstrap, Estimate, Summary, Window, bootstrap_slope, fit_power_law, fit_power_law_with_log, log_spaced,
-    mean_over_runs,
-};
+use ratecheck::rates::{Estimate, Window, fit_power_law, log_spaced, mean_over_runs};
 
 use crate::claim::decide::below;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Profile, Statement, Unevaluated,
 };
 use crate::claim::instances::{U, digits_network};
-use crate::claim::plot::{Reference, Series, Style};
+use crate::claim::plot::{Series, Style};
 use crate::claim::sampled_test::{Design, Quantity, SampledTest, Side};
-use crate::paper::auto_tuning::{
-    Way, curvature_in_g, decades, eta_g_is_admissible, largest, log_log, mean, no_divergence, starts,
-};
+use crate::paper::auto_tuning::{Way, curvature_in_g, eta_g_is_admissible, largest, mean, no_divergence, starts};
 
 /// See the module's first line.
 pub(super) struct AutoTuningSgd;
@@ -106,7 +102,7 @@ impl Claim for AutoTuningSgd {
         let ends = met.map(|theta| curvature_in_g(&network, theta, &context.seed));
         eta_g_is_admissible(&mut evidence.check, NAME, ETA_G, largest(ends));
         if context.profile > Profile::Test {
-            show(&mut evidence, &cases, context)?;
+            figures::show(&mut evidence, &cases, context)?;
         }
         Ok(evidence)
     }
@@ -131,14 +127,30 @@ impl Claim for AutoTuningSgd {
     fn controls(&self) -> Vec<Control> {
         vec![
             Control {
-                name: "projected SGD",
-                breaks: "every block is brought back to its norm after each step (η_w = 10 and 100, constant)",
-                run: |context| broken(context, Way::Projected, &[(10.0, 0.0), (100.0, 0.0)]),
+                name: "projected SGD: slope",
+                breaks: "every block is brought back to its norm after each step (η_w = 10, constant): the gradient stays on a plateau. The slope \
+                         decides alone",
+                run: |context| broken(context, StepRule::Projected, &[10.0], judge_slopes),
+            },
+            Control {
+                name: "projected SGD: effective rates",
+                breaks: "every block is brought back to its norm after each step (η_w = 10 and 100, constant): effective rates stay a decade apart. \
+                         Their comparison decides alone",
+                run: |context| broken(context, StepRule::Projected, &[10.0, 100.0], judge_effective_rates),
+            },
+            Control {
+                name: "weight decay on w: norms",
+                breaks: "w also shrinks by a hundredth in every step (η_w = 10): norms that have grown shrink again. The norms decide alone",
+                run: |context| broken(context, StepRule::Decay { lambda: 1e-3 }, &[10.0], judge_norms),
             },
             Control {
                 name: "normalisation removed",
-                breaks: "the same network without batch normalisation, at η_w = 100",
-                run: |context| broken(context, Way::Unnormalised, &[(100.0, 0.0)]),
+                breaks: "the same network without batch normalisation, at η_w = 100: runs do not reach T",
+                run: |context| {
+                    let mut check = Check::new();
+                    judge(&mut check, &descend(context, Way::Unnormalised, &[(100.0, 0.0)], RUNS)?.1, context)?;
+                    Ok(check)
+                },
             },
         ]
     }
@@ -163,9 +175,11 @@ fn late(n_steps: u64) -> Vec<u64> {
     log_spaced(n_steps / 10, n_steps, 24)
 }
 
-fn broken(context: &Context, way: Way, schedules: &[(f64, f64)]) -> Result<Check, Unevaluated> {
+/// As many runs as the check has, by another rule at constant rates, judged by one of its decisions.
+fn broken(context: &Context, rule: StepRule, rates: &[f64], decision: Decision) -> Result<Check, Unevaluated> {
+    let schedules: Vec<(f64, f64)> = rates.iter().map(|&eta_w| (eta_w, 0.0)).collect();
     let mut check = Check::new();
-    judge(&mut check, &descend(context, way, schedules, 8)?.1, context)?;
+    decision(&mut check, &follow(context, &network(context, Way::Plain)?, rule, &schedules, RUNS)?, context)?;
     Ok(check)
 }
 
@@ -186,20 +200,35 @@ fn descend(
     schedules: &[(f64, f64)],
     n_runs: usize,
 ) -> Result<(Network, Vec<Case>), Unevaluated> {
+    let network = network(context, way)?;
+    let cases = follow(context, &network, way.rule(), schedules, n_runs)?;
+    Ok((network, cases))
+}
+
+fn network(context: &Context, way: Way) -> Result<Network, Unevaluated> {
     let z = Minibatches::partition((0..256).collect(), 16)?;
-    let network = digits_network(way.normalisation(0.1), Activation::Tanh, 256, z, &context.seed);
-    let points = starts(&network, n_runs, &context.seed);
+    Ok(digits_network(way.normalisation(0.1), Activation::Tanh, 256, z, &context.seed))
+}
+
+fn follow(
+    context: &Context,
+    network: &Network,
+    rule: StepRule,
+    schedules: &[(f64, f64)],
+    n_runs: usize,
+) -> Result<Vec<Case>, Unevaluated> {
+    let points = starts(network, n_runs, &context.seed);
     let n_steps = horizon(context);
     let horizons: Vec<u64> =
         [0, 1, 2, 4, 6].into_iter().chain(log_spaced(10, n_steps / 10, 10)).chain(late(n_steps)).collect();
     let mut cases = Vec::new();
     for &(eta_w, alpha) in schedules {
         let (rate_w, rate_g) = (Schedule::new(eta_w, alpha)?, Schedule::new(ETA_G, 0.5)?);
-        let plan = Plan::new(way.rule(), rate_w, rate_g, n_steps, horizons.iter().copied());
+        let plan = Plan::new(rule, rate_w, rate_g, n_steps, horizons.iter().copied());
         let seed = context.seed.child(&format!("eta {eta_w}, alpha {alpha}"));
-        cases.push(Case { eta_w, alpha, traces: run_many(&network, &points, &plan, &seed) });
+        cases.push(Case { eta_w, alpha, traces: run_many(network, &points, &plan, &seed) });
     }
-    Ok((network, cases))
+    Ok(cases)
 }
 
 impl Case {
@@ -233,9 +262,20 @@ fn effective_rate(record: &Record) -> f64 {
     mean(record.effective_lr.iter().copied())
 }
 
-/// The theorem's consequences for what was measured.
+/// One of the theorem's consequences, on what was measured.
+type Decision = fn(&mut Check, &[Case], &Context) -> Result<(), Unevaluated>;
+
+/// All of them.
 fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
+    judge_norms(check, cases, context)?;
+    judge_slopes(check, cases, context)?;
+    judge_effective_rates(check, cases, context)
+}
+
+/// Runs reach T, and norms never shrink: they are links, since a norm that has hardly grown is all but equal to what it was.
+fn judge_norms(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
     let n_steps = horizon(context);
+    let mut links = Check::new();
     for case in cases {
         let (at, which) = (case.at(), format!("α = {}, η_w = {}", case.alpha, case.eta_w));
         for (k, trace) in case.traces.iter().enumerate() {
@@ -244,7 +284,7 @@ fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Une
                     pair[0].w_norm_sq.iter().zip(&pair[1].w_norm_sq).map(|(before, after)| before / after)
                 });
                 let rounding = 64.0 * U * n_steps as f64;
-                check.at_most(
+                links.at_most(
                     format!("{NAME}, norms · {which}, run {k}, ‖w‖² before/after"),
                     largest(shrinking),
                     1.0,
@@ -252,10 +292,14 @@ fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Une
                 );
             }
         }
-        if is_judged(case.eta_w) && !case.diverges() {
-            judge_slope(check, case, context)?;
-        }
     }
+    check.merge_links(links);
+    Ok(())
+}
+
+/// Effective rates at T are nearer to each other than halfway to what they would be with fixed norms.
+fn judge_effective_rates(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
+    let n_steps = horizon(context);
     let constant: Vec<&Case> = cases.iter().filter(|case| case.alpha == 0.0 && !case.diverges()).collect();
     if constant.len() > 1 {
         let rates: Vec<f64> = constant.iter().filter_map(|case| case.mean(effective_rate).last().copied()).collect();
@@ -273,10 +317,12 @@ fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Une
 }
 
 /// Whether the mean over the runs of the slope of ||grad L|| lies below the limit, at the stated level.
-fn judge_slope(check: &mut Check, case: &Case, context: &Context) -> Result<(), Unevaluated> {
-    let slope = mean_slope(case, context)?;
-    let at = format!("{} · limit of the slope, {} runs", case.at(), slope.n_runs);
-    below(check, at, slope.interval(INTERVAL), LIMIT, -2.0 * LIMIT);
+fn judge_slopes(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
+    for case in cases.iter().filter(|case| is_judged(case.eta_w) && !case.diverges()) {
+        let slope = mean_slope(case, context)?;
+        let at = format!("{} · limit of the slope, {} runs", case.at(), slope.n_runs);
+        below(check, at, slope.interval(INTERVAL), LIMIT, -2.0 * LIMIT);
+    }
     Ok(())
 }
 
@@ -287,89 +333,6 @@ fn mean_slope(case: &Case, context: &Context) -> Result<Estimate, Unevaluated> {
         fit_power_law(&case.times(), &gradient, window(context)).map(|fit| fit.slope)
     };
     Ok(mean_over_runs(&case.traces.iter().map(slope).collect::<Result<Vec<f64>, _>>()?)?)
-}
-
-/// Figures and plots, with projected SGD and the unnormalised network beside.
-fn show(evidence: &mut Evidence, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
-    let window = window(context);
-    let t = cases[0].times();
-    let mut gradients = Vec::new();
-    for case in cases {
-        // The root of the theorem's right-hand side.
-        let log_exponent = if case.alpha < 0.5 { 0.5 } else { 0.75 };
-        let values: Vec<f64> = case.traces.iter().flat_map(|trace| trace.records.iter().map(Record::grad_sq)).collect();
-        let bootstrap = Bootstrap { window, summary: Summary::RootMean, level: 0.95, n_resamples: 1000 };
-        let mut generator = context.generator(&format!("bootstrap/{}", case.at()));
-        let slope = bootstrap_slope(&t, &values, &bootstrap, &mut generator)?;
-        let rms: Vec<f64> = case.mean(Record::grad_sq).into_iter().map(f64::sqrt).collect();
-        let with_log = fit_power_law_with_log(&t, &rms, window, log_exponent)?;
-        let note = format!("theorem: -1/4 with (ln T)^{log_exponent}; fitted with that factor: {:.3}", with_log.slope);
-        let name = format!("{}: slope of RMS ‖∇L‖", case.at());
-        evidence.observe_interval(name, slope.slope, [slope.low, slope.high], note);
-        if case.eta_w == ETA_W {
-            let points = t.iter().zip(&rms).map(|(t, y)| [t + 1.0, *y]).collect();
-            gradients.push(Series::new(format!("α = {}", case.alpha), Style::Line, points));
-            let fitted = t.iter().filter(|t| window.contains(**t)).map(|t| [*t, with_log.predict(*t)]).collect();
-            gradients.push(Series::new(format!("fit, α = {}", case.alpha), Style::Dashed, fitted));
-        }
-    }
-    let (_, projected) = descend(context, Way::Projected, &[(10.0, 0.0)], 8)?;
-    let plateau = projected[0].mean(Record::grad_sq).into_iter().map(f64::sqrt);
-    let points = t.iter().zip(plateau).map(|(t, y)| [t + 1.0, y]).collect();
-    gradients.push(Series::new("projected, η_w = 10", Style::Line, points));
-    let mut plot = log_log(
-        "gradient",
-        "SGD: the gradient falls for every schedule, and not with fixed norms",
-        "Root mean square over the runs of ‖∇L(V_t; g_t)‖, with fits C·T^p·(ln T)^q for the theorem's q (dashed).",
-        "step t + 1",
-        "RMS ‖∇L(V_t; g_t)‖",
-        gradients,
-    );
-    let through = plot.series[0].points.last().copied().unwrap_or([1.0, 1.0]);
-    plot.references.push(Reference { name: "Theorem 4.2: T^(-1/4)".to_owned(), slope: -0.25, through });
-    plot.window = Some([window.from, window.to]);
-    evidence.plots.push(plot);
-
-    for case in cases.iter().filter(|case| case.alpha == 0.0) {
-        let rates = case.mean(effective_rate);
-        let note = format!("at the start: {:.3}; the learning rates are 1, 10 and 100", rates[0]);
-        evidence.observe(format!("{}: mean effective rate at T", case.at()), rates[rates.len() - 1], note);
-        let norms = case.mean(|record| mean(record.w_norm_sq.iter().copied()));
-        evidence.observe(
-            format!("{}: growth of the mean ‖w‖²", case.at()),
-            norms[norms.len() - 1] / norms[0],
-            "1 without growth",
-        );
-    }
-    let constant = || cases.iter().filter(|case| case.alpha == 0.0);
-    let rates = constant().map(|case| case.curve(format!("η_w = {}", case.eta_w), Style::Line, effective_rate));
-    let decaying = cases[1..ALPHAS.len()]
-        .iter()
-        .map(|case| case.curve(format!("α = {}", case.alpha), Style::Dashed, effective_rate));
-    evidence.plots.push(log_log(
-        "effective-rate",
-        "SGD: effective rates forget the learning rate",
-        "The mean over blocks and runs of η_{w,t}/‖w_i‖². Constant rates two decades apart (solid) approach each other \
-         from the first steps on; rates that decay by schedule from η_w = 10 (dashed) follow it until the norms take \
-         over.",
-        "step t + 1",
-        "η_{w,t}/‖w_i‖², mean",
-        rates.chain(decaying).collect(),
-    ));
-    let norm = |record: &Record| mean(record.w_norm_sq.iter().copied());
-    let norms =
-        cases.iter().map(|case| case.curve(format!("α = {}, η_w = {}", case.alpha, case.eta_w), Style::Line, norm));
-    evidence.plots.push(log_log(
-        "norm",
-        "SGD: ‖w‖² grows",
-        "The mean over blocks and runs of ‖w_i‖²: every step lengthens every block (Lemma 2.4).",
-        "step t + 1",
-        "‖w_i‖², mean",
-        norms.collect(),
-    ));
-    let n_runs = context.pick([1, 2, 4, 8]);
-    evidence.plots.extend(decades::on_networks(n_runs, horizon(context), ETA_G, &context.seed)?);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub static ERRATA: &[Erratum] = &[
         place: "Lemma 3.2, (12)",
         printed: "L(θ_{t+1}) - L(θ_t) = …",
         corrected: "L(θ_{t+1}) - L(θ_t) ≤ …",
-        standing: Standing::Misprint,
+        standing: Standing::FalseAsPrinted,
         claims: &["lemma-3.2"],
         example: Some(descent::taylor_equality),
     },

@@ -38,11 +38,13 @@ impl Account {
     /// with room for a rounding relative to both sides and an absolute one.
     pub(crate) fn add(&mut self, check: &mut Check, eta_w: f64, chain: &[f64], relative: f64, absolute: f64) {
         assert_eq!(chain.len(), self.links.len() + 1, "a link between any two quantities");
+        let mut links = Check::new();
         for (pair, link) in chain.windows(2).zip(self.links) {
             let at = format!("the proof: {link} · η_w = {eta_w:e}");
             let scale = pair[0].abs().max(pair[1].abs());
-            check.compare(at, pair[0], pair[1], relative * scale + absolute, scale, Soundness::Proved);
+            links.compare(at, pair[0], pair[1], relative * scale + absolute, scale, Soundness::Proved);
         }
+        check.merge_links(links);
         self.rows.push((eta_w, chain.to_vec()));
     }
 

@@ -6,7 +6,7 @@
 //! of a step, so the deviation d_t obeys, to first order,
 //!
 //! > d_{t+1} = J_t d_t + r_t, d_0 = 0, J_t = I - eta Hess F_{z_t}(theta_t), |r_t|_i <= k s_{t,i} in each block i,
-//! and in g,
+//! > and in g,
 //!
 //! where the scale s_{t,i} is ||w_i|| after the step (norms do not fall, so it also bounds ||w_i|| before and the step
 //! itself), and for g the sum of both norms. The number k is four times the tolerance 1e-13 = 900u of the restarted

@@ -1,7 +1,9 @@
 //! Results made by hand: every status, awkward text, and curves like those of real runs.
 #![allow(unreachable_pub)]
 
-use ratecheck_verify::claim::evidence::{Comparison, Hypothesis, Observation, Origin, Profile, Standing, Verdict};
+use ratecheck_verify::claim::evidence::{
+    Comparison, Hypothesis, Observation, Origin, Part, Profile, Standing, Verdict,
+};
 use ratecheck_verify::claim::plot::{Axis, Plot, Reference, Series, Style};
 use ratecheck_verify::claim::replay::NearFailures;
 use ratecheck_verify::claim::results::{
@@ -185,12 +187,14 @@ fn claim(id: &str, title: &str, kind: &str, verdict: Verdict) -> ClaimResult {
     let instances = vec![
         InstanceResult {
             name: "teacher 8-16-16-1".into(),
+            part: Part::Own,
             count: 12_800,
             failures: 0,
             worst: comparison("teacher 8-16-16-1 · batch 7 · block 11", 3.3e-16, 7.1e-15),
         },
         InstanceResult {
             name: "digits 64-16-16-10".into(),
+            part: Part::Own,
             count: 480,
             failures: 0,
             worst: comparison("digits 64-16-16-10 · step 0 · ‖w‖ = 10⁻³ · layer 2", 8.9e-16, 1e-14),
