@@ -48,7 +48,8 @@ mod tests_stochastic;
 
 use crate::claim::evidence::Claim;
 
-/// Every claim, in the order in which the paper prints the statements: that of the map in [`crate::paper::manifest`].
+/// Every claim, in the order in which the paper prints the statements: that of the map in
+/// [`crate::paper::manifest`]. The last ones go beyond the paper.
 pub static CLAIMS: &[&dyn Claim] = &[
     &definition_2_1::Definition21,
     &section_2_1_gamma_beta::GammaBeta,
