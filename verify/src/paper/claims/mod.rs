@@ -9,6 +9,7 @@ mod effective_rate_law;
 mod equation_11;
 mod equation_8;
 mod euler_identities;
+mod growing_rate;
 mod largest_eta_g;
 mod lemma_2_2;
 mod lemma_2_4_1;
@@ -89,4 +90,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_c_2::LemmaC2,
     &theorem_c_3::TheoremC3,
     &appendix_d::AppendixD,
+    &growing_rate::GrowingRate,
 ];
