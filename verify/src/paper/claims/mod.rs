@@ -28,6 +28,7 @@ mod lemma_c_1;
 mod lemma_c_1_sharp;
 mod lemma_c_2;
 mod remark_4_1;
+mod rest;
 mod section_2_1_gamma_beta;
 mod section_2_4_smoothness;
 mod section_2_5_initialisation;
@@ -91,4 +92,5 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &theorem_c_3::TheoremC3,
     &appendix_d::AppendixD,
     &growing_rate::GrowingRate,
+    &rest::Rest,
 ];
