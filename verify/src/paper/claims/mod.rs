@@ -27,6 +27,7 @@ mod lemma_b_4;
 mod lemma_c_1;
 mod lemma_c_1_sharp;
 mod lemma_c_2;
+mod momentum_law;
 mod remark_4_1;
 mod rest;
 mod section_2_1_gamma_beta;
@@ -91,6 +92,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_c_2::LemmaC2,
     &theorem_c_3::TheoremC3,
     &appendix_d::AppendixD,
+    &momentum_law::MomentumLaw,
     &growing_rate::GrowingRate,
     &rest::Rest,
 ];
