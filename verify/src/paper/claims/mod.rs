@@ -34,6 +34,7 @@ mod section_2_1_gamma_beta;
 mod section_2_4_smoothness;
 mod section_2_5_initialisation;
 mod section_5_momentum;
+mod sgd_constant;
 mod tanh_pi_half;
 #[cfg(test)]
 mod tests_identities;
@@ -92,6 +93,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_c_2::LemmaC2,
     &theorem_c_3::TheoremC3,
     &appendix_d::AppendixD,
+    &sgd_constant::SgdConstant,
     &momentum_law::MomentumLaw,
     &growing_rate::GrowingRate,
     &rest::Rest,
