@@ -8,6 +8,7 @@ mod definition_2_1;
 mod effective_rate_law;
 mod equation_11;
 mod equation_8;
+mod equilibrium;
 mod euler_identities;
 mod growing_rate;
 mod largest_eta_g;
@@ -96,5 +97,6 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &sgd_constant::SgdConstant,
     &momentum_law::MomentumLaw,
     &growing_rate::GrowingRate,
+    &equilibrium::Equilibrium,
     &rest::Rest,
 ];
