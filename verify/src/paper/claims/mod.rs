@@ -4,6 +4,7 @@ mod appendix_a_identities;
 mod appendix_d;
 mod auto_tuning_gd;
 mod auto_tuning_sgd;
+mod cost_of_eta;
 mod definition_2_1;
 mod effective_rate_law;
 mod equation_11;
@@ -94,6 +95,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_c_2::LemmaC2,
     &theorem_c_3::TheoremC3,
     &appendix_d::AppendixD,
+    &cost_of_eta::CostOfEta,
     &sgd_constant::SgdConstant,
     &momentum_law::MomentumLaw,
     &growing_rate::GrowingRate,
