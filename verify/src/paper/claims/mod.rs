@@ -48,6 +48,8 @@ mod theorem_4_2_rate;
 mod theorem_c_3;
 
 #[cfg(test)]
+mod tests_beyond;
+#[cfg(test)]
 mod tests_gradient_descent;
 #[cfg(test)]
 mod tests_stochastic;
