@@ -9,9 +9,9 @@ use ratecheck_verify::claim::results::ControlOutcome;
 use ratecheck_verify::claim::runner::{context, run_control};
 use ratecheck_verify::paper::claims::CLAIMS;
 
-/// Claims that take from one second to half a minute a seed, and how many seeds are tried here. `ratecheck conformance`
-/// tries all of them with as many as the others.
-const EXPENSIVE: [(&str, u64); 7] = [
+/// Claims that take from one second to half a minute a seed, and how many seeds are tried here. `ratecheck conformance` tries all
+/// of them with as many as the others.
+const EXPENSIVE: [(&str, u64); 10] = [
     ("theorem-3.1-rate", 2),
     ("auto-tuning-gd", 1),
     ("lemma-3.2", 1),
@@ -19,6 +19,9 @@ const EXPENSIVE: [(&str, u64); 7] = [
     ("theorem-4.2", 2),
     ("theorem-4.2-rate", 1),
     ("auto-tuning-sgd", 1),
+    ("sgd-constant", 2),
+    ("momentum-law", 4),
+    ("equilibrium", 4),
 ];
 
 fn verdict(claim: &dyn Claim) -> Result<(), Failed> {

@@ -48,6 +48,8 @@ pub enum Origin {
     Paper,
     /// This project states it, and the claim's file derives it.
     Derived,
+    /// A later paper states it; the claim's file says which, and derives it again.
+    Later,
 }
 
 impl Origin {
@@ -56,6 +58,7 @@ impl Origin {
         match self {
             Self::Paper => "from the paper",
             Self::Derived => "derived here",
+            Self::Later => "from a later paper",
         }
     }
 }
@@ -73,11 +76,12 @@ pub struct Statement {
     pub formula: &'static str,
     /// The same in LaTeX, one entry a line, for the page.
     pub latex: &'static [&'static str],
-    /// Section and equation number; for a statement derived here, what of the paper it belongs to.
+    /// Section and equation number; for a statement derived here, what of the paper it belongs to; for one of a later paper, that
+    /// paper.
     pub printed_at: &'static str,
     /// Identity, inequality, expectation or rate.
     pub kind: Kind,
-    /// The paper's statement, or derived here.
+    /// The paper's statement, derived here, or of a later paper.
     pub origin: Origin,
     /// The hypotheses that the instances meet.
     pub hypotheses: &'static [&'static str],

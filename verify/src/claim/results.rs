@@ -171,7 +171,7 @@ pub struct ClaimResult {
     pub title: String,
     /// Identity, inequality, expectation or rate.
     pub kind: String,
-    /// The paper's statement, or derived here.
+    /// The paper's statement, derived here, or of a later paper.
     #[serde(default)]
     pub origin: Origin,
     /// One plain sentence.

@@ -13,6 +13,15 @@ pub enum Quantity {
     SlopeOfEachRun,
     /// The mean of one number a run, at one T.
     Number,
+    /// The same of a mean over the steps of a run, near a minimiser that is known.
+    Average,
+}
+
+impl Quantity {
+    /// Whether it is a number, and no slope.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Number | Self::Average)
+    }
 }
 
 /// What is claimed of it.

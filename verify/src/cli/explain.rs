@@ -58,6 +58,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         let place = match s.origin {
             Origin::Paper => "Printed at",
             Origin::Derived => "Where it belongs",
+            Origin::Later => "Source",
         };
         section(&mut text, place, [s.printed_at]);
         section(&mut text, "Hypotheses", s.hypotheses.iter().copied());

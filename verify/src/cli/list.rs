@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::console::Console;
 use super::{Claims, Exit, Stopped};
 use crate::claim::evidence::{Origin, Statement};
-use crate::paper::manifest::{Chapter, MANIFEST, chapters, homeless};
+use crate::paper::manifest::{BEYOND, Chapter, MANIFEST, chapters, homeless};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 struct Map {
     chapters: Vec<Chapter>,
     /// Claims that no statement of the paper is the home of.
-    elsewhere: Vec<&'static str>,
+    beyond: Vec<&'static str>,
 }
 
 /// The statements of the paper with their claims, or the claims alone.
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     match (arguments.plain, arguments.json) {
         (true, true) => console.json(&claims.iter().map(|claim| claim.statement()).collect::<Vec<_>>())?,
         (true, false) => console.answer(&plain(claims))?,
-        (false, true) => console.json(&Map { chapters: chapters(), elsewhere: homeless(claims).collect() })?,
+        (false, true) => console.json(&Map { chapters: chapters(), beyond: homeless(claims).collect() })?,
         (false, false) => console.answer(&map(claims))?,
     }
     Ok(Exit::Holds)
@@ -51,6 +51,7 @@ fn plain(claims: Claims<'_>) -> String {
         let origin = match statement.origin {
             Origin::Paper => "paper",
             Origin::Derived => "derived",
+            Origin::Later => "later",
         };
         format!("{:longest$}  {:11}  {origin:7}  {}\n", statement.id, statement.kind.name(), statement.plain)
     };
@@ -74,13 +75,22 @@ fn map(claims: Claims<'_>) -> String {
     }
     let rest: Vec<&str> = homeless(claims).collect();
     if !rest.is_empty() {
-        text += &format!("Elsewhere\n  {:longest$}  {}\n", "", rest.join(", "));
+        text += &format!("{BEYOND}\n");
+        for id in rest {
+            let title = claims.iter().map(|claim| claim.statement()).find(|s| s.id == id).map_or("", |s| s.title);
+            text += &format!("  {title:longest$}  {}\n", marked(id, claims));
+        }
     }
-    text + "\n† derived here. In brackets: claims listed at another statement that check this one, too.\n"
+    text + "\n† derived here, ‡ from a later paper. In brackets: claims listed at another statement that check this one, too.\n"
 }
 
-/// The id, with a mark if the claim is derived here.
+/// The id, with a mark if the paper does not state it.
 fn marked(id: &str, claims: Claims<'_>) -> String {
-    let derived = claims.iter().any(|c| c.statement().id == id && c.statement().origin == Origin::Derived);
-    format!("{id}{}", if derived { " †" } else { "" })
+    let origin = claims.iter().map(|claim| claim.statement()).find(|s| s.id == id).map(|s| s.origin);
+    let mark = match origin {
+        Some(Origin::Derived) => " †",
+        Some(Origin::Later) => " ‡",
+        Some(Origin::Paper) | None => "",
+    };
+    format!("{id}{mark}")
 }

@@ -246,6 +246,9 @@ pub static MANIFEST: &[Section] = &[
     },
 ];
 
+/// What the claims that are at home nowhere in the map stand under: the theorems that come next.
+pub const BEYOND: &str = "Beyond the paper";
+
 /// The map as plain data.
 pub fn chapters() -> Vec<Chapter> {
     let place = |printed: &Printed| Place {

@@ -69,7 +69,7 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
     let (place, kind) = (escape(&claim.printed_at), escape(&claim.kind));
     match claim.origin {
         Origin::Paper => writeln!(out, "Printed at {place}; {kind}.\n")?,
-        Origin::Derived => writeln!(out, "{}, {kind}: {place}.\n", claim.origin.label())?,
+        Origin::Derived | Origin::Later => writeln!(out, "{}, {kind}: {place}.\n", claim.origin.label())?,
     }
     if let Some(reason) = claim.reason() {
         writeln!(out, "**{}:** {}\n", claim.status().label(), escape(&reason))?;

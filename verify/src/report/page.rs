@@ -44,6 +44,7 @@ struct Page<'a> {
     script: &'static str,
     claims: Vec<Section<'a>>,
     map: Vec<paper::Chapter<'a>>,
+    beyond: Vec<paper::Beyond<'a>>,
     errata: Vec<paper::Erratum<'a>>,
 }
 
@@ -205,6 +206,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         script: SCRIPT,
         claims,
         map: paper::map(results, anchors),
+        beyond: paper::beyond(results, anchors),
         errata: paper::errata(results, anchors),
     })
 }

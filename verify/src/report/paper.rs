@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::claim::evidence::Origin;
 use crate::claim::results::{ClaimResult, Results, Status};
 use crate::paper::errata::{Entry, Reading, Standing};
 
@@ -86,6 +87,38 @@ fn numbered(text: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// The claims of the run that no statement of the map names: title, source, the statement in a sentence, and the
+/// verdict. None without a map.
+pub(super) fn beyond<'a>(results: &'a Results, anchors: &'a [String]) -> Vec<Beyond<'a>> {
+    if results.map.is_empty() {
+        return Vec::new();
+    }
+    let mapped =
+        |id: &String| results.map.iter().flat_map(|chapter| &chapter.statements).any(|s| s.claims.contains(id));
+    let claims = results.claims.iter().zip(anchors).filter(|(claim, _)| !mapped(&claim.id));
+    let one = |(claim, anchor): (&'a ClaimResult, &'a String)| Beyond {
+        title: &claim.title,
+        source: if claim.origin == Origin::Later { &claim.printed_at } else { claim.origin.label() },
+        plain: &claim.plain,
+        claim: Covering {
+            id: &claim.id,
+            anchor: Some(anchor),
+            status: Some(claim.status()),
+            label: claim.status().label(),
+        },
+    };
+    claims.map(one).collect()
+}
+
+/// A statement that is not in the paper.
+#[derive(Serialize)]
+pub(super) struct Beyond<'a> {
+    title: &'a str,
+    source: &'a str,
+    plain: &'a str,
+    claim: Covering<'a>,
 }
 
 /// An erratum, as the page lists it.

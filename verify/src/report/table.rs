@@ -13,7 +13,13 @@ const TIME: usize = 11;
 /// Between columns.
 const GAP: &str = "  ";
 /// Behind the id of a statement that the paper does not make.
-const DERIVED: &str = " †";
+fn mark(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Paper => "",
+        Origin::Derived => " †",
+        Origin::Later => " ‡",
+    }
+}
 
 /// One line a claim, a line of totals, and a line for every claim that is not fine. No line is wider than `width`
 /// (or 40, whichever is more) except that reasons are wrapped, never cut. Colours are plain ANSI, if `color`.
@@ -61,8 +67,10 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
     for line in results.near_failures().sentence().iter().flat_map(|found| wrap(found, width, "")) {
         let _ = writeln!(text, "{}", paint.dim(&line));
     }
-    if results.claims.iter().any(|claim| claim.origin == Origin::Derived) {
-        let _ = writeln!(text, "{}", paint.dim(&format!("{} {}", DERIVED.trim(), Origin::Derived.label())));
+    for origin in [Origin::Derived, Origin::Later] {
+        if results.claims.iter().any(|claim| claim.origin == origin) {
+            let _ = writeln!(text, "{}", paint.dim(&format!("{} {}", mark(origin).trim(), origin.label())));
+        }
     }
     for claim in &results.claims {
         let Some(reason) = claim.reason() else { continue };
@@ -85,7 +93,7 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
 fn row(claim: &ClaimResult) -> [String; 6] {
     let worst = claim.worst.as_ref();
     [
-        clean(&claim.id) + if claim.origin == Origin::Derived { DERIVED } else { "" },
+        clean(&claim.id) + mark(claim.origin),
         word(claim.status()).to_owned(),
         worst.map_or_else(|| number::NONE.to_owned(), |w| number::short(w.margin)),
         worst.map_or_else(|| number::NONE.to_owned(), |w| clean(&w.at)),

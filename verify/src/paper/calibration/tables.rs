@@ -78,6 +78,7 @@ fn estimated(quantity: Quantity) -> String {
         Quantity::SlopeOfNorm => "slope of the mean ‖w‖²",
         Quantity::SlopeOfEachRun => "mean slope of ‖∇L‖ of single runs",
         Quantity::Number => "mean of e_T·√(2qT)",
+        Quantity::Average => "mean over the steps near a minimiser",
     };
     name.to_owned()
 }
@@ -200,7 +201,7 @@ fn logarithms(found: &[Calibrated]) -> Result<Table, Unevaluated> {
     let heads = LOGS.map(|q| format!("q = {q}"));
     let head: Vec<&str> = ["decision", "p"].into_iter().chain(heads.iter().map(String::as_str)).collect();
     let mut table = Table::new("Logarithms", text.to_owned(), 1, &head);
-    for one in found.iter().filter(|one| one.design.quantity != Quantity::Number) {
+    for one in found.iter().filter(|one| !one.design.quantity.is_number()) {
         let design = &one.design;
         let mut row = vec![one.test.what.clone(), format!("{:.4}", design.target)];
         for q in LOGS {

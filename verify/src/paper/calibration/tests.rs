@@ -15,6 +15,7 @@ fn intervals_cover_as_they_say_and_decisions_err_no_more() {
         Quantity::SlopeOfNorm,
         Quantity::SlopeOfEachRun,
         Quantity::Number,
+        Quantity::Average,
     ] {
         assert!(all.iter().any(|one| one.design.quantity == quantity), "no claim decides by {quantity:?}");
     }
@@ -61,7 +62,7 @@ fn all_decisions_together_are_wrong_with_a_probability_below_one_in_a_million() 
 fn a_factor_common_to_all_runs_moves_the_slope_by_its_own() {
     for one in found(2) {
         let design = &one.design;
-        if design.quantity == Quantity::Number {
+        if design.quantity.is_number() {
             continue;
         }
         let with = |p, q| design.estimate(p, q, &mut Seed::new(5).generator("equivariance")).expect("an estimate");

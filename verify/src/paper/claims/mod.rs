@@ -4,11 +4,14 @@ mod appendix_a_identities;
 mod appendix_d;
 mod auto_tuning_gd;
 mod auto_tuning_sgd;
+mod cost_of_eta;
 mod definition_2_1;
 mod effective_rate_law;
 mod equation_11;
 mod equation_8;
+mod equilibrium;
 mod euler_identities;
+mod growing_rate;
 mod largest_eta_g;
 mod lemma_2_2;
 mod lemma_2_4_1;
@@ -26,11 +29,14 @@ mod lemma_b_4;
 mod lemma_c_1;
 mod lemma_c_1_sharp;
 mod lemma_c_2;
+mod momentum_law;
 mod remark_4_1;
+mod rest;
 mod section_2_1_gamma_beta;
 mod section_2_4_smoothness;
 mod section_2_5_initialisation;
 mod section_5_momentum;
+mod sgd_constant;
 mod tanh_pi_half;
 #[cfg(test)]
 mod tests_identities;
@@ -42,13 +48,16 @@ mod theorem_4_2_rate;
 mod theorem_c_3;
 
 #[cfg(test)]
+mod tests_beyond;
+#[cfg(test)]
 mod tests_gradient_descent;
 #[cfg(test)]
 mod tests_stochastic;
 
 use crate::claim::evidence::Claim;
 
-/// Every claim, in the order in which the paper prints the statements: that of the map in [`crate::paper::manifest`].
+/// Every claim, in the order in which the paper prints the statements: that of the map in
+/// [`crate::paper::manifest`]. The last ones go beyond the paper.
 pub static CLAIMS: &[&dyn Claim] = &[
     &definition_2_1::Definition21,
     &section_2_1_gamma_beta::GammaBeta,
@@ -88,4 +97,10 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_c_2::LemmaC2,
     &theorem_c_3::TheoremC3,
     &appendix_d::AppendixD,
+    &cost_of_eta::CostOfEta,
+    &sgd_constant::SgdConstant,
+    &momentum_law::MomentumLaw,
+    &growing_rate::GrowingRate,
+    &equilibrium::Equilibrium,
+    &rest::Rest,
 ];

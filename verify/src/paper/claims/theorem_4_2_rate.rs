@@ -212,6 +212,17 @@ impl Claim for Theorem42Rate {
                 },
             },
             Control {
+                name: "weight decay",
+                breaks: "w decays by 1e-3·w a step: the effective rate settles (claim equilibrium), and the gradient stalls",
+                run: |context| {
+                    let rms = constant(StepRule::Decay { lambda: 1e-3 }, 1.0, context)?;
+                    let mut check = Check::new();
+                    let margin = Budget::CONTROL.margin;
+                    below(&mut check, "weight decay · no slower than -1/4", rms, EXPONENT + margin, margin);
+                    Ok(check)
+                },
+            },
+            Control {
                 name: "T^(-1/2) for the root",
                 breaks: "the exponent of the square is claimed for the root",
                 run: |context| {

@@ -1,5 +1,7 @@
 //! Independent runs of stochastic gradient descent, and what is made of them: shared by the claims on its rates.
 
+pub(crate) mod coupled;
+pub(crate) mod noisy_rayleigh;
 pub(crate) mod on_subject;
 pub(crate) mod problem_j;
 

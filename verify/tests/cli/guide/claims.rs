@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ratecheck_verify::claim::evidence::{Claim, Kind, Origin};
 use ratecheck_verify::paper::claims::CLAIMS;
-use ratecheck_verify::paper::manifest::MANIFEST;
+use ratecheck_verify::paper::manifest::{BEYOND, MANIFEST, homeless};
 
 use super::page::root;
 
@@ -19,6 +19,10 @@ In the order of the paper. `ratecheck explain CLAIM` adds to each its hypotheses
 
 What counts as evidence depends on what kind of statement it is:
 
+";
+
+const BEYOND_INTRODUCTION: &str = "\
+Theorems that come next: derived here, or stated by later papers, which each entry names. The paper does not state them.
 ";
 
 /// What is asked of each kind of statement.
@@ -66,7 +70,12 @@ fn render() -> String {
         n_rendered += claims.len();
         claims.into_iter().for_each(|claim| text += &entry(*claim));
     }
-    assert_eq!(n_rendered, CLAIMS.len(), "every claim has one home in the map of the paper");
+    let beyond: Vec<_> = homeless(CLAIMS).collect();
+    assert_eq!(n_rendered + beyond.len(), CLAIMS.len(), "every claim has at most one home in the map of the paper");
+    text += &format!("\n## {BEYOND}\n\n{BEYOND_INTRODUCTION}");
+    for claim in CLAIMS.iter().filter(|claim| beyond.contains(&claim.statement().id)) {
+        text += &entry(*claim);
+    }
     text
 }
 
@@ -81,7 +90,8 @@ fn entry(claim: &dyn Claim) -> String {
         plain(statement.plain)
     );
     text += &format!("```text\n{}\n```\n\n", statement.formula);
-    text += &format!("- Printed at: {}\n", plain(statement.printed_at));
+    let place = if statement.origin == Origin::Later { "Source" } else { "Printed at" };
+    text += &format!("- {place}: {}\n", plain(statement.printed_at));
     text += &format!("- Measured: {}\n", plain(statement.measured));
     text += "- Must be rejected: ";
     let controls = claim.controls();
@@ -101,11 +111,11 @@ fn plain(text: &str) -> String {
     })
 }
 
-/// What is derived here is derived in the guide, too, with the way to the proof.
+/// What the paper does not state is derived in the guide, too, with the way to the proof.
 pub(crate) fn what_is_derived_here_is_explained() {
     let page = std::fs::read_to_string(root().join("docs/guide/mathematics.md")).unwrap();
     let derived: Vec<_> =
-        CLAIMS.iter().map(|claim| claim.statement()).filter(|statement| statement.origin == Origin::Derived).collect();
+        CLAIMS.iter().map(|claim| claim.statement()).filter(|statement| statement.origin != Origin::Paper).collect();
     for statement in &derived {
         let file = statement.id.replace(['-', '.'], "_");
         for part in [format!("| `{}` |", statement.id), format!("](../../verify/src/paper/claims/{file}.rs)")] {

@@ -1,0 +1,195 @@
+//! The law on a user's loss, for every block by itself.
+//!
+//! As for claim `effective-rate-law`, the premises are measured. q_i is the mean of ||grad_{v_i} F_t||^2 over the last
+//! quarter of a run, and it has not drifted if that is the mean over all steps; that gradients are uncorrelated shows
+//! in n ||m||^2 (1-b^2)/q, which is 1 then. Exactly, n_T^2 = n_0^2 + 2 sum n_t D_t + sum D_t^2 with D_t = n_{t+1} -
+//! n_t, and the law says what the sum in the middle is. Where drift, correlation, start and the last sum together are
+//! at most a tenth of n_T^2, which is 5 % of e_T, the law is judged, within twice that. Where nothing is judged the
+//! premise is not met.
+
+use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
+use ratecheck::parameters::norm_sq;
+use ratecheck::random::Seed;
+use ratecheck::rates::mean_over_runs;
+use rayon::prelude::*;
+
+use super::MomentumLaw;
+use crate::claim::decide::near;
+use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::subject::{Premise, Subject};
+use crate::paper::sgd::on_subject::LEVEL;
+use crate::paper::stochastic::on_subject::natural_rate;
+
+const B: f64 = 0.9;
+/// What all runs may take, and those of a control.
+const SECONDS: [f64; 2] = [0.3, 0.08];
+/// Of e_T.
+const LAW: f64 = 0.1;
+/// What the premises may be off by together, of n_T^2.
+const PREMISE: f64 = 0.1;
+
+/// One run; vectors have an entry per block.
+struct Run {
+    divergence: Option<Divergence>,
+    n_end: Vec<f64>,
+    /// The mean of ||grad_{v_i} F_t||^2 over all steps, and over the last quarter.
+    squares: [Vec<f64>; 2],
+    /// The mean of n ||m||^2 over the last quarter.
+    momenta: Vec<f64>,
+    /// The sum of D_t^2.
+    jumps: Vec<f64>,
+}
+
+impl Measure for MomentumLaw {
+    fn needs(&self) -> &'static [Premise] {
+        &[Premise::ScaleInvariant, Premise::Stochastic]
+    }
+
+    fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
+        // The rates that are asked for, and the one that moves by the length of w with its momentum.
+        let natural = natural_rate(subject, context).map(|eta| (1.0 - B) * eta);
+        let rates: Vec<f64> = subject.settings.eta_w.iter().copied().chain(natural).collect();
+        let cells = rates.len() * subject.settings.runs;
+        let n_steps = subject.steps(SECONDS[0] / cells as f64, context.profile).max(8);
+        let mut evidence = Evidence::default();
+        let (mut judged, mut nearest) = (0, f64::NAN);
+        for &eta in &rates {
+            let runs = runs(subject, StepRule::HeavyBall { b: B }, eta, n_steps, &context.seed)?;
+            if let Some(found) = runs.iter().find_map(|run| run.divergence) {
+                evidence.observe(format!("η = {eta:.3}: steps made"), found.step as f64, format!("{found}"));
+                continue;
+            }
+            for i in 0..subject.layout().n_blocks() {
+                if is_judged(subject, &runs, i, eta, n_steps)? {
+                    judged += 1;
+                    nearest = law(&mut evidence.check, subject, &runs, i, [eta, 1.0], n_steps)?;
+                }
+            }
+        }
+        evidence.observe("(η/(1-b))·√(2qT)/n_T, last block judged", nearest, format!("b = {B}, T = {n_steps}"));
+        let standing = if judged > 0 { Standing::Met } else { Standing::NotMet };
+        evidence.check.hypothesis(
+            format!("{}: θ̃_t tends to a minimiser with uncorrelated noise q > 0", subject.name),
+            standing,
+            format!(
+                "judged are {judged} of {} (block, η), where drift of ‖∇_vF‖², correlations, start and jumps are at most {PREMISE} of n_T² and the runs agree",
+                rates.len() * subject.layout().n_blocks()
+            ),
+        );
+        Ok(evidence)
+    }
+
+    fn controls(&self) -> Vec<SubjectControl> {
+        vec![
+            SubjectControl {
+                name: "projected SGD",
+                breaks: "with fixed norms the effective rate stays where it was, ten steps of the length of w a time",
+                run: |subject, context| {
+                    let eta = 10.0 * natural_rate(subject, context)?;
+                    Some(projected(subject, context, eta))
+                },
+            },
+            SubjectControl {
+                name: "η for η/(1-b)",
+                breaks: "the learning rate is counted as without momentum, in the blocks in which the law is judged",
+                run: |subject, context| uncounted(subject, context).transpose(),
+            },
+        ]
+    }
+}
+
+fn projected(subject: &Subject, context: &Context, eta: f64) -> Result<Check, Unevaluated> {
+    let n_steps = subject.steps(SECONDS[1] / subject.settings.runs as f64, context.profile).max(8);
+    let runs = runs(subject, StepRule::Projected, eta, n_steps, &context.seed.child("control"))?;
+    let mut check = Check::new();
+    for i in 0..subject.layout().n_blocks() {
+        law(&mut check, subject, &runs, i, [eta, 1.0], n_steps)?;
+    }
+    Ok(check)
+}
+
+/// Nothing where no block is judged.
+fn uncounted(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
+    let Some(natural) = natural_rate(subject, context) else { return Ok(None) };
+    let eta = (1.0 - B) * natural;
+    let n_steps = subject.steps(SECONDS[1] / subject.settings.runs as f64, context.profile).max(8);
+    let runs = runs(subject, StepRule::HeavyBall { b: B }, eta, n_steps, &context.seed.child("control"))?;
+    let mut check = Check::new();
+    for i in 0..subject.layout().n_blocks() {
+        if runs.iter().all(|run| run.divergence.is_none()) && is_judged(subject, &runs, i, eta, n_steps)? {
+            law(&mut check, subject, &runs, i, [eta, 1.0 - B], n_steps)?;
+        }
+    }
+    Ok((check.count() > 0).then_some(check))
+}
+
+fn runs(subject: &Subject, rule: StepRule, eta: f64, n_steps: u64, seed: &Seed) -> Result<Vec<Run>, Unevaluated> {
+    let eta_g = subject.eta_g()?.0;
+    let one = |k: usize| -> Result<Run, Unevaluated> {
+        let (rate_w, rate_g) = (Schedule::constant(eta)?, Schedule::new(eta_g, 0.5)?);
+        let generator = seed.generator(&format!("{eta}/run-{k}"));
+        let mut stepper = Stepper::new(&*subject.loss, &subject.theta, rule, rate_w, rate_g, generator);
+        let layout = subject.layout();
+        let m = layout.n_blocks();
+        let (mut squares, mut momenta, mut jumps) = ([vec![0.0; m], vec![0.0; m]], vec![0.0; m], vec![0.0; m]);
+        let (mut before, mut divergence, quarter) = (vec![0.0; m], None, (n_steps / 4).max(1));
+        for t in 0..n_steps {
+            before.copy_from_slice(stepper.w_norm_sq());
+            if let Err(found) = stepper.step() {
+                divergence = Some(found);
+                break;
+            }
+            let late = n_steps - 1 - t < quarter;
+            for i in 0..m {
+                let square = before[i] * stepper.gradient_norm_sq()[i];
+                squares[0][i] += square / n_steps as f64;
+                jumps[i] += (stepper.w_norm_sq()[i] - before[i]).powi(2);
+                if late {
+                    squares[1][i] += square / quarter as f64;
+                }
+                if late && !stepper.momentum().is_empty() {
+                    momenta[i] += before[i] * norm_sq(&stepper.momentum()[layout.block(i)]) / quarter as f64;
+                }
+            }
+        }
+        Ok(Run { divergence, n_end: stepper.w_norm_sq().to_vec(), squares, momenta, jumps })
+    };
+    (0..subject.settings.runs).into_par_iter().map(one).collect()
+}
+
+/// Whether the premises of the law are met in block i, and the runs say how much the ratio is.
+fn is_judged(subject: &Subject, runs: &[Run], i: usize, eta: f64, n_steps: u64) -> Result<bool, Unevaluated> {
+    let mean = |f: &dyn Fn(&Run) -> f64| runs.iter().map(f).sum::<f64>() / runs.len() as f64;
+    let [all, last] = [0, 1].map(|k| mean(&|run| run.squares[k][i]));
+    let momentum = mean(&|run| run.momenta[i]) * (1.0 - B * B);
+    let n = subject.layout().w_norm_sq(&subject.theta, i);
+    let kept = 2.0 * (eta / (1.0 - B)).powi(2) * last * n_steps as f64;
+    let start = (n * n + mean(&|run| run.jumps[i])) / kept;
+    if !((all / last - 1.0).abs() + (momentum / last - 1.0).abs() + start <= PREMISE) {
+        return Ok(false);
+    }
+    let interval = mean_over_runs(&ratios(runs, i, [eta, 1.0], n_steps))?.interval(LEVEL);
+    Ok(interval.high - interval.low <= LAW)
+}
+
+/// (eta/(1-b)) sqrt(2 q T)/n_T of every run, with its own q and eta times a factor.
+fn ratios(runs: &[Run], i: usize, [eta, factor]: [f64; 2], n_steps: u64) -> Vec<f64> {
+    let of = |run: &Run| factor * eta / (1.0 - B) / run.n_end[i] * (2.0 * run.squares[1][i] * n_steps as f64).sqrt();
+    runs.iter().map(of).collect()
+}
+
+/// The ratio is 1 within [`LAW`], in block i.
+fn law(
+    check: &mut Check,
+    subject: &Subject,
+    runs: &[Run],
+    i: usize,
+    counted: [f64; 2],
+    n_steps: u64,
+) -> Result<f64, Unevaluated> {
+    let ratio = mean_over_runs(&ratios(runs, i, counted, n_steps))?;
+    let block = &subject.layout().blocks()[i].name;
+    let at = format!("{} · η = {:.3}, {block}, T = {n_steps}", subject.name, counted[0]);
+    near(check, at, ratio.interval(LEVEL), 1.0, LAW);
+    Ok(ratio.value)
+}
