@@ -27,25 +27,34 @@ pub struct Chapter {
     pub statements: Vec<Place>,
 }
 
-/// How it is known that the print is wrong.
+/// How wrong the print is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Using the print would give something false, or needlessly weak; shown by numbers.
-    Confirmed,
-    /// A step of a proof does not hold as printed, while its conclusion does.
-    Derived,
-    /// A slip that a reader corrects in passing.
-    Typo,
+    /// The printed formula has a counter-example, and nothing around it says otherwise.
+    #[serde(alias = "confirmed", alias = "derived")]
+    FalseAsPrinted,
+    /// The proof, or another formula of the paper, shows what is meant.
+    #[serde(alias = "typo")]
+    Misprint,
+    /// It can be read correctly, and incorrectly: two places disagree, a condition is left unsaid, or an exponent may have been
+    /// lost in the text that was read here.
+    Ambiguous,
+    /// True, and weaker than it need be.
+    NotTight,
 }
 
 impl Standing {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 4] = [Self::FalseAsPrinted, Self::Misprint, Self::Ambiguous, Self::NotTight];
+
     /// In words.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Confirmed => "confirmed by numbers",
-            Self::Derived => "a step of the proof",
-            Self::Typo => "a slip",
+            Self::FalseAsPrinted => "false as printed",
+            Self::Misprint => "a misprint",
+            Self::Ambiguous => "ambiguous",
+            Self::NotTight => "not tight",
         }
     }
 }
@@ -139,7 +148,7 @@ pub struct Entry {
     pub printed: String,
     /// What it must be.
     pub corrected: String,
-    /// How it is known.
+    /// How wrong it is.
     pub standing: Standing,
     /// The ids of the claims that it touches.
     pub claims: Vec<String>,

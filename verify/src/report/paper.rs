@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::claim::results::{ClaimResult, Results, Status};
-use crate::paper::errata::{Entry, Reading};
+use crate::paper::errata::{Entry, Reading, Standing};
 
 /// A section of the map.
 #[derive(Serialize)]
@@ -103,6 +103,27 @@ pub(super) fn errata<'a>(results: &'a Results, anchors: &'a [String]) -> Vec<Err
             .collect(),
     };
     results.errata.iter().map(one).collect()
+}
+
+/// How many errata have this grade.
+pub(super) fn graded(results: &Results, grade: Standing) -> usize {
+    results.errata.iter().filter(|entry| entry.standing == grade).count()
+}
+
+/// "; besides, 9 misprints, 5 ambiguous passages, 1 bound that is not tight"; nothing if there are none.
+pub(super) fn doubted(results: &Results) -> String {
+    let counted = |grade: Standing| {
+        let n = graded(results, grade);
+        let (one, many) = match grade {
+            Standing::FalseAsPrinted => return None,
+            Standing::Misprint => ("misprint", "misprints"),
+            Standing::Ambiguous => ("ambiguous passage", "ambiguous passages"),
+            Standing::NotTight => ("bound that is not tight", "bounds that are not tight"),
+        };
+        (n > 0).then(|| format!("{n} {}", if n == 1 { one } else { many }))
+    };
+    let parts: Vec<String> = Standing::ALL.into_iter().filter_map(counted).collect();
+    if parts.is_empty() { String::new() } else { format!("; besides, {}", parts.join(", ")) }
 }
 
 /// The errata that touch a claim.

@@ -16,7 +16,8 @@ pub fn markdown(entries: &[Entry]) -> String {
     let mut text = format!(
         "<!-- Rendered from verify/src/paper/errata/table.rs by `{COMMAND}`. Do not edit. -->\n\n# Errata\n\n\
          What is printed in Arora, Li & Lyu, \"Theoretical Analysis of Auto Rate-Tuning by Batch Normalization\" (ICLR \
-         2019), and what it must be. None of it touches the truth of the theorems. Each is shown by numbers for which \
+         2019), and what it must be. None of it touches the truth of the theorems, and not all of it \
+         is false: the last column says what can be held against the print. Each is shown by numbers for which \
          the printed reading fails and the corrected one holds; they are computed when this file is rendered, and a \
          test compares.\n\n\
          | | place | kind |\n|:--|:--|:--|\n"

@@ -27,7 +27,7 @@ pub struct Erratum {
     pub printed: &'static str,
     /// What it must be.
     pub corrected: &'static str,
-    /// How it is known.
+    /// How wrong it is.
     pub standing: Standing,
     /// The ids of the claims that it touches.
     pub claims: &'static [&'static str],
