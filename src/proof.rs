@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::bounds;
+use crate::bounds::{self, Factors};
 use crate::curvature::{NotEnclosed, SegmentConstants, SegmentOptions, Target, Upper, enclosing, segment_constants};
 use crate::loss::{Loss, Workspace};
 use crate::scalar::{Interval, Scalar};
@@ -24,8 +24,8 @@ pub struct Step {
     pub c_g: f64,
     /// How sharp the constants are to be.
     pub segment: SegmentOptions,
-    /// What C_i is multiplied by: 1 for the lemma, less for a control.
-    pub multiple: f64,
+    /// What the constants of the lemma are multiplied by: by 1, but for a control.
+    pub factors: Factors,
 }
 
 /// What is known of the inequality.
@@ -69,7 +69,7 @@ pub struct ProvedStep {
     pub change: Interval,
     /// The right-hand side of (12), with the proved C_i.
     pub bound: Interval,
-    /// C_i, proved (times [`Step::multiple`]).
+    /// C_i, proved (with [`Step::factors`]).
     pub c_w: Vec<Upper>,
     /// The constants on the segment.
     pub constants: SegmentConstants,
@@ -84,15 +84,16 @@ pub struct ProvedStep {
 /// If `theta` has not the length of the loss's parameters.
 ///
 /// ```
+/// use ratecheck::bounds::{Constant, Factors};
 /// use ratecheck::curvature::SegmentOptions;
 /// use ratecheck::loss::closed::Rayleigh;
 /// use ratecheck::proof::{Outcome, Step, lemma_3_2};
 /// // Near its minimum the Rayleigh quotient leaves the lemma a relative slack of 1e-6: any smaller C is refuted.
 /// let loss = Rayleigh::equally_spaced(10);
 /// let segment = SegmentOptions { within: 1e-4, ..SegmentOptions::default() };
-/// let step = Step { eta_w: 1.0, eta_g: 1.0, c_g: 0.5, segment, multiple: 1.0 };
+/// let step = Step { eta_w: 1.0, eta_g: 1.0, c_g: 0.5, segment, factors: Factors::ONE };
 /// assert_eq!(lemma_3_2(&loss, &[0], &loss.theta_0(), &step)?.outcome, Outcome::Proved);
-/// let smaller = Step { multiple: 0.999, ..step };
+/// let smaller = Step { factors: Factors::ONE.claiming(Constant::C, 0.999), ..step };
 /// assert_eq!(lemma_3_2(&loss, &[0], &loss.theta_0(), &smaller)?.outcome, Outcome::Refuted);
 /// # Ok::<(), ratecheck::curvature::NotEnclosed>(())
 /// ```
@@ -133,10 +134,10 @@ pub fn lemma_3_2<'a>(
         .map(|i| {
             let row: Vec<Interval> = constants.upper.l_vv.row(i).iter().map(proved).collect();
             let l_vg = if g.is_empty() { Interval::ZERO } else { proved(&constants.upper.l_vg[i]) };
-            Interval::from(bounds::c_w(&row, l_vg, l_gg, step.c_g).scale(step.multiple).hi())
+            Interval::from(step.factors.c_w(&row, l_vg, l_gg, step.c_g).hi())
         })
         .collect();
-    let bound = bounds::lemma_3_2(step.eta_w, step.eta_g, step.c_g, &n, &grad_w_sq, &c_w, grad_g_sq);
+    let bound = step.factors.lemma_3_2(step.eta_w, step.eta_g, step.c_g, &n, &grad_w_sq, &c_w, grad_g_sq);
 
     let after: Vec<Interval> = start.iter().zip(&moved).map(|(&x, &d)| x + d).collect();
     let change = evaluate(&after, &mut gradient) - before;

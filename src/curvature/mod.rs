@@ -17,7 +17,7 @@ mod spectral;
 pub use ascent::{Ascent, AscentOptions, ascend_block, ascend_constants};
 pub use compositional::{
     ActivationBounds, BnLayer, CovarianceBounds, GBounds, ObjectiveBounds, Unbounded, Up, compositional_bound,
-    covariance_bounds, g_bounds,
+    covariance_bounds, g_bounds, g_bounds_with,
 };
 pub(crate) use enclosure::enclosing;
 pub use enclosure::{NotEnclosed, block_norms_upper, hessian_enclosure, spectral_norm_upper};

@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 use rand::RngExt;
+use ratecheck::bounds::{Constant, Factors};
 use ratecheck::curvature::{
     HessianProduct, SegmentOptions, dense_hessian, hessian_enclosure, segment_constants, spectral_norm_upper,
 };
@@ -31,7 +32,7 @@ fn network(widths: &[usize], batch: usize, normalisation: Normalisation) -> (Net
 const SMOOTHED: Normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
 
 fn step(eta_w: f64) -> Step {
-    Step { eta_w, eta_g: 0.1, c_g: 0.5, segment: SegmentOptions::default(), multiple: 1.0 }
+    Step { eta_w, eta_g: 0.1, c_g: 0.5, segment: SegmentOptions::default(), factors: Factors::ONE }
 }
 
 /// theta after a step in f64.
@@ -72,7 +73,7 @@ fn what_is_not_proved_says_why() {
     // Both sides are -1e-17 or so: the losses are known to 1e-14.
     assert_eq!(outcome(Step { eta_g: 1e-16, ..step(1e-16) }), Outcome::Undecided(Obstacle::Rounding));
     // An inequality without its second-order term is false: a network's loss is not concave along its gradient.
-    let without = Step { eta_g: 1e-3, multiple: 0.0, ..step(0.3) };
+    let without = Step { eta_g: 1e-3, factors: Factors::ONE.claiming(Constant::C, 0.0), ..step(0.3) };
     assert_eq!(outcome(without), Outcome::Refuted);
 }
 

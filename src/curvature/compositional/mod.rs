@@ -37,7 +37,7 @@ mod up;
 
 pub use covariance::{CovarianceBounds, covariance_bounds};
 pub use layer::BnLayer;
-pub use radius::{GBounds, g_bounds};
+pub use radius::{GBounds, g_bounds, g_bounds_with};
 pub use slopes::{ActivationBounds, ObjectiveBounds};
 pub use up::Up;
 

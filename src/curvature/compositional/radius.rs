@@ -2,7 +2,7 @@
 
 use super::slopes::lipschitz_sq;
 use super::{ActivationBounds, Unbounded, smoothing};
-use crate::bounds::{lemma_c2_gamma, lemma_c2_q, lemma_c2_q_last, lemma_c2_radius};
+use crate::bounds::Factors;
 use crate::loss::Setting;
 use crate::network::Network;
 
@@ -52,6 +52,17 @@ pub struct GBounds {
 /// # Panics
 /// If `g_0_max` is negative or not finite.
 pub fn g_bounds(network: &Network, g_0_max: f64) -> Result<GBounds, Unbounded> {
+    g_bounds_with(&Factors::ONE, network, g_0_max)
+}
+
+/// [`g_bounds`] with every constant times its factor.
+///
+/// # Errors
+/// As there.
+///
+/// # Panics
+/// As there.
+pub fn g_bounds_with(factors: &Factors, network: &Network, g_0_max: f64) -> Result<GBounds, Unbounded> {
     assert!(g_0_max >= 0.0 && g_0_max.is_finite(), "|g_0| cannot be {g_0_max}");
     let architecture = network.architecture();
     let epsilon = smoothing(network)?;
@@ -65,14 +76,14 @@ pub fn g_bounds(network: &Network, g_0_max: f64) -> Result<GBounds, Unbounded> {
         _ => ActivationBounds::of(architecture.activation)?.first.value(),
     };
     let batch_size = network.minibatches().batch_size();
-    let mut q = lemma_c2_q_last(lip_f, batch_size);
+    let mut q = factors.lemma_c2_q_last(lip_f, batch_size);
     let mut entries = vec![0.0; widths.len()];
     let up = 1.0 + libm::ldexp(f64::EPSILON, widths.len() as i32 + 4);
     for l in (0..widths.len()).rev() {
-        let gamma = lemma_c2_gamma(g_0_max, q, batch_size, architecture.weight_decay);
-        q = lemma_c2_q(lip_act, gamma, widths[l], epsilon, q);
+        let gamma = factors.lemma_c2_gamma(g_0_max, q, batch_size, architecture.weight_decay);
+        q = factors.lemma_c2_q(lip_act, gamma, widths[l], epsilon, q);
         entries[l] = gamma * up;
     }
-    let radius = lemma_c2_radius(widths, &entries) * up;
+    let radius = factors.lemma_c2_radius(widths, &entries) * up;
     if radius.is_finite() { Ok(GBounds { entries, radius }) } else { Err(Unbounded::Overflow) }
 }

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use ndarray::array;
-use ratecheck::bounds::{self, c_w, eta_g_printed};
+use ratecheck::bounds::{self, Factors, eta_g_printed};
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::linalg::LinalgError;
 use ratecheck::loss::closed::{
     Bilinear, BnRegression, Circle, HelixValley, Linear, ProblemJ, Rayleigh, TIndexedHelix, TanhCircle,
 };
-use ratecheck::loss::{Formula, Loss, Minibatches};
-use ratecheck::parameters::Parameters;
+use ratecheck::loss::{BatchError, Formula, Loss, Minibatches};
+use ratecheck::parameters::{Parameters, dot};
 use ratecheck::scalar::Scalar;
 
 use crate::claim::subject::Subject;
@@ -44,6 +44,117 @@ impl Formula for Quadratic {
     }
     fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         w[0] * w[0] + w[1] * w[1]
+    }
+}
+
+/// L = g^2/2 - g sum_i c_i'v_i over m blocks of R^2 with one g, |c_i| = 1: every block is coupled to the same g. On |g| <= K
+/// Lii = 2K/sqrt(3), Lij = 0, Li = 1, Lg = 1 (each block is the linear loss -g c_i'v_i), and Lmin = -m^2/2.
+#[derive(Clone, Debug)]
+pub struct SharedRegression {
+    layout: Parameters,
+    z: Minibatches,
+}
+
+impl SharedRegression {
+    /// With two blocks.
+    pub fn pair() -> Self {
+        Self { layout: Parameters::new([("w1", 2), ("w2", 2)], 1), z: Minibatches::full(1) }
+    }
+
+    /// An instance from v_i at the given angle to c_i and a g_0 in [-K, K], with constants on |g| <= K.
+    pub fn at(name: &str, angle: f64, g_start: f64, radius: f64) -> Instance {
+        let l = 2.0 * radius / 3.0_f64.sqrt();
+        let constants = Smoothness { l_vv: array![[l, 0.0], [0.0, l]], l_vg: vec![1.0; 2], l_gg: 1.0 };
+        let theta_0 = [on_circle(angle), on_circle(angle), vec![g_start]].concat();
+        let loss = Arc::new(Self::pair());
+        Instance { name: name.to_owned(), loss, theta_0, constants, loss_min: -2.0, g_radius: Some(radius) }
+    }
+}
+
+impl Formula for SharedRegression {
+    fn layout(&self) -> &Parameters {
+        &self.layout
+    }
+    fn distribution(&self) -> &Minibatches {
+        &self.z
+    }
+    fn value<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
+        let g = theta[self.layout.g().start];
+        let blocks = self.layout.blocks().iter().map(|block| {
+            let w = &theta[block.range.clone()];
+            w[0] / dot(w, w).sqrt()
+        });
+        g.square().scale(0.5) - g * blocks.fold(S::ZERO, |sum, x| sum + x)
+    }
+}
+
+/// F(w) = the angle of w in R^2, whose gradient has norm 1/||w|| everywhere: ||grad_v F|| is L_A = 1 at every step, the worst
+/// that sums of increments can meet. The value jumps across one ray, where the gradient does not.
+#[derive(Clone, Debug)]
+pub struct Spiral {
+    layout: Parameters,
+    z: Minibatches,
+}
+
+impl Default for Spiral {
+    fn default() -> Self {
+        Self { layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) }
+    }
+}
+
+impl Formula for Spiral {
+    fn layout(&self) -> &Parameters {
+        &self.layout
+    }
+    fn distribution(&self) -> &Minibatches {
+        &self.z
+    }
+    fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
+        w[1].atan2(w[0])
+    }
+}
+
+/// F_z = sum_i (v_i2^2 + s xi_i v_i2) over two blocks of R^2, without a g, for the four signs xi: Rayleigh quotients of diag(0, 1)
+/// with independent noise. For the mean Lii = 2, Lij = 0, so that C_i = 1, and Lmin = 0; every F_z has ||grad_{v_i}|| <= 1 + s.
+#[derive(Clone, Debug)]
+pub struct NoisyPair {
+    layout: Parameters,
+    z: Minibatches,
+    s: f64,
+}
+
+impl NoisyPair {
+    /// With noise of size s.
+    ///
+    /// # Errors
+    /// Never: four samples can be drawn one by one.
+    pub fn new(s: f64) -> Result<Self, BatchError> {
+        let layout = Parameters::new([("w1", 2), ("w2", 2)], 0);
+        Ok(Self { layout, z: Minibatches::partition((0..4).collect(), 1)?, s })
+    }
+
+    /// The minimiser v_i = e_1 with ||w_1||^2 = 1, ||w_2||^2 = 4.
+    pub fn minimiser() -> Vec<f64> {
+        vec![1.0, 0.0, 2.0, 0.0]
+    }
+}
+
+impl Formula for NoisyPair {
+    fn layout(&self) -> &Parameters {
+        &self.layout
+    }
+    fn distribution(&self) -> &Minibatches {
+        &self.z
+    }
+    fn value<S: Scalar>(&self, z: &[usize], w: &[S]) -> S {
+        let blocks = self.layout.blocks().iter().enumerate().map(|(i, block)| {
+            let w = &w[block.range.clone()];
+            let v = w[1] / dot(w, w).sqrt();
+            // The bits of z are the signs.
+            let sign = if z[0] >> i & 1 == 0 { 1.0 } else { -1.0 };
+            v.square() + v.scale(self.s * sign)
+        });
+        blocks.fold(S::ZERO, |sum, x| sum + x)
     }
 }
 
@@ -97,9 +208,14 @@ impl Instance {
 
     /// C_i for every block.
     pub fn c_w(&self) -> Vec<f64> {
+        self.c_w_with(&Factors::ONE)
+    }
+
+    /// The same with every constant times its factor.
+    pub fn c_w_with(&self, factors: &Factors) -> Vec<f64> {
         let constants = &self.constants;
         let rows = constants.l_vv.rows().into_iter().zip(&constants.l_vg);
-        rows.map(|(row, &l_vg)| c_w(&row.to_vec(), l_vg, constants.l_gg, C_G)).collect()
+        rows.map(|(row, &l_vg)| factors.c_w(&row.to_vec(), l_vg, constants.l_gg, C_G)).collect()
     }
 
     /// 2(1-c)/Lg as Theorem 3.1 prints it. Without a g nothing depends on it, and it is 1.

@@ -3,6 +3,7 @@
 //! A claim states what the paper says and measures it; it never writes a verdict. [`Check`] accumulates comparisons,
 //! and [`Verdict`] is derived from it.
 
+use ratecheck::bounds::{Constant, Factors};
 use ratecheck::random::{Generator, Seed};
 use serde::{Deserialize, Serialize};
 
@@ -121,9 +122,17 @@ pub struct Context {
     pub seed: Seed,
     /// How much work to do.
     pub profile: Profile,
+    /// What the constants of the bounds are multiplied by: by 1, unless the power of a check is measured.
+    pub factors: Factors,
 }
 
 impl Context {
+    /// The same with a statement that is stronger in one constant: see [`Factors::claiming`].
+    #[must_use]
+    pub fn claiming(&self, constant: Constant, multiple: f64) -> Self {
+        Self { factors: self.factors.claiming(constant, multiple), ..self.clone() }
+    }
+
     /// The generator called `name` below this claim.
     pub fn generator(&self, name: &str) -> Generator {
         self.seed.generator(name)

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use ratecheck::bounds::Factors;
 use ratecheck::random::Seed;
 use rayon::prelude::*;
 
@@ -14,7 +15,7 @@ use crate::claim::subject::Subject;
 
 /// The context of a claim: its own node of the seed tree.
 pub fn context(claim: &dyn Claim, seed: u64, profile: Profile) -> Context {
-    Context { seed: Seed::new(seed).child(claim.statement().id), profile }
+    Context { seed: Seed::new(seed).child(claim.statement().id), profile, factors: Factors::ONE }
 }
 
 /// Checks one claim and all its controls, side by side on the threads of the current pool. A panic inside is reported

@@ -68,12 +68,13 @@ impl From<Exit> for ExitCode {
 }
 
 /// What exit code 1 says of each command that can end with it.
-pub const FAILED: [(&str, &str); 10] = [
+pub const FAILED: [(&str, &str); 11] = [
     ("verify", "a claim fails, or could not be evaluated"),
     ("replay", "the verdict is worse, or a control or slope differs, as with `compare`"),
     ("compare", "a verdict is worse; a claim, control or slope is gone; or the intervals of a slope no longer overlap"),
     ("conformance", "with some seed a claim does not hold, or does not find the same twice"),
     ("calibrate", "a decision was wrong more often than its level allows"),
+    ("sensitivity", "the check of a claim does not hold with the constants as they are"),
     ("fit", "the claimed rate fails"),
     ("inspect", "a statement fails at the point, or could not be evaluated"),
     ("constants", "a proved bound lies below what was found, or a constant is not finite"),

@@ -22,6 +22,7 @@ mod replay;
 mod report;
 mod resume;
 mod schema;
+mod sensitivity;
 mod shell;
 mod source;
 mod subject;
@@ -54,6 +55,7 @@ Examples:
   ratecheck report reports/latest            the page again, from results.json; nothing is run
   ratecheck replay reports/latest --claim lemma-3.2    one claim again: is it the same?
   ratecheck calibrate                        how often statistical decisions would be wrong
+  ratecheck sensitivity lemma-3.2            what its check needs of every constant
   ratecheck fit runs.csv --against -0.25     the rate of a log of your own, from any framework
   ratecheck compare OLD NEW                  whether two verifications say the same
   ratecheck inspect --problem net.toml       loss, gradient and Hessian of a network of your own
@@ -93,6 +95,8 @@ enum Command {
     Conformance(conformance::Arguments),
     /// Measure size, power and bias of the statistical decisions on synthetic runs with known exponents.
     Calibrate(calibrate::Arguments),
+    /// Find what the checks need of every constant of the bounds, and which could as well be left out.
+    Sensitivity(sensitivity::Arguments),
     /// Fit the rate of a log of your own, and test a claimed exponent.
     Fit(fit::Arguments),
     /// Print the errata of the paper with their numbers, as Markdown.
@@ -180,6 +184,7 @@ fn run(command: Option<Command>, console: Console, claims: Claims<'_>) -> Result
         Command::Compare(arguments) => compare::run(&arguments, console, claims),
         Command::Conformance(arguments) => conformance::run(&arguments, console, claims),
         Command::Calibrate(arguments) => calibrate::run(&arguments, console, claims),
+        Command::Sensitivity(arguments) => sensitivity::run(&arguments, console, claims),
         Command::Fit(arguments) => fit::run(&arguments, console),
         Command::Errata(arguments) => errata::run(&arguments, console),
         Command::Inspect(arguments) => inspect::run(&arguments, console, claims),

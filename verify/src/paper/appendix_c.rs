@@ -61,6 +61,24 @@ impl Plan {
     }
 }
 
+/// Two layers of one logistic unit each, tanh between them, on x = (1, -1, 1, -1) = y with ε = 0.01.
+///
+/// # Errors
+/// Never with these numbers; the data check their labels.
+pub(crate) fn two_layers(name: &str, weight_decay: f64, theta: Vec<f64>) -> Result<Subject, Unevaluated> {
+    let plan = Plan {
+        name: "two layers",
+        widths: &[1, 1, 1],
+        activation: Activation::Tanh,
+        epsilon: 0.01,
+        weight_decay,
+        examples: (4, 4),
+    };
+    let data = Dataset::new(vec![1.0, -1.0, 1.0, -1.0], 4, 1, vec![1.0, -1.0, 1.0, -1.0])?;
+    let network = plan.network(data, Objective::Logistic, Minibatches::partition((0..4).collect(), 4)?)?;
+    Ok(Subject { name: name.to_owned(), network, theta, z: (0..4).collect() })
+}
+
 /// One logistic neuron on x = (1, -1, 1, -1) with epsilon = 1 and the given labels and minibatches of two; theta = (w,
 /// gamma, beta) starts at (1, 0, `shift`).
 ///

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use ratecheck::bounds::{self, c_w, eta_g_limit};
+use ratecheck::bounds::{Factors, c_w, eta_g_limit};
 use ratecheck::curvature::{Sampling, Smoothness, sampled_constants};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::Loss;
@@ -39,6 +39,8 @@ pub(crate) struct Terms {
     pub(crate) least: Constants,
     /// Made of constants that are at least the true ones; nothing if none are known.
     pub(crate) most: Option<Constants>,
+    /// What the constants of the bounds are multiplied by.
+    pub(crate) factors: Factors,
 }
 
 /// The constants of section 2.4 in the form in which bounds take them.
@@ -58,9 +60,10 @@ impl Constants {
     }
 }
 
-impl From<&Instance> for Terms {
-    fn from(instance: &Instance) -> Self {
-        let exact = Constants { c_w: instance.c_w(), l_vv: instance.constants.l_vv.diag().to_vec() };
+impl Terms {
+    /// Those of an instance.
+    pub(crate) fn new(instance: &Instance, factors: Factors) -> Self {
+        let exact = Constants { c_w: instance.c_w_with(&factors), l_vv: instance.constants.l_vv.diag().to_vec() };
         Self {
             name: instance.name.clone(),
             loss: instance.loss.clone(),
@@ -72,11 +75,10 @@ impl From<&Instance> for Terms {
             has_g: instance.has_g(),
             least: exact.clone(),
             most: Some(exact),
+            factors,
         }
     }
-}
 
-impl Terms {
     /// Those of a user's loss. Without a lower bound of it the gap is not a number.
     ///
     /// # Errors
@@ -96,6 +98,7 @@ impl Terms {
             has_g,
             least: constants(&known.least),
             most: known.most.as_ref().map(constants),
+            factors: Factors::ONE,
         })
     }
 
@@ -127,12 +130,12 @@ impl Terms {
 
     /// A = Delta + sum_i K_i, with LA_i = `factor` Lii.
     pub(crate) fn a(&self, eta_w: f64, factor: f64) -> Bracket {
-        self.bracket(|of| bounds::lemma_a2(self.gap, &self.k(of, eta_w, factor)))
+        self.bracket(|of| self.factors.lemma_a2(self.gap, &self.k(of, eta_w, factor)))
     }
 
     /// K_i, with LA_i = `factor` Lii.
     pub(crate) fn k(&self, of: &Constants, eta_w: f64, factor: f64) -> Vec<f64> {
-        let k = |i: usize| bounds::k_w(of.c_w[i], factor * of.l_vv[i], eta_w, self.n_start[i]);
+        let k = |i: usize| self.factors.k_w(of.c_w[i], factor * of.l_vv[i], eta_w, self.n_start[i]);
         (0..of.c_w.len()).map(k).collect()
     }
 

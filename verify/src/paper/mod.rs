@@ -9,6 +9,7 @@ pub mod errata;
 mod gradient_descent;
 pub mod manifest;
 mod paths;
+pub mod sensitivity;
 mod sgd;
 mod slack;
 mod stochastic;

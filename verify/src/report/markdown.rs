@@ -77,6 +77,9 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
     if let Some(found) = claim.near_failures.sentence() {
         writeln!(out, "{found}\n")?;
     }
+    for need in super::needs(results, claim) {
+        writeln!(out, "- {}", escape(&need))?;
+    }
     for hypothesis in &claim.hypotheses {
         let standing = match hypothesis.standing {
             Standing::Met => "met",

@@ -39,8 +39,16 @@ pub use table::terminal_table;
 
 use crate::claim::plot::Plot;
 use crate::claim::results::{ClaimResult, ControlOutcome, FORMAT, Results, Status};
+use crate::paper::sensitivity::{Need, Study};
 pub use crate::text::ReportError;
 use crate::text::{number, pretty, write};
+
+/// What the check of a claim needs of every constant, a line each, as it was studied last: only of the paper's own run, since
+/// the instances were its.
+fn needs(results: &Results, claim: &ClaimResult) -> Vec<String> {
+    let kept = Study::kept().of(&claim.id).map(Need::sentence);
+    if results.provenance.problem.is_none() { kept.collect() } else { Vec::new() }
+}
 
 /// The name of the file that holds everything, as data.
 pub const RESULTS: &str = "results.json";

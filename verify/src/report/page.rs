@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::{ReportError, command, controls_cell, math, number, paper, plots, profile, story};
 use crate::claim::evidence::Standing;
+use crate::claim::printed::Standing as Grade;
 use crate::claim::results::{ClaimResult, ControlOutcome, InstanceResult, Results, Status};
+use crate::paper::sensitivity::Study;
 
 const TEMPLATE: &str = include_str!("page.html");
 pub(super) const STYLE: &str = include_str!("page.css");
@@ -23,10 +25,13 @@ struct Page<'a> {
     total: usize,
     counts: Vec<Count>,
     controls: (usize, usize),
-    /// Errata whose printed reading fails on an example, where the corrected one holds.
+    /// Errata that are false as printed, and in words how many there are of each other grade.
     refuted: usize,
+    doubted: String,
     comparisons: String,
     replays: Option<String>,
+    /// How many constants of the bounds no instance needs.
+    idle: Option<String>,
     /// The ids of claims that are not finished.
     pending: String,
     provenance: Vec<(&'static str, String)>,
@@ -55,6 +60,8 @@ struct Section<'a> {
     label: &'static str,
     reason: Option<String>,
     replays: Option<String>,
+    /// What the check needs of every constant, in the paper's own run.
+    needs: Vec<String>,
     margin: String,
     /// The margin and the time in seconds as numbers, for sorting.
     values: [String; 2],
@@ -162,9 +169,11 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         total: results.claims.len(),
         counts,
         controls: results.controls_rejected(),
-        refuted: results.errata.iter().filter(|entry| entry.example.is_some()).count(),
+        refuted: paper::graded(results, Grade::FalseAsPrinted),
+        doubted: paper::doubted(results),
         comparisons: number::count(comparisons),
         replays: results.near_failures().sentence(),
+        idle: Study::kept().summary().filter(|_| results.provenance.problem.is_none()),
         pending: results.pending.join(", "),
         provenance: vec![
             ("version", p.version.clone()),
@@ -244,6 +253,7 @@ fn section<'a>(
         time: number::duration(claim.seconds),
         command: command(results, claim),
         replays: claim.near_failures.sentence(),
+        needs: super::needs(results, claim),
         hypotheses: claim
             .hypotheses
             .iter()

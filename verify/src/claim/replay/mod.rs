@@ -157,8 +157,8 @@ impl NearFailures {
         part(self.not_replayed, be(self.not_replayed, "was not replayed", "were not replayed"));
         let total = self.total();
         Some(format!(
-            "{total} {} of sides that differ by no more than the rounding of f64; replayed in double-double, {}.",
-            be(total, "comparison is", "comparisons are"),
+            "{total} {} by no more than the rounding of f64; replayed in double-double, {}.",
+            be(total, "comparison differs", "comparisons differ"),
             parts.join(", ")
         ))
     }
@@ -253,8 +253,8 @@ mod tests {
         let mut near = NearFailures { holds: 2, equal: 1, digits: Some(29), violated: 0, not_replayed: 1 };
         assert_eq!(
             near.sentence().unwrap_or_default(),
-            "4 comparisons are of sides that differ by no more than the rounding of f64; replayed in double-double, 2 \
-             hold by more than rounding, 1 is an equality to at least 29 digits, 1 was not replayed."
+            "4 comparisons differ by no more than the rounding of f64; replayed in double-double, 2 hold by more than \
+             rounding, 1 is an equality to at least 29 digits, 1 was not replayed."
         );
         near.add(NearFailures { violated: 3, ..NearFailures::default() });
         assert!(near.sentence().is_some_and(|s| s.contains("3 are violated, and fail")));

@@ -3,7 +3,7 @@
 //! It follows from Lemma 2.4 alone, n_{t+1} = n_t + (η²/n_t)‖∇_{v_t}L‖² and n_t ≤ n_T,
 //! so that it needs no constant of the loss.
 
-use ratecheck::bounds::equation_11;
+use ratecheck::bounds::{Constant, equation_11};
 use ratecheck::descent::{Plan, Record, Schedule, StepRule, run};
 use ratecheck::loss::Loss;
 use ratecheck::network::{Activation, Normalisation};
@@ -194,7 +194,8 @@ fn follow(
     let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(eta_g)?, steps, log_spaced(1, steps, 12));
     let trace = run(loss, theta_0, &plan, context.generator("z"));
     trace.divergence.map_or(Ok(()), Err)?;
-    let reading = Reading { variant, off_tangent: 64.0, replayed_up_to: u64::MAX };
+    let reading =
+        Reading { variant, off_tangent: 64.0, replayed_up_to: u64::MAX, factor: context.factors.of(Constant::Growth) };
     compare(name, loss, theta_0, [eta_w, eta_g], &trace.records, reading)
 }
 
@@ -206,6 +207,8 @@ struct Reading {
     off_tangent: f64,
     /// Longer runs are not replayed.
     replayed_up_to: u64,
+    /// What the constant of the bound is multiplied by.
+    factor: f64,
 }
 
 /// Both sides at every record, and their quotient at the last.
@@ -215,7 +218,7 @@ fn compare(
     theta_0: &[f64],
     [eta_w, eta_g]: [f64; 2],
     records: &[Record],
-    Reading { variant, off_tangent, replayed_up_to }: Reading,
+    Reading { variant, off_tangent, replayed_up_to, factor }: Reading,
 ) -> Quotients {
     let layout = loss.parameters();
     let (mut check, mut ratios) = (Check::new(), Vec::new());
@@ -224,9 +227,9 @@ fn compare(
         for (i, block) in layout.blocks().iter().enumerate() {
             let n_start = layout.w_norm_sq(theta_0, i);
             let (sum, n_end) = (sums(record)?[i], record.w_norm_sq[i]);
-            let factor = if variant == Variant::FirstNorm { n_start } else { n_end };
-            let part = if variant == Variant::Smaller { 1.0 - SMALLER } else { 1.0 };
-            let rhs = part * (equation_11(eta_w, n_start, n_end) / n_end * factor);
+            let last = if variant == Variant::FirstNorm { n_start } else { n_end };
+            let part = factor * if variant == Variant::Smaller { 1.0 - SMALLER } else { 1.0 };
+            let rhs = part * (equation_11(eta_w, n_start, n_end) / n_end * last);
             let rounding = rounding(record.t, block.range.len(), [n_start, n_end], eta_w, sum, off_tangent);
             let scale = sum.max(rhs);
             let at = format!("{name} · η_w = {eta_w:e}, T = {}, {}", record.t, block.name);

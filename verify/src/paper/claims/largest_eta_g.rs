@@ -56,7 +56,7 @@ impl Claim for LargestEtaG {
         let mut evidence = Evidence::default();
         for c in SHARES {
             let instance = near_tight_b();
-            evidence.check.merge(at_multiple(&instance, c, 1.0).checked(context)?);
+            evidence.check.merge(at_multiple(&instance, c, 1.0, context).checked(context)?);
             let (limit, printed) = (eta_g_limit(1.0, c), eta_g_printed(1.0, c));
             evidence.check.at_most(format!("printed value · c = {c}"), printed, limit, 0.0);
             let (holds, fails) = edge(&instance, c, context)?;
@@ -74,7 +74,7 @@ impl Claim for LargestEtaG {
             let detail = "exact for every g".to_owned();
             evidence.check.hypothesis(format!("constants of {}", instance.name), Standing::Met, detail);
             for eta_w in ETA_W {
-                let mut descent = exact(instance, eta_w, steps);
+                let mut descent = exact(instance, context, eta_w, steps);
                 descent.eta_g = eta_g_limit(l_gg, C_G);
                 descent.follow(&mut evidence.check, context)?;
             }
@@ -92,37 +92,37 @@ impl Claim for LargestEtaG {
             Control {
                 name: "1 % beyond, c = 1/2",
                 breaks: "η_g = 1.01 times the limit",
-                run: |context| at_multiple(&near_tight_b(), 0.5, 1.01).checked(context),
+                run: |context| at_multiple(&near_tight_b(), 0.5, 1.01, context).checked(context),
             },
             Control {
                 name: "1 % beyond, c = 0.1",
                 breaks: "η_g = 1.01 times the limit",
-                run: |context| at_multiple(&near_tight_b(), 0.1, 1.01).checked(context),
+                run: |context| at_multiple(&near_tight_b(), 0.1, 1.01, context).checked(context),
             },
             Control {
                 name: "1 % beyond, c = 0.9",
                 breaks: "η_g = 1.01 times the limit",
-                run: |context| at_multiple(&near_tight_b(), 0.9, 1.01).checked(context),
+                run: |context| at_multiple(&near_tight_b(), 0.9, 1.01, context).checked(context),
             },
             Control {
                 name: "η_g L^gg = 1.9",
                 breaks: "η_g = 1.9/L^gg with c = 1/2, where g alone allows 2 - c = 1.5",
-                run: |context| at_multiple(&near_tight_b(), 0.5, 1.9 / 1.2).checked(context),
+                run: |context| at_multiple(&near_tight_b(), 0.5, 1.9 / 1.2, context).checked(context),
             },
             Control {
                 name: "η_g L^gg = 2.1",
                 breaks: "η_g = 2.1/L^gg with c = 1/2: the loss rises in g",
-                run: |context| at_multiple(&near_tight_b(), 0.5, 2.1 / 1.2).checked(context),
+                run: |context| at_multiple(&near_tight_b(), 0.5, 2.1 / 1.2, context).checked(context),
             },
         ]
     }
 }
 
 /// One step on (b) with eta_g a multiple of the limit for c, and eta_w = c eta_g/2.
-fn at_multiple(instance: &Instance, c: f64, multiple: f64) -> Descent<'_> {
+fn at_multiple<'a>(instance: &'a Instance, c: f64, multiple: f64, context: &Context) -> Descent<'a> {
     let l = &instance.constants;
     let eta_g = multiple * eta_g_limit(l.l_gg, c);
-    let mut descent = exact(instance, 0.5 * c * eta_g, 1);
+    let mut descent = exact(instance, context, 0.5 * c * eta_g, 1);
     descent.eta_g = eta_g;
     descent.c_g = c;
     descent.c_w = vec![c_w(&[l.l_vv[(0, 0)]], l.l_vg[0], l.l_gg, c)];
@@ -134,7 +134,7 @@ fn edge(instance: &Instance, c: f64, context: &Context) -> Result<(f64, f64), Un
     let (mut holds, mut fails) = (1.0, 1.1);
     while fails - holds > 1e-6 {
         let middle = 0.5 * (holds + fails);
-        let check: Check = at_multiple(instance, c, middle).checked(context)?;
+        let check: Check = at_multiple(instance, c, middle, context).checked(context)?;
         if check.verdict() == crate::claim::evidence::Verdict::Holds { holds = middle } else { fails = middle }
     }
     Ok((holds, fails))

@@ -3,7 +3,7 @@
 //! A sharper form is derived in `lemma-b.1-sharp`.
 
 use rand::RngExt;
-use ratecheck::bounds::lemma_b1;
+use ratecheck::bounds::{Constant, lemma_b1};
 use ratecheck::random::Generator;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
@@ -36,7 +36,7 @@ static STATEMENT: Statement = Statement {
 };
 
 /// What bounds the sum, in a_0, B and A_{T-1}.
-pub(super) type Bound<S = f64> = fn(S, S, S) -> S;
+pub(super) type Bound<'a, S = f64> = &'a (dyn Fn(S, S, S) -> S + Sync);
 
 impl Claim for LemmaB1 {
     fn statement(&self) -> &'static Statement {
@@ -44,7 +44,7 @@ impl Claim for LemmaB1 {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        Ok(measure(lemma_b1, None, context))
+        Ok(measure(&|a, b, sum| context.factors.lemma_b1(a, b, sum), None, context))
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -52,22 +52,31 @@ impl Claim for LemmaB1 {
             Control {
                 name: "without 2B/a_0",
                 breaks: "log₂(A_{T-1}/a_0) + 1 alone, on a_0 = 1, a_t = 100",
-                run: |_| Ok(one("constant", &constant(1.0, 100.0, 400), |a, _, sum| lemma_b1(a, 0.0, sum))),
+                run: |_| Ok(one("constant", &constant(1.0, 100.0, 400), &|a, _, sum| lemma_b1(a, 0.0, sum))),
             },
             Control {
                 name: "0.49 of 2B/a_0",
                 breaks: "the last term is halved and a little more, on a_0 = 1, a_1 = 1000",
-                run: |_| Ok(one("one large step", &[1.0, 1e3], |a, b, sum| lemma_b1(a, 0.49 * b, sum))),
+                run: |_| Ok(one("one large step", &[1.0, 1e3], &|a, b, sum| lemma_b1(a, 0.49 * b, sum))),
+            },
+            Control {
+                name: "0.57 of log₂",
+                breaks: "a logarithm of base 3.4, on a_0 = 1, a_t = 1/10 for 10,000 steps, which need 0.578 of it; \
+                         no sequence needs more than ln 2",
+                run: |context| {
+                    let less = context.claiming(Constant::LogB1, 0.57).factors;
+                    Ok(one("constant", &constant(1.0, 0.1, 10_000), &|a, b, sum| less.lemma_b1(a, b, sum)))
+                },
             },
             Control {
                 name: "log₂ alone",
                 breaks: "neither \"+1\" nor 2B/a_0, on doubling: the sum of T ones against T - 1",
-                run: |_| Ok(one("doubling", &doubling(1.0, 1e9, 12), |a, _, sum| lemma_b1(a, 0.0, sum) - 1.0)),
+                run: |_| Ok(one("doubling", &doubling(1.0, 1e9, 12), &|a, _, sum| lemma_b1(a, 0.0, sum) - 1.0)),
             },
             Control {
                 name: "ln for log₂, without 2B/a_0",
                 breaks: "the natural logarithm with \"+1\" alone, on doubling",
-                run: |_| Ok(one("doubling", &doubling(1.0, 1e9, 12), |a, _, sum| Scalar::ln(sum / a) + 1.0)),
+                run: |_| Ok(one("doubling", &doubling(1.0, 1e9, 12), &|a, _, sum| Scalar::ln(sum / a) + 1.0)),
             },
         ]
     }
@@ -75,12 +84,20 @@ impl Claim for LemmaB1 {
 
 /// Every family against a bound, with the share of it that each uses; `precise` is the bound in double-double,
 /// for replays.
-pub(super) fn measure(bound: Bound, precise: Option<Bound<DoubleDouble>>, context: &Context) -> Evidence {
+pub(super) fn measure(bound: Bound<'_>, precise: Option<Bound<'_, DoubleDouble>>, context: &Context) -> Evidence {
     let mut evidence = Evidence::default();
     let long = context.pick([1_000, 10_000, 100_000, 1_000_000]);
     let families: [(&str, Vec<Vec<f64>>); 5] = [
         ("doubling", vec![doubling(1.0, 1e9, 200), doubling(1.0, 1.0, 200), doubling(1e-3, 2.0, long)]),
-        ("constant", vec![constant(1.0, 100.0, 400), constant(1.0, 1.0, long), constant(1e-6, 1.0, long)]),
+        (
+            "constant",
+            vec![
+                constant(1.0, 100.0, 400),
+                constant(1.0, 1.0, long),
+                constant(1.0, 0.1, 10_000),
+                constant(1e-6, 1.0, long),
+            ],
+        ),
         ("slow", vec![constant(1e3, 1.0, 20_000), constant(1e6, 1.0, long)]),
         ("one large step", vec![vec![1.0, 1e3], vec![1.0, 1e9], vec![1e-9, 1.0]]),
         ("random", random(context)),
@@ -96,14 +113,20 @@ pub(super) fn measure(bound: Bound, precise: Option<Bound<DoubleDouble>>, contex
 }
 
 /// One sequence against a bound.
-pub(super) fn one(name: &str, a: &[f64], bound: Bound) -> Check {
+pub(super) fn one(name: &str, a: &[f64], bound: Bound<'_>) -> Check {
     let mut check = Check::new();
     compare(&mut check, name, a, bound, None);
     check
 }
 
 /// Compares at every T with B the largest increment; returns the largest ratio.
-fn compare(check: &mut Check, name: &str, a: &[f64], bound: Bound, precise: Option<Bound<DoubleDouble>>) -> f64 {
+fn compare(
+    check: &mut Check,
+    name: &str,
+    a: &[f64],
+    bound: Bound<'_>,
+    precise: Option<Bound<'_, DoubleDouble>>,
+) -> f64 {
     let b = a[1..].iter().copied().fold(0.0, f64::max);
     let (mut total, mut sum, mut closest, mut ratio) = (a[0], 0.0, Closest::NONE, 0.0_f64);
     for (t, x) in a.iter().enumerate().skip(1) {
@@ -122,7 +145,7 @@ fn compare(check: &mut Check, name: &str, a: &[f64], bound: Bound, precise: Opti
 }
 
 /// The sum up to T = `end` and its bound in double-double.
-fn replay(a: &[f64], b: f64, end: u64, bound: Bound<DoubleDouble>) -> [DoubleDouble; 2] {
+fn replay(a: &[f64], b: f64, end: u64, bound: Bound<'_, DoubleDouble>) -> [DoubleDouble; 2] {
     let start = DoubleDouble::from(a[0]);
     let (mut total, mut before_last, mut sum) = (start, start, DoubleDouble::ZERO);
     for &x in &a[1..=end as usize] {

@@ -46,7 +46,11 @@ impl Claim for LemmaB1Sharp {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        Ok(measure(lemma_b1_sharp, Some(lemma_b1_sharp), context))
+        Ok(measure(
+            &|a, b, sum| context.factors.lemma_b1_sharp(a, b, sum),
+            Some(&|a, b, sum| context.factors.lemma_b1_sharp(a, b, sum)),
+            context,
+        ))
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -54,14 +58,14 @@ impl Claim for LemmaB1Sharp {
             Control {
                 name: "0.999 B/a_0",
                 breaks: "the last term is 0.1 % smaller, on one step a_1 = B",
-                run: |_| Ok(one("one large step", &[1.0, 1e3], |a, b, sum| lemma_b1_sharp(a, 0.999 * b, sum))),
+                run: |_| Ok(one("one large step", &[1.0, 1e3], &|a, b, sum| lemma_b1_sharp(a, 0.999 * b, sum))),
             },
             Control {
                 name: "0.999 ln",
                 breaks: "the logarithm is 0.1 % smaller, on many small steps",
                 run: |_| {
                     let slow = constant(1e6, 1.0, 2_000_000);
-                    Ok(one("slow", &slow, |a, b, sum| 0.999 * Scalar::ln(sum / a) + b / a))
+                    Ok(one("slow", &slow, &|a, b, sum| 0.999 * Scalar::ln(sum / a) + b / a))
                 },
             },
         ]

@@ -11,18 +11,20 @@
 
 mod on_subject;
 
-use ratecheck::bounds;
+use ratecheck::bounds::{self, Constant, Factors};
 use ratecheck::descent::{Divergence, Schedule};
 use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
 use ratecheck::parameters::{dot, norm_sq};
 use rayon::prelude::*;
 
+use crate::claim::closed_forms::NoisyPair;
 use crate::claim::closest::Closest;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
 use crate::paper::paths::Tree;
+use crate::paper::paths::expectations::Expectations;
 use crate::paper::slack::stochastic::{self as slack, PAIR};
 
 /// See the module's first line.
@@ -83,6 +85,8 @@ struct Subject {
     eta_g: f64,
     c_g: f64,
     depth: usize,
+    /// What the constants of the bounds are multiplied by.
+    factors: Factors,
 }
 
 impl Claim for LemmaB2 {
@@ -92,20 +96,13 @@ impl Claim for LemmaB2 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let depth = context.pick([8, DEPTH, DEPTH, 16]);
-        let mut subjects = Vec::new();
-        for (name, theta_0) in
-            [("two samples", vec![0.6, 0.8, 1.0]), ("two samples, from the minimiser", vec![1.0, 0.0, 1.0])]
-        {
-            for alpha in [0.0, 0.25, 0.5] {
-                for eta_w in [0.01, 1.0, 100.0] {
-                    subjects.push(pair(name, 0.5, 0.5, &theta_0, alpha, eta_w, depth));
-                }
-            }
-        }
-        subjects.push(quadratic(0.5, 0.5));
-        subjects.push(quadratic(0.5, 0.01));
+        let mut subjects = pairs(depth);
+        subjects.iter_mut().for_each(|subject| subject.factors = context.factors);
         let found: Vec<_> = subjects.par_iter().map(|subject| enumerate(subject, Reading::Corrected)).collect();
         let mut evidence = Evidence::default();
+        for eta_w in [0.01, 1.0, 100.0] {
+            blocks(&mut evidence.check, eta_w, context.pick([4, 5, 5, 7]), &context.factors)?;
+        }
         for (subject, found) in subjects.iter().zip(found) {
             let (check, ratio) = found?;
             evidence.check.merge(check);
@@ -140,6 +137,55 @@ impl Claim for LemmaB2 {
                 run: |_| Ok(enumerate(&quadratic(0.5, 0.5), Reading::DoubledNoise)?.0),
             },
             Control {
+                name: "0.999 C_i",
+                breaks: "the noise of w costs 0.1 % less, on two blocks without g from the minimiser (η_w = 0.01)",
+                run: |context| {
+                    let mut check = Check::new();
+                    blocks(&mut check, 0.01, 1, &context.claiming(Constant::C, 0.999).factors)?;
+                    Ok(check)
+                },
+            },
+            Control {
+                name: "0.98 U without c",
+                breaks: "U has 98 % of its first part, on F = ½g² ± sg with c = 1/100, where the other is small",
+                run: |context| just_below(quadratic(0.5, 0.01), Constant::UHalf, 0.98, context),
+            },
+            Control {
+                name: "1/0.98 for 1 in S_i",
+                breaks: "the first-order term of w counts 2 % more, on two blocks without g (η_w = 0.01)",
+                run: |context| {
+                    let mut check = Check::new();
+                    blocks(&mut check, 0.01, 4, &context.claiming(Constant::DescentW, 0.98).factors)?;
+                    Ok(check)
+                },
+            },
+            Control {
+                name: "twice c/2 in R",
+                breaks: "the first-order term of g counts twice, on all pairs up to T = 8; 1/0.506 is the most",
+                run: |context| {
+                    let mut check = Check::new();
+                    for subject in pairs(8) {
+                        check.merge(just_below(subject, Constant::DescentG, 0.5, context)?);
+                    }
+                    Ok(check)
+                },
+            },
+            Control {
+                name: "0.86 of ½L^vv in Q_t",
+                breaks: "the edge's Taylor bound has less curvature than the step meets near the minimiser, √3/2 = 0.866 of L^vv",
+                run: |context| just_below(along(), Constant::TaylorVv, 0.86, context),
+            },
+            Control {
+                name: "0.99 of L^vg in Q_t",
+                breaks: "the edge's Taylor bound has 1 % less coupling, where v is perpendicular to c",
+                run: |context| just_below(across(), Constant::TaylorVg, 0.99, context),
+            },
+            Control {
+                name: "0.99 of ½L^gg in Q_t",
+                breaks: "the edge's Taylor bound has 1 % less curvature in g, where v is perpendicular to c",
+                run: |context| just_below(across(), Constant::TaylorGg, 0.99, context),
+            },
+            Control {
                 name: "∇L for ∇F in S_i",
                 breaks: "the noise of w is free, from the minimiser with a small η_g",
                 run: |_| {
@@ -152,14 +198,84 @@ impl Claim for LemmaB2 {
     }
 }
 
+/// Everything that is enumerated with two samples, for T up to `depth` or 1.
+fn pairs(depth: usize) -> Vec<Subject> {
+    let mut subjects = Vec::new();
+    for (name, theta_0) in
+        [("two samples", vec![0.6, 0.8, 1.0]), ("two samples, from the minimiser", vec![1.0, 0.0, 1.0])]
+    {
+        for alpha in [0.0, 0.25, 0.5] {
+            for eta_w in [0.01, 1.0, 100.0] {
+                subjects.push(pair(name, 0.5, 0.5, &theta_0, alpha, eta_w, depth));
+            }
+        }
+    }
+    subjects.push(quadratic(0.5, 0.5));
+    subjects.push(quadratic(0.5, 0.01));
+    subjects.extend([across(), along()]);
+    subjects
+}
+
 fn pair(name: &'static str, s: f64, sig: f64, theta_0: &[f64], alpha: f64, eta_w: f64, depth: usize) -> Subject {
     let (loss, noise_g) = (ProblemJ::new(2, s, sig), s * 2.0_f64.sqrt() + sig);
-    Subject { name, loss, noise_g, theta_0: theta_0.to_vec(), eta_w, alpha, eta_g: 0.5, c_g: 0.5, depth }
+    Subject {
+        name,
+        loss,
+        noise_g,
+        theta_0: theta_0.to_vec(),
+        eta_w,
+        alpha,
+        eta_g: 0.5,
+        c_g: 0.5,
+        depth,
+        factors: Factors::ONE,
+    }
 }
 
 /// F = g^2/2 +- s g as far as one step from g_0 = 0 goes, with eta_g = 1.
 fn quadratic(s: f64, c_g: f64) -> Subject {
     Subject { eta_g: 1.0, c_g, ..pair("½g² ± sg", 0.0, s, &[0.0, 1.0, 0.0], 0.0, 1.0, 1) }
+}
+
+/// Two samples that are alike, from v perpendicular to c: Q_t is its mixed term and that of g, but for ½L^vv e² beside 1/2 + e at
+/// e = 0.005.
+fn across() -> Subject {
+    let start = [0.0, 1.0, 1e-3];
+    Subject { eta_g: 1.0, ..pair("two samples alike, across", 0.0, 0.0, &start, 0.0, 5e-3, 1) }
+}
+
+/// The same near the minimiser, where the step of w meets the largest curvature along the sphere.
+fn along() -> Subject {
+    let start = [1.0, 1e-3, 1.0];
+    Subject { eta_g: 1e-3, ..pair("two samples alike, along", 0.0, 0.0, &start, 0.0, 1.0, 1) }
+}
+
+fn just_below(subject: Subject, constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+    let factors = context.claiming(constant, multiple).factors;
+    Ok(enumerate(&Subject { factors, ..subject }, Reading::Corrected)?.0)
+}
+
+/// Two blocks without a g, at every T up to `depth` over all paths from the minimiser: for small steps C_i is used up.
+fn blocks(check: &mut Check, eta_w: f64, depth: usize, factors: &Factors) -> Result<(), Unevaluated> {
+    let loss = NoisyPair::new(0.5)?;
+    let rates = [Schedule::constant(eta_w)?, Schedule::constant(1.0)?];
+    let seen = Expectations::over_all_paths(&loss, &NoisyPair::minimiser(), rates, depth)?;
+    let c_w: Vec<f64> = (0..2).map(|i| factors.c_w(&[[2.0, 0.0], [0.0, 2.0]][i], 0.0, 0.0, 0.5)).collect();
+    let (mut descent, mut noise) = (vec![0.0; 2], vec![0.0; 2]);
+    // A rounding for every node, and some 200 in every path.
+    let rounding = (seen.nodes as f64 + 200.0 * depth as f64) * U;
+    for (t, pair) in seen.levels.windows(2).enumerate() {
+        for i in 0..2 {
+            descent[i] += pair[0].descent[i];
+            noise[i] += pair[0].noise[i];
+        }
+        let (lhs, rhs) =
+            (pair[1].loss - seen.levels[0].loss, factors.lemma_b2(&descent, &c_w, &noise, 0.5, 0.0, 0.0, 0.0));
+        // L is at most 2.
+        let size = 2.0 + descent.iter().sum::<f64>() + noise.iter().sum::<f64>();
+        check.at_most(format!("two blocks, no g · η_w = {eta_w}, T = {}", t + 1), lhs, rhs, rounding * size);
+    }
+    Ok(())
 }
 
 /// The sums of one T, as expectations.
@@ -174,7 +290,7 @@ struct Level {
 
 /// Compares at every T, and on every edge; returns the largest measured/bound where both are positive.
 fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Unevaluated> {
-    let Subject { name, loss, noise_g, theta_0, eta_w, alpha, eta_g, c_g, depth } = subject;
+    let Subject { name, loss, noise_g, theta_0, eta_w, alpha, eta_g, c_g, depth, factors } = subject;
     let (rate_w, rate_g) = (Schedule::new(*eta_w, *alpha)?, Schedule::new(*eta_g, 0.5)?);
     let radius = loss.radius(theta_0[2]);
     let constants = loss.constants(radius).values();
@@ -205,7 +321,7 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
                     let change: Vec<f64> = next.iter().zip(node.theta).map(|(a, b)| a - b).collect();
                     let turn = (norm_sq(&change[..2]) / n).sqrt();
                     let Some(after) = loss.mean_gradient(next, &mut sample, &mut scratch, &mut work) else { continue };
-                    let q = bounds::taylor_remainder(
+                    let q = factors.taylor_remainder(
                         constants.l_vv.view(),
                         &constants.l_vg,
                         constants.l_gg,
@@ -225,11 +341,11 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
     let within = format!("2(2-c)/((2+c)L^gg), and 1 for |g| ≤ K: at least {limit:.3}");
     check.hypothesis(format!("{name}: η_g within its limit"), standing(*eta_g <= limit), within);
 
-    let c_w = bounds::c_w(&[constants.l_vv[(0, 0)]], constants.l_vg[0], constants.l_gg, *c_g);
+    let c_w = factors.c_w(&[constants.l_vv[(0, 0)]], constants.l_vg[0], constants.l_gg, *c_g);
     let u = match reading {
-        Reading::Corrected | Reading::MeanForSample => bounds::u_noise(constants.l_gg, *c_g, *noise_g),
-        Reading::NoiseTimes(factor) => factor * bounds::u_noise(constants.l_gg, *c_g, *noise_g),
-        Reading::DoubledNoise => noise_g * bounds::u_noise(constants.l_gg, *c_g, *noise_g),
+        Reading::Corrected | Reading::MeanForSample => factors.u_noise(constants.l_gg, *c_g, *noise_g),
+        Reading::NoiseTimes(factor) => factor * factors.u_noise(constants.l_gg, *c_g, *noise_g),
+        Reading::DoubledNoise => noise_g * factors.u_noise(constants.l_gg, *c_g, *noise_g),
     };
     let (mut sums, mut eta_g_sq, mut ratio) = (Level::default(), 0.0, 0.0_f64);
     let rounding = (nodes as f64 + 200.0 * *depth as f64) * U;
@@ -239,7 +355,7 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
         sums.noise += before.noise;
         sums.descent_g += rate_g.at(t) * before.descent_g;
         eta_g_sq += rate_g.at(t) * rate_g.at(t);
-        let rhs = bounds::lemma_b2(&[sums.descent], &[c_w], &[sums.noise], *c_g, sums.descent_g, u, eta_g_sq);
+        let rhs = factors.lemma_b2(&[sums.descent], &[c_w], &[sums.noise], *c_g, sums.descent_g, u, eta_g_sq);
         let lhs = levels[n_steps].loss - levels[0].loss;
         let size = 1.0 + sums.descent + c_w * sums.noise + sums.descent_g + u * eta_g_sq;
         check.at_most(format!("{name} · α = {alpha}, η_w = {eta_w}, T = {n_steps}"), lhs, rhs, rounding * size);

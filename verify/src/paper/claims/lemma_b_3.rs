@@ -5,12 +5,12 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use ratecheck::bounds::{d_w, lemma_b3_norm_sq, psi};
+use ratecheck::bounds::{Constant, lemma_b3_norm_sq};
 use ratecheck::descent::{Schedule, StepRule};
 use ratecheck::loss::closed::TanhCircle;
 use rayon::prelude::*;
 
-use crate::claim::closed_forms::on_circle;
+use crate::claim::closed_forms::{Spiral, on_circle};
 use crate::claim::closest::Closest;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
@@ -44,7 +44,7 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = \
                0.01, 1, 100 on problem J and on a network 3-4-1, and of runs on the tanh circle from its steepest \
-               point, whose first step uses 84 % of D; with L_A = L and L_A = πL; of each run the comparison with the \
+               point, whose first step uses 84 % of D, and on the spiral, whose gradient is L_A at every step; with L_A = L and L_A = πL; of each run the comparison with the \
                least room; every inequality of the proof by itself, with its part of the gap",
     tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by \
                 twice that, and every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
@@ -95,6 +95,7 @@ impl Claim for LemmaB3 {
                     steepest(&mut check, eta_w, alpha, SHARP, 20, context)?,
                 ];
                 follow(&mut check, &j, Reading { l_a: PI, ..SHARP }, context)?;
+                spiral(&mut check, eta_w, alpha, steps, context)?;
                 follow(&mut check, &net, Reading { l_a: PI, ..SHARP }, context)?;
                 Ok((check, found))
             })
@@ -147,6 +148,21 @@ impl Claim for LemmaB3 {
                     steepest(&mut check, 100.0, 0.0, Reading { fourth_order: false, ..SHARP }, 1, context)?;
                     Ok(check)
                 },
+            },
+            Control {
+                name: "0.999 of 2η_w²L_A² in D",
+                breaks: "the first term of D is 0.1 % smaller, on the spiral at η_w = 0.01",
+                run: |context| just_below(0.01, Constant::DSquare, context),
+            },
+            Control {
+                name: "0.999 of η_w⁴L_A⁴/‖w_0‖⁴ in D",
+                breaks: "the second term of D is 0.1 % smaller, on the spiral at η_w = 100",
+                run: |context| just_below(100.0, Constant::DFourth, context),
+            },
+            Control {
+                name: "1.001 ψ",
+                breaks: "the rate is promised to stay 0.1 % larger, on the spiral at η_w = 1",
+                run: |context| just_below(1.0, Constant::Psi, context),
             },
             Control {
                 name: "projected SGD",
@@ -207,6 +223,13 @@ impl Measure for LemmaB3 {
     }
 }
 
+/// A few steps of the spiral with one constant less by a thousandth.
+fn just_below(eta_w: f64, constant: Constant, context: &Context) -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    spiral(&mut check, eta_w, 0.0, 2, &context.claiming(constant, 0.999))?;
+    Ok(check)
+}
+
 /// What both passes over all runs of a subject may take.
 const SECONDS: f64 = 0.25;
 /// Steps of a control.
@@ -242,6 +265,11 @@ fn steepest(
     follow(check, &case("tanh circle", &loss, [&theta_0, &[1.0]], [eta_w, alpha], steps), reading, context)
 }
 
+/// The spiral, whose gradient is L_A at every step: D is used up in the first step, and its first term in all others.
+fn spiral(check: &mut Check, eta_w: f64, alpha: f64, steps: u64, context: &Context) -> Result<NormShares, Unevaluated> {
+    follow(check, &case("spiral", &Spiral::default(), [&[1.0, 0.0], &[1.0]], [eta_w, alpha], steps), SHARP, context)
+}
+
 /// Compares at every T of one run.
 fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<NormShares, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
@@ -253,7 +281,8 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
         .zip(&n_start)
         .map(|(l, &n)| {
             let l_a = reading.l_a * l;
-            reading.share * if reading.fourth_order { d_w(eta_w, l_a, n) } else { 2.0 * (eta_w * l_a).powi(2) }
+            reading.share
+                * if reading.fourth_order { context.factors.d_w(eta_w, l_a, n) } else { 2.0 * (eta_w * l_a).powi(2) }
         })
         .collect();
     // (t+1)^(-2 alpha), whose sum is H_T(2 alpha).
@@ -277,7 +306,7 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
             }
             let bound = lemma_b3_norm_sq(n_start[i], d[i], h);
             norms[i].keep_change(t, next, bound, bound - n_start[i]);
-            let least = psi(moment.eta_w[1], n_start[i], d[i], h);
+            let least = context.factors.psi(moment.eta_w[1], n_start[i], d[i], h);
             rates[i].keep_change(t, least, moment.eta_w[1] / next, moment.eta_w[1] / n_start[i] - least);
             norm = norm.max(next / bound);
             growth = growth.max((next * next - n_start[i] * n_start[i]) / (h * d[i]));

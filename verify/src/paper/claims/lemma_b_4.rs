@@ -6,13 +6,14 @@
 
 use std::f64::consts::PI;
 
-use ratecheck::bounds::{lemma_b1_sharp, lemma_b4};
+use ratecheck::bounds::{Constant, lemma_b1_sharp};
 use ratecheck::descent::StepRule;
 use ratecheck::loss::{Formula, Minibatches, closed::ProblemJ};
 use ratecheck::parameters::{Parameters, dot};
 use ratecheck::scalar::Scalar;
 use rayon::prelude::*;
 
+use crate::claim::closed_forms::Spiral;
 use crate::claim::closest::Closest;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
@@ -21,7 +22,7 @@ use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
-use crate::paper::stochastic::{Case, Losses, Mean, bounded};
+use crate::paper::stochastic::{Case, Losses, Mean, bounded, case};
 
 /// See the module's first line.
 pub(super) struct LemmaB4;
@@ -110,10 +111,13 @@ impl Claim for LemmaB4 {
                 let mut check = Check::new();
                 let j = follow(&mut check, &losses.problem_j(eta_w, alpha, steps), Reading::Corrected, context)?;
                 let net = follow(&mut check, &losses.network(eta_w, alpha, steps / 100), Reading::Corrected, context)?;
+                spiral(&mut check, eta_w, alpha, steps, context)?;
                 Ok((check, [j, net]))
             })
             .collect();
         let mut evidence = Evidence::default();
+        // Where the logarithm has grown most beside the first step's term.
+        spiral(&mut evidence.check, 0.3, 0.0, steps, context)?;
         let mut most = [Shares::default(); 2];
         for found in found {
             let (check, found) = found?;
@@ -148,6 +152,18 @@ impl Claim for LemmaB4 {
                 name: "(23) without the first step's term",
                 breaks: "2η_w²L_A²/‖w_0‖⁴ is left out, with η_w = 100",
                 run: |context| broken(100.0, 100, Reading::WithoutFirstStep, context),
+            },
+            Control {
+                name: "0.47 of log₂ in (23)",
+                breaks: "less than half of the logarithm, on 10,000 steps of the spiral at η_w = 0.3, which need 0.479 of it; \
+                         a longer run would need more, up to ln 2",
+                run: |context| just_below(0.3, 10_000, Constant::LogB4, 0.47, context),
+            },
+            Control {
+                name: "0.49 of 2η_w²L_A²/‖w_0‖⁴ in (23)",
+                breaks: "less than half of the first step's term, which is all there is in the first step of the spiral at \
+                         η_w = 100",
+                run: |context| just_below(100.0, 1, Constant::StepB4, 0.49, context),
             },
             Control {
                 name: "weight decay on w",
@@ -257,6 +273,25 @@ impl Formula for Decayed {
     }
 }
 
+/// The spiral, whose gradient is L_A at every step, from ‖w_0‖ = 1.
+fn spiral(check: &mut Check, eta_w: f64, alpha: f64, steps: u64, context: &Context) -> Result<Shares, Unevaluated> {
+    let loss = Spiral::default();
+    let case = case("spiral", &loss, [&[1.0, 0.0], &[1.0]], [eta_w, alpha], steps);
+    follow(check, &case, Reading::Corrected, context)
+}
+
+fn just_below(
+    eta_w: f64,
+    steps: u64,
+    constant: Constant,
+    multiple: f64,
+    context: &Context,
+) -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    spiral(&mut check, eta_w, 0.0, steps, &context.claiming(constant, multiple))?;
+    Ok(check)
+}
+
 fn broken(eta_w: f64, steps: u64, reading: Reading, context: &Context) -> Result<Check, Unevaluated> {
     let (mut check, losses) = (Check::new(), Losses::new(context)?);
     follow(&mut check, &losses.problem_j(eta_w, 0.0, steps), reading, context)?;
@@ -289,8 +324,8 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
             // eta^2 ||grad_v F||^2 = eta^2 n ||grad_w F||^2.
             increments[i] += if reading == Reading::UnitNorm { step * n } else { step / n };
             let l_a = if reading == Reading::WithoutFirstStep { 0.0 } else { case.l_a[i] };
-            log[i].keep(t, increments[i], share * lemma_b4(eta_w, l_a, n_start[i], next));
-            log_printed[i].keep(t, increments[i], share * lemma_b4(eta_w, PI * l_a, n_start[i], next));
+            log[i].keep(t, increments[i], share * context.factors.lemma_b4(eta_w, l_a, n_start[i], next));
+            log_printed[i].keep(t, increments[i], share * context.factors.lemma_b4(eta_w, PI * l_a, n_start[i], next));
             let largest = (eta_w * case.l_a[i]).powi(2) / n_start[i];
             // A_{T-1} is n_{T-1}: the norm before the last step.
             found.sharp = found.sharp.max(increments[i] / lemma_b1_sharp(n_start[i], largest, n));

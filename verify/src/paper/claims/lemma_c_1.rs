@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 
 use rand::RngExt;
-use ratecheck::bounds::{lemma_c1_input, lemma_c1_input_printed, lemma_c1_inputs, lemma_c1_scale};
+use ratecheck::bounds::{Constant, Factors, lemma_c1_input, lemma_c1_scale};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::random::Generator;
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
@@ -72,6 +72,8 @@ pub(super) struct Subject {
     pub(super) inputs: Option<f64>,
     /// P_bb' from 1{b=b'}, B, xt_b and xt_b'.
     pub(super) entry: fn(f64, f64, f64, f64) -> f64,
+    /// What the constants of the bounds are multiplied by.
+    pub(super) factors: Factors,
 }
 
 /// A bound of ||grad_{x_b} y||.
@@ -86,11 +88,11 @@ pub(super) enum Input {
 }
 
 impl Input {
-    fn bound<S: Scalar>(self, lip_f: S, bn_scale: S, epsilon: S, batch_size: usize) -> S {
+    fn bound<S: Scalar>(self, factors: &Factors, lip_f: S, bn_scale: S, epsilon: S, batch_size: usize) -> S {
         match self {
-            Self::Proof => lemma_c1_input_printed(lip_f, bn_scale, epsilon, batch_size),
+            Self::Proof => factors.lemma_c1_input_printed(lip_f, bn_scale, epsilon, batch_size),
             Self::Printed => bn_scale.scale(3.0) / epsilon * lemma_c1_scale(lip_f, batch_size),
-            Self::Sharp => lemma_c1_input(lip_f, bn_scale, epsilon, batch_size),
+            Self::Sharp => factors.lemma_c1_input(lip_f, bn_scale, epsilon, batch_size),
         }
     }
 }
@@ -134,7 +136,7 @@ pub(super) fn exact_entry(same: f64, b: f64, x: f64, x_other: f64) -> f64 {
 }
 
 /// The lemma as its proof gives it.
-const TRUE: Subject = Subject { input: (Input::Proof, 1.0), inputs: None, entry: exact_entry };
+const TRUE: Subject = Subject { input: (Input::Proof, 1.0), inputs: None, entry: exact_entry, factors: Factors::ONE };
 
 impl Claim for LemmaC1 {
     fn statement(&self) -> &'static Statement {
@@ -143,7 +145,7 @@ impl Claim for LemmaC1 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut check = Check::new();
-        let [of_random, nearest] = everywhere(&mut check, TRUE, context);
+        let [of_random, nearest] = everywhere(&mut check, Subject { factors: context.factors, ..TRUE }, context);
         check.hypothesis("ε > 0", Standing::Met, "by construction");
         check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
         let mut evidence = Evidence::new(check);
@@ -157,7 +159,7 @@ impl Claim for LemmaC1 {
         }
         evidence.observe(
             "the printed bound over the derivative at ε = 100, B = 2, γ = 1",
-            Input::Printed.bound(1.0, 1.0, 100.0, 2) / lemma_c1_input(1.0, 1.0, 100.0, 2),
+            Input::Printed.bound(&Factors::ONE, 1.0, 1.0, 100.0, 2) / lemma_c1_input(1.0, 1.0, 100.0, 2),
             "below 1: the printed bound fails (E15); the derivative there is exactly the sharp bound",
         );
         Ok(evidence)
@@ -174,6 +176,16 @@ impl Claim for LemmaC1 {
                 name: "the printed 3γ/ε with γ < 0",
                 breaks: "the bound of the inputs' derivative is 3γ/ε·G√B, with γ = -2 and ε = 1",
                 run: |_| Ok(broken(&across(2, 1.0, -2.0), Subject { input: (Input::Printed, 1.0), ..TRUE })),
+            },
+            Control {
+                name: "0.99 G√B",
+                breaks: "the bound of γ and β is 1 % smaller, on a unit whose variance is far above ε‖w‖²",
+                run: |context| Ok(broken(&spread(1.0), less(Constant::ScaleC1, 0.99, context))),
+            },
+            Control {
+                name: "0.16 of 3|γ|/√ε·G√B",
+                breaks: "the bound of the inputs is just below the sixth that is attained, √(1 - 1/B)/(3√B) at B = 2",
+                run: |context| Ok(broken(&across(2, 1.0, 1.0), less(Constant::InputC1, 0.16, context))),
             },
             Control {
                 name: "2/B in the derivative of ‖w‖_{S+εI}",
@@ -193,6 +205,11 @@ impl Claim for LemmaC1 {
             },
         ]
     }
+}
+
+/// The lemma with less of one constant.
+fn less(constant: Constant, multiple: f64, context: &Context) -> Subject {
+    Subject { factors: context.claiming(constant, multiple).factors, ..TRUE }
 }
 
 /// Random units and the extreme ones. The largest measured/bound over the random ones, and over all.
@@ -297,9 +314,11 @@ impl Unit {
         let [lip_f, length] = [dot(&slope, &slope), dot(&grad, &grad)].map(Scalar::sqrt);
         let [bn_scale, epsilon] = [self.bn_scale, self.epsilon].map(DoubleDouble::from);
         let bound = match which {
-            Derivative::Scale | Derivative::Shift => lemma_c1_scale(lip_f, batch),
-            Derivative::Input(_) => subject.input.0.bound(lip_f, bn_scale, epsilon, batch).scale(subject.input.1),
-            Derivative::Inputs => lemma_c1_inputs(lip_f, bn_scale, epsilon).scale(subject.inputs?),
+            Derivative::Scale | Derivative::Shift => subject.factors.lemma_c1_scale(lip_f, batch),
+            Derivative::Input(_) => {
+                subject.input.0.bound(&subject.factors, lip_f, bn_scale, epsilon, batch).scale(subject.input.1)
+            }
+            Derivative::Inputs => subject.factors.lemma_c1_inputs(lip_f, bn_scale, epsilon).scale(subject.inputs?),
         };
         Some([length, bound])
     }
@@ -353,16 +372,16 @@ impl Unit {
             let lip_f = norm_sq(a).sqrt();
             let grad: Vec<f64> = jacobian.iter().map(|column| dot(column, a)).collect();
             let (inputs, scale) = grad.split_at(n * batch);
-            let bound = lemma_c1_scale(lip_f, batch);
+            let bound = subject.factors.lemma_c1_scale(lip_f, batch);
             bounded(Derivative::Scale, a, scale[0].abs(), bound, unit * bound);
             bounded(Derivative::Shift, a, scale[1].abs(), bound, unit * bound);
             for (b, grad) in inputs.chunks_exact(n).enumerate() {
                 let (input, factor) = subject.input;
-                let bound = factor * input.bound(lip_f, self.bn_scale, self.epsilon, batch);
+                let bound = factor * input.bound(&subject.factors, lip_f, self.bn_scale, self.epsilon, batch);
                 bounded(Derivative::Input(b), a, norm_sq(grad).sqrt(), bound, unit * size * lip_f);
             }
             if let Some(factor) = subject.inputs {
-                let bound = factor * lemma_c1_inputs(lip_f, self.bn_scale, self.epsilon);
+                let bound = factor * subject.factors.lemma_c1_inputs(lip_f, self.bn_scale, self.epsilon);
                 bounded(Derivative::Inputs, a, norm_sq(inputs).sqrt(), bound, unit * size * lip_f);
             }
         }

@@ -16,6 +16,8 @@
 //! ||w||) and a is parallel to e_b - 1/B.
 
 use super::lemma_c_1::{Input, Subject, across, broken, everywhere, exact_entry};
+use ratecheck::bounds::Factors;
+
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
@@ -41,7 +43,8 @@ static STATEMENT: Statement = Statement {
     does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound",
 };
 
-const SHARP: Subject = Subject { input: (Input::Sharp, 1.0), inputs: Some(1.0), entry: exact_entry };
+const SHARP: Subject =
+    Subject { input: (Input::Sharp, 1.0), inputs: Some(1.0), entry: exact_entry, factors: Factors::ONE };
 
 impl Claim for LemmaC1Sharp {
     fn statement(&self) -> &'static Statement {
@@ -50,7 +53,7 @@ impl Claim for LemmaC1Sharp {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut check = Check::new();
-        let [of_random, nearest] = everywhere(&mut check, SHARP, context);
+        let [of_random, nearest] = everywhere(&mut check, Subject { factors: context.factors, ..SHARP }, context);
         check.hypothesis("ε > 0", Standing::Met, "by construction");
         check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
         let mut evidence = Evidence::new(check);

@@ -11,8 +11,8 @@
 
 mod on_subject;
 
-use ratecheck::bounds::eta_g_printed;
-use ratecheck::curvature::{compositional_bound, g_bounds};
+use ratecheck::bounds::{Constant, eta_g_printed};
+use ratecheck::curvature::{compositional_bound, g_bounds, g_bounds_with};
 use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
 use ratecheck::loss::Setting;
 use ratecheck::network::{Activation, Network};
@@ -22,7 +22,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{Subject, U};
-use crate::paper::appendix_c::{GD, Plan, SGD, neuron};
+use crate::paper::appendix_c::{GD, Plan, SGD, neuron, two_layers};
 
 /// See the module's first line.
 pub(super) struct LemmaC2;
@@ -67,6 +67,10 @@ impl Claim for LemmaC2 {
         let near_tight =
             Run { eta_lambda: 1.0, eta_w: 1.0, steps: 20, shrink: 1.0 }.follow(&mut check, &across, context)?;
         let mut multiples = vec![(across.name.clone(), near_tight)];
+        for (subject, eta_lambda) in [(behind()?, 1.0), (large_start()?, 0.01)] {
+            let found = Run { eta_lambda, eta_w: 1.0, steps: 1, shrink: 1.0 }.follow(&mut check, &subject, context)?;
+            multiples.push((subject.name, found));
+        }
         for plan in PLANS {
             let subject = plan.build(context)?;
             let mut largest = vec![0.0_f64; subject.network.architecture().n_layers()];
@@ -121,6 +125,39 @@ impl Claim for LemmaC2 {
                 },
             },
             Control {
+                name: "0.49 of Q_{l-1}",
+                breaks: "what a layer passes back is bounded by less than half, on the two layers of which the second stands at its \
+                         bound: labels of both kinds let half of it arrive",
+                run: |context| {
+                    let context = context.claiming(Constant::QBack, 0.49);
+                    Run { eta_lambda: 1.0, eta_w: 1.0, steps: 1, shrink: 1.0 }.checked(&behind()?, &context)
+                },
+            },
+            Control {
+                name: "0.70 of K",
+                breaks: "the bound of ‖g‖ is just below 1/√2, where only one of γ and β is at its bound",
+                run: |context| {
+                    let context = context.claiming(Constant::RadiusC2, 0.7);
+                    Run { eta_lambda: 1.0, eta_w: 1.0, steps: 1, shrink: 1.0 }.checked(&crossing()?, &context)
+                },
+            },
+            Control {
+                name: "0.99 Q_L",
+                breaks: "the gradient in the outputs is bounded by 1 % less, on the neuron that crosses over",
+                run: |context| {
+                    let context = context.claiming(Constant::QLast, 0.99);
+                    Run { eta_lambda: 1.0, eta_w: 1.0, steps: 1, shrink: 1.0 }.checked(&crossing()?, &context)
+                },
+            },
+            Control {
+                name: "0.98 of |g_0|",
+                breaks: "Γ has 2 % less of a start that is far outside, after one step with η_g λ = 0.01",
+                run: |context| {
+                    let context = context.claiming(Constant::GammaStart, 0.98);
+                    Run { eta_lambda: 0.01, eta_w: 1.0, steps: 1, shrink: 1.0 }.checked(&large_start()?, &context)
+                },
+            },
+            Control {
                 name: "0.99 Γ",
                 breaks: "the bound is 1 % smaller on the neuron that crosses over",
                 run: |context| {
@@ -154,6 +191,18 @@ fn crossing() -> Result<Subject, Unevaluated> {
 /// Each of the two minibatches has one label, +1 or -1: at whatever side beta stands, some z pushes it further.
 fn two_labels(weight_decay: f64) -> Result<Subject, Unevaluated> {
     neuron("neuron, one label per z", [1.0, 1.0, -1.0, -1.0], 2, weight_decay, 0.0)
+}
+
+/// Two layers of one unit each, with ε = 0.01: γ of the second starts at its bound 1/λ = 10 and that of the first at 1e-6, so
+/// that the second unit's inputs hardly vary and it passes back γ/√ε times what it receives: half of α_f, with labels of both kinds.
+/// The first step at η_gλ = 1 takes γ of the first layer to that over λ.
+fn behind() -> Result<Subject, Unevaluated> {
+    two_layers("behind a wide unit", 0.1, vec![1.0, 1.0, 1e-6, 0.0, 10.0, 0.0])
+}
+
+/// A shift that starts at a hundred times what weight decay allows.
+fn large_start() -> Result<Subject, Unevaluated> {
+    neuron("neuron, large start", [1.0; 4], 4, 0.1, -1e3)
 }
 
 /// |g_0|_inf.
@@ -191,7 +240,7 @@ impl Run {
         context: &Context,
     ) -> Result<(Vec<f64>, Option<Divergence>), Unevaluated> {
         let (architecture, layout) = (network.architecture(), network.parameters());
-        let bounds = g_bounds(network, g_max(network, theta_0))?;
+        let bounds = g_bounds_with(&context.factors, network, g_max(network, theta_0))?;
         let eta_g = Schedule::constant(self.eta_lambda / architecture.weight_decay)?;
         let eta_w = Schedule::constant(self.eta_w)?;
         let generator = context.generator(&format!("{name}/{}/{}", self.eta_lambda, self.eta_w));

@@ -8,11 +8,12 @@
 
 use std::f64::consts::PI;
 
-use ratecheck::bounds::{d_w, remark_4_1};
+use ratecheck::bounds::{Constant, remark_4_1};
 use ratecheck::descent::StepRule;
 use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
 use rayon::prelude::*;
 
+use crate::claim::closed_forms::Spiral;
 use crate::claim::closest::Closest;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
@@ -20,7 +21,7 @@ use crate::claim::evidence::{
 use crate::claim::instances::U;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
-use crate::paper::stochastic::{Case, Losses, Mean, bounded};
+use crate::paper::stochastic::{Case, Losses, Mean, bounded, case};
 
 /// See the module's first line.
 pub(super) struct Remark41;
@@ -87,6 +88,7 @@ impl Claim for Remark41 {
                 let reading = Reading::corrected(alpha);
                 let found = follow(&mut check, &losses.problem_j(eta_w, alpha, steps), reading, context)?;
                 let network = follow(&mut check, &losses.network(eta_w, alpha, steps / 50), reading, context)?;
+                spiral(&mut check, eta_w, alpha, steps, context)?;
                 Ok((check, found, network.gradient))
             })
             .collect::<Result<_, Unevaluated>>()?;
@@ -137,6 +139,16 @@ impl Claim for Remark41 {
                 name: "constant rate",
                 breaks: "a schedule out of range, α = 0, with ζ(3/2) as if the sum of η_{w,t}² converged",
                 run: |context| broken(context, 0.01, 0.0, Reading::corrected(0.75), 10_000),
+            },
+            Control {
+                name: "0.999 of 2η_w²L_A² in D",
+                breaks: "the first term of D is 0.1 % smaller, on 2000 steps of the spiral at η_w = 0.01, α = 1",
+                run: |context| just_below(0.01, Constant::DSquare, 0.999, context),
+            },
+            Control {
+                name: "0.6 of η_w⁴L_A⁴/‖w_0‖⁴ in D",
+                breaks: "the second term of D is just below 1/ζ(2) = 0.608 of what it is, on the spiral at η_w = 100, α = 1",
+                run: |context| just_below(100.0, Constant::DFourth, 0.6, context),
             },
             Control {
                 name: "D without η⁴",
@@ -214,6 +226,26 @@ fn short(
     run.compared(subject, context, |check, case| follow(check, case, reading(case)?, context).map(drop))
 }
 
+/// The spiral, whose gradient is L_A at every step.
+fn spiral(
+    check: &mut Check,
+    eta_w: f64,
+    alpha: f64,
+    steps: u64,
+    context: &Context,
+) -> Result<EffectiveRates, Unevaluated> {
+    let loss = Spiral::default();
+    let case = case("spiral", &loss, [&[1.0, 0.0], &[1.0]], [eta_w, alpha], steps);
+    follow(check, &case, Reading::corrected(alpha), context)
+}
+
+/// ζ(2) D is used up as far as T^(-1) allows; the first step, whose D is that of η⁴, by 1/ζ(2).
+fn just_below(eta_w: f64, constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+    let mut check = Check::new();
+    spiral(&mut check, eta_w, 1.0, 2_000, &context.claiming(constant, multiple))?;
+    Ok(check)
+}
+
 fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u64) -> Result<Check, Unevaluated> {
     let losses = Losses::new(context)?;
     let (mut check, case) = (Check::new(), losses.problem_j(eta_w, alpha, steps));
@@ -243,7 +275,7 @@ fn follow(
     let &Case { name, loss, l_a, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let d: Vec<[f64; 2]> =
-        l_a.iter().zip(&n_start).map(|(&l, &n)| [l, PI * l].map(|l| d_of(eta_w, l, n, reading))).collect();
+        l_a.iter().zip(&n_start).map(|(&l, &n)| [l, PI * l].map(|l| d_of(eta_w, l, n, reading, context))).collect();
     let mut upper = vec![Closest::NONE; n_start.len()];
     let mut lower = vec![[Closest::NONE; 2]; n_start.len()];
     let horizons = log_spaced(1, steps, 60);
@@ -282,6 +314,7 @@ fn follow(
     Ok(EffectiveRates { rates, nearest: lower[0].map(|closest| closest.ratio()), growth, gradient })
 }
 
-fn d_of(eta_w: f64, l_a: f64, n_start: f64, reading: Reading) -> f64 {
-    reading.share * if reading.fourth_order { d_w(eta_w, l_a, n_start) } else { 2.0 * (eta_w * l_a).powi(2) }
+fn d_of(eta_w: f64, l_a: f64, n_start: f64, reading: Reading, context: &Context) -> f64 {
+    reading.share
+        * if reading.fourth_order { context.factors.d_w(eta_w, l_a, n_start) } else { 2.0 * (eta_w * l_a).powi(2) }
 }

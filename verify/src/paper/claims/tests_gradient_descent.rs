@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ratecheck::bounds::Factors;
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::random::Seed;
@@ -37,7 +38,7 @@ fn rayleigh() -> Subject {
 
 /// 3-4-1, with a rate for which a test's T is long enough.
 fn network(normalisation: Normalisation) -> Subject {
-    let context = Context { seed: Seed::new(1), profile: Profile::Test };
+    let context = Context { seed: Seed::new(1), profile: Profile::Test, factors: Factors::ONE };
     let at = tiny("3-4-1", normalisation, Activation::Tanh, &context);
     let mut subject = Subject::of_network("3-4-1", Arc::new(at.network), at.theta);
     subject.settings.eta_w = vec![0.1, 1.0];

@@ -3,7 +3,7 @@
 //! With A = L(θ_0) - L_min + Σ_i K_i the proof bounds the sums of squared gradients over all steps, whatever T. Both
 //! sides are evaluated here at every horizon; the rate itself is the claim `theorem-3.1-rate`.
 
-use ratecheck::bounds;
+use ratecheck::bounds::Constant;
 use ratecheck::curvature::Exact;
 use ratecheck::descent::{Plan, Record, Running, Schedule, StepRule, run};
 use ratecheck::loss::closed::Rayleigh;
@@ -96,7 +96,14 @@ impl Claim for Theorem31 {
         let runs: Vec<_> = work
             .par_iter()
             .map(|(instance, eta_w)| {
-                follow(&Terms::from(*instance), *eta_w, steps, StepRule::Gradient, Constants::True, context)
+                follow(
+                    &Terms::new(instance, context.factors),
+                    *eta_w,
+                    steps,
+                    StepRule::Gradient,
+                    Constants::True,
+                    context,
+                )
             })
             .collect();
         let mut outcomes = Vec::new();
@@ -151,6 +158,46 @@ impl Claim for Theorem31 {
                 },
             },
             Control {
+                name: "0.13 of 4 in the bound on V",
+                breaks: "no closed form needs more than 0.134 of it at T = 1000",
+                run: |context| starved(Constant::SumV, 0.13, context),
+            },
+            Control {
+                name: "0.12 of Σ‖w_0‖²/η_w",
+                breaks: "the start counts for less than the 0.124 that is needed of it",
+                run: |context| starved(Constant::SumVStart, 0.12, context),
+            },
+            Control {
+                name: "0.26 of 2 in the tighter form",
+                breaks: "no closed form needs more than 0.265 of it at T = 1000",
+                run: |context| starved(Constant::Tight, 0.26, context),
+            },
+            Control {
+                name: "0.24 of max‖w_0‖²/η_w",
+                breaks: "the start counts for less than the 0.249 that is needed of it",
+                run: |context| starved(Constant::TightStart, 0.24, context),
+            },
+            Control {
+                name: "0.01 of the bound on g",
+                breaks: "no closed form needs more than 0.0111 of it at T = 1000",
+                run: |context| starved(Constant::SumG, 0.01, context),
+            },
+            Control {
+                name: "0.03 of ΣC_i n_T/n_0 in the sketch",
+                breaks: "no closed form needs more than 0.0331 of it at T = 1000",
+                run: |context| starved(Constant::SketchGrowth, 0.03, context),
+            },
+            Control {
+                name: "0.017 of (10)",
+                breaks: "no closed form needs more than 0.0176 of it at T = 1000",
+                run: |context| starved(Constant::Min31, 0.017, context),
+            },
+            Control {
+                name: "0.0005 K_i",
+                breaks: "no closed form needs more than 0.00055 of it at T = 1000",
+                run: |context| starved(Constant::K, 0.0005, context),
+            },
+            Control {
                 name: "η_g beyond 2/L^gg",
                 breaks: "η_g L^gg = 2.5: g diverges, and is stopped while finite",
                 run: |context| {
@@ -159,6 +206,19 @@ impl Claim for Theorem31 {
             },
         ]
     }
+}
+
+/// Every closed form at every rate for T = 1000, with less of one constant than one of them needs.
+fn starved(constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+    const STEPS: u64 = 1_000;
+    let (context, mut check) = (context.claiming(constant, multiple), Check::new());
+    for instance in ordinary(STEPS)? {
+        let terms = Terms::new(&instance, context.factors);
+        for eta_w in ETA_W {
+            check.merge(follow(&terms, eta_w, STEPS, StepRule::Gradient, Constants::True, &context)?.0);
+        }
+    }
+    Ok(check)
 }
 
 /// Rayleigh's quotient of diag(0, 1), where projected descent is solved in closed form.
@@ -176,7 +236,7 @@ fn broken(
     constants: Constants,
     context: &Context,
 ) -> Result<Check, Unevaluated> {
-    let mut terms = Terms::from(&instance);
+    let mut terms = Terms::new(&instance, context.factors);
     terms.eta_g = eta_g.unwrap_or(terms.eta_g);
     Ok(follow(&terms, eta_w, steps, rule, constants, context)?.0)
 }
@@ -196,9 +256,9 @@ fn follow(
     let trace = run(&**loss, theta_0, &plan, context.generator("z"));
     trace.divergence.map_or(Ok(()), Err)?;
     let a = |factor: f64| terms.a(eta_w, factor).map(|a| if constants == Constants::True { a } else { *gap });
-    let sum_v = |a: f64| bounds::theorem_3_1_sum_v(a, eta_w, n_start);
-    let tight_v = |a: f64| bounds::theorem_3_1_sum_v_tight(a, eta_w, n_start);
-    let sum_g = |a: f64| bounds::theorem_3_1_sum_g(a, C_G, *eta_g);
+    let sum_v = |a: f64| terms.factors.theorem_3_1_sum_v(a, eta_w, n_start);
+    let tight_v = |a: f64| terms.factors.theorem_3_1_sum_v_tight(a, eta_w, n_start);
+    let sum_g = |a: f64| terms.factors.theorem_3_1_sum_g(a, C_G, *eta_g);
     let mut check = Check::new();
     for (lemma_a_1, a) in [("πL", a(std::f64::consts::PI)), ("L", a(1.0))] {
         for record in &trace.records {
@@ -212,15 +272,16 @@ fn follow(
             compare("sum over V, tighter form", sums.sum_grad_v_sq, a.map(tight_v));
             let min = if *has_g {
                 compare("sum over g", sums.sum_grad_g_sq, a.map(sum_g));
-                a.map(|a| bounds::theorem_3_1_min(t, a, eta_w, n_start, C_G, *eta_g))
+                a.map(|a| terms.factors.theorem_3_1_min(t, a, eta_w, n_start, C_G, *eta_g))
             } else {
                 a.map(|a| sum_v(a) / t as f64)
             };
             compare("minimum", sums.min_grad_sq, min);
             if *has_g && constants == Constants::True {
                 let decrease = gap + loss_min - record.loss;
-                let sketch = terms
-                    .bracket(|of| bounds::sketch_sum_g(decrease, C_G, *eta_g, &of.c_w, n_start, &record.w_norm_sq));
+                let sketch = terms.bracket(|of| {
+                    terms.factors.sketch_sum_g(decrease, C_G, *eta_g, &of.c_w, n_start, &record.w_norm_sq)
+                });
                 compare("sum over g, the sketch's form", sums.sum_grad_g_sq, sketch);
             }
         }

@@ -17,10 +17,11 @@
 //!
 //! Constants: C from those of the mean loss L (Lemma B.2 expands the mean), D and the rest from LA = L^vv of every F_z.
 
+mod blocks;
 mod on_subject;
 mod terms;
 
-use ratecheck::bounds;
+use ratecheck::bounds::{self, Constant, Factors};
 use ratecheck::descent::{Plan, Schedule, StepRule, run_many};
 use ratecheck::loss::{Over, Setting, Workspace, closed::ProblemJ};
 use ratecheck::parameters::norm_sq;
@@ -63,7 +64,8 @@ static STATEMENT: Statement = Statement {
         "∇F_z has mean ∇L, and its g-part the variance G_g² (exact for problem J)",
     ],
     measured: "both forms on problem J for α = 0, 1/8, 1/4, 3/8, 1/2 and η_w from 0.01 to 100: by enumeration of every \
-               path (d = 2, every T up to 5 and more, from an ordinary start and from the minimiser), and by \
+               path (d = 2, every T up to 5 and more, from an ordinary start and from the minimiser; with \
+               noise on g alone; and two blocks without g), and by \
                independent runs (d = 4, also with tenfold output noise, T up to 100 and more) with the average over t \
                in place of its minimum; every inequality of the proof by itself, with its part of the gap",
     tolerance: "enumeration: rounding of the sum over paths, one u a term; runs: an empirical Bernstein bound of the \
@@ -94,6 +96,8 @@ struct Subject {
     alpha_g: f64,
     /// Br without its noise terms is Delta.
     noise_terms: bool,
+    /// What the constants of the bounds are multiplied by.
+    factors: Factors,
 }
 
 impl Subject {
@@ -107,20 +111,21 @@ impl Subject {
         let start = self.loss.mean_gradient(&self.theta_0, &mut grad, &mut scratch, &mut Workspace::default());
         let terms = Terms {
             gap: start.unwrap_or(f64::NAN) - self.loss.loss_min(),
-            c_w: vec![bounds::c_w(&[mean.l_vv[(0, 0)].0], mean.l_vg[0].0, mean.l_gg.0, C)],
+            c_w: vec![self.factors.c_w(&[mean.l_vv[(0, 0)].0], mean.l_vg[0].0, mean.l_gg.0, C)],
             l_a: vec![sample.l_vv[(0, 0)].0],
             n_start: vec![self.loss.parameters().w_norm_sq(&self.theta_0, 0)],
-            u: bounds::u_noise(mean.l_gg.0, C, self.loss.noise_g_sq().0.sqrt()),
+            u: self.factors.u_noise(mean.l_gg.0, C, self.loss.noise_g_sq().0.sqrt()),
             eta_w: self.eta_w,
             alpha: self.alpha,
             eta_g: self.eta_g,
             noise_terms: self.noise_terms,
+            factors: self.factors,
         };
         terms.bound(n_steps)
     }
 
     fn left(&self, n_steps: u64, psi: &[f64], sums: [f64; 2]) -> f64 {
-        left(n_steps, psi, &[sums[0]], self.eta_g, sums[1])
+        left(&self.factors, n_steps, psi, &[sums[0]], self.eta_g, sums[1])
     }
 
     /// The hypotheses that the instance itself decides.
@@ -151,6 +156,8 @@ impl Claim for Theorem42 {
         let small = ProblemJ::new(2, 0.5, 0.5);
         let mut trees = grid("every path, d = 2", &small, &small.theta_0(), 0.5);
         trees.extend(grid("every path, from the minimiser", &small, &[1.0, 0.0, 1.0], 0.5));
+        trees.push(constant_noise());
+        trees.iter_mut().for_each(|subject| subject.factors = context.factors);
         let found = trees.par_iter().map(|subject| enumerate(subject, depth, &all_samples(subject)));
         let found = found.collect::<Result<Vec<_>, _>>()?;
         let tightest = found.iter().fold(0.0, |max, one| one.ratio.max(max));
@@ -160,8 +167,15 @@ impl Claim for Theorem42 {
             tightest,
             format!("the smallest multiple of Br that passes, over all T ≤ {depth}, α and η_w"),
         );
+        let two = blocks::compare(&mut evidence.check, context.pick([4, 5, 6, 7]), &context.factors)?;
+        evidence.observe(
+            "largest measured/bound, two blocks without g",
+            two,
+            "over all T, α and η_w, from the minimiser",
+        );
         let (n_runs, n_steps) = runs_of(context);
-        let subjects = sampled();
+        let mut subjects = sampled();
+        subjects.iter_mut().for_each(|subject| subject.factors = context.factors);
         let level = Level { n_comparisons: COMPARISONS * subjects.len() };
         let found = subjects.iter().map(|subject| sample(subject, n_runs, n_steps, level, &context.seed));
         let found = found.collect::<Result<Vec<_>, _>>()?;
@@ -197,6 +211,16 @@ impl Claim for Theorem42 {
                 run: |_| {
                     let subject =
                         Subject { noise_terms: false, ..paths(&ProblemJ::new(2, 0.5, 0.5), &[1.0, 0.0, 1.0]) };
+                    let found = enumerate(&subject, 5, &all_samples(&subject))?;
+                    Ok(merged(&[subject], vec![found]))
+                },
+            },
+            Control {
+                name: "0.18 U",
+                breaks: "U is a fifth of what it is, where the noise of g is all there is (every path): it needs 0.2 of it",
+                run: |context| {
+                    let factors = context.factors.claiming(Constant::U, 0.18);
+                    let subject = Subject { factors, ..constant_noise() };
                     let found = enumerate(&subject, 5, &all_samples(&subject))?;
                     Ok(merged(&[subject], vec![found]))
                 },
@@ -239,7 +263,17 @@ fn grid(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> V
 /// alpha = 0, eta_w = 0.01, where the bound is least loose.
 fn least_loose(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> Subject {
     let (loss, theta_0) = (loss.clone(), theta_0.to_vec());
-    Subject { name, loss, theta_0, alpha: 0.0, eta_w: 0.01, eta_g: 0.5, alpha_g, noise_terms: true }
+    Subject {
+        name,
+        loss,
+        theta_0,
+        alpha: 0.0,
+        eta_w: 0.01,
+        eta_g: 0.5,
+        alpha_g,
+        noise_terms: true,
+        factors: Factors::ONE,
+    }
 }
 
 /// What the controls by enumeration start from.
@@ -252,6 +286,13 @@ fn noisy(alpha_g: f64) -> Subject {
     let loss = ProblemJ::new(4, 0.5, 5.0);
     let theta_0 = loss.theta_0();
     Subject { eta_g: 1.0, ..least_loose("runs, output noise 5", &loss, &theta_0, alpha_g) }
+}
+
+/// From the minimiser with no noise on w, where its gradient stays 0, and a noise of 1000 on g: all that Br has beside U
+/// grows with that noise as its first power, U with its square.
+fn constant_noise() -> Subject {
+    let loss = ProblemJ::new(2, 0.0, 1000.0);
+    Subject { eta_w: 1e-4, eta_g: 1.0, ..least_loose("every path, noise on g alone", &loss, &[1.0, 0.0, 1.0], 0.5) }
 }
 
 /// How many runs, and of how many steps. The charge of the Bernstein bound, 7 b ln(2/delta)/(3 n) with b about 2

@@ -7,7 +7,7 @@
 
 use ratecheck::curvature::{
     AscentOptions, BnLayer, ObjectiveBounds, Part, Sampled, Smoothness, Up, ascend_constants, block_norms,
-    compositional_bound, covariance_bounds, g_bounds,
+    compositional_bound, covariance_bounds, g_bounds_with,
 };
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Over, Setting, Workspace};
@@ -157,7 +157,7 @@ fn compare(check: &mut Check, plan: &Plan, variant: Variant, context: &Context) 
     // A small start, so that Gamma_l is what weight decay allows and not |g_0|.
     subject.theta[g.clone()].iter_mut().for_each(|g| *g /= 16.0);
     let g_0 = &subject.theta[g];
-    let bounds = g_bounds(&subject.network, g_0.iter().fold(0.0, |a, g| a.max(g.abs())))?;
+    let bounds = g_bounds_with(&context.factors, &subject.network, g_0.iter().fold(0.0, |a, g| a.max(g.abs())))?;
     let radius = match variant {
         Variant::StartingBall => norm_sq(g_0).sqrt(),
         _ => bounds.radius,

@@ -48,7 +48,7 @@ fn along_runs(subject: &Subject, variant: Variant, n_steps: u64, context: &Conte
     let (loss, (eta_g, from)) = (subject.mean()?, subject.eta_g().unwrap_or((0.05, "any will do")));
     // Double-double takes some fifty times as long.
     let replayed_up_to = gradients(subject, 0.01, context);
-    let reading = Reading { variant, off_tangent: 1024.0, replayed_up_to };
+    let reading = Reading { variant, off_tangent: 1024.0, replayed_up_to, factor: 1.0 };
     let rule = if variant == Variant::Projected { StepRule::Projected } else { StepRule::Gradient };
     let one = |&eta_w: &f64| -> Result<_, Unevaluated> {
         let rates = [Schedule::constant(eta_w)?, Schedule::constant(eta_g)?];

@@ -1,6 +1,6 @@
 //! Runs on the built-in networks, of whose constants a bracket is known.
 
-use ratecheck::bounds::{c_w, eta_g_limit};
+use ratecheck::bounds::eta_g_limit;
 use ratecheck::curvature::{Proved, Sampling, Smoothness, block_norms, proved_constants, sampled_constants};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::Loss;
@@ -40,16 +40,28 @@ pub(super) fn followed(
     // C grows with L^vv and L^vg and falls with L^gg.
     let m = found.n_blocks();
     let c = |of: &Smoothness<f64>, l_gg: f64| -> Vec<f64> {
-        (0..m).map(|i| c_w(&of.l_vv.row(i).to_vec(), of.l_vg[i], l_gg, C_G)).collect()
+        (0..m).map(|i| context.factors.c_w(&of.l_vv.row(i).to_vec(), of.l_vg[i], l_gg, C_G)).collect()
     };
     let (least, most) = (c(&found, upper.l_gg), c(&upper, found.l_gg));
     let one = |&eta_w: &f64| -> Result<_, Unevaluated> {
         let mut part = Check::new();
         let (name, loss, theta_0) = (subject.name.as_str(), &subject.network, subject.theta.as_slice());
         let (c_w, c_w_upper, soundness) = (least.clone(), Some(most.clone()), Soundness::Proved);
-        let equality = false;
-        let descent =
-            Descent { name, loss, theta_0, eta_w, eta_g, c_g: C_G, c_w, c_w_upper, steps, soundness, equality };
+        let (equality, factors) = (false, context.factors);
+        let descent = Descent {
+            name,
+            loss,
+            theta_0,
+            eta_w,
+            eta_g,
+            c_g: C_G,
+            c_w,
+            c_w_upper,
+            steps,
+            soundness,
+            equality,
+            factors,
+        };
         let extremes = descent.follow(&mut part, context)?;
         Ok((part, extremes))
     };

@@ -117,6 +117,7 @@ fn every_rate(
             soundness: if sampled { Soundness::Sampled } else { Soundness::Proved },
             steps,
             equality: read == As::Equality,
+            factors: context.factors,
         };
         let mut part = Check::new();
         let extremes = descent.follow(&mut part, context).unwrap_or_else(|error| {

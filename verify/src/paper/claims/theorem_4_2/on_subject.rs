@@ -7,6 +7,7 @@
 //! can give, and a user's loss has none). Br is formed from both ends of what is known of the constants: see
 //! [`crate::paper::paths::expectations`].
 
+use ratecheck::bounds::Factors;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::rates::{Interval, mean_over_runs};
 use rayon::prelude::*;
@@ -129,7 +130,7 @@ fn decayed(subject: &Subject) -> Result<Check, Unevaluated> {
     let seen = Bounded { subject: &broken, ..bounded }.look(1)?;
     let (mut check, level) = (Check::new(), &seen.levels[0]);
     let at = format!("{} · T = 1, λ = {lambda:.2e}", subject.name);
-    check.at_most(at, left(1, &bound.psi, &level.v, terms.eta_g, level.g), bound.br, 0.0);
+    check.at_most(at, left(&Factors::ONE, 1, &bound.psi, &level.v, terms.eta_g, level.g), bound.br, 0.0);
     Ok(check)
 }
 
@@ -176,6 +177,7 @@ impl<'a> Bounded<'a> {
             alpha: self.alpha,
             eta_g: self.eta_g,
             noise_terms: true,
+            factors: Factors::ONE,
         }
     }
 
@@ -206,7 +208,7 @@ impl<'a> Bounded<'a> {
             let bound = least.bound(n_steps)?;
             let above = most.as_ref().map(|most| most.bound(n_steps)).transpose()?;
             let of = |least: f64, most: Option<f64>| (share * least, share * most.unwrap_or(f64::INFINITY));
-            let lhs = left(n_steps, &bound.psi, &sums.0, self.eta_g, sums.1);
+            let lhs = left(&Factors::ONE, n_steps, &bound.psi, &sums.0, self.eta_g, sums.1);
             for (what, lhs, (rhs, most)) in [
                 ("sums", lhs, of(bound.br, above.as_ref().map(|above| above.br))),
                 ("minimum", smallest, of(bound.min, above.as_ref().map(|above| above.min))),
@@ -247,7 +249,8 @@ impl<'a> Bounded<'a> {
         let (least, most) = self.both(&seen);
         let bound = least.bound(n_steps)?;
         let above = most.map(|most| most.bound(n_steps)).transpose()?;
-        let lefts: Vec<f64> = runs.iter().map(|run| left(n_steps, &bound.psi, &run.0, self.eta_g, run.1)).collect();
+        let lefts: Vec<f64> =
+            runs.iter().map(|run| left(&Factors::ONE, n_steps, &bound.psi, &run.0, self.eta_g, run.1)).collect();
         let averages: Vec<f64> = runs.iter().map(|run| (run.0.iter().sum::<f64>() + run.1) / n_steps as f64).collect();
         let mut found = Expected { g_max: seen.g_max, ..Expected::default() };
         for (what, values, rhs) in [

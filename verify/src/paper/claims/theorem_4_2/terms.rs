@@ -1,6 +1,6 @@
 //! The right-hand sides of Theorem 4.2, and the left one of its sharper form.
 
-use ratecheck::bounds;
+use ratecheck::bounds::Factors;
 use ratecheck::descent::Schedule;
 use ratecheck::rates::partial_zeta;
 
@@ -24,6 +24,8 @@ pub(super) struct Terms {
     pub(super) eta_g: f64,
     /// Br without its noise terms is Delta.
     pub(super) noise_terms: bool,
+    /// What the constants are multiplied by.
+    pub(super) factors: Factors,
 }
 
 /// The right-hand sides at one T.
@@ -43,22 +45,24 @@ impl Terms {
         let end = Schedule::new(self.eta_w, self.alpha)?.at(n_steps);
         let (mut psi, mut blocks) = (Vec::new(), Vec::new());
         for ((&c_w, &l_a), &n_start) in self.c_w.iter().zip(&self.l_a).zip(&self.n_start) {
-            let d_w = bounds::d_w(self.eta_w, l_a, n_start);
-            psi.push(bounds::psi(end, n_start, d_w, h_2alpha));
-            let lam = bounds::lam(n_start, d_w, h_2alpha);
-            blocks.push(bounds::theorem_4_2_block(c_w, lam, self.eta_w, l_a, n_start));
+            let d_w = self.factors.d_w(self.eta_w, l_a, n_start);
+            psi.push(self.factors.psi(end, n_start, d_w, h_2alpha));
+            let lam = self.factors.lam(n_start, d_w, h_2alpha);
+            blocks.push(self.factors.theorem_4_2_block(c_w, lam, self.eta_w, l_a, n_start));
         }
         let br = if self.noise_terms {
-            bounds::theorem_4_2(self.gap, &blocks, self.u, self.eta_g, partial_zeta(n_steps, 1.0))
+            self.factors.theorem_4_2(self.gap, &blocks, self.u, self.eta_g, partial_zeta(n_steps, 1.0))
         } else {
             self.gap
         };
-        let all = bounds::theorem_4_2_psi(n_steps, &psi, C, self.eta_g);
-        Ok(Bound { min: bounds::theorem_4_2_min(n_steps, br, all), psi, br })
+        // Without a g there is nothing else to take the minimum with.
+        let eta_g = if self.eta_g > 0.0 { self.eta_g } else { f64::INFINITY };
+        let all = self.factors.theorem_4_2_psi(n_steps, &psi, C, eta_g);
+        Ok(Bound { min: self.factors.theorem_4_2_min(n_steps, br, all), psi, br })
     }
 }
 
 /// The left-hand side of the sharper form.
-pub(super) fn left(n_steps: u64, psi: &[f64], sum_v: &[f64], eta_g: f64, sum_g: f64) -> f64 {
-    bounds::theorem_4_2_left(n_steps, psi, sum_v, C, eta_g, sum_g)
+pub(super) fn left(factors: &Factors, n_steps: u64, psi: &[f64], sum_v: &[f64], eta_g: f64, sum_g: f64) -> f64 {
+    factors.theorem_4_2_left(n_steps, psi, sum_v, C, eta_g, sum_g)
 }

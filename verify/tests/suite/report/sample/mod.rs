@@ -163,7 +163,7 @@ fn errata() -> Vec<Entry> {
         place: "appendix A".into(),
         printed: "an extra factor 1/‖w_j‖ <b>bold</b> & \"quoted\"".into(),
         corrected: "no such factor".into(),
-        standing: errata::Standing::Confirmed,
+        standing: errata::Standing::FalseAsPrinted,
         claims: vec!["lemma-2.2".into(), "lemma-9.9".into()],
         example,
     };
