@@ -190,6 +190,7 @@ impl Factors {
     }
 
     /// [`lemma_3_2`].
+    #[allow(clippy::too_many_arguments)] // the formula has that many ingredients
     pub fn lemma_3_2<S: Scalar>(
         &self,
         eta_w: f64,

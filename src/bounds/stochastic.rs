@@ -206,6 +206,7 @@ impl Factors {
     }
 
     /// [`lemma_b2`].
+    #[allow(clippy::too_many_arguments)] // the formula has that many ingredients
     pub fn lemma_b2(
         &self,
         descent: &[f64],
