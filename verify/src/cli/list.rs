@@ -76,9 +76,10 @@ fn map(claims: Claims<'_>) -> String {
     let rest: Vec<&str> = homeless(claims).collect();
     if !rest.is_empty() {
         text += &format!("{BEYOND}\n");
-        for id in rest {
-            let title = claims.iter().map(|claim| claim.statement()).find(|s| s.id == id).map_or("", |s| s.title);
-            text += &format!("  {title:longest$}  {}\n", marked(id, claims));
+        let statements = || claims.iter().map(|claim| claim.statement()).filter(|s| rest.contains(&s.id));
+        let longest = statements().map(|s| s.title.chars().count()).fold(longest, usize::max);
+        for statement in statements() {
+            text += &format!("  {:longest$}  {}\n", statement.title, marked(statement.id, claims));
         }
     }
     text + "\n† derived here, ‡ from a later paper. In brackets: claims listed at another statement that check this one, too.\n"
