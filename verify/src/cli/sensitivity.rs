@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
             format!("{} has no explicit constants; `ratecheck sensitivity` studies all that do", claim.statement().id);
         return Err((Exit::NothingSelected, what));
     }
-    let pool = pool(arguments.jobs)?;
+    let pool = pool(arguments.jobs, console)?;
     let mut found = Study { profile: profile.name().to_owned(), seed, needs: Vec::new() };
     for claim in with {
         let failed = |Unevaluated(reason): Unevaluated| (Exit::Failed, reason);

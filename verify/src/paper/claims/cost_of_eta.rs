@@ -107,7 +107,7 @@ impl Claim for CostOfEta {
         let instances = ordinary(steps)?;
         let work: Vec<_> = instances.iter().flat_map(|i| ETA_W.map(|eta_w| (i, eta_w))).collect();
         let one = |&(instance, eta_w): &(&Instance, f64)| {
-            follow(&Terms::from(instance), eta_w, steps, StepRule::Gradient, Variant::Stated, context)
+            follow(&Terms::new(instance, context.factors), eta_w, steps, StepRule::Gradient, Variant::Stated, context)
         };
         let runs: Vec<_> = work.par_iter().map(one).collect();
         let mut ends = Vec::new();
@@ -153,7 +153,7 @@ impl Claim for CostOfEta {
                 name: "projected descent",
                 breaks: "the norm is fixed and η_w/‖w‖² = 1.5 is beyond the stability limit: the gradient stays at 0.745",
                 run: |context| {
-                    let terms = Terms::from(&rayleigh_in_the_plane());
+                    let terms = Terms::new(&rayleigh_in_the_plane(), context.factors);
                     Ok(follow(&terms, 1.5, 1_000, StepRule::Projected, Variant::Stated, context)?.0)
                 },
             },
@@ -161,7 +161,7 @@ impl Claim for CostOfEta {
                 name: "N := n_0",
                 breaks: "what the first steps make of the norm is left out, at η_w = 1e4",
                 run: |context| {
-                    let terms = Terms::from(&rayleigh_in_the_plane());
+                    let terms = Terms::new(&rayleigh_in_the_plane(), context.factors);
                     Ok(follow(&terms, 1e4, 20_000, StepRule::Gradient, Variant::WithoutJump, context)?.0)
                 },
             },
