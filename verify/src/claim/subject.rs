@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use ratecheck::curvature::{
     Exact, Sampled, Sampling, Smoothness, block_norms, g_bounds, proved_constants, sampled_constants,
 };
-use ratecheck::loss::{Decayed, Drawing, Loss, MeanLoss, Setting};
+use ratecheck::loss::{Decayed, Drawing, Further, Loss, MeanLoss, Setting};
 use ratecheck::network::{
     Activation, Convolution, Epsilon, LayerKind, LayerPlaces, LayerSpec, Lp, Network, Normalisation,
 };
@@ -16,27 +16,7 @@ use ratecheck::scalar::Scalar;
 use super::evidence::{Profile, Unevaluated};
 use super::precise::Evaluator;
 use super::scaled_layers;
-
-/// What a verification of a user's loss is run with: `[verify]` of a problem file, or flags.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Learning rates of W; the theorems allow every one.
-    pub eta_w: Vec<f64>,
-    /// The learning rate of g; if it is missing, half of 1/L^gg as far as L^gg is known.
-    pub eta_g: Option<f64>,
-    /// Exponents of the schedule eta_w (t+1)^(-alpha) of stochastic descent.
-    pub alphas: Vec<f64>,
-    /// T; if it is missing, what a share of a minute allows.
-    pub steps: Option<u64>,
-    /// Independent runs of stochastic descent.
-    pub runs: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { eta_w: vec![0.01, 1.0, 100.0], eta_g: None, alphas: vec![0.0, 0.25, 0.5], steps: None, runs: 8 }
-    }
-}
+pub use super::settings::Settings;
 
 /// A hypothesis that a statement has, and a loss may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +87,8 @@ pub struct Subject {
     pub exact: Option<Smoothness<Exact>>,
     /// A lower bound of the loss, if one is known.
     pub loss_min: Option<f64>,
+    /// Why a loss of foreign code has no second derivatives everywhere, if that is known; of a network it follows from the layers.
+    pub kinks: Option<String>,
     /// Rates and budgets.
     pub settings: Settings,
     known: Arc<OnceLock<Result<Known, String>>>,
@@ -125,6 +107,7 @@ impl Subject {
             radius: None,
             exact: None,
             loss_min: None,
+            kinks: None,
             settings: Settings::default(),
             known: Arc::default(),
             departure: Arc::default(),
@@ -235,6 +218,16 @@ impl Subject {
         self.loss.minibatches().finite().map(|batches| batches.len())
     }
 
+    /// How minibatches are made, in words.
+    pub fn drawn(&self) -> String {
+        let z = self.loss.minibatches();
+        match z.drawing() {
+            Drawing::Full => format!("full batch of {}", z.n_examples()),
+            Drawing::Partition => format!("{} minibatches of {}", z.n_examples() / z.batch_size(), z.batch_size()),
+            Drawing::Subsets => format!("random subsets of {} of {}", z.batch_size(), z.n_examples()),
+        }
+    }
+
     /// n_i at the start.
     pub fn n_start(&self) -> Vec<f64> {
         (0..self.layout().n_blocks()).map(|i| self.layout().w_norm_sq(&self.theta, i)).collect()
@@ -272,9 +265,10 @@ impl Subject {
         }
         let z = self.loss.minibatches();
         let n = self.layout().len() as f64;
-        let gradient = match &self.network {
-            Some(_) => 3.0 * n * z.batch_size() as f64,
-            None => 20.0 * n * n * z.batch_size() as f64, // forward differentiation
+        let gradient = match (&self.network, self.loss.further()) {
+            (Some(_), _) => 3.0 * n * z.batch_size() as f64,
+            (None, Further::Formula(_)) => 20.0 * n * n * z.batch_size() as f64, // forward differentiation
+            (None, Further::Products(products)) => products.operations(),
         };
         let factor = [0.05, 1.0, 8.0, 40.0][profile as usize];
         let steps = (factor * seconds * 2e9 / (gradient + 1_000.0)).clamp(100.0, 1e6);
@@ -377,7 +371,9 @@ impl Subject {
                 let Departure { block, error, .. } = departure;
                 format!("{why}Definition 2.1 fails, F changes by {error:.1e} when {block} is scaled")
             }),
-            Premise::Smooth => self.network.as_ref().and_then(|network| no_hessian(network)),
+            Premise::Smooth => {
+                self.kinks.clone().or_else(|| self.network.as_ref().and_then(|network| no_hessian(network)))
+            }
             Premise::HasG => (!self.has_g()).then(|| "there is no g".to_owned()),
             Premise::FiniteMinibatches => {
                 (self.loss.minibatches().drawing() == Drawing::Subsets).then(|| SAMPLED.to_owned())
