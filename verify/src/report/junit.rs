@@ -36,7 +36,7 @@ fn case(results: &Results, claim: &ClaimResult) -> TestCase {
     outcome.set_type(status.label());
     if let Some(reason) = claim.reason() {
         outcome.set_message(reason);
-        outcome.set_description(format!("{}\nreproduce: {}", claim.plain, command(results, claim)));
+        outcome.set_description(format!("{}\nreproduce: {}", claim.plain, command(results, Some(claim))));
     }
     let mut case = TestCase::new(claim.id.as_str(), outcome);
     case.set_classname(format!("ratecheck.{}", claim.kind));

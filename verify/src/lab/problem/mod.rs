@@ -54,7 +54,7 @@ pub(crate) use csv::line_at;
 pub use described::{Described, DescribedLayer};
 pub use error::{ProblemError, nearest};
 use labels::Labels;
-pub(crate) use verification::{MOST_RUNS, MOST_STEPS};
+pub use verification::{MOST_RUNS, MOST_STEPS};
 
 pub(crate) use document::{Document, Entry, Section, text_of};
 pub(crate) use normalisation::{NORMALISATION_KEYS, normalisation, normalisation_in_a_word};
