@@ -1,4 +1,5 @@
-"""Checks the theorems of Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019), on your own loss.
+"""Checks the theorems of Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR
+2019), on your own loss.
 
 >>> import ratecheck
 >>> loss = ratecheck.torch.loss(model, criterion, batches)   # or ratecheck.jax.loss, or ratecheck.Loss over NumPy    # doctest: +SKIP

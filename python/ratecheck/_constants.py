@@ -50,7 +50,8 @@ def constants(
     evaluations: int | None = None,
     seed: int = 2019,
 ) -> Constants:
-    """Brackets L^vv_ij, L^vg_i and L^gg of section 2.4 by search: random points, then ascents. Nothing can be proved from above of a loss
+    """Brackets L^vv_ij, L^vg_i and L^gg of section 2.4 by search: random points, then ascents. Nothing can be proved
+    from above of a loss
     that Python evaluates, and nothing is.
 
     Args:
@@ -65,6 +66,11 @@ def constants(
     Raises:
         InputError: there is a g and no radius, or an argument makes no sense.
     """
-    counts = [None if n is None else whole(n, name) for name, n in (("points", points), ("restarts", restarts), ("evaluations", evaluations))]
+    counts = [
+        None if n is None else whole(n, name)
+        for name, n in (("points", points), ("restarts", restarts), ("evaluations", evaluations))
+    ]
     radius = loss.radius if radius is None else float(radius)
-    return Constants(json.loads(_core.constants(loss._core, loss.start(theta), loss.name, radius, *counts, whole(seed, "seed"))))
+    return Constants(
+        json.loads(_core.constants(loss._core, loss.start(theta), loss.name, radius, *counts, whole(seed, "seed")))
+    )

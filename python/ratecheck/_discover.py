@@ -1,16 +1,24 @@
 """Which parts of the parameters are scale invariant, found numerically.
 
-A part S is scale invariant if and only if rho_S = sum over k in S of theta_k dF/dtheta_k = 0 everywhere (Euler), so that one gradient tests every
+A part S is scale invariant if and only if rho_S = sum over k in S of theta_k dF/dtheta_k = 0 everywhere (Euler), so
+that one gradient tests every
 part at once: the finest partition of an array into consecutive rows has its cuts wherever the running sum of rho is 0.
 
-What counts as 0 is not a chosen threshold. The gradient is evaluated again at parameters moved by single roundings at random; the spread of
-rho_S over these evaluations is what the arithmetic of the framework makes of it, whatever it is. A rho_S without a significant digit, |mean| <= t
-s / sqrt(N) with Student's t at the level 1e-6, is a computed zero (the criterion of discrete stochastic arithmetic: J. Vignes, Math. Comput.
-Simul. 35, 1993), and so is one within the roundings of its own sum. Points are drawn near theta, so that nothing is 0 by the chance of an initialiser.
+What counts as 0 is not a chosen threshold. The gradient is evaluated again at parameters moved by single roundings at
+random; the spread of
+rho_S over these evaluations is what the arithmetic of the framework makes of it, whatever it is. A rho_S without a
+significant digit, |mean| <= t
+s / sqrt(N) with Student's t at the level 1e-6, is a computed zero (the criterion of discrete stochastic arithmetic: J.
+Vignes, Math. Comput.
+Simul. 35, 1993), and so is one within the roundings of its own sum. Points are drawn near theta, so that nothing is 0
+by the chance of an initialiser.
 
-With a constant epsilon no part is exactly invariant: F depends on ||w|| through s = epsilon / (v + epsilon), where v grows with the square of ||w||. Such parts are
-found where they are long, 2^30 times as long, and epsilon is below rounding; and rho must fall there as it does with an epsilon, to a fourth when the length doubles:
-what is flat for another reason (a sigmoid that saturates) falls otherwise. From the fall follows the norm from which on rounding hides epsilon. How much of the variance
+With a constant epsilon no part is exactly invariant: F depends on ||w|| through s = epsilon / (v + epsilon), where v
+grows with the square of ||w||. Such parts are
+found where they are long, 2^30 times as long, and epsilon is below rounding; and rho must fall there as it does with an
+epsilon, to a fourth when the length doubles:
+what is flat for another reason (a sigmoid that saturates) falls otherwise. From the fall follows the norm from which on
+rounding hides epsilon. How much of the variance
 epsilon is does not follow from F: the framework is asked, where it knows its layers.
 """
 
@@ -36,12 +44,15 @@ SAMPLES = 4
 STUDENT = 103.3
 #: How long a part is made so that epsilon is below rounding: epsilon / v falls by 2^-60.
 LONG = 2.0**30
-#: Lengths c, 2c, 4c at which the fall of rho is looked at, the first where all have digits: the longer, the purer is the fall.
+#: Lengths c, 2c, 4c at which the fall of rho is looked at, the first where all have digits: the longer, the purer is
+#: the fall.
 LENGTHS = (64.0, 8.0, 1.0)
-#: How far the fall may be from 4: it is 4 - O(s(c)), where at 64 times the length s is 2.4e-4 if epsilon is half of the variance, and less if it is less. A ratio that
+#: How far the fall may be from 4: it is 4 - O(s(c)), where at 64 times the length s is 2.4e-4 if epsilon is half of the
+#: variance, and less if it is less. A ratio that
 #: only passes through 4, as what saturates exponentially, is not there twice.
 FALL = 0.02
-#: How far beyond what rounding is said to make of it a rho is, so that its fall is known to FALL: the bound is 52 standard deviations already.
+#: How far beyond what rounding is said to make of it a rho is, so that its fall is known to FALL: the bound is 52
+#: standard deviations already.
 DIGIT = 10.0
 #: The largest null space whose vectors of 0 and 1 are looked for: 2^12 sums.
 MOST_NULL = 12
@@ -64,7 +75,8 @@ class Part:
     negligible_norm: float = 0.0
     """The norm from which on rounding hides a constant epsilon; 0 if there is none."""
     epsilon_share: float | None = None
-    """epsilon / (variance + epsilon), the mean over the units of normalisation that the part feeds, where the framework knows them."""
+    """epsilon / (variance + epsilon), the mean over the units of normalisation that the part feeds, where the framework
+    knows them."""
 
     @property
     def exact(self) -> bool:
@@ -83,7 +95,8 @@ class Discovery:
     not_invariant: dict[str, float] = field(default_factory=dict)
     """Names of arrays, with how far they are from it: |w' grad_w F| / (||w|| ||grad_w F||)."""
     overlapping: list[str] = field(default_factory=list)
-    """Further parts that are invariant, and share arrays with those above: as where only the product of two arrays matters."""
+    """Further parts that are invariant, and share arrays with those above: as where only the product of two arrays
+    matters."""
     without_effect: list[str] = field(default_factory=list)
     """Arrays (or what is left of them) that F does not depend on, such as a bias before a batch normalisation."""
 
@@ -125,7 +138,11 @@ class Discovery:
             groups.setdefault((array, "invariant" if part.exact else "but for epsilon"), []).append(part)
         lines = []
         for (array, verdict), parts in groups.items():
-            what = parts[0].name if len(parts) == 1 else f"{array}: {len(parts)} parts of {_range([len(part.places) for part in parts])}"
+            what = (
+                parts[0].name
+                if len(parts) == 1
+                else f"{array}: {len(parts)} parts of {_range([len(part.places) for part in parts])}"
+            )
             figures = f"residual {max(part.residual for part in parts):.1e}"
             if verdict != "invariant":
                 shares = [part.epsilon_share for part in parts if part.epsilon_share is not None]
@@ -146,7 +163,10 @@ class Discovery:
         return f"<ratecheck.Discovery: {len(self.invariant)} parts invariant, {len(self.nearly)} but for epsilon, {len(self.not_invariant)} arrays not>"
 
     def _repr_html_(self) -> str:
-        rows = "".join("<tr>" + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in line) + "</tr>" for line in self._grouped())
+        rows = "".join(
+            "<tr>" + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in line) + "</tr>"
+            for line in self._grouped()
+        )
         return f"<table><thead><tr><th>part</th><th>verdict</th><th></th></tr></thead><tbody>{rows}</tbody></table>"
 
 
@@ -174,7 +194,9 @@ class _Candidate:
 class _Sampled:
     """theta * grad F at one point, as it is and moved by roundings."""
 
-    def __init__(self, loss: Loss, theta: NDArray[np.float64], z: list[int] | None, generator: np.random.Generator) -> None:
+    def __init__(
+        self, loss: Loss, theta: NDArray[np.float64], z: list[int] | None, generator: np.random.Generator
+    ) -> None:
         for unit in (2.0**-53, 2.0**-24):
             moves = [np.zeros_like(theta)]
             moves += [generator.choice([-1.0, 1.0], size=len(theta)) for _ in range(SAMPLES - 1)]
@@ -280,14 +302,18 @@ def discover(
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Discovery:
-    """Which parts of the parameters are scale invariant: rows, filters, groups of rows, whole arrays, the arrays of a layer together (a weight with its bias
-    under layer normalisation, gamma with beta before a normalisation), and arrays of several layers together (what feeds one residual stream).
+    """Which parts of the parameters are scale invariant: rows, filters, groups of rows, whole arrays, the arrays of a
+    layer together (a weight with its bias
+    under layer normalisation, gamma with beta before a normalisation), and arrays of several layers together (what
+    feeds one residual stream).
 
-    The finest partition is found, from gradients alone: four a point, and some twenty more for every array that is not invariant, to see whether only a constant
+    The finest partition is found, from gradients alone: four a point, and some twenty more for every array that is not
+    invariant, to see whether only a constant
     epsilon keeps it from being so. See the module's documentation for why what is 0 is decided without a threshold.
 
     Args:
-        loss: the loss; its ``parameters`` say which arrays are in theta, and ``ratecheck.torch.loss`` and ``ratecheck.jax.loss`` know them.
+        loss: the loss; its ``parameters`` say which arrays are in theta, and ``ratecheck.torch.loss`` and
+            ``ratecheck.jax.loss`` know them.
         theta: a point, unless the loss has a start; points are drawn near it.
         points: how many points are looked at, each on a minibatch of its own if there are several.
         joint_up_to: arrays of several layers are looked at together if no more than so many are left.
@@ -306,7 +332,9 @@ def discover(
     generator = np.random.default_rng(whole(seed, "seed"))
     arrays = loss.parameters
     if sum(array.size for array in arrays) != len(start):
-        raise InputError(f"theta: has {len(start)} entries, where the arrays of the loss have {sum(array.size for array in arrays)}")
+        raise InputError(
+            f"theta: has {len(start)} entries, where the arrays of the loss have {sum(array.size for array in arrays)}"
+        )
     drawn = [(_near(start, arrays, generator), _minibatch(loss, k)) for k in range(points)]
     say("points near the start")
     seen = [_Sampled(loss, at, z, generator) for at, z in drawn]
@@ -376,9 +404,15 @@ def discover(
             continue
         groups = [left[array.name] for array in members]
         if len({len(group) for group in groups}) == 1:
-            units = [_Unit(f"{module} row {k + 1}", np.concatenate([unit.places for unit in same])) for k, same in enumerate(zip(*groups))]
+            units = [
+                _Unit(f"{module} row {k + 1}", np.concatenate([unit.places for unit in same]))
+                for k, same in enumerate(zip(*groups))
+            ]
         else:
-            units = [_Unit(array.name, np.concatenate([unit.places for unit in group])) for array, group in zip(members, groups)]
+            units = [
+                _Unit(array.name, np.concatenate([unit.places for unit in group]))
+                for array, group in zip(members, groups)
+            ]
         name = " and ".join(array.name for array in members)
         before = {int(place) for unit in units for place in unit.places}
         rest = look(_Candidate(name, units, True))
@@ -388,7 +422,8 @@ def discover(
             if not left[array.name]:
                 del left[array.name]
 
-    # Arrays of several layers together: what they are is proposed by the null space of points x arrays, exact or to a thousandth, and decided as above.
+    # Arrays of several layers together: what they are is proposed by the null space of points x arrays, exact or to a
+    # thousandth, and decided as above.
     names = list(left)
     if 2 <= len(names) <= joint_up_to:
         say("arrays of several layers together")
@@ -418,12 +453,15 @@ def discover(
         if size == 0.0:
             found.without_effect.append(name)
         else:
-            found.not_invariant[name] = max(point.rho(places)[0] / point.size(places) for point in seen if point.size(places) > 0.0)
+            found.not_invariant[name] = max(
+                point.rho(places)[0] / point.size(places) for point in seen if point.size(places) > 0.0
+            )
     return found
 
 
 def _hidden_from(at_length: Callable[[float], _Sampled], places: NDArray[np.int64]) -> float | None:
-    """How many times as long a part has to be for rounding to hide epsilon; None if rho does not fall as it does with an epsilon."""
+    """How many times as long a part has to be for rounding to hide epsilon; None if rho does not fall as it does with
+    an epsilon."""
     for c in LENGTHS:
         found = [at_length(c * factor).rho(places) for factor in (1.0, 2.0, 4.0)]
         hidden = c * float(np.sqrt(found[0][0] / max(found[0][1], np.finfo(float).tiny)))
@@ -464,7 +502,8 @@ def _minibatch(loss: Loss, k: int) -> list[int] | None:
 
 
 def _proposed(rho: NDArray[np.float64], scale: NDArray[np.float64], level: float, most: int) -> list[tuple[int, ...]]:
-    """Sets of columns whose sums are 0 in every row, or nearly: minimal vectors of 0 and 1 in the null space. Which they are is decided elsewhere."""
+    """Sets of columns whose sums are 0 in every row, or nearly: minimal vectors of 0 and 1 in the null space. Which
+    they are is decided elsewhere."""
     _, singular, right = np.linalg.svd(rho / scale)
     singular = np.concatenate([singular, np.zeros(len(scale) - len(singular))])
     null = right[singular <= level * singular[0]] / scale
@@ -478,7 +517,9 @@ def _proposed(rho: NDArray[np.float64], scale: NDArray[np.float64], level: float
         members = tuple(np.flatnonzero(vector > 0.5).tolist())
         if len(members) > 1 and np.abs(vector - (vector > 0.5)).max() < 0.1:
             sets.append(members)
-    return [one for one in sorted(sets, key=lambda one: (len(one), one)) if not any(set(other) < set(one) for other in sets)]
+    return [
+        one for one in sorted(sets, key=lambda one: (len(one), one)) if not any(set(other) < set(one) for other in sets)
+    ]
 
 
 def _echelon(basis: NDArray[np.float64]) -> NDArray[np.float64]:

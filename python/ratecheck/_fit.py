@@ -124,7 +124,11 @@ def fit(
         run = np.repeat(np.arange(len(value)), len(t))
         t, value = np.tile(t, len(value)), value.ravel()
     if t.ndim != 1 or value.shape != t.shape or (run is not None and np.shape(run) != t.shape):
-        raise InputError(f"t, value and run: have shapes {t.shape}, {value.shape}" + ("" if run is None else f", {np.shape(run)}") + ": give one length")
+        raise InputError(
+            f"t, value and run: have shapes {t.shape}, {value.shape}"
+            + ("" if run is None else f", {np.shape(run)}")
+            + ": give one length"
+        )
     try:
         columns = [t.astype(np.float64).tolist(), value.astype(np.float64).tolist()]
     except (TypeError, ValueError) as error:
@@ -150,5 +154,10 @@ def fit(
         return Fitted(json.loads(_core.fit(csv.encode(), run is not None, asked)))
     except InputError as error:
         # The engine speaks of options of the command; here they are arguments.
-        message = str(error).replace("--run COLUMN", "run=").replace("--window ..STEP", "window=(None, STEP)").replace("--", "")
+        message = (
+            str(error)
+            .replace("--run COLUMN", "run=")
+            .replace("--window ..STEP", "window=(None, STEP)")
+            .replace("--", "")
+        )
         raise InputError(message) from None

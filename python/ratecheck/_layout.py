@@ -69,7 +69,9 @@ class Layout:
         if g is not None:
             if _is_count(g):
                 if int(g) != len(rest):
-                    raise InputError(f"g: {g} parameters, where {len(rest)} of {n} are in no block; leave g out to take them")
+                    raise InputError(
+                        f"g: {g} parameters, where {len(rest)} of {n} are in no block; leave g out to take them"
+                    )
             else:
                 given = self._take("g", g, taken, n)
                 left = np.flatnonzero(~taken)
@@ -96,7 +98,9 @@ class Layout:
                 raise InputError(f"{name}: give a number of parameters, a slice, or a vector of places, not {where!r}")
             places = places.astype(np.int64)
             if places.size and (places.min() < 0 or places.max() >= n):
-                raise InputError(f"{name}: place {places.max() if places.max() >= n else places.min()} is not in 0..{n - 1}")
+                raise InputError(
+                    f"{name}: place {places.max() if places.max() >= n else places.min()} is not in 0..{n - 1}"
+                )
             if len(np.unique(places)) < len(places):
                 raise InputError(f"{name}: a parameter is named twice")
         if taken[places].any():

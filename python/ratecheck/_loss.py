@@ -37,7 +37,8 @@ class Minibatches:
 
     @classmethod
     def partition(cls, n_examples: int, batch_size: int) -> Minibatches:
-        """z is one of n_examples / batch_size fixed minibatches in the order of the examples, each equally likely: L is an exact mean."""
+        """z is one of n_examples / batch_size fixed minibatches in the order of the examples, each equally likely: L is
+        an exact mean."""
         return cls("partition", n_examples, batch_size)
 
     @classmethod
@@ -95,23 +96,31 @@ class Loss:
     """A loss F_z(theta) with some scale-invariant blocks w_1..w_m and a rest g.
 
     Args:
-        value_and_grad: ``f(theta) -> (F, grad F)``, or with ``minibatches`` ``f(theta, z) -> (F_z, grad F_z)``. ``theta`` and the gradient are
-            vectors of n doubles; ``z`` lists the examples of the minibatch (int64). It must be deterministic: F_z is a function of
+        value_and_grad: ``f(theta) -> (F, grad F)``, or with ``minibatches`` ``f(theta, z) -> (F_z, grad F_z)``.
+            ``theta`` and the gradient are
+            vectors of n doubles; ``z`` lists the examples of the minibatch (int64). It must be deterministic: F_z is a
+            function of
             theta and z alone.
-        theta: the start, n numbers. It may be left out if ``blocks`` and ``g`` are numbers of parameters, and be given later.
-        hvp: ``h(theta, d) -> Hess F(theta) d``, with ``minibatches`` ``h(theta, d, z)``. Without it, products are central differences of
-            gradients (two gradients each): tolerances of identities about Hessians then grow by :attr:`relative_error`, 6e-8, and every
+        theta: the start, n numbers. It may be left out if ``blocks`` and ``g`` are numbers of parameters, and be given
+            later.
+        hvp: ``h(theta, d) -> Hess F(theta) d``, with ``minibatches`` ``h(theta, d, z)``. Without it, products are
+            central differences of
+            gradients (two gradients each): tolerances of identities about Hessians then grow by :attr:`relative_error`,
+            6e-8, and every
             result says so.
         value: ``v(theta)`` or ``v(theta, z)``, the value alone, where that is cheaper.
-        blocks: what is scale invariant: ``{"W1 row 1": slice(0, 8), ...}``, or a list; a part is a number of parameters (the next ones), a slice, or
+        blocks: what is scale invariant: ``{"W1 row 1": slice(0, 8), ...}``, or a list; a part is a number of parameters
+            (the next ones), a slice, or
             places in theta. :func:`ratecheck.discover` finds them.
         g: the rest; it may be left out.
         minibatches: how z is drawn; left out, there is one F.
         name: shown in tables; in file names too.
         about: what the loss is, in a line.
-        loss_min: a lower bound of the loss, if one is known (0 for a squared or logistic loss): some statements need it.
+        loss_min: a lower bound of the loss, if one is known (0 for a squared or logistic loss): some statements need
+            it.
         radius: K of ||g|| <= K, if one is known: where constants are searched.
-        kinks: why there is no second derivative somewhere, as ``"ReLU: no Hessian"``: statements that need one are then not applicable.
+        kinks: why there is no second derivative somewhere, as ``"ReLU: no Hessian"``: statements that need one are then
+            not applicable.
         operations: what a gradient costs, in multiply-adds: budgets of steps follow from it, never from a clock.
         parameters: the arrays inside theta, for :func:`ratecheck.discover`.
         probe: whether the loss is tried at the start: twice the same? finite? are its products those of its gradients?
@@ -164,7 +173,9 @@ class Loss:
             minibatches = Minibatches.full(int(minibatches))
         self.minibatches = Minibatches.full(1) if minibatches is None else minibatches
         if not isinstance(self.minibatches, Minibatches) or self.minibatches.n_examples < 1:
-            raise InputError("minibatches: give ratecheck.Minibatches.full(n), .partition(n, size) or .subsets(n, size)")
+            raise InputError(
+                "minibatches: give ratecheck.Minibatches.full(n), .partition(n, size) or .subsets(n, size)"
+            )
         for what, number in (("loss_min", loss_min), ("radius", radius), ("operations", operations)):
             if number is not None and not np.isfinite(number):
                 raise InputError(f"{what}: {number} is not finite")
@@ -198,7 +209,8 @@ class Loss:
 
     @property
     def relative_error(self) -> float:
-        """What Hessian-vector products may be off by beyond rounding, relative to their terms: 0 with ``hvp``, else 2^-24."""
+        """What Hessian-vector products may be off by beyond rounding, relative to their terms: 0 with ``hvp``, else
+        2^-24."""
         return self._core.relative_error
 
     def value_and_grad(self, theta: ArrayLike, z: Iterable[int] | None = None) -> tuple[float, Vector]:
@@ -240,7 +252,8 @@ class Loss:
         )
 
     def probe(self, theta: ArrayLike | None = None) -> None:
-        """Tries the loss at its start: is it finite, is it the same every time, are its products those of its gradients?
+        """Tries the loss at its start: is it finite, is it the same every time, are its products those of its
+        gradients?
 
         Raises:
             NotFiniteError, NotDeterministicError, LossError.
@@ -248,10 +261,14 @@ class Loss:
         theta = self.start(theta)
         value, grad = self.value_and_grad(theta)
         if not np.isfinite(value):
-            raise NotFiniteError(f"{self.name}: the loss is {value} at the start: a unit without spread cannot be normalised; start elsewhere")
+            raise NotFiniteError(
+                f"{self.name}: the loss is {value} at the start: a unit without spread cannot be normalised; start elsewhere"
+            )
         if not np.isfinite(grad).all():
             bad = np.flatnonzero(~np.isfinite(grad))
-            raise NotFiniteError(f"{self.name}: {len(bad)} entries of the gradient are not finite at the start, first entry {bad[0]}")
+            raise NotFiniteError(
+                f"{self.name}: {len(bad)} entries of the gradient are not finite at the start, first entry {bad[0]}"
+            )
         for _ in range(2):
             again, other = self.value_and_grad(theta)
             if again != value or not np.array_equal(other, grad):
@@ -268,7 +285,8 @@ class Loss:
         return ""
 
     def _epsilon_shares(self, theta: Vector, z: list[int] | None, places: NDArray[np.int64]) -> Sequence[float]:
-        """epsilon / (variance + epsilon) of every unit of normalisation whose variance grows with these parameters; frameworks know them."""
+        """epsilon / (variance + epsilon) of every unit of normalisation whose variance grows with these parameters;
+        frameworks know them."""
         return []
 
     def _probe_products(self, theta: Vector, grad: Vector) -> None:
@@ -283,7 +301,8 @@ class Loss:
             difference = self._core.difference(theta, direction, self._z(None))
             size = float(np.linalg.norm(difference) + np.linalg.norm(grad) * np.sqrt(len(theta)))
             apart = float(np.linalg.norm(product - difference))
-            # A thousandth of the size is a wrong product. A right one may be spoilt by an unknown kink, but not along every direction.
+            # A thousandth of the size is a wrong product. A right one may be spoilt by an unknown kink, but not along
+            # every direction.
             if apart <= 1e-3 * size:
                 return
         raise LossError(
@@ -308,7 +327,10 @@ def _vector(x: ArrayLike, n: int | None, name: str = "theta") -> Vector:
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: give a vector of numbers ({error})") from error
     if array.ndim != 1 or (n is not None and len(array) != n):
-        raise InputError(f"{name}: has shape {array.shape}" + ("; give a vector" if n is None else f", where there are {n} parameters"))
+        raise InputError(
+            f"{name}: has shape {array.shape}"
+            + ("; give a vector" if n is None else f", where there are {n} parameters")
+        )
     if not np.isfinite(array).all():
         raise InputError(f"{name}: entry {np.flatnonzero(~np.isfinite(array))[0]} is not finite")
     return array

@@ -21,7 +21,8 @@ class Claim(NamedTuple):
     title: str
     """As the paper names it."""
     status: str
-    """``holds``, ``not applicable``, ``inconclusive``, ``control broken``, ``control not rejected``, ``fails`` or ``error``."""
+    """``holds``, ``not applicable``, ``inconclusive``, ``control broken``, ``control not rejected``, ``fails`` or
+    ``error``."""
     reason: str | None
     """Why it does not hold; nothing if it does."""
     margin: float | None
@@ -60,15 +61,24 @@ def written(text: str, path: str | os.PathLike[str] | None) -> str:
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror}; give a path in a directory that can be written") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; give a path in a directory that can be written"
+        ) from error
     return text
 
 
-_COLOURS = {"holds": "#1a7f37", "fails": "#cf222e", "error": "#cf222e", "control not rejected": "#cf222e", "control broken": "#9a6700"}
+_COLOURS = {
+    "holds": "#1a7f37",
+    "fails": "#cf222e",
+    "error": "#cf222e",
+    "control not rejected": "#cf222e",
+    "control broken": "#9a6700",
+}
 
 
 class Results:
-    """The results of :func:`ratecheck.verify`: those of the command ``ratecheck verify``, with its words, reports and exit codes.
+    """The results of :func:`ratecheck.verify`: those of the command ``ratecheck verify``, with its words, reports and
+    exit codes.
 
     ``print(results)`` shows the table of the command; a notebook shows it with colours.
     """
@@ -99,7 +109,8 @@ class Results:
         return iter(self.claims)
 
     def exit_code(self, strict: bool = False) -> int:
-        """The exit code of the command: 0 if nothing fails, 1 if something does, 3 if a control was not rejected, and with ``strict`` 4 if
+        """The exit code of the command: 0 if nothing fails, 1 if something does, 3 if a control was not rejected, and
+        with ``strict`` 4 if
         something is inconclusive. ``sys.exit(results.exit_code())`` ends a script as the command would."""
         return self._core.exit_code(strict)
 
@@ -130,7 +141,8 @@ class Results:
         return written(self._core.junit(), path)
 
     def write(self, directory: str | os.PathLike[str]) -> Path:
-        """Every report of the command into a directory: page, JSON, Markdown, LaTeX, JUnit, plots and their data. Returns the path of the page."""
+        """Every report of the command into a directory: page, JSON, Markdown, LaTeX, JUnit, plots and their data.
+        Returns the path of the page."""
         return Path(self._core.write(Path(directory)))
 
     def to_pandas(self) -> Any:
@@ -152,12 +164,21 @@ class Results:
         for claim in self.claims:
             colour = _COLOURS.get(claim.status, "inherit")
             margin = "" if claim.margin is None else f"{claim.margin:.3g}"
-            cells = [claim.id, claim.status, margin, claim.tightest or "", f"{claim.rejected}/{claim.controls}", claim.reason or ""]
+            cells = [
+                claim.id,
+                claim.status,
+                margin,
+                claim.tightest or "",
+                f"{claim.rejected}/{claim.controls}",
+                claim.reason or "",
+            ]
             marked = "".join(
-                f'<td style="text-align:left{";color:" + colour if k == 1 else ""}">{html.escape(cell)}</td>' for k, cell in enumerate(cells)
+                f'<td style="text-align:left{";color:" + colour if k == 1 else ""}">{html.escape(cell)}</td>'
+                for k, cell in enumerate(cells)
             )
             rows.append(f'<tr title="{html.escape(claim.plain)}">{marked}</tr>')
         head = "".join(
-            f'<th style="text-align:left">{name}</th>' for name in ("claim", "verdict", "margin", "tightest", "controls rejected", "why")
+            f'<th style="text-align:left">{name}</th>'
+            for name in ("claim", "verdict", "margin", "tightest", "controls rejected", "why")
         )
         return f"<table><caption>{html.escape(self.summary)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

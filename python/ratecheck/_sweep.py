@@ -19,12 +19,16 @@ from .errors import InputError
 class Sweep:
     """The horizons of all runs, one row each, as columns.
 
-    ``columns`` maps ``eta_w``, ``alpha``, ``seed``, ``t``, ``loss``, ``grad_v_sq``, ``grad_g_sq``, ``grad_sq`` to vectors (one entry a row), and
-    ``w_norm_sq``, ``effective_rate``, ``angular_update`` to arrays of rows x blocks. ``diverged`` maps (eta_w, alpha, seed) of runs that left the
+    ``columns`` maps ``eta_w``, ``alpha``, ``seed``, ``t``, ``loss``, ``grad_v_sq``, ``grad_g_sq``, ``grad_sq`` to
+    vectors (one entry a row), and
+    ``w_norm_sq``, ``effective_rate``, ``angular_update`` to arrays of rows x blocks. ``diverged`` maps (eta_w, alpha,
+    seed) of runs that left the
     finite numbers to where they did.
     """
 
-    def __init__(self, columns: dict[str, Any], diverged: dict[tuple[float, float, int], str], names: list[str]) -> None:
+    def __init__(
+        self, columns: dict[str, Any], diverged: dict[tuple[float, float, int], str], names: list[str]
+    ) -> None:
         self.columns, self.diverged, self.blocks = columns, diverged, names
 
     def __getitem__(self, column: str) -> Any:
@@ -63,17 +67,21 @@ def sweep(
     fresh_minibatches: int = 16,
     progress: bool | None = None,
 ) -> Sweep:
-    """Descends on the loss from one start for every rate, schedule and seed: w <- w - eta_w (t+1)^(-alpha) grad_w F_z, the same with eta_g for g.
+    """Descends on the loss from one start for every rate, schedule and seed: w <- w - eta_w (t+1)^(-alpha) grad_w F_z,
+    the same with eta_g for g.
 
     Args:
         loss: the loss.
         theta: the start, unless the loss has one.
         eta_w, alpha: learning rates of W, and exponents of its schedules.
-        eta_g, alpha_g: that of g, and its exponent: 0 under gradient descent, 1/2 under SGD (as Theorem 4.2) where left out.
+        eta_g, alpha_g: that of g, and its exponent: 0 under gradient descent, 1/2 under SGD (as Theorem 4.2) where left
+            out.
         steps: T.
         seeds: how many, 0, 1, ..; or the seeds themselves. They draw z.
-        horizons: how many steps are looked at, evenly spaced in ln t; the gradient of L is exact where z is one of finitely many.
-        rule: ``"sgd"``, ``"projected"`` (blocks keep their norm), ``"adaptive"`` (Theorem 2.5), ``"heavy-ball"``, ``"nesterov"``, ``"decay"``.
+        horizons: how many steps are looked at, evenly spaced in ln t; the gradient of L is exact where z is one of
+            finitely many.
+        rule: ``"sgd"``, ``"projected"`` (blocks keep their norm), ``"adaptive"`` (Theorem 2.5), ``"heavy-ball"``,
+            ``"nesterov"``, ``"decay"``.
         momentum: b of the rules with momentum.
         decay: lambda of the rule with weight decay.
         fresh_minibatches: how many estimate L where z is a random subset.
@@ -83,7 +91,11 @@ def sweep(
         InputError: an argument makes no sense.
     """
     start = loss.start(theta)
-    seeds = range(whole(seeds, "seeds")) if isinstance(seeds, (int, np.integer)) else [whole(seed, "seeds") for seed in seeds]
+    seeds = (
+        range(whole(seeds, "seeds"))
+        if isinstance(seeds, (int, np.integer))
+        else [whole(seed, "seeds") for seed in seeds]
+    )
     grid = [(eta, a, seed) for eta in rates(eta_w, "eta_w") for a in rates(alpha, "alpha") for seed in seeds]
     if not grid:
         raise InputError("eta_w, alpha, seeds: give at least one of each")
@@ -111,7 +123,18 @@ def sweep(
             rows += [(eta, a, seed, *row) for row in found]
             if divergence is not None:
                 diverged[eta, a, seed] = divergence
-    names = ("eta_w", "alpha", "seed", "t", "loss", "grad_v_sq", "grad_g_sq", "w_norm_sq", "effective_rate", "angular_update")
+    names = (
+        "eta_w",
+        "alpha",
+        "seed",
+        "t",
+        "loss",
+        "grad_v_sq",
+        "grad_g_sq",
+        "w_norm_sq",
+        "effective_rate",
+        "angular_update",
+    )
     columns = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
     columns["grad_sq"] = columns["grad_v_sq"] + columns["grad_g_sq"]
     return Sweep(columns, diverged, loss.layout.names)

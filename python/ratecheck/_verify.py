@@ -27,7 +27,8 @@ class Statement(NamedTuple):
 
 
 def claims() -> list[Statement]:
-    """The statements that can be measured on a loss, in the order of the paper. ``ratecheck explain ID`` of the command says more."""
+    """The statements that can be measured on a loss, in the order of the paper. ``ratecheck explain ID`` of the command
+    says more."""
     return [Statement(*row) for row in _core.claims()]
 
 
@@ -58,7 +59,8 @@ def verify(
     The loss is called in this thread alone. The same seed gives the same numbers as long as the loss does.
 
     Args:
-        loss: the loss; or the path of a problem file (docs/problem-file.md), whose network the engine evaluates itself and whose section
+        loss: the loss; or the path of a problem file (docs/problem-file.md), whose network the engine evaluates itself
+            and whose section
             ``[verify]`` says the rates: then only ``claims``, ``profile``, ``seed`` and ``progress`` matter.
         theta: the start, unless the loss has one.
         eta_w: learning rates of W; the theorems allow every one.
@@ -76,7 +78,8 @@ def verify(
 
     Raises:
         InputError: an argument makes no sense.
-        Exception: whatever the loss raises, as it was raised, and ``KeyboardInterrupt``; what was found until then is its attribute ``results``.
+        Exception: whatever the loss raises, as it was raised, and ``KeyboardInterrupt``; what was found until then is
+            its attribute ``results``.
     """
     ids = [claims] if isinstance(claims, str) else None if claims is None else list(claims)
     seed = whole(seed, "seed")
@@ -84,13 +87,18 @@ def verify(
         with Progress(len(_core.claims()) if ids is None else len(ids), progress) as say:
             return _ended(_core.verify_problem(Path(loss), ids, profile, seed, lambda claim, k, _: say(claim, k)))
     if not isinstance(loss, Loss):
-        raise InputError(f"loss: give a ratecheck.Loss, not {type(loss).__name__}; ratecheck.torch.loss and ratecheck.jax.loss make one")
+        raise InputError(
+            f"loss: give a ratecheck.Loss, not {type(loss).__name__}; ratecheck.torch.loss and ratecheck.jax.loss make one"
+        )
     if not loss.layout.places:
-        raise InputError("loss: no part of the parameters is a block: name the scale-invariant ones in blocks=, or loss.with_blocks(ratecheck.discover(loss))")
+        raise InputError(
+            "loss: no part of the parameters is a block: name the scale-invariant ones in blocks=, or loss.with_blocks(ratecheck.discover(loss))"
+        )
     start = loss.start(theta)
     about = {
         "name": loss.name,
-        "about": loss.about + ("" if loss.relative_error == 0 else "; Hessian-vector products by central differences, off by up to 6e-8"),
+        "about": loss.about
+        + ("" if loss.relative_error == 0 else "; Hessian-vector products by central differences, off by up to 6e-8"),
         "radius": loss.radius,
         "loss_min": loss.loss_min,
         "kinks": loss.kinks,
@@ -103,7 +111,9 @@ def verify(
         "runs": whole(runs, "runs"),
     }
     with Progress(len(_core.claims()) if ids is None else len(ids), progress) as say:
-        return _ended(_core.verify(loss._core, start, about, budget, ids, profile, seed, lambda claim, k, _: say(claim, k)))
+        return _ended(
+            _core.verify(loss._core, start, about, budget, ids, profile, seed, lambda claim, k, _: say(claim, k))
+        )
 
 
 def _ended(found: tuple[_core.Results, BaseException | None]) -> Results:
@@ -116,7 +126,8 @@ def _ended(found: tuple[_core.Results, BaseException | None]) -> Results:
 
 
 def inspect(problem: str | os.PathLike[str], dense_up_to: int = 2000) -> dict[str, Any]:
-    """One network of a problem file at its point: value, gradient, Hessian (up to so many parameters), and what scale invariance says of them. The fields are those of
+    """One network of a problem file at its point: value, gradient, Hessian (up to so many parameters), and what scale
+    invariance says of them. The fields are those of
     ``ratecheck inspect --json`` (docs/problem-file.md).
 
     Raises:

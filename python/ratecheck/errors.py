@@ -1,6 +1,7 @@
 """The exceptions and the warning of ratecheck.
 
-What a user's own function raises comes out as it was raised. Everything else that goes wrong is one of these, with one sentence that
+What a user's own function raises comes out as it was raised. Everything else that goes wrong is one of these, with one
+sentence that
 says what is wrong, where, and what to do:
 
 ==========================  ====================================================================================================

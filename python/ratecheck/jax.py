@@ -33,7 +33,9 @@ def _double() -> Any:
 
 
 def _fixed(batch: Any) -> Any:
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype=jnp.float64 if np.issubdtype(np.asarray(x).dtype, np.floating) else None), batch)
+    return jax.tree.map(
+        lambda x: jnp.asarray(x, dtype=jnp.float64 if np.issubdtype(np.asarray(x).dtype, np.floating) else None), batch
+    )
 
 
 def loss(
@@ -48,13 +50,17 @@ def loss(
     kinks: str | None = None,
     jit: bool = True,
 ) -> Loss:
-    """A :class:`ratecheck.Loss` of a JAX function: F_k(params) = fun(params, batch_k), and L the mean over the batches; ``fun(params)`` without batches.
+    """A :class:`ratecheck.Loss` of a JAX function: F_k(params) = fun(params, batch_k), and L the mean over the batches;
+    ``fun(params)`` without batches.
 
-    Parameters, batches and arithmetic are in double precision, whatever ``jax_enable_x64`` says. theta is the leaves of ``params`` in the order of JAX, flattened.
-    Gradients are ``jax.value_and_grad``'s, Hessian-vector products forward over reverse. A z of several batches has the mean of their losses.
+    Parameters, batches and arithmetic are in double precision, whatever ``jax_enable_x64`` says. theta is the leaves of
+    ``params`` in the order of JAX, flattened.
+    Gradients are ``jax.value_and_grad``'s, Hessian-vector products forward over reverse. A z of several batches has the
+    mean of their losses.
 
     Args:
-        fun: a pure function of the parameters (and a batch) that returns one number: statistics of a normalisation are those of the batch, and nothing is drawn.
+        fun: a pure function of the parameters (and a batch) that returns one number: statistics of a normalisation are
+            those of the batch, and nothing is drawn.
         params: the start: any tree of arrays.
         batches: any trees of arrays, all of the same shapes if ``jit``.
         blocks: as of :class:`ratecheck.Loss`; left out, :func:`ratecheck.discover` finds them.
@@ -94,7 +100,9 @@ def loss(
             found = [of_gradient(jnp.asarray(theta), batch) for batch in each(z)]
             if len(found) == 1:
                 return float(found[0][0]), np.asarray(found[0][1])
-            return float(np.mean([float(value) for value, _ in found])), np.mean([np.asarray(grad) for _, grad in found], axis=0)
+            return float(np.mean([float(value) for value, _ in found])), np.mean(
+                [np.asarray(grad) for _, grad in found], axis=0
+            )
 
     def hvp(theta: Any, direction: Any, z: Any = None) -> Any:
         with _double():
@@ -112,7 +120,11 @@ def loss(
         theta,
         hvp=hvp,
         blocks=blocks,
-        minibatches=None if fixed is None else Minibatches.partition(len(fixed), 1) if len(fixed) > 1 else Minibatches.full(1),
+        minibatches=None
+        if fixed is None
+        else Minibatches.partition(len(fixed), 1)
+        if len(fixed) > 1
+        else Minibatches.full(1),
         name=name or getattr(fun, "__name__", "loss"),
         about=f"{getattr(fun, '__name__', 'a function')} of JAX {jax.__version__}, {len(parameters)} arrays, float64",
         loss_min=loss_min,

@@ -1,4 +1,5 @@
-//! Long calls: the interpreter is released, the work runs in the caller's thread, and whatever a loss raises comes out as it was raised.
+//! Long calls: the interpreter is released, the work runs in the caller's thread, and whatever a loss raises comes out
+//! as it was raised.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,7 +9,8 @@ use rayon::ThreadPoolBuilder;
 use crate::errors::internal;
 use crate::loss::Foreign;
 
-/// Runs `work` without the interpreter: in the caller's thread alone if Python evaluates the loss, on all threads if it is the engine's own.
+/// Runs `work` without the interpreter: in the caller's thread alone if Python evaluates the loss, on all threads if it
+/// is the engine's own.
 ///
 /// # Errors
 /// What an evaluation of the loss raised, Ctrl-C included; an `InternalError` if the work panicked by itself.
@@ -31,7 +33,8 @@ pub(crate) fn released<R: Send>(
     })
 }
 
-/// Runs `work` where everything that it would share between threads stays in this one: a user's function is then never called from
+/// Runs `work` where everything that it would share between threads stays in this one: a user's function is then never
+/// called from
 /// another thread, and sees its own thread's settings, debuggers and signals.
 fn here<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     if rayon::current_thread_index().is_none() {

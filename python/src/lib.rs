@@ -1,7 +1,9 @@
-//! `ratecheck._core`: the engine and the claims of `ratecheck`, as libraries for Python. What stands here only carries arguments and
+//! `ratecheck._core`: the engine and the claims of `ratecheck`, as libraries for Python. What stands here only carries
+//! arguments and
 //! results across; every formula, fit and claim is that of the two packages beneath.
 //!
-//! A loss of Python is called in one thread, that of the caller: the interpreter is released while the engine computes, and taken
+//! A loss of Python is called in one thread, that of the caller: the interpreter is released while the engine computes,
+//! and taken
 //! again for every evaluation.
 
 mod call;

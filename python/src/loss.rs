@@ -51,7 +51,8 @@ impl Foreign {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 
-    /// Calls Python. An exception is kept for [`Self::failed`] and ends the work, and whatever is tried after it: a claim that is
+    /// Calls Python. An exception is kept for [`Self::failed`] and ends the work, and whatever is tried after it: a
+    /// claim that is
     /// stopped goes on to its controls.
     fn attached<R>(&self, call: impl FnOnce(Python<'_>) -> PyResult<R>) -> R {
         let failure = || self.failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +81,8 @@ impl Foreign {
         }
     }
 
-    /// theta as a function takes it. The array of the last call serves again unless the user has kept it: a new one of a megabyte costs more in page faults than the copy.
+    /// theta as a function takes it. The array of the last call serves again unless the user has kept it: a new one of
+    /// a megabyte costs more in page faults than the copy.
     fn theta<'py>(&self, py: Python<'py>, x: &[f64]) -> Bound<'py, PyArray1<f64>> {
         let mut kept = self.array.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(array) = kept.take().filter(|array| array.get_refcnt(py) == 1).map(|array| array.into_bound(py)) {
@@ -196,7 +198,8 @@ impl EngineLoss for Foreign {
 
 #[pymethods]
 impl Loss {
-    /// `blocks`: names and lengths; `order`: the user's place of each parameter; `minibatches`: how, N, B and an order of the examples.
+    /// `blocks`: names and lengths; `order`: the user's place of each parameter; `minibatches`: how, N, B and an order
+    /// of the examples.
     #[new]
     #[pyo3(signature = (value_and_grad, value, hvp, convert, blocks, g_len, order, minibatches, takes_z, operations))]
     #[allow(clippy::too_many_arguments)] // what `ratecheck.Loss` hands over, once

@@ -59,7 +59,8 @@ impl Results {
         written.map(|written| written.page).map_err(|error| output(error.to_string()))
     }
 
-    /// Of every claim: id, title, status, reason, margin, tightest comparison, controls rejected and in all, seconds, plain, formula.
+    /// Of every claim: id, title, status, reason, margin, tightest comparison, controls rejected and in all, seconds,
+    /// plain, formula.
     #[allow(clippy::type_complexity)] // a row of a table
     fn rows(
         &self,

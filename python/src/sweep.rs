@@ -27,7 +27,8 @@ pub(crate) struct Asked {
     seed: u64,
 }
 
-/// What is known at a horizon: t, loss, ||grad_v||^2, ||grad_g||^2, and of every block ||w||^2, the effective rate and the angular update.
+/// What is known at a horizon: t, loss, ||grad_v||^2, ||grad_g||^2, and of every block ||w||^2, the effective rate and
+/// the angular update.
 type Row = (u64, f64, f64, f64, Vec<f64>, Vec<f64>, Vec<f64>);
 
 fn rule_of(asked: &Asked) -> PyResult<StepRule> {

@@ -113,7 +113,8 @@ fn fingerprint(subject: &Subject) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Runs the claims. `progress(id, k, n)` hears of each before it starts. Returns the results and what interrupted them, if anything did:
+/// Runs the claims. `progress(id, k, n)` hears of each before it starts. Returns the results and what interrupted them,
+/// if anything did:
 /// what was found until then is there.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // what `ratecheck.verify` hands over
@@ -144,7 +145,8 @@ pub(crate) fn verify<'py>(
     run.all(py, &subject, Some(&loss.inner), &progress)
 }
 
-/// The same on the network of a problem file, or on a built-in instance, which the engine evaluates itself: with the settings of the file.
+/// The same on the network of a problem file, or on a built-in instance, which the engine evaluates itself: with the
+/// settings of the file.
 #[pyfunction]
 pub(crate) fn verify_problem<'py>(
     py: Python<'py>,

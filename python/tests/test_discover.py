@@ -86,7 +86,8 @@ def test_what_has_no_effect_is_no_block():
 
 
 def test_arrays_of_several_layers_together():
-    """F(a + b) with F scale invariant: only both together are; F(c d) in numbers c and d: each is, and only their product matters."""
+    """F(a + b) with F scale invariant: only both together are; F(c d) in numbers c and d: each is, and only their
+    product matters."""
 
     def f(theta):
         value, grad = rayleigh(theta[:3] + theta[3:6])

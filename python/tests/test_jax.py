@@ -37,7 +37,9 @@ BATCHES = [(X[:16], Y[:16]), (X[16:], Y[16:])]
 
 def test_double_precision_whatever_the_program_says():
     a = jnp.array([0.0, 1.0, 3.0])
-    loss = ratecheck.jax.loss(lambda w: w @ (a * w) / (w @ w), jnp.array([1.0, 2.0, -0.5]), blocks={"w": 3}, loss_min=0.0)
+    loss = ratecheck.jax.loss(
+        lambda w: w @ (a * w) / (w @ w), jnp.array([1.0, 2.0, -0.5]), blocks={"w": 3}, loss_min=0.0
+    )
     w, d = np.array([0.3, -1.7, 2.2]), np.array([1.0, 2.0, 3.0])
     value, grad = loss.value_and_grad(w)
     # A dozen roundings of numbers near 1.

@@ -9,7 +9,15 @@ import pytest
 from conftest import A, bilinear, rayleigh, rayleigh_hvp
 
 import ratecheck
-from ratecheck import InputError, LossError, Minibatches, NotDeterministicError, NotFiniteError, RatecheckError, RatecheckWarning
+from ratecheck import (
+    InputError,
+    LossError,
+    Minibatches,
+    NotDeterministicError,
+    NotFiniteError,
+    RatecheckError,
+    RatecheckWarning,
+)
 
 
 def test_what_python_computes_is_what_the_engine_gets(simple):
@@ -110,7 +118,11 @@ def test_a_block_without_a_direction_is_refused():
         (lambda w: ("high", np.zeros(3)), LossError, "the value high, which is no number"),
         (lambda w: 1.0, LossError, "return the value and the gradient"),
         (lambda w: (float("nan"), np.zeros(3)), NotFiniteError, "the loss is nan at the start"),
-        (lambda w: (1.0, np.array([0.0, np.inf, 0.0])), NotFiniteError, "1 entries of the gradient are not finite at the start, first entry 1"),
+        (
+            lambda w: (1.0, np.array([0.0, np.inf, 0.0])),
+            NotFiniteError,
+            "1 entries of the gradient are not finite at the start, first entry 1",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_an_error_of_its_class(function, error, message):
@@ -137,7 +149,10 @@ def test_wrong_products_are_found():
 
 @pytest.mark.parametrize(
     ("convert", "message"),
-    [(lambda grad: grad.astype(np.float32), "dtype float32: it is copied"), (lambda grad: np.repeat(grad, 2)[::2], "not contiguous: it is copied")],
+    [
+        (lambda grad: grad.astype(np.float32), "dtype float32: it is copied"),
+        (lambda grad: np.repeat(grad, 2)[::2], "not contiguous: it is copied"),
+    ],
 )
 def test_what_is_copied_is_said(convert, message):
     def f(w):

@@ -43,7 +43,9 @@ def test_plain_sgd_obeys_lemma_2_4():
     for row in rows:
         w, grad, after = history[row["step"]]
         n = float((w**2).sum())
-        assert row["w_norm_sq"] == pytest.approx(n, rel=1e-14) and row["effective_rate"] == pytest.approx(0.5 / n, rel=1e-14)
+        assert row["w_norm_sq"] == pytest.approx(n, rel=1e-14) and row["effective_rate"] == pytest.approx(
+            0.5 / n, rel=1e-14
+        )
         assert row["grad_v_norm"] == pytest.approx(float(w.norm() * grad.norm()), rel=1e-14)
         cosine = float((w * after).sum() / (w.norm() * after.norm()))
         assert np.cos(row["angular_update"]) == pytest.approx(cosine, rel=1e-12)
@@ -87,7 +89,9 @@ def test_the_csv_is_what_fit_reads(tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == len(monitor.rows) and rows[0]["block"] == "0.weight"
     one = [row for row in rows if row["block"] == "0.weight"]
-    found = ratecheck.fit([int(row["step"]) + 1 for row in one], [float(row["w_norm_sq"]) for row in one], deterministic=True)
+    found = ratecheck.fit(
+        [int(row["step"]) + 1 for row in one], [float(row["w_norm_sq"]) for row in one], deterministic=True
+    )
     assert found.slope > 0.0
 
 

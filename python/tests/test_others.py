@@ -18,7 +18,9 @@ def test_a_power_law_is_fitted_as_by_the_command():
     found = ratecheck.fit(T, values, against=-0.25)
     assert found.verdict == "holds" and found.interval[0] < -0.25 < found.interval[1]
     # The same in one column, with names of runs.
-    named = ratecheck.fit(np.tile(T, 6), values.ravel(), run=np.repeat([f"seed {k}" for k in range(6)], len(T)), against=-0.25)
+    named = ratecheck.fit(
+        np.tile(T, 6), values.ravel(), run=np.repeat([f"seed {k}" for k in range(6)], len(T)), against=-0.25
+    )
     assert named.slope == found.slope and named.interval == found.interval
     assert ratecheck.fit(T, values, against=-0.5).verdict == "fails"
     assert ratecheck.fit(T, values**2, squared=True, against=-0.25).slope == pytest.approx(found.slope, abs=0.05)
@@ -40,7 +42,7 @@ def test_one_run_of_a_random_method_has_no_interval():
         ({"value": ["a"] * len(T)}, "give numbers"),
         ({"margin": -1.0}, "margin: -1.0"),
         ({"level": 1.0}, "level: 1.0"),
-        ({"form": "best"}, "form: \"best\""),
+        ({"form": "best"}, 'form: "best"'),
         ({"t": np.zeros(len(T))}, "occurs twice"),
         ({"run": np.zeros(len(T)), "deterministic": True}, "several runs"),
     ],
@@ -81,7 +83,13 @@ def test_a_sweep_follows_lemma_2_4():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"eta_w": 0.0}, "eta_w"), ({"rule": "adam"}, "rule: \"adam\""), ({"steps": 0}, "steps"), ({"seeds": []}, "at least one"), ({"seeds": [-1]}, "seeds")],
+    [
+        ({"eta_w": 0.0}, "eta_w"),
+        ({"rule": "adam"}, 'rule: "adam"'),
+        ({"steps": 0}, "steps"),
+        ({"seeds": []}, "at least one"),
+        ({"seeds": [-1]}, "seeds"),
+    ],
 )
 def test_grids_that_make_no_sense_are_refused(simple, arguments, message):
     with pytest.raises(InputError, match=message):

@@ -1,4 +1,5 @@
-"""Losses from PyTorch: the module is left alone, the numbers are the engine's, and theory says which parts are invariant."""
+"""Losses from PyTorch: the module is left alone, the numbers are the engine's, and theory says which parts are
+invariant."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from conftest import POINT, PROBLEMS, optional
 torch = optional("torch")
 
 import ratecheck  # noqa: E402
-from ratecheck import FrozenParameterError, InputError, LossError, NoGradientError, NotDeterministicError  # noqa: E402
+from ratecheck import FrozenParameterError, InputError, NoGradientError, NotDeterministicError  # noqa: E402
 
 nn = torch.nn
 X, Y = torch.randn(32, 5, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 3
@@ -25,7 +26,9 @@ def _seeded():
 
 
 def mlp(norm, activation=nn.Tanh):
-    return nn.Sequential(nn.Linear(5, 8), norm(8), activation(), nn.Linear(8, 6), norm(6), activation(), nn.Linear(6, 3))
+    return nn.Sequential(
+        nn.Linear(5, 8), norm(8), activation(), nn.Linear(8, 6), norm(6), activation(), nn.Linear(6, 3)
+    )
 
 
 def groups(found):
@@ -64,12 +67,24 @@ def test_values_gradients_and_products_are_the_engines():
     for piece in pieces:
         key = next((name for value, name in left.items() if value in piece), "6.bias")
         arrays[key] = piece
-    model.load_state_dict({name: torch.from_numpy(value.copy()).reshape(dict(model.named_parameters())[name].shape) for name, value in arrays.items()})
+    model.load_state_dict(
+        {
+            name: torch.from_numpy(value.copy()).reshape(dict(model.named_parameters())[name].shape)
+            for name, value in arrays.items()
+        }
+    )
     order = {name: np.array([np.flatnonzero(theta == x)[0] for x in value]) for name, value in arrays.items()}
     assert sum(map(len, order.values())) == len(theta)
-    loss = ratecheck.torch.loss(model, nn.CrossEntropyLoss(), (torch.from_numpy(inputs), torch.from_numpy(target)), blocks={})
+    loss = ratecheck.torch.loss(
+        model, nn.CrossEntropyLoss(), (torch.from_numpy(inputs), torch.from_numpy(target)), blocks={}
+    )
     starts = np.cumsum([0, 8, 16, 4, 12])
-    places = {"0.weight": np.arange(8), "3.weight": np.arange(8, 24), "3.bias": np.arange(24, 28), "6.weight": np.arange(28, 40)}
+    places = {
+        "0.weight": np.arange(8),
+        "3.weight": np.arange(8, 24),
+        "3.bias": np.arange(24, 28),
+        "6.weight": np.arange(28, 40),
+    }
     at_most = lambda difference, size: np.abs(difference).max() <= 1e-12 * size
     value, grad = loss.value_and_grad(loss.theta)
     assert at_most(np.array(value - at["at_W"]["loss"]), abs(value)) and starts[-1] == 40
@@ -78,7 +93,9 @@ def test_values_gradients_and_products_are_the_engines():
     hessian = np.array(at["at_W"]["hessian"])
     for name, where in places.items():
         parameter = next(parameter for parameter in loss.parameters if parameter.name == name)
-        assert at_most(mine[parameter.start : parameter.start + parameter.size] - engine[where], np.abs(engine).max()), name
+        assert at_most(
+            mine[parameter.start : parameter.start + parameter.size] - engine[where], np.abs(engine).max()
+        ), name
     first = next(parameter for parameter in loss.parameters if parameter.name == "0.weight")
     direction = np.zeros_like(loss.theta)
     direction[first.start] = 1.0
@@ -96,7 +113,8 @@ def test_values_gradients_and_products_are_the_engines():
     ],
 )
 def test_discover_says_what_theory_says(norm, expected):
-    """Rows under batch normalisation, whole matrices with their bias under layer normalisation, groups of rows under group normalisation."""
+    """Rows under batch normalisation, whole matrices with their bias under layer normalisation, groups of rows under
+    group normalisation."""
     loss = ratecheck.torch.loss(mlp(norm), nn.CrossEntropyLoss(), BATCHES)
     found = ratecheck.discover(loss)
     assert groups(found) == expected and not found.invariant, str(found)
@@ -118,7 +136,8 @@ def test_the_share_of_epsilon_is_that_of_the_variance():
 
 
 def test_a_vgg_has_joint_pairs():
-    """Filters under batch normalisation, and (gamma, beta) of a layer together before ReLU, pooling and another batch normalisation (section 2.1)."""
+    """Filters under batch normalisation, and (gamma, beta) of a layer together before ReLU, pooling and another batch
+    normalisation (section 2.1)."""
     model = nn.Sequential(
         nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3), nn.BatchNorm1d(3),
@@ -126,8 +145,18 @@ def test_a_vgg_has_joint_pairs():
     images, labels = torch.randn(9, 2, 8, 8), torch.arange(9) % 3
     loss = ratecheck.torch.loss(model, nn.CrossEntropyLoss(), (images, labels), epsilon=1e-30)
     found = ratecheck.discover(loss)
-    assert groups(found) == {"0.weight": 3, "1.weight and 1.bias": 1, "4.weight": 4, "5.weight and 5.bias": 1, "8.weight": 3}, str(found)
-    assert set(found.not_invariant) == {"9.weight", "9.bias"} and set(found.without_effect) == {"0.bias", "4.bias", "8.bias"}
+    assert groups(found) == {
+        "0.weight": 3,
+        "1.weight and 1.bias": 1,
+        "4.weight": 4,
+        "5.weight and 5.bias": 1,
+        "8.weight": 3,
+    }, str(found)
+    assert set(found.not_invariant) == {"9.weight", "9.bias"} and set(found.without_effect) == {
+        "0.bias",
+        "4.bias",
+        "8.bias",
+    }
     assert loss.kinks == "ReLU: no Hessian" or loss.kinks == "pooling: no Hessian"
 
 
@@ -184,7 +213,8 @@ def test_a_transformer_block_is_invariant_in_its_residual_stream(epsilon):
 
 
 def test_weight_normalisation_is_differentiated_twice():
-    """autograd's own function for it has a wrong second derivative; the copy has a right one, which the probe of the loss checks."""
+    """autograd's own function for it has a wrong second derivative; the copy has a right one, which the probe of the
+    loss checks."""
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(5, 4)), nn.Tanh(), nn.Linear(4, 3))
     loss = ratecheck.torch.loss(model, nn.CrossEntropyLoss(), BATCHES)
     assert groups(ratecheck.discover(loss)) == {"0.parametrizations.weight.original1": 4}
@@ -198,7 +228,9 @@ def test_statements_hold_on_a_module_and_fail_where_epsilon_is_constant():
     results = ratecheck.verify(exact, claims=POINT, eta_w=[0.1, 10.0], steps=20)
     assert {claim.id: claim.status for claim in results} == dict.fromkeys(POINT, "holds"), str(results)
     assert all(claim.rejected == claim.controls > 0 for claim in results)
-    results = ratecheck.verify(ratecheck.torch.loss(model, nn.CrossEntropyLoss(), BATCHES), claims=["definition-2.1", "theorem-2.5"])
+    results = ratecheck.verify(
+        ratecheck.torch.loss(model, nn.CrossEntropyLoss(), BATCHES), claims=["definition-2.1", "theorem-2.5"]
+    )
     assert results["definition-2.1"].status == "fails" and results.exit_code() == 1
 
 
@@ -208,7 +240,9 @@ def test_the_users_module_is_left_alone():
     loss = ratecheck.torch.loss(model, nn.CrossEntropyLoss(), BATCHES)
     loss.value_and_grad(2.0 * loss.theta)
     assert not model.training and all(p.grad is None for p in model.parameters())
-    assert all(torch.equal(before[name], now) and before[name].dtype == now.dtype for name, now in model.state_dict().items())
+    assert all(
+        torch.equal(before[name], now) and before[name].dtype == now.dtype for name, now in model.state_dict().items()
+    )
     # And back: the parameters as a state of the module.
     state = loss.state_dict(loss.theta)
     assert all(torch.equal(state[name].float(), p) for name, p in model.named_parameters())
@@ -225,7 +259,11 @@ def test_tied_parameters_are_one():
     class Tied(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.second, self.norm = nn.Linear(5, 5, bias=False), nn.Linear(5, 5, bias=False), nn.BatchNorm1d(5, affine=False)
+            self.first, self.second, self.norm = (
+                nn.Linear(5, 5, bias=False),
+                nn.Linear(5, 5, bias=False),
+                nn.BatchNorm1d(5, affine=False),
+            )
             self.second.weight = self.first.weight
 
         def forward(self, x):
@@ -239,7 +277,11 @@ def test_tied_parameters_are_one():
 @pytest.mark.parametrize(
     ("model", "error", "message"),
     [
-        (lambda: nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 3)), NotDeterministicError, r"1 \(Dropout, p = 0.5\) draws at random; set its p to 0"),
+        (
+            lambda: nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 3)),
+            NotDeterministicError,
+            r"1 \(Dropout, p = 0.5\) draws at random; set its p to 0",
+        ),
         (lambda: Noisy(), NotDeterministicError, "not the same twice"),
         (lambda: Frozen(), FrozenParameterError, r"0\.weight, 0\.bias are frozen .* frozen=\"constant\""),
         (lambda: Unused(), NoGradientError, r"spare\.weight, spare\.bias are without a gradient"),
@@ -296,7 +338,9 @@ def test_frozen_parameters_can_be_constants():
 )
 def test_arguments_that_make_no_sense_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
-        ratecheck.torch.loss(**{"model": mlp(nn.BatchNorm1d), "criterion": nn.CrossEntropyLoss(), "batches": BATCHES, **arguments})
+        ratecheck.torch.loss(
+            **{"model": mlp(nn.BatchNorm1d), "criterion": nn.CrossEntropyLoss(), "batches": BATCHES, **arguments}
+        )
 
 
 def test_products_by_differences_where_nothing_else_is_to_be_had():

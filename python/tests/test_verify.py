@@ -1,4 +1,5 @@
-"""The claims on losses of Python: verdicts, controls, exits, reports, interruptions; and the same as the engine's own."""
+"""The claims on losses of Python: verdicts, controls, exits, reports, interruptions; and the same as the engine's
+own."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def test_what_is_invariant_passes_and_every_control_is_rejected(simple):
 
 def test_differences_pass_with_the_room_they_need_and_say_so(simple):
     without = ratecheck.Loss(rayleigh, simple.theta, blocks={"w": 3})
-    exact, rough = (ratecheck.verify(loss, claims=["euler-identities", "appendix-a-identities"]) for loss in (simple, without))
+    exact, rough = (
+        ratecheck.verify(loss, claims=["euler-identities", "appendix-a-identities"]) for loss in (simple, without)
+    )
     for claim in rough:
         assert claim.status == "holds" and claim.rejected == claim.controls
     allowed = lambda results: results.to_dict()["claims"][0]["worst"]["rhs"]
@@ -38,7 +41,10 @@ def test_what_is_not_invariant_fails():
         value, grad = rayleigh(w)
         return value + 0.05 * w @ w, grad + 0.1 * w
 
-    results = ratecheck.verify(ratecheck.Loss(decayed, [1.0, 2.0, -0.5], blocks={"w": 3}), claims=["definition-2.1", "lemma-2.4.1", "lemma-3.2"])
+    results = ratecheck.verify(
+        ratecheck.Loss(decayed, [1.0, 2.0, -0.5], blocks={"w": 3}),
+        claims=["definition-2.1", "lemma-2.4.1", "lemma-3.2"],
+    )
     assert [claim.status for claim in results] == ["fails", "fails", "not applicable"], str(results)
     assert results.exit_code() == 1 and not results.ok
     assert "w" in results["definition-2.1"].reason
@@ -56,7 +62,10 @@ def test_reports_are_those_of_the_command(simple, tmp_path):
     results = ratecheck.verify(simple, claims=POINT[:3])
     page = results.to_html(tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page and page.startswith("<!DOCTYPE html>")
-    assert "ratecheck.verify(loss, claims=[" in page and "ratecheck verify" not in page.split("<main")[-1].split("All of it again")[0]
+    assert (
+        "ratecheck.verify(loss, claims=[" in page
+        and "ratecheck verify" not in page.split("<main")[-1].split("All of it again")[0]
+    )
     suite = xml.etree.ElementTree.fromstring(results.to_junit())
     assert suite.get("tests") == "3" and suite.get("failures") == "0"
     assert json.loads(results.to_json())["claims"][0]["id"] == "definition-2.1"
@@ -83,9 +92,9 @@ def test_a_frame_has_a_row_a_claim(simple):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"claims": "lemma-2.3"}, "no claim is called \"lemma-2.3\"; did you mean"),
+        ({"claims": "lemma-2.3"}, 'no claim is called "lemma-2.3"; did you mean'),
         ({"claims": ["equation-8"]}, "equation-8 does not speak of a loss"),
-        ({"profile": "slow"}, "profile: \"slow\""),
+        ({"profile": "slow"}, 'profile: "slow"'),
         ({"eta_w": -1.0}, "a learning rate of -1"),
         ({"eta_w": "fast"}, "eta_w: give a number or several"),
         ({"eta_g": float("inf")}, "a learning rate of inf"),
@@ -145,7 +154,8 @@ def test_another_thread_may_call_too(simple):
 
 
 def test_the_network_of_a_problem_file_and_the_same_from_python_have_the_same_verdicts():
-    """values, gradients and products of the engine, read as JSON, against the same network in NumPy: see test_torch.py for larger ones."""
+    """values, gradients and products of the engine, read as JSON, against the same network in NumPy: see test_torch.py
+    for larger ones."""
     path = PROBLEMS / "one-neuron.toml"
     at = ratecheck.inspect(path)
     x = np.array([[0.4, -1.2], [1.1, 0.3], [-0.7, 0.9], [-1.5, -0.4], [0.6, 1.3]])

@@ -19,7 +19,8 @@ def variance_of(layer: torch.nn.Module) -> Callable[[torch.nn.Module, torch.Tens
 
 
 def differentiable_weight_norm(module: torch.nn.Module) -> None:
-    """Has weight normalisation of the module computed by operations whose second derivatives are right: autograd's own function for it takes ||v|| for a constant in
+    """Has weight normalisation of the module computed by operations whose second derivatives are right: autograd's own
+    function for it takes ||v|| for a constant in
     the second derivative (seen in PyTorch 2.15 on the CPU)."""
     parametrisation = getattr(torch.nn.utils.parametrizations, "_WeightNorm", None)
     for layer in module.modules():

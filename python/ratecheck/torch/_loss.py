@@ -50,12 +50,14 @@ _NOT_NEGATIVE = (
     torch.nn.SoftMarginLoss,
     torch.nn.MultiMarginLoss,
 )
-#: Multiply-adds that one node of the graph costs besides its arithmetic, forward and backward: some 15 microseconds at 2e9 a second.
+#: Multiply-adds that one node of the graph costs besides its arithmetic, forward and backward: some 15 microseconds at
+#: 2e9 a second.
 _PER_NODE = 3e4
 
 
 class TorchLoss(Loss):
-    """A :class:`ratecheck.Loss` that PyTorch evaluates. ``module`` is the copy that it evaluates, in double precision; the user's own is left alone."""
+    """A :class:`ratecheck.Loss` that PyTorch evaluates. ``module`` is the copy that it evaluates, in double precision;
+    the user's own is left alone."""
 
     module: torch.nn.Module
 
@@ -68,7 +70,9 @@ class TorchLoss(Loss):
         random += [
             f"{name} (a transformer's or recurrent layer's dropout = {module.dropout:g})"
             for name, module in self.module.named_modules()
-            if isinstance(module, (torch.nn.MultiheadAttention, torch.nn.RNNBase)) and module.dropout > 0 and module.training
+            if isinstance(module, (torch.nn.MultiheadAttention, torch.nn.RNNBase))
+            and module.dropout > 0
+            and module.training
         ]
         if random:
             return f", since {', '.join(random[:3])}{' and more' if len(random) > 3 else ''} draws at random; set its p to 0"
@@ -77,14 +81,18 @@ class TorchLoss(Loss):
             return f", since {state[0]} (spectral norm) goes one power iteration further in every call"
         return ""
 
-    def _epsilon_shares(self, theta: NDArray[np.float64], z: list[int] | None, places: NDArray[np.int64]) -> Sequence[float]:
+    def _epsilon_shares(
+        self, theta: NDArray[np.float64], z: list[int] | None, places: NDArray[np.int64]
+    ) -> Sequence[float]:
         def variances(theta: NDArray[np.float64]) -> dict[str, torch.Tensor]:
             seen: dict[str, torch.Tensor] = {}
             hooks = []
             for name, layer in self.module.named_modules():
                 of = variance_of(layer)
                 if of is not None:
-                    hook = lambda layer, inputs, name=name, of=of: seen.__setitem__(name, of(layer, inputs[0].detach()).reshape(-1))
+                    hook = lambda layer, inputs, name=name, of=of: seen.__setitem__(
+                        name, of(layer, inputs[0].detach()).reshape(-1)
+                    )
                     hooks.append(layer.register_forward_pre_hook(hook))
             try:
                 self._functions["value"](theta, np.array([0] if z is None else z[:1]))
@@ -98,7 +106,8 @@ class TorchLoss(Loss):
         shares: list[float] = []
         for (name, short), long in zip(variances(theta).items(), variances(longer).values()):
             layer = self.module.get_submodule(name)
-            # The layer that the parameters feed: its variances are four times as large, and those of other layers are not.
+            # The layer that the parameters feed: its variances are four times as large, and those of other layers are
+            # not.
             fed = (long / short - 4.0).abs() < 1e-6
             if fed.any() and isinstance(getattr(layer, "eps", None), float):
                 shares += (layer.eps / (short[fed] + layer.eps)).tolist()
@@ -112,14 +121,20 @@ class TorchLoss(Loss):
         return other  # type: ignore[return-value]
 
     def state_dict(self, theta: NDArray[np.float64]) -> dict[str, torch.Tensor]:
-        """theta as parameters by name, of the shapes that the module has, in double precision: ``model.load_state_dict(..., strict=False)``."""
-        return {p.name: torch.from_numpy(np.array(theta[p.start : p.start + p.size])).reshape(p.shape) for p in self.parameters}
+        """theta as parameters by name, of the shapes that the module has, in double precision:
+        ``model.load_state_dict(..., strict=False)``."""
+        return {
+            p.name: torch.from_numpy(np.array(theta[p.start : p.start + p.size])).reshape(p.shape)
+            for p in self.parameters
+        }
 
 
 class _Evaluator:
     """The module with all its parameters in one vector, so that setting theta is one copy."""
 
-    def __init__(self, module: torch.nn.Module, forward: Callable[[torch.nn.Module, Any], torch.Tensor], batches: list[Any]) -> None:
+    def __init__(
+        self, module: torch.nn.Module, forward: Callable[[torch.nn.Module, Any], torch.Tensor], batches: list[Any]
+    ) -> None:
         self.module, self.forward, self.batches = module, forward, batches
         named = list(module.named_parameters())
         self.names = [name for name, p in named if p.requires_grad]
@@ -153,8 +168,12 @@ class _Evaluator:
         return found.reshape(())
 
     def _gathered(self, grads: Iterable[torch.Tensor | None]) -> torch.Tensor:
-        """One vector, in a buffer that the next call overwrites: a new one of a megabyte would cost more in page faults than the copy."""
-        parts = [torch.zeros(p.numel(), dtype=torch.float64, device=p.device) if g is None else g.reshape(-1) for p, g in zip(self.tensors, grads)]
+        """One vector, in a buffer that the next call overwrites: a new one of a megabyte would cost more in page faults
+        than the copy."""
+        parts = [
+            torch.zeros(p.numel(), dtype=torch.float64, device=p.device) if g is None else g.reshape(-1)
+            for p, g in zip(self.tensors, grads)
+        ]
         return torch.cat(parts, out=self.grad)
 
     def value(self, theta: NDArray[np.float64], z: NDArray[np.int64]) -> float:
@@ -174,7 +193,9 @@ class _Evaluator:
                 total = share * grad if total is None else total.add_(grad, alpha=share)
         return value, total.cpu().numpy()
 
-    def hvp(self, theta: NDArray[np.float64], direction: NDArray[np.float64], z: NDArray[np.int64]) -> NDArray[np.float64]:
+    def hvp(
+        self, theta: NDArray[np.float64], direction: NDArray[np.float64], z: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         self._set(theta)
         along = torch.from_numpy(direction).to(self.flat.device)
         total = torch.zeros_like(self.flat)
@@ -240,16 +261,28 @@ def _converted(x: Any, device: torch.device) -> Any:
     if isinstance(x, Mapping):
         return {key: _converted(value, device) for key, value in x.items()}
     if isinstance(x, (list, tuple)):
-        return type(x)(_converted(value, device) for value in x) if not hasattr(x, "_fields") else type(x)(*(_converted(v, device) for v in x))
+        return (
+            type(x)(_converted(value, device) for value in x)
+            if not hasattr(x, "_fields")
+            else type(x)(*(_converted(v, device) for v in x))
+        )
     return x
 
 
 def _forward(criterion: Callable[..., torch.Tensor] | None) -> Callable[[torch.nn.Module, Any], torch.Tensor]:
     def forward(module: torch.nn.Module, batch: Any) -> torch.Tensor:
         if criterion is None:
-            return module(**batch) if isinstance(batch, dict) else module(*batch) if isinstance(batch, (list, tuple)) else module(batch)
+            return (
+                module(**batch)
+                if isinstance(batch, dict)
+                else module(*batch)
+                if isinstance(batch, (list, tuple))
+                else module(batch)
+            )
         if not isinstance(batch, (list, tuple)) or len(batch) < 2:
-            raise InputError("batches: a batch is (inputs, .., target) for criterion(model(inputs, ..), target); for others give forward=")
+            raise InputError(
+                "batches: a batch is (inputs, .., target) for criterion(model(inputs, ..), target); for others give forward="
+            )
         return criterion(module(*batch[:-1]), batch[-1])
 
     return forward
@@ -270,22 +303,31 @@ def loss(
     radius: float | None = None,
     kinks: str | None = None,
 ) -> TorchLoss:
-    """A :class:`ratecheck.Loss` of a module: F_k(theta) = criterion(model(x_k), y_k) on the batch (x_k, y_k), and L the mean over the batches.
+    """A :class:`ratecheck.Loss` of a module: F_k(theta) = criterion(model(x_k), y_k) on the batch (x_k, y_k), and L the
+    mean over the batches.
 
-    The module is copied, in double precision and training mode, on the device that it is on; yours keeps its parameters, its precision, its mode and its running
-    statistics. theta is its parameters in the order of ``model.named_parameters()``, flattened; parameters that share memory are one. Gradients and Hessian-vector
-    products are autograd's. A minibatch z of the engine is one of the batches; a z of several has the mean of their losses.
+    The module is copied, in double precision and training mode, on the device that it is on; yours keeps its
+    parameters, its precision, its mode and its running
+    statistics. theta is its parameters in the order of ``model.named_parameters()``, flattened; parameters that share
+    memory are one. Gradients and Hessian-vector
+    products are autograd's. A minibatch z of the engine is one of the batches; a z of several has the mean of their
+    losses.
 
     Args:
         model: the module.
         criterion: ``criterion(output, target)``, reduced to one number; None if the module returns the loss itself.
-        batches: (inputs, .., target) tuples, or one of them; a data loader is gone through once, so that every batch is fixed.
+        batches: (inputs, .., target) tuples, or one of them; a data loader is gone through once, so that every batch is
+            fixed.
         forward: ``forward(model, batch) -> loss`` for batches of another kind.
-        blocks: what is scale invariant, by places in theta. Left out, :func:`ratecheck.discover` finds it, from some gradients.
-        epsilon: set in every normalisation layer of the copy; 1e-30 makes their statements exact in double precision, and frameworks refuse 0.
+        blocks: what is scale invariant, by places in theta. Left out, :func:`ratecheck.discover` finds it, from some
+            gradients.
+        epsilon: set in every normalisation layer of the copy; 1e-30 makes their statements exact in double precision,
+            and frameworks refuse 0.
         frozen: what parameters with ``requires_grad=False`` are: ``"error"``, or ``"constant"``.
-        hvp: whether products are autograd's; else they are central differences of gradients, for what cannot be differentiated twice.
-        name, loss_min, radius, kinks: as of :class:`ratecheck.Loss`. ``loss_min`` is 0 for the criteria of PyTorch that are not negative, and ``kinks`` follows
+        hvp: whether products are autograd's; else they are central differences of gradients, for what cannot be
+            differentiated twice.
+        name, loss_min, radius, kinks: as of :class:`ratecheck.Loss`. ``loss_min`` is 0 for the criteria of PyTorch that
+            are not negative, and ``kinks`` follows
             from autograd's graph (ReLU, pooling, ...).
 
     Raises:
@@ -303,14 +345,16 @@ def loss(
     still = [n for n, p in model.named_parameters() if not p.requires_grad]
     if still and frozen == "error":
         raise FrozenParameterError(
-            f"{_some(still)} frozen (requires_grad=False): they would not move. Give frozen=\"constant\" to keep them as they are, or unfreeze them"
+            f'{_some(still)} frozen (requires_grad=False): they would not move. Give frozen="constant" to keep them as they are, or unfreeze them'
         )
     if len(still) == len(list(model.named_parameters())):
         raise InputError("model: it has no parameters that can be trained")
     try:
         module = copy.deepcopy(model)
     except Exception as error:
-        raise InputError(f"model: it cannot be copied ({error}); give a module whose tensors are parameters or buffers") from error
+        raise InputError(
+            f"model: it cannot be copied ({error}); give a module whose tensors are parameters or buffers"
+        ) from error
     module = module.double().train()
     if epsilon is not None:
         _set_epsilon(module, epsilon)
@@ -320,7 +364,9 @@ def loss(
         criterion = copy.deepcopy(criterion).double().to(device)
         of_criterion = [n for n, p in criterion.named_parameters() if p.requires_grad]
         if of_criterion:
-            raise InputError(f"criterion: its parameter {of_criterion[0]} would not be part of theta: put it into the model and give criterion=None")
+            raise InputError(
+                f"criterion: its parameter {of_criterion[0]} would not be part of theta: put it into the model and give criterion=None"
+            )
     if isinstance(batches, tuple) and batches and all(isinstance(x, (torch.Tensor, np.ndarray)) for x in batches):
         batches = [batches]
     fixed = [_converted(batch, device) for batch in batches]
@@ -329,10 +375,20 @@ def loss(
     evaluator = _Evaluator(module, forward or _forward(criterion), fixed)
     unused = evaluator.unused()
     if unused:
-        raise NoGradientError(f"{_some(unused)} without a gradient: the loss does not depend on them. Remove them, or freeze them and give frozen=\"constant\"")
+        raise NoGradientError(
+            f'{_some(unused)} without a gradient: the loss does not depend on them. Remove them, or freeze them and give frozen="constant"'
+        )
     nodes = evaluator.nodes()
     if kinks is None:
-        kinks = next((f"{what}: no Hessian" for node in nodes for key, what in _KINKS.items() if node.startswith(key) and node[len(key) :][:1].isupper() | node[len(key) :][:1].isdigit()), None)
+        kinks = next(
+            (
+                f"{what}: no Hessian"
+                for node in nodes
+                for key, what in _KINKS.items()
+                if node.startswith(key) and node[len(key) :][:1].isupper() | node[len(key) :][:1].isdigit()
+            ),
+            None,
+        )
     if loss_min is None and forward is None and isinstance(criterion, _NOT_NEGATIVE):
         loss_min = 0.0
     parameters, start = [], 0
@@ -350,7 +406,8 @@ def loss(
         blocks=blocks,
         minibatches=Minibatches.partition(len(fixed), 1) if len(fixed) > 1 else Minibatches.full(1),
         name=name or type(model).__name__,
-        about=f"{type(model).__name__} of PyTorch {torch.__version__}, {len(parameters)} arrays, float64" + (f", epsilon {epsilon:g}" if epsilon is not None else ""),
+        about=f"{type(model).__name__} of PyTorch {torch.__version__}, {len(parameters)} arrays, float64"
+        + (f", epsilon {epsilon:g}" if epsilon is not None else ""),
         loss_min=loss_min,
         radius=radius,
         kinks=kinks,

@@ -29,7 +29,8 @@ _COLUMNS = (
 
 
 class Monitor:
-    """Records, every so many steps, what the paper speaks of, for every watched parameter: one row a step and block, in CSV.
+    """Records, every so many steps, what the paper speaks of, for every watched parameter: one row a step and block, in
+    CSV.
 
     ============================  ==================================================================================================
     ``w_norm_sq``                 ||w||^2 before the step
@@ -43,14 +44,16 @@ class Monitor:
     ``epsilon_share``             of a layer of normalisation (rows of their own): the mean over units of epsilon / (variance + epsilon); else empty
     ============================  ==================================================================================================
 
-    ``ratecheck fit monitor.csv --step step --value grad_v_norm --run block`` reads it as it is.
+    ``ratecheck fit monitor.csv --step step --value grad_v_norm --run block --skip-empty`` reads it as it is.
 
     Args:
         model: the module.
-        optimizer: a ``torch.optim.Optimizer``; its hooks around ``step`` do the work, so that nothing in a loop changes.
+        optimizer: a ``torch.optim.Optimizer``; its hooks around ``step`` do the work, so that nothing in a loop
+            changes.
         path: where the CSV goes; without it rows are only kept in :attr:`rows`.
         every: the interval in steps. At other steps nothing is computed.
-        blocks: names of the parameters to watch; left out, all with two dimensions or more. Each is one block: where rows are scale invariant, the whole is too.
+        blocks: names of the parameters to watch; left out, all with two dimensions or more. Each is one block: where
+            rows are scale invariant, the whole is too.
         rows: whether each row (unit, filter) is a block of its own.
         writer: a ``SummaryWriter`` of TensorBoard, or anything with ``add_scalar(tag, value, step)``.
 
@@ -82,7 +85,9 @@ class Monitor:
         wanted = [name for name, p in named.items() if p.dim() >= 2] if blocks is None else list(blocks)
         unknown = [name for name in wanted if name not in named]
         if unknown:
-            raise InputError(f"blocks: the model has no parameter {unknown[0]}; it has {', '.join(list(named)[:6])}, ..")
+            raise InputError(
+                f"blocks: the model has no parameter {unknown[0]}; it has {', '.join(list(named)[:6])}, .."
+            )
         rates = {id(p): group for group in optimizer.param_groups for p in group["params"]}
         self._watched = [(name, named[name], rates[id(named[name])]) for name in wanted if id(named[name]) in rates]
         if not self._watched:
@@ -107,12 +112,16 @@ class Monitor:
         try:
             file = Path(path).open("w", newline="", encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}; give a path in a directory that can be written") from error
+            raise OutputError(
+                f"cannot write {path}: {error.strerror}; give a path in a directory that can be written"
+            ) from error
         writer = csv.DictWriter(file, _COLUMNS)
         writer.writeheader()
         return file, writer
 
-    def _share_hook(self, name: str, variance: Callable[[torch.nn.Module, torch.Tensor], torch.Tensor]) -> Callable[..., None]:
+    def _share_hook(
+        self, name: str, variance: Callable[[torch.nn.Module, torch.Tensor], torch.Tensor]
+    ) -> Callable[..., None]:
         def hook(layer: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
             if self.step % self._every == 0 and layer.training and inputs and isinstance(inputs[0], torch.Tensor):
                 with torch.no_grad():
@@ -135,7 +144,11 @@ class Monitor:
             return
         # In double precision: ||w_(t+1)||^2 - ||w_t||^2 would not be there in single.
         self._before = [
-            (p.detach().to(torch.float64, copy=True), None if p.grad is None else p.grad.detach().to(torch.float64, copy=True), group["lr"])
+            (
+                p.detach().to(torch.float64, copy=True),
+                None if p.grad is None else p.grad.detach().to(torch.float64, copy=True),
+                group["lr"],
+            )
             for _, p, group in self._watched
         ]
 
@@ -148,7 +161,9 @@ class Monitor:
                     continue
                 after = p.detach().double()
                 n, sq, growth = self._norms(w), self._norms(grad), self._dots(after - w, after + w)
-                chord = self._norms(after / self._broadcast(self._norms(after).sqrt(), p) - w / self._broadcast(n.sqrt(), p)).sqrt()
+                chord = self._norms(
+                    after / self._broadcast(self._norms(after).sqrt(), p) - w / self._broadcast(n.sqrt(), p)
+                ).sqrt()
                 rate = float(rate)
                 columns = torch.stack(
                     [
@@ -206,5 +221,7 @@ class Monitor:
     def __enter__(self) -> Monitor:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
