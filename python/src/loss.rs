@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
+use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use ratecheck::loss::{
@@ -34,8 +34,6 @@ pub(crate) struct Foreign {
     /// The user's place of each of the engine's parameters, unless they are the same.
     order: Option<Vec<usize>>,
     operations: f64,
-    /// The array that theta was last given in.
-    array: Mutex<Option<Py<PyArray1<f64>>>>,
     failure: Mutex<Option<PyErr>>,
 }
 
@@ -65,36 +63,16 @@ impl Foreign {
         })
     }
 
-    /// A vector of the engine, in the user's order, in an array of its own.
+    /// A vector of the engine, in the user's order.
     fn given<'py>(&self, py: Python<'py>, x: &[f64]) -> Bound<'py, PyArray1<f64>> {
-        let array = PyArray1::zeros(py, x.len(), false);
-        self.fill(&array, x);
-        array
-    }
-
-    fn fill(&self, array: &Bound<'_, PyArray1<f64>>, x: &[f64]) {
-        let mut array = array.readwrite();
-        let to = array.as_slice_mut().expect("an array of our own is contiguous");
         match &self.order {
-            None => to.copy_from_slice(x),
-            Some(order) => order.iter().zip(x).for_each(|(&place, &x)| to[place] = x),
-        }
-    }
-
-    /// theta as a function takes it. The array of the last call serves again unless the user has kept it: a new one of
-    /// a megabyte costs more in page faults than the copy.
-    fn theta<'py>(&self, py: Python<'py>, x: &[f64]) -> Bound<'py, PyArray1<f64>> {
-        let mut kept = self.array.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(array) = kept.take().filter(|array| array.get_refcnt(py) == 1).map(|array| array.into_bound(py)) {
-            if array.try_readwrite().is_ok() {
-                self.fill(&array, x);
-                *kept = Some(array.clone().unbind());
-                return array;
+            None => PyArray1::from_slice(py, x),
+            Some(order) => {
+                let mut scattered = vec![0.0; x.len()];
+                order.iter().zip(x).for_each(|(&place, &x)| scattered[place] = x);
+                PyArray1::from_vec(py, scattered)
             }
         }
-        let array = self.given(py, x);
-        *kept = Some(array.clone().unbind());
-        array
     }
 
     /// A vector of the user, in the engine's order.
@@ -114,8 +92,7 @@ impl Foreign {
 
     /// The arguments of a function: vectors, and z where it takes one.
     fn arguments<'py>(&self, py: Python<'py>, z: &[usize], vectors: &[&[f64]]) -> PyResult<Bound<'py, PyTuple>> {
-        let array = |(k, x): (usize, &&[f64])| if k == 0 { self.theta(py, x) } else { self.given(py, x) }.into_any();
-        let mut all: Vec<Bound<'py, PyAny>> = vectors.iter().enumerate().map(array).collect();
+        let mut all: Vec<Bound<'py, PyAny>> = vectors.iter().map(|x| self.given(py, x).into_any()).collect();
         if self.takes_z {
             all.push(PyArray1::from_iter(py, z.iter().map(|&k| k as i64)).into_any());
         }
@@ -226,9 +203,8 @@ impl Loss {
             return Err(input(format!("blocks: {name} has no parameters; leave it out")));
         }
         let layout = Parameters::new(blocks, g_len);
-        let (array, failure) = (Mutex::new(None), Mutex::new(None));
-        let inner =
-            Foreign { layout, z, value_and_grad, value, hvp, convert, takes_z, order, operations, array, failure };
+        let failure = Mutex::new(None);
+        let inner = Foreign { layout, z, value_and_grad, value, hvp, convert, takes_z, order, operations, failure };
         Ok(Self { inner: Arc::new(inner) })
     }
 
