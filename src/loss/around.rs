@@ -66,6 +66,13 @@ impl Products for MeanLoss {
             product.iter_mut().zip(&one).for_each(|(sum, x)| *sum += share * x);
         }
     }
+    fn relative_error(&self) -> f64 {
+        products(&*self.inner).relative_error()
+    }
+    fn operations(&self) -> f64 {
+        let n = self.inner.minibatches().finite().map_or(1, |batches| batches.len());
+        n as f64 * products(&*self.inner).operations()
+    }
 }
 
 /// F_z + (lambda/2) ||W||^2, over the scale-invariant blocks: no longer scale invariant. What controls break a loss by.
@@ -120,6 +127,12 @@ impl Products for Decayed {
         products(&*self.inner).sample_product(z, theta, direction, product);
         let weights = self.inner.parameters().g().start;
         product[..weights].iter_mut().zip(direction).for_each(|(x, d)| *x += self.lambda * d);
+    }
+    fn relative_error(&self) -> f64 {
+        products(&*self.inner).relative_error()
+    }
+    fn operations(&self) -> f64 {
+        products(&*self.inner).operations()
     }
 }
 

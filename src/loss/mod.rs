@@ -8,6 +8,7 @@
 mod arithmetic;
 mod around;
 pub mod closed;
+mod differences;
 mod formula;
 mod minibatches;
 mod workspace;
@@ -15,6 +16,7 @@ mod workspace;
 pub(crate) use arithmetic::compiled;
 pub use arithmetic::{Arithmetic, Arithmetics};
 pub use around::{Decayed, MeanLoss};
+pub use differences::{DIFFERENCES_ERROR, product_by_differences};
 pub use formula::Formula;
 pub use minibatches::{BatchError, Drawing, Minibatches};
 pub(crate) use workspace::Wanted;
@@ -85,6 +87,7 @@ fn mean_of_samples<S: Scalar, L: Over<S> + ?Sized>(
 ///
 /// ```
 /// use ratecheck::curvature::{HessianProduct, hessian_vector_product};
+/// use ratecheck::loss::{DIFFERENCES_ERROR, product_by_differences};
 /// use ratecheck::loss::{Further, Loss, Minibatches, Over, Products, Setting, Workspace};
 /// use ratecheck::parameters::Parameters;
 /// use ratecheck::scalar::DoubleDouble;
@@ -115,12 +118,11 @@ fn mean_of_samples<S: Scalar, L: Over<S> + ?Sized>(
 /// }
 /// impl Products for Foreign {
 ///     fn sample_product(&self, z: &[usize], w: &[f64], direction: &[f64], product: &mut [f64]) {
-///         // A real one differentiates; a central difference has some eight digits.
-///         let (mut grad, mut other, h) = ([0.0; 2], [0.0; 2], 1e-5);
-///         let at = |h: f64| [w[0] + h * direction[0], w[1] + h * direction[1]];
-///         self.sample_gradient(z, &at(h), &mut grad, &mut Workspace::default());
-///         self.sample_gradient(z, &at(-h), &mut other, &mut Workspace::default());
-///         (0..2).for_each(|i| product[i] = (grad[i] - other[i]) / (2.0 * h));
+///         // A real one differentiates; a central difference has some eight digits, and says so.
+///         product_by_differences(self, z, w, direction, product);
+///     }
+///     fn relative_error(&self) -> f64 {
+///         DIFFERENCES_ERROR
 ///     }
 /// }
 /// impl Loss for Foreign {
@@ -165,6 +167,19 @@ pub enum Further<'a> {
 pub trait Products: Sync {
     /// product = Hess F_z(theta) direction.
     fn sample_product(&self, z: &[usize], theta: &[f64], direction: &[f64], product: &mut [f64]);
+
+    /// What a product may be off by, beyond the rounding of whoever differentiates, relative to the size of the product and to
+    /// ||grad F|| max_i ||d_i|| / ||w_i||: 0, unless it is made of differences ([`DIFFERENCES_ERROR`]). Tolerances of identities about
+    /// Hessians grow by it.
+    fn relative_error(&self) -> f64 {
+        0.0
+    }
+
+    /// What a gradient of one minibatch costs, in multiply-adds at some 2e9 a second: what budgets of steps are made from. It follows
+    /// from sizes and never from a clock, or the same seed would not give the same numbers. The default is a call of an interpreter.
+    fn operations(&self) -> f64 {
+        1e5
+    }
 }
 
 impl fmt::Debug for dyn Loss + '_ {

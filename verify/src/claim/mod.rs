@@ -17,4 +17,5 @@ pub mod results;
 pub mod runner;
 pub mod sampled_test;
 mod scaled_layers;
+mod settings;
 pub mod subject;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use ratecheck::loss::{Loss, Over, Workspace};
+use ratecheck::loss::{Further, Loss, Over, Workspace};
 use ratecheck::parameters::norm_sq;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
@@ -18,6 +18,8 @@ pub struct Evaluator<'a> {
     /// of a hundred thousand operations in 2^-98, amplified a hundred million times, stay below it.
     /// In `f64` a thousand roundings.
     pub unit: f64,
+    /// The same of an identity about Hessian-vector products: more, by what foreign products are off (`Products::relative_error`).
+    pub product_unit: f64,
 }
 
 /// What was seen at a point.
@@ -47,7 +49,11 @@ impl<'a> Evaluator<'a> {
     pub fn new(loss: &'a dyn Loss) -> Self {
         let precise = loss.over::<DoubleDouble>().map(|over| (over, Workspace::default()));
         let unit = if precise.is_some() { U } else { 1024.0 * U };
-        Self { plain: loss, precise, unit }
+        let off = match loss.further() {
+            Further::Formula(_) => 0.0,
+            Further::Products(products) => products.relative_error(),
+        };
+        Self { plain: loss, precise, unit, product_unit: unit + off }
     }
 
     /// Whether more digits than those of `f64` are had.

@@ -45,7 +45,7 @@ pub struct Provenance {
 pub struct Verified {
     /// Its name.
     pub name: String,
-    /// The options that bring it again: `--problem`, `mine.toml`, ...
+    /// The options that bring it again: `--problem`, `mine.toml`, ...; none if a program brought it.
     pub arguments: Vec<String>,
     /// What it is, in a line.
     pub about: String,

@@ -1,7 +1,7 @@
 //! Runs claims and their controls, and turns what they found into results.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ratecheck::bounds::Factors;
 use ratecheck::random::Seed;
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Profile, Statement, SubjectControl, Unevaluated, Verdict,
 };
-use crate::claim::results::{ClaimResult, ControlOutcome, ControlResult, InstanceResult};
+use crate::claim::results::{ClaimResult, ControlOutcome, ControlResult, InstanceResult, Provenance, Verified};
 use crate::claim::subject::Subject;
 
 /// The context of a claim: its own node of the seed tree.
@@ -18,8 +18,34 @@ pub fn context(claim: &dyn Claim, seed: u64, profile: Profile) -> Context {
     Context { seed: Seed::new(seed).child(claim.statement().id), profile, factors: Factors::ONE }
 }
 
-/// Checks one claim and all its controls, side by side on the threads of the current pool. A panic inside is reported
-/// as an error of that claim alone.
+/// Where the numbers of a run that starts now come from.
+pub fn provenance(seed: u64, profile: Profile, threads: usize, problem: Option<Verified>) -> Provenance {
+    Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("RATECHECK_COMMIT").to_owned(),
+        seed,
+        profile,
+        threads,
+        target_cpu: target_cpu(),
+        compiler: env!("RATECHECK_COMPILER").to_owned(),
+        problem,
+        started_unix: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        seconds: 0.0,
+    }
+}
+
+/// The target, and the vector units that the kernels found.
+fn target_cpu() -> String {
+    let mut text = env!("RATECHECK_TARGET").to_owned();
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        text += " with AVX2 and FMA";
+    }
+    text
+}
+
+/// Checks one claim and all its controls, side by side on the threads of the current pool. A panic inside is reported as an
+/// error of that claim alone.
 pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult {
     let begin = Instant::now();
     let context = context(claim, seed, profile);

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ratecheck::curvature::{Exact, Smoothness};
-use ratecheck::loss::{Decayed, Loss, MeanLoss, Setting};
+use ratecheck::loss::{Decayed, Drawing, Further, Loss, MeanLoss, Setting};
 use ratecheck::network::{Epsilon, Network, Normalisation};
 use ratecheck::parameters::{Block, Parameters, norm_sq};
 use ratecheck::random::Seed;
@@ -18,26 +18,7 @@ mod premise;
 pub use known::Known;
 pub use premise::{Departure, Premise};
 
-/// What a verification of a user's loss is run with: `[verify]` of a problem file, or flags.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Learning rates of W; the theorems allow every one.
-    pub eta_w: Vec<f64>,
-    /// The learning rate of g; if it is missing, half of 1/L^gg as far as L^gg is known.
-    pub eta_g: Option<f64>,
-    /// Exponents of the schedule eta_w (t+1)^(-alpha) of stochastic descent.
-    pub alphas: Vec<f64>,
-    /// T; if it is missing, what a share of a minute allows.
-    pub steps: Option<u64>,
-    /// Independent runs of stochastic descent.
-    pub runs: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { eta_w: vec![0.01, 1.0, 100.0], eta_g: None, alphas: vec![0.0, 0.25, 0.5], steps: None, runs: 8 }
-    }
-}
+pub use super::settings::Settings;
 
 /// A loss to measure statements on.
 #[derive(Clone)]
@@ -56,6 +37,8 @@ pub struct Subject {
     pub exact: Option<Smoothness<Exact>>,
     /// A lower bound of the loss, if one is known.
     pub loss_min: Option<f64>,
+    /// Why a loss of foreign code has no second derivatives everywhere, if that is known; of a network it follows from the layers.
+    pub kinks: Option<String>,
     /// Rates and budgets.
     pub settings: Settings,
     known: Arc<OnceLock<Result<Known, String>>>,
@@ -74,6 +57,7 @@ impl Subject {
             radius: None,
             exact: None,
             loss_min: None,
+            kinks: None,
             settings: Settings::default(),
             known: Arc::default(),
             departure: Arc::default(),
@@ -184,6 +168,16 @@ impl Subject {
         self.loss.minibatches().finite().map(|batches| batches.len())
     }
 
+    /// How minibatches are made, in words.
+    pub fn drawn(&self) -> String {
+        let z = self.loss.minibatches();
+        match z.drawing() {
+            Drawing::Full => format!("full batch of {}", z.n_examples()),
+            Drawing::Partition => format!("{} minibatches of {}", z.n_examples() / z.batch_size(), z.batch_size()),
+            Drawing::Subsets => format!("random subsets of {} of {}", z.batch_size(), z.n_examples()),
+        }
+    }
+
     /// n_i at the start.
     pub fn n_start(&self) -> Vec<f64> {
         (0..self.layout().n_blocks()).map(|i| self.layout().w_norm_sq(&self.theta, i)).collect()
@@ -208,9 +202,10 @@ impl Subject {
         }
         let z = self.loss.minibatches();
         let n = self.layout().len() as f64;
-        let gradient = match &self.network {
-            Some(_) => 3.0 * n * z.batch_size() as f64,
-            None => 20.0 * n * n * z.batch_size() as f64, // forward differentiation
+        let gradient = match (&self.network, self.loss.further()) {
+            (Some(_), _) => 3.0 * n * z.batch_size() as f64,
+            (None, Further::Formula(_)) => 20.0 * n * n * z.batch_size() as f64, // forward differentiation
+            (None, Further::Products(products)) => products.operations(),
         };
         let factor = [0.05, 1.0, 8.0, 40.0][profile as usize];
         let steps = (factor * seconds * 2e9 / (gradient + 1_000.0)).clamp(100.0, 1e6);

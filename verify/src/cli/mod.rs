@@ -40,6 +40,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::{Exit, FAILED, markdown as exit_codes};
+pub use verify::exit_of;
 
 use crate::claim::evidence::Claim;
 use crate::lab::problem::nearest;

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use ratecheck::loss::Drawing;
-
 use super::source::load;
 use super::text::heading;
 use super::{Exit, Stopped};
@@ -140,31 +138,7 @@ fn brought(
         )
     })?;
     adjust(&mut subject.settings)?;
-    let z = subject.loss.minibatches();
-    let drawn = match z.drawing() {
-        Drawing::Full => format!("full batch of {}", z.n_examples()),
-        Drawing::Partition => format!("{} minibatches of {}", z.n_examples() / z.batch_size(), z.batch_size()),
-        Drawing::Subsets => format!("random subsets of {} of {}", z.batch_size(), z.n_examples()),
-    };
-    let layout = subject.layout();
-    let described =
-        problem.network.as_ref().map_or_else(|| "a closed form".to_owned(), |network| problem.in_words(network));
-    let settings = &subject.settings;
-    let list = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
-    let mut words = vec![format!("eta_w: {}", list(&settings.eta_w))];
-    words.push(settings.eta_g.map_or_else(|| "eta_g: from L^gg".to_owned(), |rate| format!("eta_g: {rate}")));
-    words.push(format!("alphas: {}", list(&settings.alphas)));
-    words.push(settings.steps.map_or_else(|| "steps: by the budget".to_owned(), |steps| format!("steps: {steps}")));
-    words.push(format!("seeds: {}", settings.runs));
-    let verified = Verified {
-        name: problem.name.clone(),
-        arguments,
-        about: format!("{described}; {drawn}"),
-        fingerprint: problem.fingerprint(&subject.theta),
-        parameters: layout.len(),
-        blocks: layout.n_blocks(),
-        settings: words,
-    };
+    let verified = problem.verified(&subject, arguments);
     Ok(Brought { subject, verified })
 }
 

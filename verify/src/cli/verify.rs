@@ -1,7 +1,7 @@
 //! `ratecheck verify`: runs claims, writes the reports, prints the table.
 
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -14,8 +14,8 @@ use super::subject::{Brought, OnSubject};
 use super::sweep::stopped;
 use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, select};
 use crate::claim::evidence::{Claim, Profile, Unevaluated};
-use crate::claim::results::{ClaimResult, FORMAT, Provenance, Results, Status};
-use crate::claim::runner::{run_claim, run_on_subject};
+use crate::claim::results::{ClaimResult, FORMAT, Results, Status};
+use crate::claim::runner::{provenance, run_claim, run_on_subject};
 use crate::paper::errata;
 use crate::paper::manifest;
 use crate::report::{self, ReportError};
@@ -239,18 +239,12 @@ fn opening(arguments: &Arguments, brought: Option<&Brought>, threads: usize) -> 
     };
     Ok(Results {
         format: FORMAT,
-        provenance: Provenance {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: env!("RATECHECK_COMMIT").to_owned(),
-            seed: arguments.seed,
-            profile: arguments.profile.into(),
+        provenance: provenance(
+            arguments.seed,
+            arguments.profile.into(),
             threads,
-            target_cpu: target_cpu(),
-            compiler: env!("RATECHECK_COMPILER").to_owned(),
-            problem: brought.map(|brought| brought.verified.clone()),
-            started_unix: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            seconds: 0.0,
-        },
+            brought.map(|brought| brought.verified.clone()),
+        ),
         claims: Vec::new(),
         pending: Vec::new(),
         map,
@@ -266,24 +260,14 @@ fn verdict(results: &Results, strict: bool) -> Exit {
     exit_of(results.claims.iter().map(ClaimResult::status), strict)
 }
 
-/// The worst of all verdicts decides.
-pub(super) fn exit_of(all: impl Iterator<Item = Status>, strict: bool) -> Exit {
+/// How a verification ends: the worst of all verdicts decides.
+pub fn exit_of(all: impl Iterator<Item = Status>, strict: bool) -> Exit {
     match all.max() {
         Some(Status::Fails | Status::Error) => Exit::Failed,
         Some(Status::ControlNotRejected | Status::ControlBroken) => Exit::Control,
         Some(Status::Inconclusive) if strict => Exit::Inconclusive,
         _ => Exit::Holds,
     }
-}
-
-/// The target, and the vector units that the kernels found.
-fn target_cpu() -> String {
-    let mut text = env!("RATECHECK_TARGET").to_owned();
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-        text += " with AVX2 and FMA";
-    }
-    text
 }
 
 /// The width of the terminal as the shell gives it, or 100 columns.

@@ -95,7 +95,7 @@ fn case(writer: &mut Writer<Vec<u8>>, results: &Results, claim: &ClaimResult) ->
         if let Some(element) = Outcome::of(claim.status()).element() {
             let message = printable(&claim.reason().unwrap_or_default());
             let attributes = [("message", &*message), ("type", claim.status().label())];
-            let text = printable(&format!("{}\nreproduce: {}", claim.plain, command(results, claim)));
+            let text = printable(&format!("{}\nreproduce: {}", claim.plain, command(results, Some(claim))));
             writer.create_element(element).with_attributes(attributes).write_text_content(BytesText::new(&text))?;
         }
         writer

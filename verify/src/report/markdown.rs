@@ -131,7 +131,7 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
         let text = format!("{place}: printed {printed}; must be {corrected}");
         writeln!(out, "- Erratum {}, {}", escape(&erratum.id), escape(&text))?;
     }
-    writeln!(out, "\n{}", fenced("sh", &command(results, claim)))
+    writeln!(out, "\n{}", fenced("sh", &command(results, Some(claim))))
 }
 
 /// What holds is quiet, everything else stands out.

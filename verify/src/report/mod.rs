@@ -112,6 +112,22 @@ pub fn render_all(results: &Results, dir: &Path) -> Result<Written, ReportError>
     Ok(written)
 }
 
+/// The page alone, as text; the data and pictures beside it are those of [`render_all`].
+///
+/// # Errors
+/// When it cannot be rendered.
+pub fn html(results: &Results) -> Result<String, ReportError> {
+    page::render(results, &stems(results))
+}
+
+/// `junit.xml` alone, as text.
+///
+/// # Errors
+/// When it cannot be rendered.
+pub fn junit(results: &Results) -> Result<String, ReportError> {
+    junit::render(results)
+}
+
 /// Every plotted number of one plot, in long format, exact.
 fn csv(plot: &Plot) -> Result<Vec<u8>, ReportError> {
     let failed = |source: csv::Error| ReportError::render(&format!("the CSV of the plot `{}`", plot.id), source);
@@ -182,15 +198,20 @@ pub fn summary(results: &Results) -> String {
     format!("{} · {}", parts.join(" · "), number::duration(results.provenance.seconds))
 }
 
-/// The command that repeats one claim of this run.
-fn command(results: &Results, claim: &ClaimResult) -> String {
+/// What repeats one claim of this run, or the whole: a command, or a call if a program brought the loss.
+fn command(results: &Results, claim: Option<&ClaimResult>) -> String {
     let provenance = &results.provenance;
+    let (profile, seed) = (profile(results), provenance.seed);
+    let brought = provenance.problem.as_ref().map(|problem| problem.arguments.as_slice());
+    if brought.is_some_and(<[String]>::is_empty) {
+        let claims = claim.map_or_else(String::new, |claim| format!("claims=[\"{}\"], ", claim.id));
+        return format!("ratecheck.verify(loss, {claims}profile=\"{profile}\", seed={seed})");
+    }
     // Quoted where a shell would take a name apart.
-    let quoted = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
-    let brought =
-        provenance.problem.iter().flat_map(|problem| &problem.arguments).map(|word| format!(" {}", quoted(word)));
-    let brought: String = brought.collect();
-    format!("ratecheck verify {}{brought} --profile {} --seed {}", claim.id, profile(results), provenance.seed)
+    let quoted = |word: &String| if word.contains(' ') { format!(" '{word}'") } else { format!(" {word}") };
+    let brought: String = brought.unwrap_or_default().iter().map(quoted).collect();
+    let claim = claim.map_or_else(String::new, |claim| format!(" {}", claim.id));
+    format!("ratecheck verify{claim}{brought} --profile {profile} --seed {seed}")
 }
 
 /// The profile as it is typed.

@@ -201,7 +201,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
             number::utc(p.started_unix),
             number::duration(p.seconds)
         ),
-        command: format!("ratecheck verify --profile {} --seed {}", profile(results), p.seed),
+        command: command(results, None),
         story: story::pictures(results, anchors)?,
         script: SCRIPT,
         claims,
@@ -259,7 +259,7 @@ fn section<'a>(
         tightest: worst.map_or(number::NONE, |w| &w.at),
         control: controls_cell(claim),
         time: number::duration(claim.seconds),
-        command: command(results, claim),
+        command: command(results, Some(claim)),
         replays: claim.near_failures.sentence(),
         needs: super::needs(results, claim),
         hypotheses: claim

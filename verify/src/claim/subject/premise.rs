@@ -78,7 +78,9 @@ impl Subject {
                 let Departure { block, error, .. } = departure;
                 format!("{why}Definition 2.1 fails, F changes by {error:.1e} when {block} is scaled")
             }),
-            Premise::Smooth => self.network.as_ref().and_then(|network| no_hessian(network)),
+            Premise::Smooth => {
+                self.kinks.clone().or_else(|| self.network.as_ref().and_then(|network| no_hessian(network)))
+            }
             Premise::HasG => (!self.has_g()).then(|| "there is no g".to_owned()),
             Premise::FiniteMinibatches => {
                 (self.loss.minibatches().drawing() == Drawing::Subsets).then(|| SAMPLED.to_owned())

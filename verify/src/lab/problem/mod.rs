@@ -56,7 +56,7 @@ pub use error::{ProblemError, nearest};
 pub use labels::Class;
 use labels::Labels;
 pub(crate) use values::remedy as remedy_of;
-pub(crate) use verification::{MOST_RUNS, MOST_STEPS};
+pub use verification::{MOST_RUNS, MOST_STEPS};
 
 pub(crate) use document::{Document, Entry, Section, text_of};
 pub(crate) use normalisation::{NORMALISATION_KEYS, normalisation, normalisation_in_a_word};

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::document::{Entry, Section};
 use super::{Described, Problem, ProblemError};
+use crate::claim::results::Verified;
 use crate::claim::subject::{Settings, Subject};
 
 pub(super) const KEYS: [&str; 5] = ["eta-w", "eta-g", "alphas", "steps", "seeds"];
@@ -47,13 +48,13 @@ pub(super) fn read(section: Option<Section<'_>>) -> Result<Settings, ProblemErro
 }
 
 /// More steps than this are days of work.
-pub(crate) const MOST_STEPS: usize = 1_000_000_000;
+pub const MOST_STEPS: usize = 1_000_000_000;
 /// More runs than this are days of work.
-pub(crate) const MOST_RUNS: usize = 100_000;
+pub const MOST_RUNS: usize = 100_000;
 
 impl Problem {
     /// A network in a line.
-    pub(crate) fn in_words(&self, network: &Network) -> String {
+    fn in_words(&self, network: &Network) -> String {
         let described = Described::from(network);
         let widths: Vec<String> = described.widths.iter().map(usize::to_string).collect();
         let activation = described.activation.map_or_else(String::new, |name| format!(", {name}"));
@@ -61,7 +62,7 @@ impl Problem {
     }
 
     /// SHA-256 of all that determines what is measured at theta, the flags apart.
-    pub(crate) fn fingerprint(&self, theta: &[f64]) -> String {
+    fn fingerprint(&self, theta: &[f64]) -> String {
         let z = self.loss.minibatches();
         let described = self.network.as_ref().map(|network| format!("{:?}", network.layers()));
         let mut bytes = format!("{}{described:?}{z:?}{:?}{:?}", self.name, self.radius, self.settings).into_bytes();
@@ -71,8 +72,23 @@ impl Problem {
         Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What `verify --problem` measures: the loss at the parameters of the problem, or where they are not given at a
-    /// start drawn from the seed 0. Nothing if a block is 0 there, or there is neither.
+    /// What a verification of `subject`, which is this problem's, says of it; `arguments` bring it again.
+    pub fn verified(&self, subject: &Subject, arguments: Vec<String>) -> Verified {
+        let described =
+            self.network.as_ref().map_or_else(|| "a closed form".to_owned(), |network| self.in_words(network));
+        Verified {
+            name: self.name.clone(),
+            arguments,
+            about: format!("{described}; {}", subject.drawn()),
+            fingerprint: self.fingerprint(&subject.theta),
+            parameters: subject.layout().len(),
+            blocks: subject.layout().n_blocks(),
+            settings: subject.settings.in_words(),
+        }
+    }
+
+    /// What `verify --problem` measures: the loss at the parameters of the problem, or where they are not given at a start drawn from
+    /// the seed 0. Nothing if a block is 0 there, or there is neither.
     pub fn subject(&self) -> Option<Subject> {
         let theta = match (&self.theta, &self.network) {
             (Some(theta), _) => theta.clone(),

@@ -128,7 +128,7 @@ fn of_subject(subject: &AnySubject, n: usize, mixed_power: i32, context: &Contex
         for (row, error, divisor) in rows {
             let at =
                 format!("{} · rows {}, columns {}", subject.name, part_name(layout, row), part_name(layout, column));
-            check.identity(format!("{at}, relative"), error * divisor / (size + floor), evaluator.unit);
+            check.identity(format!("{at}, relative"), error * divisor / (size + floor), evaluator.product_unit);
         }
     }
     check

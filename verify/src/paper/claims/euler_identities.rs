@@ -123,7 +123,7 @@ impl Measure for EulerIdentities {
 /// The columns of up to `n` blocks of a user's loss, with as many digits as it has.
 fn of_subject(subject: &Subject, n: usize, factor: f64, context: &Context) -> Check {
     let evaluator = Evaluator::new(&*subject.loss);
-    let (name, loss, theta, unit) = (&subject.name, &*subject.loss, &subject.theta, evaluator.unit);
+    let (name, loss, theta, unit) = (&subject.name, &*subject.loss, &subject.theta, evaluator.product_unit);
     let columns = some_of(loss.parameters().n_blocks(), n);
     let mut generator = context.generator("directions");
     let directions: Vec<_> = columns.into_iter().map(|j| (j, along_random(loss, theta, j, &mut generator))).collect();

@@ -102,7 +102,7 @@ fn carried(subject: &Subject, power: i32, context: &Context) -> Check {
             let factor = if power == 2 { norm * norm } else { norm };
             let difference: Vec<DoubleDouble> = range.map(|j| at_w[j] * factor - at_v[j]).collect();
             let place = format!("{} · rows of {name}, direction {k}", subject.name);
-            check.identity(place, length(&difference), evaluator.unit * size);
+            check.identity(place, length(&difference), evaluator.product_unit * size);
         }
     }
     check

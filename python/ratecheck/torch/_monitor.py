@@ -1,0 +1,227 @@
+"""What scale-invariant parameters do while a model trains."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from ..errors import InputError, OutputError
+from ._layers import variance_of
+
+_COLUMNS = (
+    "step",
+    "block",
+    "w_norm_sq",
+    "grad_norm",
+    "grad_v_norm",
+    "effective_rate",
+    "angular_update",
+    "orthogonality",
+    "norm_growth",
+    "epsilon_share",
+)
+
+
+class Monitor:
+    """Records, every so many steps, what the paper speaks of, for every watched parameter: one row a step and block, in
+    CSV.
+
+    ============================  ==================================================================================================
+    ``w_norm_sq``                 ||w||^2 before the step
+    ``grad_norm``                 ||grad_w||, of the gradient that the optimizer sees
+    ``grad_v_norm``               ||w|| ||grad_w||: the gradient at the normalised point w / ||w|| (Lemma 2.2)
+    ``effective_rate``            eta_w / ||w||^2
+    ``angular_update``            the angle between w before and after the step, in radians
+    ``orthogonality``             |w' grad_w| / (||w|| ||grad_w||): rounding if the block is scale invariant (Lemma 2.4)
+    ``norm_growth``               (||w_(t+1)||^2 - ||w_t||^2) / (eta_w^2 ||grad_w||^2) - 1: 0 under plain SGD (Lemma 2.4); momentum, weight decay and
+                                  adaptive rates show here
+    ``epsilon_share``             of a layer of normalisation (rows of their own): the mean over units of epsilon / (variance + epsilon); else empty
+    ============================  ==================================================================================================
+
+    ``ratecheck fit monitor.csv --step step --value grad_v_norm --run block --skip-empty`` reads it as it is.
+
+    Args:
+        model: the module.
+        optimizer: a ``torch.optim.Optimizer``; its hooks around ``step`` do the work, so that nothing in a loop
+            changes.
+        path: where the CSV goes; without it rows are only kept in :attr:`rows`.
+        every: the interval in steps. At other steps nothing is computed.
+        blocks: names of the parameters to watch; left out, all with two dimensions or more. Each is one block: where
+            rows are scale invariant, the whole is too.
+        rows: whether each row (unit, filter) is a block of its own.
+        writer: a ``SummaryWriter`` of TensorBoard, or anything with ``add_scalar(tag, value, step)``.
+
+    Example:
+        >>> monitor = Monitor(model, optimizer, "norms.csv", every=50)         # doctest: +SKIP
+        >>> for x, y in loader:                                                # doctest: +SKIP
+        ...     optimizer.zero_grad(); criterion(model(x), y).backward(); optimizer.step()
+        >>> monitor.close()                                                    # doctest: +SKIP
+
+    Raises:
+        InputError: nothing is to be watched, or a name is not one of the model's.
+        OutputError: the CSV cannot be written.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        every: int = 50,
+        blocks: Iterable[str] | None = None,
+        rows: bool = False,
+        writer: Any = None,
+    ) -> None:
+        if not isinstance(every, int) or every < 1:
+            raise InputError(f"every: give a whole number from 1 on, not {every!r}")
+        named = dict(model.named_parameters())
+        wanted = [name for name, p in named.items() if p.dim() >= 2] if blocks is None else list(blocks)
+        unknown = [name for name in wanted if name not in named]
+        if unknown:
+            raise InputError(
+                f"blocks: the model has no parameter {unknown[0]}; it has {', '.join(list(named)[:6])}, .."
+            )
+        rates = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+        self._watched = [(name, named[name], rates[id(named[name])]) for name in wanted if id(named[name]) in rates]
+        if not self._watched:
+            raise InputError("blocks: the optimizer moves none of the parameters to watch")
+        self._every, self._by_row, self._writer = every, bool(rows), writer
+        self.step = 0
+        #: Everything recorded, as dictionaries.
+        self.rows: list[dict[str, Any]] = []
+        self._before: list[Any] = []
+        self._shares: dict[str, torch.Tensor] = {}
+        self._file, self._csv = self._opened(path)
+        self._hooks = [optimizer.register_step_pre_hook(self._look), optimizer.register_step_post_hook(self._after)]
+        for name, layer in model.named_modules():
+            variance = variance_of(layer)
+            if variance is not None:
+                self._hooks.append(layer.register_forward_pre_hook(self._share_hook(name, variance)))
+
+    @staticmethod
+    def _opened(path: str | os.PathLike[str] | None) -> tuple[Any, Any]:
+        if path is None:
+            return None, None
+        try:
+            file = Path(path).open("w", newline="", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {path}: {error.strerror}; give a path in a directory that can be written"
+            ) from error
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        return file, writer
+
+    def _share_hook(
+        self, name: str, variance: Callable[[torch.nn.Module, torch.Tensor], torch.Tensor]
+    ) -> Callable[..., None]:
+        def hook(layer: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
+            if self.step % self._every == 0 and layer.training and inputs and isinstance(inputs[0], torch.Tensor):
+                with torch.no_grad():
+                    of_units = variance(layer, inputs[0].detach())
+                    self._shares[name] = (layer.eps / (of_units + layer.eps)).mean()
+
+        return hook
+
+    def _norms(self, x: torch.Tensor) -> torch.Tensor:
+        """Squared norms of the blocks of one parameter."""
+        return (x.flatten(1) if self._by_row else x.reshape(1, -1)).square().sum(dim=1)
+
+    def _dots(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        product = x * y
+        return (product.flatten(1) if self._by_row else product.reshape(1, -1)).sum(dim=1)
+
+    @torch.no_grad()
+    def _look(self, *_: Any) -> None:
+        if self.step % self._every:
+            return
+        # In double precision: ||w_(t+1)||^2 - ||w_t||^2 would not be there in single.
+        self._before = [
+            (
+                p.detach().to(torch.float64, copy=True),
+                None if p.grad is None else p.grad.detach().to(torch.float64, copy=True),
+                group["lr"],
+            )
+            for _, p, group in self._watched
+        ]
+
+    @torch.no_grad()
+    def _after(self, *_: Any) -> None:
+        if self._before:
+            found = []
+            for (name, p, _), (w, grad, rate) in zip(self._watched, self._before):
+                if grad is None:
+                    continue
+                after = p.detach().double()
+                n, sq, growth = self._norms(w), self._norms(grad), self._dots(after - w, after + w)
+                chord = self._norms(
+                    after / self._broadcast(self._norms(after).sqrt(), p) - w / self._broadcast(n.sqrt(), p)
+                ).sqrt()
+                rate = float(rate)
+                columns = torch.stack(
+                    [
+                        n,
+                        sq.sqrt(),
+                        (n * sq).sqrt(),
+                        rate / n,
+                        2.0 * torch.asin((0.5 * chord).clamp(max=1.0)),
+                        self._dots(w, grad).abs() / (n * sq).sqrt(),
+                        growth / (rate * rate * sq) - 1.0,
+                    ]
+                )
+                found.append((name, columns.cpu()))
+            self._before = []
+            self._record(found)
+        self.step += 1
+
+    def _broadcast(self, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        return x.reshape(-1, *[1] * (like.dim() - 1)) if self._by_row else x
+
+    def _record(self, found: list[tuple[str, torch.Tensor]]) -> None:
+        new = []
+        for name, columns in found:
+            for k, values in enumerate(columns.T.tolist()):
+                block = f"{name} row {k + 1}" if self._by_row else name
+                new.append(dict(zip(_COLUMNS, [self.step, block, *values, ""])))
+        for name, share in self._shares.items():
+            new.append({**dict.fromkeys(_COLUMNS, ""), "step": self.step, "block": name, "epsilon_share": share.item()})
+        self._shares = {}
+        self.rows += new
+        if self._csv is not None:
+            self._csv.writerows(new)
+            self._file.flush()
+        if self._writer is not None:
+            for row in new:
+                for column in _COLUMNS[2:]:
+                    if row[column] != "":
+                        self._writer.add_scalar(f"ratecheck/{column}/{row['block']}", row[column], self.step)
+
+    def to_pandas(self) -> Any:
+        """A data frame of all rows."""
+        from .._results import pandas_of
+
+        return pandas_of(self.rows)
+
+    def close(self) -> None:
+        """Takes the hooks away and closes the CSV."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        if self._file is not None:
+            self._file.close()
+            self._file = self._csv = None
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,107 @@
+"""The monitor: what it records of training is what the paper says of it."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from conftest import optional
+
+torch = optional("torch")
+
+import ratecheck  # noqa: E402
+from ratecheck import InputError, OutputError  # noqa: E402
+
+nn = torch.nn
+
+
+def trained(optimizer, steps=7, every=2, path=None, **arguments):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4, eps=1e-30), nn.Tanh(), nn.Linear(4, 3)).double()
+    x, y = torch.randn(16, 5).double(), torch.arange(16) % 3
+    mover = optimizer(model.parameters())
+    history = []
+    with ratecheck.torch.Monitor(model, mover, path, every=every, **arguments) as monitor:
+        for _ in range(steps):
+            mover.zero_grad()
+            nn.functional.cross_entropy(model(x), y).backward()
+            before = model[0].weight.detach().clone(), model[0].weight.grad.detach().clone()
+            mover.step()
+            history.append((*before, model[0].weight.detach().clone()))
+    return monitor, history
+
+
+def sgd(parameters):
+    return torch.optim.SGD(parameters, lr=0.5)
+
+
+def test_plain_sgd_obeys_lemma_2_4():
+    monitor, history = trained(sgd)
+    rows = [row for row in monitor.rows if row["block"] == "0.weight"]
+    assert [row["step"] for row in rows] == [0, 2, 4, 6]
+    for row in rows:
+        w, grad, after = history[row["step"]]
+        n = float((w**2).sum())
+        assert row["w_norm_sq"] == pytest.approx(n, rel=1e-14) and row["effective_rate"] == pytest.approx(
+            0.5 / n, rel=1e-14
+        )
+        assert row["grad_v_norm"] == pytest.approx(float(w.norm() * grad.norm()), rel=1e-14)
+        cosine = float((w * after).sum() / (w.norm() * after.norm()))
+        assert np.cos(row["angular_update"]) == pytest.approx(cosine, rel=1e-12)
+        # Perpendicular, and so Pythagoras: both to rounding of the gradient.
+        assert row["orthogonality"] < 1e-13 and abs(row["norm_growth"]) < 1e-10
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda parameters: torch.optim.SGD(parameters, lr=0.5, momentum=0.9),
+        lambda parameters: torch.optim.SGD(parameters, lr=0.5, weight_decay=0.1),
+        lambda parameters: torch.optim.Adam(parameters, lr=0.01),
+    ],
+)
+def test_what_is_not_plain_sgd_shows(optimizer):
+    monitor, _ = trained(optimizer)
+    growth = [abs(row["norm_growth"]) for row in monitor.rows if row["block"] == "0.weight" and row["step"] > 0]
+    assert min(growth) > 1e-3
+
+
+def test_what_is_not_invariant_shows_and_rows_can_be_blocks():
+    monitor, _ = trained(sgd)
+    last = [row for row in monitor.rows if row["block"] == "3.weight"]
+    assert max(row["orthogonality"] for row in last) > 1e-3
+    rows = trained(sgd, rows=True, blocks=["0.weight"])[0].rows
+    assert {row["block"] for row in rows} == {f"0.weight row {k}" for k in range(1, 5)} | {"1"}
+    assert max(row["orthogonality"] for row in rows if row["block"] != "1") < 1e-12
+
+
+def test_the_share_of_epsilon_is_recorded():
+    monitor, _ = trained(sgd)
+    shares = [row["epsilon_share"] for row in monitor.rows if row["block"] == "1"]
+    assert len(shares) == 4 and all(0.0 < share < 1e-25 for share in shares)
+
+
+def test_the_csv_is_what_fit_reads(tmp_path):
+    path = tmp_path / "norms.csv"
+    monitor, _ = trained(sgd, steps=40, every=1, path=path)
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(monitor.rows) and rows[0]["block"] == "0.weight"
+    one = [row for row in rows if row["block"] == "0.weight"]
+    found = ratecheck.fit(
+        [int(row["step"]) + 1 for row in one], [float(row["w_norm_sq"]) for row in one], deterministic=True
+    )
+    assert found.slope > 0.0
+
+
+def test_what_cannot_be_watched_is_named(tmp_path):
+    model = nn.Linear(3, 2)
+    with pytest.raises(InputError, match="the model has no parameter W"):
+        ratecheck.torch.Monitor(model, sgd(model.parameters()), blocks=["W"])
+    with pytest.raises(InputError, match="moves none"):
+        ratecheck.torch.Monitor(nn.Linear(3, 2), sgd(model.parameters()))
+    with pytest.raises(InputError, match="every"):
+        ratecheck.torch.Monitor(model, sgd(model.parameters()), every=0)
+    with pytest.raises(OutputError, match="cannot write"):
+        ratecheck.torch.Monitor(model, sgd(model.parameters()), tmp_path / "nowhere" / "a.csv")

@@ -1,0 +1,104 @@
+"""fit, constants, sweep."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import A, bilinear, optional, rayleigh, rayleigh_hvp
+
+import ratecheck
+from ratecheck import InputError
+
+T = np.unique(np.geomspace(1, 1e5, 80).round())
+
+
+def test_a_power_law_is_fitted_as_by_the_command():
+    generator = np.random.default_rng(1)
+    values = 3.0 * T**-0.25 * np.exp(0.1 * generator.standard_normal((6, len(T))))
+    found = ratecheck.fit(T, values, against=-0.25)
+    assert found.verdict == "holds" and found.interval[0] < -0.25 < found.interval[1]
+    # The same in one column, with names of runs.
+    named = ratecheck.fit(
+        np.tile(T, 6), values.ravel(), run=np.repeat([f"seed {k}" for k in range(6)], len(T)), against=-0.25
+    )
+    assert named.slope == found.slope and named.interval == found.interval
+    assert ratecheck.fit(T, values, against=-0.5).verdict == "fails"
+    assert ratecheck.fit(T, values**2, squared=True, against=-0.25).slope == pytest.approx(found.slope, abs=0.05)
+
+
+def test_one_run_of_a_random_method_has_no_interval():
+    found = ratecheck.fit(T, T**-0.5, against=-0.5)
+    assert (found.verdict, found.interval) == ("inconclusive", None)
+    exact = ratecheck.fit(T, T**-0.5, against=-0.5, deterministic=True, form="min")
+    assert exact.verdict == "holds" and abs(exact.slope + 0.5) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"value": -T}, "not positive and finite"),
+        ({"value": T[1:]}, "give one length"),
+        ({"value": np.ones((2, 3))}, "give runs x steps"),
+        ({"value": ["a"] * len(T)}, "give numbers"),
+        ({"margin": -1.0}, "margin: -1.0"),
+        ({"level": 1.0}, "level: 1.0"),
+        ({"form": "best"}, 'form: "best"'),
+        ({"t": np.zeros(len(T))}, "occurs twice"),
+        ({"run": np.zeros(len(T)), "deterministic": True}, "several runs"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message) as raised:
+        ratecheck.fit(**{"t": T, "value": T**-0.5, **arguments})
+    assert "--" not in str(raised.value)
+
+
+def test_constants_are_found_from_below():
+    loss = ratecheck.Loss(rayleigh, [1.0, 2.0, -0.5], hvp=rayleigh_hvp, blocks={"w": 3})
+    found = ratecheck.constants(loss, points=20, restarts=2, evaluations=200)
+    # L of a Rayleigh quotient is lambda_max - lambda_min, twice.
+    true = 2.0 * (A.max() - A.min())
+    assert 0.9 * true < found.largest("vv") <= true * (1.0 + 1e-12)
+    assert all(block["proved"] is None for block in found)
+    with pytest.raises(InputError, match="give radius=K"):
+        ratecheck.constants(ratecheck.Loss(bilinear, [3.0, 4.0, 1.0], blocks={"w": 2}))
+    with pytest.raises(InputError, match="whole numbers from 1"):
+        ratecheck.constants(loss, points=0)
+
+
+def test_a_sweep_follows_lemma_2_4():
+    loss = ratecheck.Loss(bilinear, [3.0, 4.0, 1.0], blocks={"w": 2})
+    found = ratecheck.sweep(loss, eta_w=[0.1, 10.0], eta_g=0.1, steps=100, horizons=20)
+    assert not found.diverged and len(found["t"]) == len(found["loss"]) == len(found["w_norm_sq"])
+    # It never falls, but for the roundings of up to a hundred steps of numbers near 26.
+    one = found.where(eta_w=10.0)
+    n = one["w_norm_sq"][:, 0]
+    assert one["t"][0] == 0 and n[0] == 25.0 and np.all(np.diff(n) >= -100 * 2.0**-52 * 26)
+    # The first step: ||w_1||^2 = ||w_0||^2 + eta^2 ||grad_w||^2.
+    grad_sq = np.sum(loss.value_and_grad([3.0, 4.0, 1.0])[1][:2] ** 2)
+    assert one["t"][1] == 1 and n[1] == pytest.approx(25.0 + 100.0 * grad_sq, rel=1e-14)
+    assert np.allclose(one["effective_rate"][:, 0], 10.0 / n, rtol=1e-14)
+    assert np.array_equal(found["grad_sq"], found["grad_v_sq"] + found["grad_g_sq"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"eta_w": 0.0}, "eta_w"),
+        ({"rule": "adam"}, 'rule: "adam"'),
+        ({"steps": 0}, "steps"),
+        ({"seeds": []}, "at least one"),
+        ({"seeds": [-1]}, "seeds"),
+    ],
+)
+def test_grids_that_make_no_sense_are_refused(simple, arguments, message):
+    with pytest.raises(InputError, match=message):
+        ratecheck.sweep(simple, **{"eta_w": 1.0, "steps": 5, **arguments})
+
+
+def test_frames():
+    optional("pandas")
+    loss = ratecheck.Loss(bilinear, [3.0, 4.0, 1.0], blocks={"w": 2})
+    frame = ratecheck.sweep(loss, eta_w=[0.1, 1.0], steps=10, seeds=2).to_pandas()
+    assert set(frame["eta_w"]) == {0.1, 1.0} and "grad_sq" in frame
+    assert len(ratecheck.fit(T, T**-0.5).to_pandas()) == 3
