@@ -100,7 +100,7 @@ impl Plan {
 pub struct Trace {
     /// A record per horizon that was reached.
     pub records: Vec<Record>,
-    /// Where and how the run left the finite numbers, if it did.
+    /// Where and how the run diverged, if it did.
     pub divergence: Option<Divergence>,
     /// The last theta; see [`Stepper::theta`] for its form. Not finite after a divergence of the parameters.
     pub theta: Vec<f64>,

@@ -39,7 +39,7 @@ pub enum NotFinite {
     Parameters,
 }
 
-/// A run that left the finite numbers: in step `step`, from theta_t with t = `step`. Vectors count as not finite as
+/// A run that diverged: in step `step`, from theta_t with t = `step`. Vectors count as not finite as
 /// soon as their squared norms overflow, since everything recorded is a squared norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Divergence {
@@ -288,7 +288,7 @@ impl<'a> Stepper<'a> {
         self.rule
     }
 
-    /// Where and how the run left the finite numbers, if it has.
+    /// Where and how the run diverged, if it has.
     pub fn divergence(&self) -> Option<Divergence> {
         self.divergence
     }

@@ -142,7 +142,7 @@ fn a_step_together_returns_what_a_step_alone_does() {
     }
 }
 
-/// A run that leaves the finite numbers stops; the others do not notice.
+/// A run that diverges stops; the others do not notice.
 #[test]
 fn a_divergence_stays_in_its_run() {
     // The second run overflows in its gradient where nothing normalises, the last in its parameters.

@@ -236,7 +236,7 @@ pub(crate) fn gradients(subject: &Subject, seconds: f64, context: &Context) -> u
     subject.steps(seconds, context.profile)
 }
 
-/// A run that left the finite numbers, where the statement forbids it.
+/// A run that diverged, where the statement forbids it.
 pub(crate) fn left_the_numbers(check: &mut Check, terms: &Terms, eta_w: f64, Unevaluated(how): &Unevaluated) {
     check.at_most(format!("{} · η_w = {eta_w:e}: {how}; runs that end early", terms.name), 1.0, 0.0, 0.0);
 }

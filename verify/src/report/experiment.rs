@@ -116,7 +116,7 @@ fn table(shown: &Shown<'_>) -> Table {
         header: vec!["Expected", "Answer", "Least", "Largest", "Starts"],
         rows,
         note: format!(
-            "Loss and accuracy are means over the last five epochs; a training that left the finite numbers has an infinite loss, and \
+            "Loss and accuracy are means over the last five epochs; a training that diverged has an infinite loss, and \
              guesses. An expectation is met, or missed, if every start says so: were the median over all starts on the other side, that \
              would happen with a probability of at most {level} %. Otherwise it is undecided. {}{}",
             unasked(shown.plan),

@@ -106,7 +106,7 @@ impl Cell {
         format!("{}, {} = {}, seed {}", self.setting.name(), self.rates.symbol(), self.eta, self.seed)
     }
 
-    /// Trains; `seen` hears of every epoch.
+    /// Trains; `seen` is told of every epoch.
     ///
     /// # Errors
     /// As [`Task::train`].
@@ -115,7 +115,7 @@ impl Cell {
     }
 }
 
-/// What the file of a training holds: the number of blocks, where and how it left the finite numbers, the number of
+/// What the file of a training holds: the number of blocks, where and how it diverged, the number of
 /// epochs, and of each the loss, the accuracy and ||w_i||^2 of every block.
 pub(super) fn encode(training: &Training) -> Vec<u8> {
     let n_blocks = training.epochs.first().map_or(0, |epoch| epoch.w_norm_sq.len());

@@ -101,7 +101,7 @@ pub(crate) fn forgotten(found: &Pending<'_>) -> Option<SweepError> {
     )))
 }
 
-/// Runs these trainings and keeps each as soon as it is done; `seen` hears of every epoch. Where there are as many as threads, each
+/// Runs these trainings and keeps each as soon as it is done; `seen` is told of every epoch. Where there are as many as threads, each
 /// has a thread of its own; otherwise one after another has them all. Neither changes a bit.
 ///
 /// # Errors

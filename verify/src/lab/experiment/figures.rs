@@ -57,7 +57,7 @@ fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, guess: Gues
             number::short(100.0 * (1.0 - 2.0 * 0.5_f64.powi(n as i32)))
         ),
     };
-    let missing = if seen == Seen::Loss { " Where points are missing, starts left the finite numbers." } else { "" };
+    let missing = if seen == Seen::Loss { " Where points are missing, starts diverged." } else { "" };
     let caption = format!("The {what} of the last five epochs against the learning rate: the median{band}.{missing}");
     let symbol = found.first().map_or("η", |at| at.rates.symbol());
     let (x, y) = (format!("learning rate {symbol}"), format!("{what}, last 5 epochs"));

@@ -27,7 +27,7 @@ impl Seen {
         if self == Self::Loss { "loss" } else { "accuracy" }
     }
 
-    /// Of one training. One that left the finite numbers has an infinite loss, and guesses, as in the paper's figures.
+    /// Of one training. One that diverged has an infinite loss, and guesses, as in the paper's figures.
     pub fn of(self, training: &Training, guess: Guess) -> f64 {
         match (self, training.divergence) {
             (Self::Loss, None) => training.last(|epoch| epoch.loss),

@@ -78,7 +78,7 @@ pub struct Epoch {
 pub struct Training {
     /// The epochs that were finished.
     pub epochs: Vec<Epoch>,
-    /// Where it left the finite numbers, if it did.
+    /// Where it diverged, if it did.
     pub divergence: Option<Divergence>,
 }
 
@@ -89,7 +89,7 @@ const KEEP: f64 = 0.9;
 const LAST: usize = 5;
 
 impl Training {
-    /// The mean over the last five epochs; not a number if the run left the finite numbers.
+    /// The mean over the last five epochs; not a number if the run diverged.
     pub fn last(&self, value: impl Fn(&Epoch) -> f64) -> f64 {
         if self.divergence.is_some() {
             return f64::NAN;
@@ -139,7 +139,7 @@ impl Task {
     }
 
     /// Trains from a start and with an order of the examples that the seed determines: the same for every setting and
-    /// rate. `seen` hears of every epoch.
+    /// rate. `seen` is told of every epoch.
     ///
     /// # Errors
     /// When the network does not fit the data, or a rate is not positive.

@@ -266,7 +266,7 @@ fn starts_answer_together_or_not_at_all() {
     assert!(accuracy.is_met(0.2) && !accuracy.is_met(0.19) && !accuracy.is_met(f64::NAN));
     assert_eq!(Answer::level(3), 0.125);
     assert_eq!(accuracy.described(), "SGD, η = 1: test accuracy at least 0.200");
-    // What left the finite numbers.
+    // What diverged.
     let lost = Training { epochs: Vec::new(), divergence: Some(Divergence { step: 0, what: NotFinite::Loss }) };
     assert_eq!(
         (Seen::Loss.of(&lost, Guess::among(10)), Seen::Accuracy.of(&lost, Guess::among(10))),

@@ -115,7 +115,7 @@ pub fn progress(plan: &Plan, n: usize, places: &Places) -> Vec<Progress> {
 }
 
 /// Runs these cells on the threads of the current pool, eight at a time where that is faster, and keeps each as soon as it is done; `done`
-/// hears of every one. What the
+/// is told of every one. What the
 /// threads do in which order changes no bit: a run depends on its cell alone.
 ///
 /// # Errors

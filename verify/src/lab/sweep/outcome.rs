@@ -64,7 +64,7 @@ impl Outcome {
         self.values.len() / self.row_len()
     }
 
-    /// Where and how the run left the finite numbers.
+    /// Where and how the run diverged.
     pub fn divergence(&self) -> Option<Divergence> {
         self.divergence
     }
@@ -107,7 +107,7 @@ impl From<(&Trace, usize)> for Outcome {
     }
 }
 
-/// Where and how a run left the finite numbers, in two words.
+/// Where and how a run diverged, in two words.
 pub(crate) fn divergence_words(divergence: Option<Divergence>) -> [u64; 2] {
     match divergence {
         None => [0, 0],

@@ -70,7 +70,7 @@ pub(crate) fn starts(network: &Network, count: usize, seed: &Seed) -> Vec<Vec<f6
     (0..count).map(|k| network.initialise(&mut seed.generator(&format!("start-{k}")))).collect()
 }
 
-/// Every step from 0 to T must have been made; a run that left the finite numbers lacks the rest.
+/// Every step from 0 to T must have been made; a run that diverged lacks the rest.
 pub(crate) fn no_divergence(check: &mut Check, at: &str, trace: &Trace, n_steps: u64) -> bool {
     let Some(divergence) = trace.divergence else { return true };
     check.at_most(format!("{at}: {divergence}; steps not made"), (n_steps - divergence.step) as f64, 0.0, 0.0);

@@ -204,7 +204,7 @@ fn learns(check: &mut Check, seen: Seen, found: &AtRate) {
         return;
     }
     for (k, value) in values.into_iter().enumerate() {
-        // What left the finite numbers has missed the threshold, as a comparison of finite numbers.
+        // What diverged has missed the threshold, as a comparison of finite numbers.
         let [lhs, rhs] = if seen == Seen::Loss { [value.min(f64::MAX), LIMIT] } else { [FLOOR, value] };
         check.compare(format!("{at} · start {k}"), lhs, rhs, 0.0, lhs.abs().max(rhs.abs()), Soundness::Proved);
     }
@@ -230,7 +230,7 @@ fn show(
         let mean = |value: &dyn Fn(&Training) -> f64| starts.iter().map(value).sum::<f64>() / n;
         let diverged = starts.iter().filter(|training| training.divergence.is_some()).count();
         let note = format!(
-            "test accuracy {:.2}; {diverged} of {n} left the finite numbers{}",
+            "test accuracy {:.2}; {diverged} of {n} diverged{}",
             mean(&|training| Seen::Accuracy.of(training, Guess::among(N_CLASSES))),
             if *rates == Rates::Unified && *eta > budget.reach { "; not judged" } else { "" }
         );

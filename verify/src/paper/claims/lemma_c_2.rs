@@ -232,7 +232,7 @@ impl Run {
     }
 
     /// Compares every entry of g and its norm with their bounds, at every step; returns the largest |g|/Gamma_l of
-    /// every layer for t >= 1, and where the run left the finite numbers.
+    /// every layer for t >= 1, and where the run diverged.
     fn along(
         &self,
         check: &mut Check,

@@ -192,7 +192,7 @@ pub(crate) fn is_tuned(subject: &Subject, runs: &[Run], i: usize) -> bool {
     middle >= start + first
 }
 
-/// A run that left the finite numbers lacks steps; without valid constants nothing forbids that.
+/// A run that diverged lacks steps; without valid constants nothing forbids that.
 pub(crate) fn all_steps(check: &mut Check, at: &str, runs: &[Run], n_steps: u64) -> bool {
     let Some(found) = runs.iter().find_map(|run| run.divergence) else { return true };
     check.at_most(format!("{at}: {found}; steps not made"), (n_steps - found.step) as f64, 0.0, 0.0);
