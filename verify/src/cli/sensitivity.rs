@@ -12,7 +12,7 @@ use crate::text::{number, write};
 const EXAMPLES: &str = "\
 Examples:
   ratecheck sensitivity lemma-3.2          one claim: some seconds
-  ratecheck sensitivity --out reports      all of them: reports/sensitivity.md and .json, some minutes
+  ratecheck sensitivity --out reports      all: reports/sensitivity.md and .json, some minutes
   ratecheck sensitivity lemma-b.4 --json   the same as data";
 
 /// How much work a check does: the profiles of a verification, and that of the tests.

@@ -117,7 +117,7 @@ fn word(status: Status) -> &'static str {
 /// Takes width from the columns that can spare it, the least important first, until the row fits.
 fn shrink(widths: &mut [usize; 6], total: usize) {
     // (column, what it keeps as long as others can give)
-    for (column, least) in [(4, 24), (3, 28), (4, 14), (3, 12), (0, 10), (4, 8), (3, 0), (5, 0), (4, 0), (0, 6)] {
+    for (column, least) in [(4, 24), (3, 28), (4, 14), (3, 12), (4, 8), (3, 0), (0, 10), (5, 0), (4, 0), (0, 6)] {
         let visible = widths.iter().filter(|&&w| w > 0).count();
         let used: usize = widths.iter().sum::<usize>() + GAP.len() * visible.saturating_sub(1);
         let excess = used.saturating_sub(total);

@@ -114,7 +114,7 @@ fn scales_and_shifts_ask_for_layers_that_have_them() {
         Verdict::NotApplicable { reason } => assert!(reason.contains(words), "{reason}"),
         other => panic!("{other:?}"),
     };
-    lacks(&network(Normalisation::BatchNorm, Activation::Tanh), "Tanh is not positively homogeneous");
+    lacks(&network(Normalisation::BatchNorm, Activation::Tanh), "tanh is not positively homogeneous");
     lacks(
         &network(Normalisation::SmoothedBatchNorm { epsilon: 0.1 }, Activation::Relu),
         "no batch normalisation without epsilon",
