@@ -15,14 +15,14 @@ use crate::text::plain::plain;
 
 const EXAMPLES: &str = "\
 Examples:
-  ratecheck fit run-tag-grad_norm.csv                              a TensorBoard export, as it is
-  ratecheck fit wandb_export.csv --against -0.25                   a chart of W&B: every column is a run
-  ratecheck fit trainer_state.json --value grad_norm               Hugging Face; nested keys as train.grad_norm
+  ratecheck fit run-tag-grad_norm.csv   a TensorBoard export, as it is
+  ratecheck fit wandb_export.csv --against -0.25   a chart of W&B: every column is a run
+  ratecheck fit trainer_state.json --value grad_norm   Hugging Face; nested keys as train.grad_norm
   ratecheck fit runs.csv --step t --value grad_norm --run seed --against -0.25
-  ratecheck fit seed-*.csv --value grad_norm --against -0.5 --one-sided    one file a run
+  ratecheck fit seed-*.csv --value grad_norm --against -0.5 --one-sided   one file a run
   ratecheck fit log.jsonl --value grad_sq --squared --form average --window 1e3..1e6
   ratecheck fit runs.csv --value grad_sq --squared --run seed --where alpha=0.25 --where eta_w=1
-  ratecheck fit gd.csv --value grad_norm --deterministic --against -0.5    one run is all there is
+  ratecheck fit gd.csv --value grad_norm --deterministic --against -0.5   one run is all there is
 
 docs/fit.md says what each form, interval and verdict can and cannot show.";
 

@@ -124,6 +124,10 @@ impl NearFailures {
             Some(Replay { finding: Finding::Violated, .. }) => self.violated += 1,
             Some(Replay { finding: Finding::Equal, digits, .. }) => {
                 self.equal += 1;
+                // Where what grows has not grown at all, there is no scale to count digits from.
+                if digits == 0 {
+                    return;
+                }
                 self.digits = Some(self.digits.map_or(digits, |fewest| fewest.min(digits)));
             }
         }

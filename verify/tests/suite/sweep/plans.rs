@@ -285,7 +285,7 @@ fn what_is_undefined_from_the_start_is_refused() {
     ] {
         let error = parse(&text).unwrap_err();
         assert!(error.starts_with("plan.toml:") && error.contains("unit 1"), "{error}");
-        assert!(error.contains(said) && error.contains("; give") && error.lines().count() == 1, "{error}");
+        assert!(error.contains(said) && error.contains("; ") && error.lines().count() == 1, "{error}");
     }
     let smoothed = "\"smoothed-batch-norm\"\nepsilon = 0.1";
     for sound in [plan(data, "2", bn), plan(data, "1", smoothed), plan(alike, "2", "\"none\"")] {
