@@ -21,6 +21,9 @@ pub(super) fn tasks(multiply_adds: usize) -> usize {
     if threads == 1 { 1 } else { TASKS * threads }
 }
 
+/// What is done for a part of the items, with its part of every array.
+type Work<'a, T, const N: usize> = dyn Fn(Range<usize>, [&mut [T]; N]) + Sync + 'a;
+
 /// How a range of items is cut.
 #[derive(Clone, Copy)]
 pub(super) struct Cut {
@@ -48,7 +51,7 @@ impl Cut {
         self,
         items: Range<usize>,
         arrays: [&mut [T]; N],
-        work: &(dyn Fn(Range<usize>, [&mut [T]; N]) + Sync),
+        work: &Work<'_, T, N>,
     ) {
         if items.len() <= self.most {
             return work(items, arrays);

@@ -250,7 +250,7 @@ fn a_large_offset_is_no_lack_of_spread() {
         let network = network(normalisation, Activation::Tanh, inputs().iter().map(|x| x + 1e8).collect());
         let (theta, z) = (start(&network), (0..N).collect::<Vec<_>>());
         let spread = normalisation != Normalisation::WeightNorm;
-        assert_eq!(network.sample_loss(&z, &theta).is_finite(), true, "{normalisation:?}");
+        assert!(network.sample_loss(&z, &theta).is_finite(), "{normalisation:?}");
         // Under weight normalisation tanh saturates, and a constant is what the next layer reads.
         assert!(network.rounding(&z, &theta).is_ok() || !spread, "{normalisation:?}");
     }

@@ -36,9 +36,9 @@ fn strict(mathml: &str) -> String {
                     clean.push(' ');
                 }
             }
-            '<' if !tag && !(next.is_ascii_alphabetic() || next == '/') => clean.push_str("&lt;"),
+            '<' if !(tag || next.is_ascii_alphabetic() || next == '/') => clean.push_str("&lt;"),
             '>' if !tag => clean.push_str("&gt;"),
-            '&' if !tag && !(next.is_ascii_alphabetic() || next == '#') => clean.push_str("&amp;"),
+            '&' if !(tag || next.is_ascii_alphabetic() || next == '#') => clean.push_str("&amp;"),
             _ => {
                 tag = (tag && (quoted || c != '>')) || (!tag && c == '<');
                 clean.push(c);
@@ -74,7 +74,7 @@ mod tests {
     fn formulas_are_well_formed() {
         for latex in CLAIMS.iter().flat_map(|claim| claim.statement().latex).chain(&[r"a < b > c, \Bigl(x\Bigr) \& 1"])
         {
-            let mathml = display(latex).unwrap();
+            let mathml = display(latex).expect(latex);
             let mut reader = quick_xml::Reader::from_str(&mathml);
             loop {
                 match reader.read_event().unwrap_or_else(|e| panic!("{e}: {mathml}")) {

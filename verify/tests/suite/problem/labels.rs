@@ -18,7 +18,7 @@ fn table(labels: [&str; 4]) -> String {
 /// The sound file has the logistic objective: the first class is -1, the second +1.
 #[test]
 fn text_is_numbered_in_its_sorted_order() {
-    let read = |names: [&str; 4]| on_table(&table(names), "label = \"y\"").map(labels);
+    let read = |names: [&str; 4]| on_table(table(names), "label = \"y\"").map(labels);
     assert_eq!(read(["no", "yes", "yes", "no"]).unwrap(), [-1.0, 1.0, 1.0, -1.0]);
     assert_eq!(read(["True", "False", "True", "True"]).unwrap(), [1.0, -1.0, 1.0, 1.0]);
     // By bytes, so that capitals come first; a number among text is text.
@@ -26,7 +26,7 @@ fn text_is_numbered_in_its_sorted_order() {
     assert_eq!(read(["7", "seven", "7", "7"]).unwrap(), [-1.0, 1.0, -1.0, -1.0]);
     assert_eq!(read(["-1", "1", "1.0", "-1"]).unwrap(), [-1.0, 1.0, 1.0, -1.0]);
 
-    let classes = |names: [&str; 4], order: &str| on_table(&table(names), &format!("label = \"y\"\nclasses = {order}"));
+    let classes = |names: [&str; 4], order: &str| on_table(table(names), &format!("label = \"y\"\nclasses = {order}"));
     assert_eq!(classes(["no", "yes", "yes", "no"], "[\"yes\", \"no\"]").map(labels).unwrap(), [1.0, -1.0, -1.0, 1.0]);
     assert_eq!(classes(["1", "2", "2", "1"], "[\"1\", \"2\"]").map(labels).unwrap(), [-1.0, 1.0, 1.0, -1.0]);
     assert_eq!(classes(["0", "1", "1", "0"], "[\"0\", \"1\"]").map(labels).unwrap(), [-1.0, 1.0, 1.0, -1.0]);
@@ -35,7 +35,7 @@ fn text_is_numbered_in_its_sorted_order() {
 #[test]
 fn what_cannot_be_numbered_is_told_how() {
     let read = |names: [&str; 4], more: &str| {
-        on_table(&table(names), &format!("label = \"y\"\n{more}")).map(labels).unwrap_err()
+        on_table(table(names), &format!("label = \"y\"\n{more}")).map(labels).unwrap_err()
     };
     assert_eq!(
         read(["1", "2", "2", "1"], ""),
