@@ -28,6 +28,7 @@ pub(crate) fn constants<'py>(
         name,
         loss: loss.inner.clone(),
         network: None,
+        classes: Vec::new(),
         theta: Some(loss.inner.engine_order(theta.as_slice()?)),
         radius,
         exact: None,

@@ -46,7 +46,7 @@ pub(crate) fn fit(py: Python<'_>, csv: Vec<u8>, runs: bool, asked: Asked) -> PyR
     };
     let columns = Columns {
         step: Some("t".to_owned()),
-        value: Some("value".to_owned()),
+        values: vec!["value".to_owned()],
         run: runs.then(|| "run".to_owned()),
         ..Columns::default()
     };
