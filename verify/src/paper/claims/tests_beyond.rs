@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use ratecheck::data::{Target, teacher};
-use ratecheck::loss::Minibatches;
 use ratecheck::loss::closed::{BnRegression, ProblemJ, Rayleigh};
-use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
-use ratecheck::random::Seed;
+use ratecheck::network::Normalisation;
 
 use super::CLAIMS;
+use super::tests_stochastic::{SMOOTHED, network};
 use crate::claim::evidence::{Claim, Profile, Verdict};
 use crate::claim::results::{ClaimResult, ControlOutcome};
 use crate::claim::runner::run_on_subject;
@@ -70,27 +68,6 @@ fn regression() -> Subject {
     (subject.settings.eta_w, subject.settings.steps) = (vec![0.1, 10.0], Some(10_000));
     subject
 }
-
-/// 3-4-1 on a teacher, in four minibatches of eight.
-fn network(normalisation: Normalisation, steps: u64) -> Subject {
-    let seed = Seed::new(5);
-    let data = teacher(32, 3, Target::Binary, 0.1, &mut seed.generator("data"));
-    let architecture = Architecture {
-        widths: vec![3, 4, 1],
-        normalisation,
-        activation: Activation::Tanh,
-        objective: Objective::Logistic,
-        weight_decay: 0.01,
-    };
-    let z = Minibatches::partition((0..32).collect(), 8).expect("8 divides 32");
-    let network = Arc::new(Network::new(architecture, data, z).expect("sound"));
-    let theta = network.initialise(&mut seed.generator("theta"));
-    let mut subject = Subject::of_network("3-4-1", network, theta);
-    subject.settings.steps = Some(steps);
-    subject
-}
-
-const SMOOTHED: Normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
 
 #[test]
 fn a_decay_is_a_growing_rate() {

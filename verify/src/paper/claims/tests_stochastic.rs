@@ -46,7 +46,7 @@ fn valley(steps: u64) -> Subject {
 }
 
 /// 3-4-1 on a teacher, in four minibatches of eight.
-fn network(normalisation: Normalisation, steps: u64) -> Subject {
+pub(super) fn network(normalisation: Normalisation, steps: u64) -> Subject {
     let seed = Seed::new(5);
     let data = teacher(32, 3, Target::Binary, 0.1, &mut seed.generator("data"));
     let architecture = Architecture {
@@ -64,7 +64,7 @@ fn network(normalisation: Normalisation, steps: u64) -> Subject {
     subject
 }
 
-const SMOOTHED: Normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
+pub(super) const SMOOTHED: Normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
 
 fn holds(id: &str, subject: &Subject) {
     let result = verified(id, subject);
