@@ -17,6 +17,7 @@ mod inspect;
 mod judged;
 mod list;
 mod merge;
+mod parts;
 mod place;
 mod preset;
 mod replay;

@@ -53,10 +53,31 @@ const ALIVE: [&str; 14] = [
 /// How far each of so many parts is.
 type OfParts<'a> = &'a dyn Fn(usize) -> Vec<Progress>;
 
+/// What is cut into parts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parted<'a> {
+    /// Of ratecheck.
+    pub command: &'static str,
+    /// The file that a job reads.
+    pub plan: &'a Path,
+    /// Of the job.
+    pub name: &'a str,
+    /// The word for a cell.
+    pub one: &'static str,
+    /// The directory of the whole.
+    pub out: &'a Path,
+}
+
+/// Where the job script, its logs and what else a job reads are.
+pub(super) fn place(out: &Path) -> PathBuf {
+    out.join("slurm")
+}
+
 /// Parts of one plan as an array of jobs.
 #[derive(Debug)]
 pub(super) struct Array<'a> {
     options: &'a OnSlurm,
+    parted: Parted<'a>,
     /// That of the job script, the logs, and the number of the job.
     dir: PathBuf,
     script: String,
@@ -68,17 +89,17 @@ impl OnSlurm {
         self.slurm
     }
 
-    /// The array for a plan in a directory, with this number of threads for a job (0: one).
-    pub(super) fn array(&self, plan: &Path, out: &Path, jobs: usize, locking: Locking) -> Result<Array<'_>, Stopped> {
+    /// The array, with this number of threads for a job (0: one).
+    pub(super) fn array<'a>(&'a self, parted: Parted<'a>, jobs: usize, locking: Locking) -> Result<Array<'a>, Stopped> {
         let whole = |path: &Path| {
             let unknown = |error| (Exit::Input, format!("{}: its place is unknown: {error}", path.display()));
             std::path::absolute(path).map_err(unknown)
         };
         let program = std::env::current_exe()
             .map_err(|error| (Exit::Internal, format!("the place of this program is unknown: {error}")))?;
-        let (plan, out) = (whole(plan)?, whole(out)?);
-        let dir = out.join("slurm");
-        let name = plan.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let Parted { command, name, .. } = parted;
+        let (plan, out) = (whole(parted.plan)?, whole(parted.out)?);
+        let dir = place(&out);
         let no_lock = if locking == Locking::Unlocked { " --no-lock" } else { "" };
         let script = format!(
             "#!/bin/bash\n\
@@ -88,32 +109,37 @@ impl OnSlurm {
              #SBATCH --requeue\n\
              #SBATCH --signal=B:TERM@60\n\
              #\n\
-             # Written by `ratecheck sweep --slurm`, which submits it for what is missing. By hand:\n\
+             # Written by `ratecheck {command} --slurm`, which submits it for what is missing. By hand:\n\
              # sbatch --array=2,4 {script}\n\
              set -uo pipefail\n\
              \n\
              part=\"${{SLURM_ARRAY_TASK_ID:?submit it with sbatch --array}}/{n}\"\n\
-             sweep=({program} sweep {plan} --out {out} --part \"$part\" --jobs \"${{SLURM_CPUS_PER_TASK:-1}}\"{no_lock})\n\
+             words=({program} {command} {plan} --out {out} --part \"$part\" --jobs \"${{SLURM_CPUS_PER_TASK:-1}}\"{no_lock})\n\
              \n\
              # A minute before its time is up Slurm says so, and the log says what it leaves. What has ended is kept.\n\
-             \"${{sweep[@]}}\" &\n\
+             \"${{words[@]}}\" &\n\
              task=$!\n\
-             trap 'echo \"The time is nearly up. What it leaves:\"; \"${{sweep[@]}}\" --dry-run --quiet' TERM\n\
+             trap 'echo \"The time is nearly up. What it leaves:\"; \"${{words[@]}}\" --dry-run --quiet' TERM\n\
              while :; do wait $task; code=$?; kill -0 $task 2>/dev/null || exit $code; done\n",
             job = quoted(&format!("ratecheck-{name}")),
             log = quoted(&dir.join("%A_%a.log").to_string_lossy()),
             cpus = jobs.max(1),
             n = self.tasks,
-            script = quoted(&dir.join(SCRIPT).to_string_lossy()),
+            script = quoted(&dir.join(parted.script()).to_string_lossy()),
             program = quoted(&program.to_string_lossy()),
             plan = quoted(&plan.to_string_lossy()),
             out = quoted(&out.to_string_lossy()),
         );
-        Ok(Array { options: self, dir, script, locking })
+        Ok(Array { options: self, parted, dir, script, locking })
     }
 }
 
-const SCRIPT: &str = "sweep.sbatch";
+impl Parted<'_> {
+    /// The name of the job script.
+    fn script(&self) -> String {
+        format!("{}.sbatch", self.command)
+    }
+}
 
 /// The number of the job that was submitted last.
 const JOB: &str = "job";
@@ -158,7 +184,7 @@ impl Array<'_> {
             before = Some(missing);
             job = self.submit(&open)?;
             let parts = counted(open.len(), "part");
-            console.say(&format!("{} missing in {parts}: job {job}\n", counted(missing, "run")))?;
+            console.say(&format!("{} missing in {parts}: job {job}\n", counted(missing, self.parted.one)))?;
             ends = self.watch(&job, named, console)?;
         }
     }
@@ -169,7 +195,7 @@ impl Array<'_> {
 
     /// Submits the script for these parts. The number of the job.
     fn submit(&self, open: &[Progress]) -> Result<String, Stopped> {
-        let script = self.dir.join(SCRIPT);
+        let script = self.dir.join(self.parted.script());
         let unwritten = |error: ReportError| (Exit::Output, error.to_string());
         put(script.clone(), self.script.as_bytes(), Flush::Later).map_err(unwritten)?;
         let tasks: Vec<String> = open.iter().map(|part| part.part.numbers().0.to_string()).collect();
@@ -223,7 +249,7 @@ impl Array<'_> {
         }
     }
 
-    /// Jobs have ended, and no run with them.
+    /// Jobs have ended, and no cell with them.
     fn stuck(&self, job: &str, open: &[Progress], missing: usize, ends: &BTreeMap<usize, String>) -> String {
         let part = |of: &Progress| {
             let end = ends.get(&of.part.numbers().0);
@@ -235,7 +261,7 @@ impl Array<'_> {
         format!(
             "{} missing, and job {job} has added none ({}): {} says why; give more time, as --sbatch=--time=08:00:00, or more parts, \
              and run the same command again",
-            counted(missing, "run"),
+            counted(missing, self.parted.one),
             parts.join(", "),
             log.display()
         )

@@ -8,9 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::console::Console;
+use super::parts::{part_ended, shard_ended};
 use super::place::Place;
-use super::slurm::OnSlurm;
-use super::text::{columns, counted, heading};
+use super::slurm::{OnSlurm, Parted};
+use super::text::{columns, heading};
 use super::{Exit, Stopped, pool};
 use crate::lab::sweep::{
     Cell, Estimate, Pending, Places, Plan, Setting, Shard, Store, SweepError, Written, execute, finish, pending,
@@ -86,7 +87,9 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         return preview(&plan, &found, pool.current_num_threads(), arguments.json, console);
     }
     if arguments.slurm.is_wanted() {
-        let array = arguments.slurm.array(&arguments.plan, &out, arguments.jobs, arguments.place.locking())?;
+        let name = arguments.plan.file_stem().unwrap_or_default().to_string_lossy();
+        let parted = Parted { command: "sweep", plan: &arguments.plan, name: &name, one: "run", out: &out };
+        let array = arguments.slurm.array(parted, arguments.jobs, arguments.place.locking())?;
         let keys = plan.cells.iter().map(|cell| cell.key.as_str());
         let named = |n| Places::of(&out).named(keys.clone(), n);
         let told = if arguments.json { console.hushed() } else { console };
@@ -106,15 +109,15 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     ran.map_err(stopped)?;
     if let Some(part) = arguments.part {
         drop(store);
-        return part_ended(arguments, &plan, part, &out, console);
+        let parts = progress(&plan, part.numbers().1, &Places::of(&out));
+        return part_ended(part, &parts, "run", arguments.json, console, || joined(arguments, &plan, &out, console));
     }
     if arguments.shard != Shard::WHOLE {
         if arguments.json {
-            console.json(&Part { shard: arguments.shard.to_string(), runs: found.done + found.cells.len() })?;
-        } else {
-            let last = format!("The part {} is complete: join all parts with `ratecheck merge`.\n", arguments.shard);
-            console.answer(&last)?;
+            return shard_ended(arguments.shard, found.done + found.cells.len(), console);
         }
+        console
+            .answer(&format!("The part {} is complete: join all parts with `ratecheck merge`.\n", arguments.shard))?;
         return Ok(Exit::Holds);
     }
     finished(arguments, &plan, &finish(&plan, &Places::of(&out), &store).map_err(stopped)?, console)
@@ -135,32 +138,6 @@ fn joined(arguments: &Arguments, plan: &Plan, out: &Path, console: Console) -> R
     finished(arguments, plan, &finish(plan, &Places::of(out), &store).map_err(stopped)?, console)
 }
 
-/// A part is complete: it joins them all if it was the last, or says what is missing.
-fn part_ended(arguments: &Arguments, plan: &Plan, part: Shard, out: &Path, console: Console) -> Result<Exit, Stopped> {
-    let (k, n) = part.numbers();
-    let parts = progress(plan, n, &Places::of(out));
-    let missing: usize = parts.iter().map(|of| of.missing()).sum();
-    if missing == 0 {
-        return match joined(arguments, plan, out, console) {
-            // Of parts that end together each may try, and one does.
-            Err((Exit::Busy, _)) => {
-                console.answer(&format!(
-                    "The part {part} is complete, and no run is missing: another process joins them.\n"
-                ))?;
-                Ok(Exit::Holds)
-            }
-            other => other,
-        };
-    }
-    if arguments.json {
-        console.json(&Part { shard: part.to_string(), runs: parts[k - 1].all })?;
-        return Ok(Exit::Holds);
-    }
-    let open = parts.iter().filter(|of| !of.is_complete()).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    console.answer(&format!("The part {part} is complete. The whole lacks {}: {open}.\n", counted(missing, "run")))?;
-    Ok(Exit::Holds)
-}
-
 /// What would be run, and how long it would take.
 fn preview(plan: &Plan, found: &Pending<'_>, threads: usize, json: bool, console: Console) -> Result<Exit, Stopped> {
     let estimate = Estimate::measure(plan, together(found.cells.len(), threads));
@@ -172,13 +149,6 @@ fn preview(plan: &Plan, found: &Pending<'_>, threads: usize, json: bool, console
         console.answer(&preview.last_line())?;
     }
     Ok(Exit::Holds)
-}
-
-/// A part that is complete, as data.
-#[derive(Serialize)]
-struct Part {
-    shard: String,
-    runs: usize,
 }
 
 /// What is there already.

@@ -39,6 +39,21 @@ impl DataSource {
         if text == "digits" { Self::Digits } else { Self::Directory(text.into()) }
     }
 
+    /// The same from any working directory.
+    ///
+    /// # Errors
+    /// If the working directory is unknown.
+    pub(super) fn absolute(self) -> std::io::Result<Self> {
+        Ok(match self {
+            Self::Digits => Self::Digits,
+            Self::Directory(path) => Self::Directory(std::path::absolute(path)?),
+            Self::Files([a, b, c, d]) => {
+                let whole = |path: PathBuf| std::path::absolute(path);
+                Self::Files([whole(a)?, whole(b)?, whole(c)?, whole(d)?])
+            }
+        })
+    }
+
     /// For people: `digits`, or the paths.
     pub fn text(&self) -> String {
         match self {

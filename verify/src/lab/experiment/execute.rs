@@ -12,7 +12,7 @@ use super::task::{Task, Training};
 use crate::lab::budget;
 use crate::lab::sweep::outcome::{Damage, seal, unseal};
 use crate::lab::sweep::store::file_of;
-use crate::lab::sweep::{Shard, Store, SweepError};
+use crate::lab::sweep::{Places, Progress, Shard, Store, SweepError};
 use crate::lab::threads;
 use crate::text::ReportError;
 
@@ -32,24 +32,37 @@ fn kept(dir: &Path, key: &str) -> Result<Option<Training>, Damage> {
     decode(unseal(&bytes, key)?).map(Some).ok_or(Damage::Foreign)
 }
 
-/// Looks which trainings of the part, each counted once, are in a directory.
-/// A file that is not what it should be is run again.
-pub fn pending<'p>(cells: &'p [Cell], shard: Shard, dir: &Path) -> Pending<'p> {
+/// Looks which trainings of the part, each counted once, are in one of the places. One that is nowhere whole is run again.
+pub fn pending<'p>(cells: &'p [Cell], shard: Shard, places: &Places) -> Pending<'p> {
     let mut found = Pending::default();
     let mut known = BTreeSet::new();
     for (_, cell) in cells.iter().enumerate().filter(|(place, _)| shard.holds(*place)) {
         if !known.insert(&cell.key) {
             continue; // the same training as an earlier one, under another name
         }
-        match kept(dir, &cell.key) {
-            Ok(Some(_)) => found.done += 1,
-            missing => {
-                found.damaged += usize::from(missing.is_err());
-                found.cells.push(cell);
-            }
+        let mut damaged = false;
+        let is_whole = |dir| {
+            let kept = kept(dir, &cell.key);
+            damaged |= kept.is_err();
+            matches!(kept, Ok(Some(_)))
+        };
+        if places.with(&cell.key).any(is_whole) {
+            found.done += 1;
+        } else {
+            found.damaged += usize::from(damaged);
+            found.cells.push(cell);
         }
     }
     found
+}
+
+/// How far every one of `n` parts is: trainings that are whole somewhere.
+pub(crate) fn progress(cells: &[Cell], n: usize, places: &Places) -> Vec<Progress> {
+    let of_part = |part: Shard| {
+        let found = pending(cells, part, places);
+        Progress { part, done: found.done, all: found.done + found.cells.len() }
+    };
+    Shard::all(n).map(of_part).collect()
 }
 
 /// Takes over what is missing and has been run elsewhere: the directories of parts.

@@ -24,7 +24,7 @@ mod tests;
 pub use cell::Cell;
 pub use data::{DataSource, FASHION_MNIST};
 pub use execute::{Pending, collect, execute, pending};
-pub(crate) use execute::{forgotten, take_over};
+pub(crate) use execute::{forgotten, progress, take_over};
 pub use fault::Fault;
 pub use figures::figures;
 pub use guess::Guess;

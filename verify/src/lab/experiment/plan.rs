@@ -226,6 +226,14 @@ impl Plan {
         rates == Rates::Separate || seen == Seen::Accuracy || eta <= self.limits.unified_up_to
     }
 
+    /// The same plan with paths that mean the same everywhere.
+    ///
+    /// # Errors
+    /// If the working directory is unknown.
+    pub fn absolute(self) -> std::io::Result<Self> {
+        Ok(Self { source: self.source.absolute()?, ..self })
+    }
+
     /// The file that says the same: see [`Plan::read`].
     pub fn toml(&self) -> String {
         let rates = |etas: &[f64]| etas.iter().map(|eta| format!("{eta:?}")).collect::<Vec<_>>().join(", ");

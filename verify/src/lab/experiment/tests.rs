@@ -9,7 +9,7 @@ use super::cell::{decode, encode};
 use super::execute::{forgotten, take_over};
 use super::*;
 use crate::claim::evidence::Profile;
-use crate::lab::sweep::{Shard, Store};
+use crate::lab::sweep::{Places, Shard, Store};
 
 /// Eight trainings of a dozen steps.
 fn tiny(figure: Figure) -> Plan {
@@ -202,13 +202,13 @@ fn parts_that_contradict_each_other_are_refused() {
         assert!(error.contains("have different numbers for") && error.contains(&cells[0].described()), "{error}");
     }
     // What no part has is named.
-    let found = pending(&cells, Shard::WHOLE, &at("nowhere"));
+    let found = pending(&cells, Shard::WHOLE, &Places::of(&at("nowhere")));
     let error = forgotten(&found).unwrap().to_string();
     assert!(
         error.starts_with("2 of 2 trainings are in no part, the first of them") && error.contains("SGD, η_w = 0.1"),
         "{error}"
     );
-    assert!(forgotten(&pending(&cells, Shard::WHOLE, &at("1"))).is_none());
+    assert!(forgotten(&pending(&cells, Shard::WHOLE, &Places::of(&at("1")))).is_none());
 }
 
 #[test]
@@ -279,9 +279,9 @@ fn ran(plan: &Plan, shard: Shard, threads: usize, dir: &Path) -> Option<Vec<AtRa
     let task = plan.task().unwrap();
     let cells = plan.cells(&task);
     let store = Store::open(dir).unwrap();
-    let found = pending(&cells, shard, dir);
+    let found = pending(&cells, shard, &Places::of(dir));
     execute(&task, &found.cells, threads, &store, || {}).unwrap();
-    assert_eq!(pending(&cells, shard, dir).cells, Vec::<&Cell>::new());
+    assert_eq!(pending(&cells, shard, &Places::of(dir)).cells, Vec::<&Cell>::new());
     collect(plan, &cells, dir).ok()
 }
 
@@ -312,7 +312,7 @@ fn neither_threads_nor_parts_nor_a_killed_run_change_a_bit() {
     std::fs::remove_file(file(0)).unwrap();
     let bytes = std::fs::read(file(1)).unwrap();
     std::fs::write(file(1), &bytes[..bytes.len() - 1]).unwrap();
-    let found = pending(&cells, Shard::WHOLE, &at("whole"));
+    let found = pending(&cells, Shard::WHOLE, &Places::of(&at("whole")));
     assert_eq!((found.cells.len(), found.done, found.damaged), (2, cells.len() - 2, 1));
     assert!(collect(&plan, &cells, &at("whole")).is_err());
     assert_eq!(ran(&plan, Shard::WHOLE, 2, &at("whole")), Some(whole));

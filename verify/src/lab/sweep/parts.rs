@@ -49,8 +49,14 @@ impl Places {
         Self::new(std::iter::once(out.to_owned()).chain(parts).collect())
     }
 
+    /// Those of parts that have cells: all but the first.
+    pub(crate) fn parts(&self) -> Vec<PathBuf> {
+        let has_cells = |dir: &&PathBuf| !Kept::Cells.names(dir).is_empty();
+        self.dirs.iter().skip(1).filter(has_cells).cloned().collect()
+    }
+
     /// The directories that have a file of this cell, whole or not.
-    pub(super) fn with(&self, key: &str) -> impl Iterator<Item = &Path> {
+    pub(crate) fn with(&self, key: &str) -> impl Iterator<Item = &Path> {
         self.holders.get(key).into_iter().flatten().map(|&place| self.dirs[place].as_path())
     }
 

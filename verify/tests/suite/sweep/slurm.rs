@@ -1,11 +1,11 @@
-//! `ratecheck sweep --slurm`, with a Slurm that is two short scripts: `sbatch` runs the tasks of an array one after the
+//! `ratecheck sweep --slurm`, and `experiment --slurm`, with a Slurm that is two short scripts: `sbatch` runs the tasks of an array one after the
 //! other, leaves out or kills those that it is told to, and notes how it was called; `squeue` says what a file says.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 
-use super::{PLAN, assert_same, cells, ending, ratecheck, with_plan};
+use super::{PLAN, assert_same, cells, ending, ratecheck, run, with_plan};
 
 /// `lost` has a line for each submission: the tasks that it loses.
 const SBATCH: &str = r#"#!/bin/bash
@@ -42,10 +42,16 @@ fn cluster(here: &Path) {
 }
 
 fn submitted(more: &[&str], here: &Path) -> (Option<i32>, String) {
+    let command = ["sweep", "plan.toml", "--out", "out", "--slurm", "--every", "1"];
+    on_cluster(&[&command, more].concat(), here)
+}
+
+/// `ratecheck` where this Slurm is found.
+fn on_cluster(arguments: &[&str], here: &Path) -> (Option<i32>, String) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let dirs = std::iter::once(here.join("slurm")).chain(std::env::split_paths(&path));
     let mut command = ratecheck();
-    command.args(["sweep", "plan.toml", "--out", "out", "--slurm", "--every", "1"]).args(more).current_dir(here);
+    command.args(arguments).current_dir(here);
     let Output { status, stdout, stderr } = command.env("PATH", std::env::join_paths(dirs).unwrap()).output().unwrap();
     (status.code(), [stdout, stderr].map(|text| String::from_utf8(text).unwrap()).concat())
 }
@@ -138,4 +144,58 @@ fn a_cluster_that_is_none_or_refuses_is_said_in_one_line() {
     for wrong in [&["--tasks", "4"][..], &["--slurm", "--tasks", "0"], &["--slurm", "--part", "1/2"]] {
         ending(2, &[&["sweep", "plan.toml"][..], wrong].concat(), here);
     }
+}
+
+/// Trainings of seconds: a network of the least width, which learns nothing in four steps.
+const EXPERIMENT: &str = r#"[experiment]
+figure = "d1"
+seeds = [0, 1]
+epochs = 2
+batch-size = 50
+width = 0.02
+
+[data]
+source = "digits"
+train = 100
+test = 50
+
+[rates]
+eta-w = [0.1, 1.0]
+eta-g = 0.1
+eta = [0.1]
+
+[expected]
+unified-up-to = 1.0
+projected-from = 1.0
+removed-from = 1.0
+"#;
+
+/// The jobs read all that the command line has set, and what they leave has the bits of one run.
+#[test]
+fn an_experiment_is_submitted_watched_and_joined() {
+    let directory = with_plan(EXPERIMENT);
+    let here = directory.path();
+    cluster(here);
+    std::fs::write(here.join("slurm/lost"), "2\n").unwrap();
+    let whole = run(&["experiment", "plan.toml", "--seeds", "1", "--out", "whole"], here);
+    let command =
+        ["experiment", "plan.toml", "--seeds", "1", "--out", "out", "--slurm", "--tasks", "3", "--every", "1"];
+    let (code, said) = on_cluster(&command, here);
+    // Whether what it expects is met is the same question either way.
+    assert!(code == whole.status.code() && code != Some(7), "{code:?}: {said}\n{whole:?}");
+    assert!(said.contains("trainings missing in 3 parts: job 101"), "{said}");
+    assert!(said.contains(" missing in 1 part: job 102"), "{said}");
+    let script = std::fs::read_to_string(here.join("out/slurm/experiment.sbatch")).unwrap();
+    assert!(script.contains("ratecheck experiment --slurm") && script.contains("out/slurm/plan.toml"), "{script}");
+    let files = ["d1/runs.csv", "d1/runs.npz"].map(|file| ["whole", "out"].map(|dir| here.join(dir).join(file)));
+    for [whole, joined] in files {
+        assert_eq!(std::fs::read(&whole).unwrap(), std::fs::read(&joined).unwrap(), "{}", joined.display());
+    }
+    // A part that is no longer there is not missed, and one whose file is damaged is run again.
+    std::fs::remove_dir_all(here.join("out/parts")).unwrap();
+    let (_, said) = on_cluster(&command, here);
+    assert!(!said.contains("job 103"), "{said}");
+    std::fs::write(&cells(&here.join("out"))[0], "cut").unwrap();
+    let (_, said) = on_cluster(&command, here);
+    assert!(said.contains("1 training missing in 1 part: job 103"), "{said}");
 }

@@ -1,24 +1,29 @@
 //! `ratecheck experiment d1|d2|d3`: the paper's experiments.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 
 use super::console::Console;
+use super::parts::{part_ended, shard_ended};
 use super::place::Place;
+use super::slurm::{OnSlurm, Parted, place};
 use super::sweep::stopped;
 use super::text::{columns, counted, heading};
 use super::{Exit, Stopped, pool};
 use crate::claim::evidence::Profile;
 use crate::lab::experiment::{
     Answer, Cell, DataSource, Fault, Figure, Pending, Plan, Table, Task, WIDTHS, collect, execute, forgotten, pending,
-    probe, take_over,
+    probe, progress, take_over,
 };
-use crate::lab::sweep::{Shard, Store};
+use crate::lab::sweep::{Places, Shard, Store, place_of};
 use crate::report::{self, Shown, write_experiment};
-use crate::text::{Kept, number};
+use crate::text::{Kept, ReportError, number, write};
+
+mod preview;
+
+use preview::preview;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +34,8 @@ Examples:
   ratecheck experiment d1 --print-plan > my.toml      a plan to change; give it in place of d1
   ratecheck experiment d3 --shard 1/4 --out part-1    a quarter of it, on one of four machines
   ratecheck experiment d3 --parts part-1 part-2 part-3 part-4 --out whole
+  ratecheck experiment d3 --out out --part 3/8        a part; the last of them joins all
+  ratecheck experiment d3 --out out --slurm           all parts, as jobs of a Slurm cluster
 
 Images come from a directory of IDX files (MNIST, Fashion-MNIST) or of the binary version of CIFAR-10,
 or from four IDX files of any name (--files); without either from Debian's dataset-fashion-mnist, or from the bundled digits where that is not there.
@@ -68,6 +75,12 @@ pub(super) struct Arguments {
     /// Run a part: every n-th training, starting with the k-th.
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
+    /// Run a part into a directory of its own below --out, without what any part has run; whichever part comes last
+    /// joins them.
+    #[arg(long, value_name = "K/N", conflicts_with = "shard")]
+    part: Option<Shard>,
+    #[command(flatten)]
+    slurm: OnSlurm,
     /// Take over what is missing from these directories of parts.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     parts: Vec<PathBuf>,
@@ -121,54 +134,111 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let unfit = |fault: Fault| (Exit::Input, located(fault, arguments));
     let task = plan.task().map_err(unfit)?;
     let cells = plan.cells(&task);
+    let whole = Whole { plan: &plan, task: &task, cells: &cells, arguments };
     let pool = pool(arguments.jobs, console)?;
     let (threads, out) = (pool.current_num_threads(), &arguments.out);
     if let Some(objection) = task.guess().objection(plan.seen(), &plan.limits, task.n_classes) {
         console.note(&objection);
     }
-    let missing = pending(&cells, arguments.shard, out).cells;
-    pool.install(|| probe(&task, &missing)).map_err(unfit)?;
+    let shard = arguments.part.unwrap_or(arguments.shard);
+    let lacking = pending(&cells, shard, &Places::of(out));
+    pool.install(|| probe(&task, &lacking.cells)).map_err(unfit)?;
     // Trainings have threads of their own.
     drop(pool);
     if arguments.dry_run {
-        let found = pending(&cells, arguments.shard, out);
-        return preview(&plan, &task, &found, threads, arguments.json, console);
+        return preview(&plan, &task, &lacking, threads, arguments.json, console);
     }
-    let store = Store::open_for(out, Kept::Cells, arguments.place.locking()).map_err(stopped)?;
+    if arguments.slurm.is_wanted() {
+        whole.on_slurm(console)?;
+        return whole.joined(console);
+    }
+    let here = arguments.part.map_or_else(|| out.clone(), |part| place_of(out, part));
+    let store = Store::open_for(&here, Kept::Cells, arguments.place.locking()).map_err(stopped)?;
     take_over(&cells, &arguments.parts, &store).map_err(stopped)?;
-    let found = pending(&cells, arguments.shard, out);
+    let found = pending(&cells, shard, &Places::of(out));
     if let Some(forgotten) = forgotten(&found).filter(|_| !arguments.parts.is_empty()) {
         return Err(stopped(forgotten));
     }
     if !arguments.json {
-        console.say(&opening(&plan, &task, &found, out))?;
+        console.say(&opening(&plan, &task, &found, &here))?;
     }
-    let bar = progress(&plan, &found, console);
+    let bar = bar(&plan, &found, console);
     let ran = execute(&task, &found.cells, threads, &store, || bar.inc(1));
     bar.finish_and_clear();
     ran.map_err(stopped)?;
+    if let Some(part) = arguments.part {
+        drop(store);
+        let parts = progress(&cells, part.numbers().1, &Places::of(out));
+        // A part has done its work, whatever the whole answers: a job that ends otherwise is one that failed.
+        let joined = || whole.joined(console).map(|_| Exit::Holds);
+        return part_ended(part, &parts, "training", arguments.json, console, joined);
+    }
     if arguments.shard != Shard::WHOLE {
         let last =
             format!("The part {} is complete: give its directory to --parts, with the others.\n", arguments.shard);
-        console.answer(if arguments.json { "{}\n" } else { &last })?;
+        if arguments.json {
+            return shard_ended(arguments.shard, found.done + found.cells.len(), console);
+        }
+        console.answer(&last)?;
         return Ok(Exit::Holds);
     }
-    let found = collect(&plan, &cells, out).map_err(stopped)?;
-    let asked = Table::of(&plan, &found, task.guess());
-    let command = format!("ratecheck experiment plan.toml --out {}", out.display());
-    let shown = Shown { plan: &plan, task: &task, cells: &cells, found: &found, asked: &asked, command: &command };
-    let page = write_experiment(&shown, &out.join(plan.figure.name()));
-    let page = page.map_err(|error| (Exit::Output, error.to_string()))?;
-    if arguments.json {
-        console.json(&asked)?;
-    } else {
-        let rows = asked.iter().map(report::row);
-        let head = report::HEADER.map(str::to_owned).to_vec();
-        let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-        console.say(&format!("\n{}\n{}\n", heading("Expectations"), columns(&rows, 2)))?;
-        console.answer(&closing(&asked, &page))?;
+    whole.shown(&store, console)
+}
+
+/// An experiment with all its trainings.
+struct Whole<'a> {
+    plan: &'a Plan,
+    task: &'a Task,
+    cells: &'a [Cell],
+    arguments: &'a Arguments,
+}
+
+impl Whole<'_> {
+    /// Has the jobs of a cluster run what is missing. They read the plan from a file, with all that the command line has set.
+    fn on_slurm(&self, console: Console) -> Result<(), Stopped> {
+        let Self { plan, cells, arguments, .. } = *self;
+        let out = &arguments.out;
+        let unwritten = |error: ReportError| (Exit::Output, error.to_string());
+        let file = place(out).join("plan.toml");
+        let whole = plan.clone().absolute().map_err(|error| (Exit::Input, error.to_string()))?;
+        write(file.clone(), whole.toml().as_bytes()).map_err(unwritten)?;
+        let parted = Parted { command: "experiment", plan: &file, name: plan.figure.name(), one: "training", out };
+        let array = arguments.slurm.array(parted, arguments.jobs, arguments.place.locking())?;
+        let keys = cells.iter().map(|cell| cell.key.as_str());
+        let named = |n| Places::of(out).named(keys.clone(), n);
+        let told = if arguments.json { console.hushed() } else { console };
+        array.run(&|n| progress(cells, n, &Places::of(out)), &named, told)
     }
-    Ok(exit(&asked, arguments.strict))
+
+    /// Joins all parts, which are complete.
+    fn joined(&self, console: Console) -> Result<Exit, Stopped> {
+        let locking = self.arguments.place.locking();
+        let store = Store::open_for(&self.arguments.out, Kept::Cells, locking).map_err(stopped)?;
+        self.shown(&store, console)
+    }
+
+    /// Takes over what parts have run, and answers what the plan expects.
+    fn shown(&self, store: &Store, console: Console) -> Result<Exit, Stopped> {
+        let Self { plan, task, cells, arguments } = *self;
+        let out = &arguments.out;
+        take_over(cells, &Places::of(out).parts(), store).map_err(stopped)?;
+        let found = collect(plan, cells, out).map_err(stopped)?;
+        let asked = Table::of(plan, &found, task.guess());
+        let command = format!("ratecheck experiment plan.toml --out {}", out.display());
+        let shown = Shown { plan, task, cells, found: &found, asked: &asked, command: &command };
+        let page = write_experiment(&shown, &out.join(plan.figure.name()));
+        let page = page.map_err(|error| (Exit::Output, error.to_string()))?;
+        if arguments.json {
+            console.json(&asked)?;
+        } else {
+            let rows = asked.iter().map(report::row);
+            let head = report::HEADER.map(str::to_owned).to_vec();
+            let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+            console.say(&format!("\n{}\n{}\n", heading("Expectations"), columns(&rows, 2)))?;
+            console.answer(&closing(&asked, &page))?;
+        }
+        Ok(exit(&asked, arguments.strict))
+    }
 }
 
 /// The figure that is named, if it is no plan.
@@ -240,7 +310,7 @@ fn closing(asked: &[Table], page: &Path) -> String {
     format!("{yes} of {} met{missed}{undecided}: {}\n", counted(asked.len(), "expectation"), page.display())
 }
 
-fn progress(plan: &Plan, found: &Pending<'_>, console: Console) -> ProgressBar {
+fn bar(plan: &Plan, found: &Pending<'_>, console: Console) -> ProgressBar {
     let length = (found.cells.len() * plan.n_epochs) as u64;
     let bar = ProgressBar::with_draw_target(Some(length), console.progress());
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} epochs  {elapsed}, {eta} left") {
@@ -250,89 +320,4 @@ fn progress(plan: &Plan, found: &Pending<'_>, console: Console) -> ProgressBar {
         bar.enable_steady_tick(Duration::from_millis(200));
     }
     bar
-}
-
-/// What is to be done, as data.
-#[derive(Serialize)]
-struct Preview {
-    sets: Vec<Set>,
-    trainings: usize,
-    missing: usize,
-    steps: u64,
-    threads: usize,
-    /// Seconds that the missing ones will take on these threads, about.
-    seconds: f64,
-}
-
-/// Trainings that differ in their seeds only.
-#[derive(Serialize)]
-struct Set {
-    setting: &'static str,
-    eta_w: f64,
-    eta_g: f64,
-    missing: usize,
-}
-
-fn preview(
-    plan: &Plan,
-    task: &Task,
-    found: &Pending<'_>,
-    threads: usize,
-    json: bool,
-    console: Console,
-) -> Result<Exit, Stopped> {
-    let set = |of_rate: &[&Cell]| {
-        let Cell { setting, etas: [eta_w, eta_g], .. } = *of_rate[0];
-        Set { setting: setting.name(), eta_w, eta_g, missing: of_rate.len() }
-    };
-    let same = |a: &&Cell, b: &&Cell| (a.setting, a.etas) == (b.setting, b.etas);
-    let each = found.cells.first().map_or(0.0, |cell| seconds_of(plan, task, cell));
-    // Trainings are not cut: with fewer of them than threads each has several, which helps less.
-    let seconds = each * found.cells.len().div_ceil(threads) as f64;
-    let preview = Preview {
-        sets: found.cells.chunk_by(same).map(set).collect(),
-        trainings: found.done + found.cells.len(),
-        missing: found.cells.len(),
-        steps: plan.n_steps(),
-        threads,
-        seconds,
-    };
-    if json {
-        console.json(&preview)?;
-        return Ok(Exit::Holds);
-    }
-    let head = ["setting", "eta_w", "eta_g", "missing"].map(str::to_owned).to_vec();
-    let row = |set: &Set| {
-        vec![set.setting.to_owned(), number::exact(set.eta_w), number::exact(set.eta_g), set.missing.to_string()]
-    };
-    let rows: Vec<_> = std::iter::once(head).chain(preview.sets.iter().map(row)).collect();
-    console.say(&format!("{}\n{}\n", heading("Trainings"), columns(&rows, 1)))?;
-    console.answer(&format!(
-        "{} trainings of {} steps on {}; {} missing: about {} on {}, by a short training\n",
-        preview.trainings,
-        number::count(preview.steps),
-        plan.source.text(),
-        preview.missing,
-        number::duration(seconds),
-        counted(threads, "thread"),
-    ))?;
-    Ok(Exit::Holds)
-}
-
-/// Of one training on one thread, by a few steps and a test of it.
-fn seconds_of(plan: &Plan, task: &Task, cell: &Cell) -> f64 {
-    const STEPS: usize = 5;
-    let n = (STEPS * task.batch).min(task.train.n_examples());
-    let short = Task { train: std::sync::Arc::new(task.train.first(n)), n_epochs: 2, ..task.clone() };
-    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let start = Instant::now();
-    // A training that cannot be run takes no time; running it says why.
-    let _ = match one_thread {
-        Ok(pool) => pool.install(|| cell.train(&short, || {})),
-        Err(_) => cell.train(&short, || {}),
-    };
-    let tested = 2.0 * task.test.n_examples() as f64 / 3.0; // a test is the forward pass, about a third of a step
-    let seen = (2 * (n / task.batch) * task.batch) as f64 + tested;
-    let wanted = plan.n_steps() as f64 * plan.batch as f64 + plan.n_epochs as f64 * task.test.n_examples() as f64 / 3.0;
-    start.elapsed().as_secs_f64() * wanted / seen
 }
