@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::console::Console;
 use super::{Exit, Stopped};
-use crate::report::{RESULTS, ReportError, read_results, render_all, without_checksum};
+use crate::report::{RESULTS, ReportError, check_formulas, read_results, render_all, without_checksum};
 use crate::text::write;
 
 const EXAMPLES: &str = "\
@@ -46,6 +46,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let output = |error: ReportError| (Exit::Output, error.to_string());
     let file = results_in(&arguments.from);
     let results = read_results(&file).map_err(input)?;
+    check_formulas(&results).map_err(|error| (Exit::Input, format!("{}: {error}", file.display())))?;
     note_without_checksum(&file, console);
     let beside = file.parent().unwrap_or(Path::new(""));
     let out = arguments.out.as_deref().unwrap_or(beside);

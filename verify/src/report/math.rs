@@ -5,6 +5,7 @@ use pulldown_latex::mathml::push_mathml;
 use pulldown_latex::{Parser, Storage};
 
 use super::ReportError;
+use crate::claim::results::Results;
 
 /// One displayed formula.
 pub(super) fn display(latex: &str) -> Result<String, ReportError> {
@@ -17,6 +18,14 @@ pub(super) fn display(latex: &str) -> Result<String, ReportError> {
     push_mathml(&mut mathml, events.into_iter().map(Ok::<_, std::fmt::Error>), config)
         .map_err(|e| failed(e.to_string()))?;
     Ok(strict(&mathml))
+}
+
+/// Whether all formulas of results that were read can be rendered.
+///
+/// # Errors
+/// The first that cannot.
+pub fn check_formulas(results: &Results) -> Result<(), ReportError> {
+    results.claims.iter().flat_map(|claim| &claim.latex).try_for_each(|latex| display(latex).map(drop))
 }
 
 /// What the renderer leaves to the leniency of browsers, as a strict reader wants it: a space between two attributes, and the operators

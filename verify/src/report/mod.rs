@@ -36,6 +36,7 @@ pub use constants::write_constants;
 pub(crate) use experiment::{HEADER, row};
 pub use experiment::{Shown, write_experiment};
 pub use fit::write_fit;
+pub use math::check_formulas;
 pub use numbers::{RESULTS, json, read_results, without_checksum, write_results};
 pub use table::terminal_table;
 

@@ -111,6 +111,16 @@ pub(super) fn refuses_what_is_no_results_json() {
         }
         assert_eq!(files(&dir).len(), 1, "{what}: nothing is written");
     }
+    // A formula that cannot be rendered came with the file.
+    let formula = &good[good.find("\"latex\": [").unwrap()..];
+    let formula = formula.split('"').nth(3).unwrap();
+    std::fs::create_dir(directory.path().join("formula")).unwrap();
+    let text = summed(&good.replacen(formula, r"\\frac{1", 1));
+    std::fs::write(directory.path().join("formula/results.json"), text).unwrap();
+    let output = ratecheck(&["report", "formula"], directory.path());
+    let message = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(code(&output) == 7 && message.contains("formula/results.json: a claim has a formula"), "{message}");
+    assert_eq!(files(&directory.path().join("formula")).len(), 1, "nothing is written");
     // A directory without one, and one that cannot be written to.
     assert_eq!(code(&ratecheck(&["report", "."], directory.path())), 7);
     std::fs::write(directory.path().join("file"), "in the way").unwrap();
