@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::buffers::{contents, inverse};
 use super::units::norm_sq;
-use super::{Network, rows};
+use super::{Network, Normalisation, rows};
 use crate::loss::Workspace;
 
 /// The share of epsilon in s^2 of some units.
@@ -61,5 +61,26 @@ impl Network {
             }
         }
         shares
+    }
+    /// The largest s that the units of each layer are divided by, over units and examples; layers without a normalisation are
+    /// left out. What is small beside the least of their squares is a small epsilon everywhere.
+    ///
+    /// # Panics
+    /// If theta is not of this network.
+    pub fn largest_denominators(&self, z: &[usize], theta: &[f64], work: &mut Workspace<f64>) -> Vec<f64> {
+        self.forward(z, theta, work);
+        let mut largest = Vec::new();
+        for (l, layer) in self.layers.iter().enumerate().filter(|(_, layer)| layer.normalisation != Normalisation::None)
+        {
+            let inverses = &*contents(&mut work.buffers[inverse(l)]);
+            let size = layer.group_size().unwrap_or(1);
+            let per_block = if layer.group_size().is_some() { z.len() } else { 1 };
+            let smallest = inverses
+                .chunks_exact(per_block)
+                .take(layer.n_out / size)
+                .flat_map(|inverses| (0..per_block).map(|b| rows::single::<f64>(inverses, b)));
+            largest.push(1.0 / smallest.fold(f64::INFINITY, f64::min));
+        }
+        largest
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ratecheck::curvature::{Exact, Smoothness};
-use ratecheck::loss::{Decayed, Drawing, Further, Loss, MeanLoss, Setting};
+use ratecheck::loss::{Decayed, Drawing, Further, Loss, MeanLoss, Setting, Workspace};
 use ratecheck::network::{Epsilon, Network, Normalisation};
 use ratecheck::parameters::{Block, Parameters, norm_sq};
 use ratecheck::random::Seed;
@@ -19,6 +19,9 @@ pub use known::Known;
 pub use premise::{Departure, Premise};
 
 pub use super::settings::Settings;
+
+/// What [`Subject::with_constant_epsilon`] breaks.
+pub const CONSTANT_EPSILON: &str = "a hundredth of the units' variance is added to all variances, whatever the weights";
 
 /// A loss to measure statements on.
 #[derive(Clone)]
@@ -81,9 +84,17 @@ impl Subject {
         self.with_loss(Arc::new(Decayed::new(self.loss.clone(), lambda)))
     }
 
-    /// The control "constant epsilon": the same network with this epsilon added to variances as frameworks do, in every
-    /// layer of batch, layer or group normalisation. `None` if there is none, or the blocks become others.
-    pub fn with_constant_epsilon(&self, epsilon: f64) -> Option<Self> {
+    /// The control "constant epsilon": the same network with one epsilon added to variances as frameworks do, in every
+    /// layer of batch, layer or group normalisation. It is a hundredth of the largest variance of the layer that has the
+    /// smallest, so that it is felt at any scale of the data and hides none of them. `None` if there is no such layer,
+    /// the blocks become others, or a hundredth of that variance is no number.
+    pub fn with_constant_epsilon(&self) -> Option<Self> {
+        let network = self.network.as_ref()?;
+        let largest = network.largest_denominators(&self.all(), &self.theta, &mut Workspace::default());
+        let epsilon = 1e-2 * largest.iter().map(|s| s * s).fold(f64::INFINITY, f64::min);
+        if !(epsilon > 0.0 && epsilon < f64::INFINITY) {
+            return None;
+        }
         let constant = |normalisation| match normalisation {
             Normalisation::BatchNorm
             | Normalisation::SmoothedBatchNorm { .. }
@@ -94,7 +105,6 @@ impl Subject {
             }
             other => other,
         };
-        let network = self.network.as_ref()?;
         let changes = network.layers().layers.iter().any(|layer| constant(layer.normalisation) != layer.normalisation);
         changes.then(|| self.renormalised(constant)).flatten()
     }

@@ -115,6 +115,27 @@ fn a_subject_that_is_not_scale_invariant_shows() {
     assert!(found["checks"]["asymmetry"].as_f64().unwrap() < 1e-14);
 }
 
+/// Controls are as strong at any scale of the data: what one of them adds is measured by the units' own spread.
+#[test]
+fn statements_are_judged_at_any_scale() {
+    let directory = tempfile::tempdir().unwrap();
+    // Squares of the smallest are below the smallest double; there one control does without.
+    for (scale, controls) in [("", 2), ("e-100", 2), ("e150", 2), ("e-200", 1)] {
+        let inputs = [[4, -11], [13, 2], [-6, 9], [1, -5]].map(|[x, y]| format!("[{x}.0{scale}, {y}.0{scale}]"));
+        let text = format!(
+            "[network]\nwidths = [2, 3, 2]\nnormalisation = \"batch-norm\"\nactivation = \"tanh\"\n\
+             objective = \"cross-entropy\"\n[data]\nkind = \"inline\"\ninputs = [{}]\nlabels = [0, 1, 1, 0]\n\
+             [parameters]\ninitialiser = \"glorot-uniform\"\nseed = 1\n",
+            inputs.join(", ")
+        );
+        std::fs::write(directory.path().join("net.toml"), text).unwrap();
+        let found = ends_with(0, &["--problem", "net.toml"], directory.path());
+        let first = &found["verdicts"][0];
+        assert_eq!((&first["claim"], &first["verdict"]), (&"definition-2.1".into(), &"holds".into()), "{scale}");
+        assert_eq!((&first["controls_rejected"], &first["controls"]), (&controls.into(), &controls.into()), "{scale}");
+    }
+}
+
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/problems")
 }

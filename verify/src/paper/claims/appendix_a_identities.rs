@@ -13,7 +13,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::{INVARIANT, SMOOTHED_BN, Subject, U, digits_subject, direction, small};
 use crate::claim::precise::Evaluator;
-use crate::claim::subject::{Premise, Subject as AnySubject};
+use crate::claim::subject::{CONSTANT_EPSILON, Premise, Subject as AnySubject};
 use crate::paper::visits::{hessian_columns, of_norm_two, on_spheres, part_name, parts, some_of};
 
 /// See the module's first line.
@@ -93,9 +93,9 @@ impl Measure for AppendixAIdentities {
             },
             SubjectControl {
                 name: "constant epsilon",
-                breaks: "epsilon = 0.01 is added to variances as it is",
+                breaks: CONSTANT_EPSILON,
                 run: |subject, context| {
-                    let broken = of_norm_two(subject).with_constant_epsilon(1e-2)?;
+                    let broken = of_norm_two(subject).with_constant_epsilon()?;
                     Some(Ok(of_subject(&broken, 4, 1, context)))
                 },
             },

@@ -9,7 +9,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::{FILTERS, INVARIANT, Subject, U, digits_subject, filters, small};
 use crate::claim::precise::Evaluator;
-use crate::claim::subject::{Premise, Subject as AnySubject};
+use crate::claim::subject::{CONSTANT_EPSILON, Premise, Subject as AnySubject};
 
 /// See the module's first line.
 pub(super) struct Definition21;
@@ -107,8 +107,8 @@ impl Measure for Definition21 {
             },
             SubjectControl {
                 name: "constant epsilon",
-                breaks: "epsilon = 0.01 is added to variances as it is",
-                run: |subject, _| Some(Ok(scaled(&subject.with_constant_epsilon(1e-2)?, &[2.0]))),
+                breaks: CONSTANT_EPSILON,
+                run: |subject, _| Some(Ok(scaled(&subject.with_constant_epsilon()?, &[2.0]))),
             },
         ]
     }

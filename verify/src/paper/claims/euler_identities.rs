@@ -18,7 +18,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::{INVARIANT, SMOOTHED_BN, U, digits_subject, direction, small};
 use crate::claim::precise::Evaluator;
-use crate::claim::subject::{Premise, Subject};
+use crate::claim::subject::{CONSTANT_EPSILON, Premise, Subject};
 use crate::paper::visits::{hessian_columns, part_name, parts, some_of};
 
 /// See the module's first line.
@@ -113,8 +113,8 @@ impl Measure for EulerIdentities {
             },
             SubjectControl {
                 name: "constant epsilon",
-                breaks: "epsilon = 0.01 is added to variances as it is",
-                run: |subject, context| Some(Ok(of_subject(&subject.with_constant_epsilon(1e-2)?, 4, -1.0, context))),
+                breaks: CONSTANT_EPSILON,
+                run: |subject, context| Some(Ok(of_subject(&subject.with_constant_epsilon()?, 4, -1.0, context))),
             },
         ]
     }

@@ -10,7 +10,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::{Subject, U, filters, scale_invariant, small};
 use crate::claim::precise::{Evaluator, length};
-use crate::claim::subject::{Premise, Subject as AnySubject};
+use crate::claim::subject::{CONSTANT_EPSILON, Premise, Subject as AnySubject};
 
 /// See the module's first line.
 pub(super) struct Lemma22;
@@ -97,8 +97,8 @@ impl Measure for Lemma22 {
             },
             SubjectControl {
                 name: "constant epsilon",
-                breaks: "epsilon = 0.01 is added to variances as it is",
-                run: |subject, _| Some(Ok(at_both(&off_the_sphere(subject).with_constant_epsilon(1e-2)?, 1))),
+                breaks: CONSTANT_EPSILON,
+                run: |subject, _| Some(Ok(at_both(&off_the_sphere(subject).with_constant_epsilon()?, 1))),
             },
         ]
     }

@@ -10,7 +10,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::{Subject, U, filters, scale_invariant, small};
 use crate::claim::precise::{Evaluator, length};
-use crate::claim::subject::{Premise, Subject as AnySubject};
+use crate::claim::subject::{CONSTANT_EPSILON, Premise, Subject as AnySubject};
 
 /// See the module's first line.
 pub(super) struct Lemma241;
@@ -88,8 +88,8 @@ impl Measure for Lemma241 {
             },
             SubjectControl {
                 name: "constant epsilon",
-                breaks: "epsilon = 0.01 is added to variances as it is",
-                run: |subject, context| Some(Ok(perpendicular(&subject.with_constant_epsilon(1e-2)?, 1, context).0)),
+                breaks: CONSTANT_EPSILON,
+                run: |subject, context| Some(Ok(perpendicular(&subject.with_constant_epsilon()?, 1, context).0)),
             },
         ]
     }
