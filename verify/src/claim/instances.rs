@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
 use ratecheck::data::{Dataset, Target, digits, teacher};
-use ratecheck::loss::{Minibatches, Over, Setting};
+use ratecheck::loss::{Minibatches, Setting};
 use ratecheck::network::{
     Activation, Architecture, Convolution, Convolutions, Epsilon, Image, Lp, Network, NetworkError, Normalisation,
     Objective,
@@ -13,31 +13,46 @@ use ratecheck::parameters::{Parameters, norm_sq};
 use ratecheck::random::{Generator, Seed};
 
 use crate::claim::evidence::Context;
+use crate::claim::subject::Subject;
 
 /// 2^-53, the unit roundoff of f64.
 pub const U: f64 = f64::EPSILON / 2.0;
 
-/// A network at a point, with a name for the tables.
-pub struct Subject {
+/// A network of the engine at a point, with a name for the tables.
+pub struct NetworkAt {
     /// Shown as the instance.
     pub name: String,
     /// The network and its data.
     pub network: Network,
     /// Parameters.
     pub theta: Vec<f64>,
-    /// The minibatch.
+    /// The minibatch: all examples.
     pub z: Vec<usize>,
 }
 
-impl Subject {
+impl NetworkAt {
+    /// This network at this point.
+    pub fn new(name: impl Into<String>, network: Network, theta: Vec<f64>) -> Self {
+        let z = (0..network.minibatches().n_examples()).collect();
+        Self { name: name.into(), network, theta, z }
+    }
+
     /// The layout of theta.
     pub fn layout(&self) -> &Parameters {
         self.network.parameters()
     }
 
-    /// F_z at these parameters.
-    pub fn loss_at(&self, theta: &[f64]) -> f64 {
-        self.network.sample_loss(&self.z, theta)
+    /// The same in minibatches of so many examples, in their order; their number is a multiple of that.
+    #[must_use]
+    pub fn in_minibatches(self, of: usize) -> Self {
+        let z = Minibatches::partition(self.z.clone(), of);
+        let z = z.unwrap_or_else(|error| panic!("an instance of ratecheck itself is unsound: {error}"));
+        Self { network: self.network.with_minibatches(z), ..self }
+    }
+
+    /// What a statement is measured on, as a user's own network would be.
+    pub fn subject(self) -> Subject {
+        Subject::of_network(self.name, Arc::new(self.network), self.theta)
     }
 }
 
@@ -65,7 +80,7 @@ pub const INVARIANT: [Invariant; 8] = [
 
 /// A small network 5-6-4-4 on 24 examples of a synthetic teacher with four classes, at random parameters: blocks of
 /// norms between 1/2 and 2, scales and shifts around their start.
-pub fn small(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> Subject {
+pub fn small(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> NetworkAt {
     let seed = context.seed.child(name);
     let data = teacher(24, 5, Target::Classes(4), 0.1, &mut seed.generator("data"));
     let architecture = Architecture {
@@ -86,7 +101,7 @@ pub const FILTERS: [(&str, Normalisation, Activation); 2] = [
 ];
 
 /// Layers of 3 and of 4 filters, each with pooling, and a dense one, on 32 digits of 8x8 pixels, at random parameters.
-pub fn filters(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> Subject {
+pub fn filters(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> NetworkAt {
     let seed = context.seed.child(name);
     let data = shuffled_digits(&Seed::new(seed.root()), true).first(32);
     let architecture = Architecture {
@@ -103,7 +118,7 @@ pub fn filters(name: &str, normalisation: Normalisation, activation: Activation,
 }
 
 /// The smallest network 3-4-1 with the logistic objective, on 16 examples of a teacher.
-pub fn tiny(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> Subject {
+pub fn tiny(name: &str, normalisation: Normalisation, activation: Activation, context: &Context) -> NetworkAt {
     let seed = context.seed.child(name);
     let data = teacher(16, 3, Target::Binary, 0.1, &mut seed.generator("data"));
     let architecture = Architecture {
@@ -160,7 +175,7 @@ pub fn digits_network(
 }
 
 /// The digits network with smoothed BN (epsilon = 0.1) and tanh, full batch, at random parameters.
-pub fn digits_subject(n_examples: usize, context: &Context) -> Subject {
+pub fn digits_at(n_examples: usize, context: &Context) -> NetworkAt {
     let normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
     let z = Minibatches::full(n_examples);
     let network = digits_network(normalisation, Activation::Tanh, n_examples, z, &context.seed);
@@ -169,15 +184,16 @@ pub fn digits_subject(n_examples: usize, context: &Context) -> Subject {
 
 /// The networks that an identity of scale invariance is checked on: one under every normalisation, two with layers of
 /// filters and pooling, and that of the digits.
-pub(crate) fn scale_invariant(n_digits: usize, context: &Context) -> impl Iterator<Item = Subject> + '_ {
+pub(crate) fn scale_invariant(n_digits: usize, context: &Context) -> impl Iterator<Item = NetworkAt> + '_ {
     let rows = INVARIANT.into_iter().map(|(name, kind)| small(name, kind, Activation::Softplus, context));
     let behind_filters = FILTERS.into_iter().map(|(name, kind, activation)| filters(name, kind, activation, context));
-    rows.chain(behind_filters).chain(std::iter::once_with(move || digits_subject(n_digits, context)))
+    let digits = std::iter::once_with(move || digits_at(n_digits, context));
+    rows.chain(behind_filters).chain(digits)
 }
 
 /// Random parameters: the initialiser with every scale and shift moved by up to 0.3 (a shift of 0 would hide that gamma
 /// alone is not invariant), and every block rescaled to a norm between 1/2 and 2.
-pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> Subject {
+pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> NetworkAt {
     let mut theta = network.initialise(generator);
     for x in &mut theta[network.n_weights()..] {
         *x += generator.random_range(-0.3..0.3);
@@ -188,8 +204,7 @@ pub fn at_random(name: &str, network: Network, generator: &mut Generator) -> Sub
         let size = generator.random_range(0.5..2.0);
         theta[layout.block(i)].iter_mut().for_each(|x| *x *= size);
     }
-    let z = (0..network.minibatches().n_examples()).collect();
-    Subject { name: name.to_owned(), network, theta, z }
+    NetworkAt::new(name, network, theta)
 }
 
 /// A random direction of the given length inside `range`, zero elsewhere.

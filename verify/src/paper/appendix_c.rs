@@ -5,7 +5,7 @@ use ratecheck::loss::Minibatches;
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
 
 use crate::claim::evidence::{Context, Unevaluated};
-use crate::claim::instances::{Subject, at_random};
+use crate::claim::instances::{NetworkAt, at_random};
 
 /// A network with smoothed BN on a teacher's data, at random parameters.
 pub(crate) struct Plan {
@@ -35,7 +35,7 @@ impl Plan {
     ///
     /// # Errors
     /// If the sizes do not fit.
-    pub(crate) fn build(&self, context: &Context) -> Result<Subject, Unevaluated> {
+    pub(crate) fn build(&self, context: &Context) -> Result<NetworkAt, Unevaluated> {
         let seed = context.seed.child(self.name);
         let outputs = self.widths[self.widths.len() - 1];
         let (target, objective) = match outputs {
@@ -65,7 +65,7 @@ impl Plan {
 ///
 /// # Errors
 /// Never with these numbers; the data check their labels.
-pub(crate) fn two_layers(name: &str, weight_decay: f64, theta: Vec<f64>) -> Result<Subject, Unevaluated> {
+pub(crate) fn two_layers(name: &str, weight_decay: f64, theta: Vec<f64>) -> Result<NetworkAt, Unevaluated> {
     let plan = Plan {
         name: "two layers",
         widths: &[1, 1, 1],
@@ -76,7 +76,7 @@ pub(crate) fn two_layers(name: &str, weight_decay: f64, theta: Vec<f64>) -> Resu
     };
     let data = Dataset::new(vec![1.0, -1.0, 1.0, -1.0], 4, 1, vec![1.0, -1.0, 1.0, -1.0])?;
     let network = plan.network(data, Objective::Logistic, Minibatches::partition((0..4).collect(), 4)?)?;
-    Ok(Subject { name: name.to_owned(), network, theta, z: (0..4).collect() })
+    Ok(NetworkAt::new(name, network, theta))
 }
 
 /// One logistic neuron on x = (1, -1, 1, -1) with epsilon = 1 and the given labels and minibatches of two; theta = (w,
@@ -90,10 +90,10 @@ pub(crate) fn neuron(
     batch_size: usize,
     weight_decay: f64,
     shift: f64,
-) -> Result<Subject, Unevaluated> {
+) -> Result<NetworkAt, Unevaluated> {
     let plan = Plan { name: "neuron", widths: &[1, 1], epsilon: 1.0, weight_decay, examples: (4, batch_size), ..GD };
     let data = Dataset::new(vec![1.0, -1.0, 1.0, -1.0], 4, 1, labels.to_vec())?;
     let z = Minibatches::partition((0..4).collect(), batch_size)?;
     let network = plan.network(data, Objective::Logistic, z)?;
-    Ok(Subject { name: name.to_owned(), network, theta: vec![1.0, 0.0, shift], z: (0..4).collect() })
+    Ok(NetworkAt::new(name, network, vec![1.0, 0.0, shift]))
 }

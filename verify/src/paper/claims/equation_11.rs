@@ -15,7 +15,7 @@ use crate::claim::closed_forms::{ETA_W, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Statement, Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, U, digits_subject, small};
+use crate::claim::instances::{INVARIANT, U, digits_at, small};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::{Recursion, Sides};
 
@@ -85,7 +85,7 @@ impl Claim for Equation11 {
             let steps = context.pick([30, 300, 3_000, 10_000]);
             ratios.extend(over_rates(&mut check, &name, &subject.network, &subject.theta, steps, context)?);
         }
-        let digits = digits_subject(context.pick([64, 256, 512, 1024]), context);
+        let digits = digits_at(context.pick([64, 256, 512, 1024]), context);
         let steps = context.pick([10, 60, 600, 3_000]);
         ratios.extend(over_rates(&mut check, &digits.name, &digits.network, &digits.theta, steps, context)?);
 

@@ -37,7 +37,7 @@ use rayon::prelude::*;
 use self::sides::{NO_ARITHMETIC, Run, Sides, coefficients, in_bits, step_by_step};
 use crate::claim::closed_forms::ordinary;
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
-use crate::claim::instances::{INVARIANT, U, digits_subject, small};
+use crate::claim::instances::{INVARIANT, U, digits_at, small};
 use crate::claim::plot::{Plot, Series, Style};
 
 /// See the module's first line.
@@ -146,7 +146,7 @@ impl Claim for GrowingRate {
             (small(name, normalisation, Activation::Tanh, context), most)
         });
         cases.extend(networks.iter().map(|(s, most)| Case { most: *most, ..case_of(&s.name, &s.network, &s.theta) }));
-        let digits = digits_subject(512, context);
+        let digits = digits_at(512, context);
         let minibatches = digits.network.with_minibatches(Minibatches::partition((0..512).collect(), 32)?);
         let found: Vec<_> = cases
             .par_iter()

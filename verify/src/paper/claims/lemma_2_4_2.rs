@@ -9,7 +9,7 @@ use ratecheck::parameters::norm_sq;
 use ratecheck::scalar::Scalar;
 
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
-use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_subject, filters, small};
+use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_at, filters, small};
 
 /// See the module's first line.
 pub(super) struct Lemma242;
@@ -56,7 +56,7 @@ impl Claim for Lemma242 {
                 follow(&mut check, name, &subject.network, &subject.theta, eta, steps, StepRule::Gradient, context)?;
             }
         }
-        let digits = digits_subject(512, context);
+        let digits = digits_at(512, context);
         let minibatches = Minibatches::partition((0..512).collect(), 32)?;
         let network = digits.network.with_minibatches(minibatches);
         for eta in [0.01, 1.0, 100.0] {

@@ -21,7 +21,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Soundness, Standing, Statement,
     Unevaluated,
 };
-use crate::claim::instances::{SMOOTHED_BN, U, digits_subject, small};
+use crate::claim::instances::{SMOOTHED_BN, U, digits_at, small};
 use crate::claim::replay::{Recursion, Sides};
 use crate::paper::slack;
 
@@ -153,7 +153,7 @@ impl Claim for Lemma32 {
         let small = small("small network", SMOOTHED_BN.1, Activation::Tanh, context);
         let budget = (context.pick([20, 100, 1_000, 10_000]), context.pick([5, 20, 100, 500]), &ETA_W[..]);
         let on_small = network::followed(&mut check, &small, budget, context)?;
-        let digits = digits_subject(context.pick([32, 64, 128, 256]), context);
+        let digits = digits_at(context.pick([32, 64, 128, 256]), context);
         let rates: Vec<f64> = ETA_W.into_iter().step_by(context.pick([4, 2, 1, 1])).collect();
         let budget = (context.pick([1, 2, 8, 32]), context.pick([1, 2, 8, 30]), &rates[..]);
         let on_digits = network::followed(&mut check, &digits, budget, context)?;

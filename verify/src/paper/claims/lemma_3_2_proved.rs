@@ -22,7 +22,7 @@ use crate::claim::closed_forms::{C_G, SharedRegression};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Statement, Unevaluated,
 };
-use crate::claim::instances::{Subject, sound, tiny};
+use crate::claim::instances::{NetworkAt, sound, tiny};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 
 /// See the module's first line.
@@ -286,10 +286,9 @@ fn one_neuron(context: &Context) -> Result<(Network, Vec<f64>), Unevaluated> {
 }
 
 /// The same as an instance, for the bracket of its constants.
-pub(super) fn one_neuron_at(context: &Context) -> Result<Subject, Unevaluated> {
+pub(super) fn one_neuron_at(context: &Context) -> Result<NetworkAt, Unevaluated> {
     let (network, theta) = one_neuron(context)?;
-    let z = (0..network.data().n_examples()).collect();
-    Ok(Subject { name: "neuron 2-1".to_owned(), network, theta, z })
+    Ok(NetworkAt::new("neuron 2-1", network, theta))
 }
 
 /// 8-16-16-1 on a batch of 32 examples of a teacher.

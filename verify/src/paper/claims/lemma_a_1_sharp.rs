@@ -28,7 +28,7 @@ use crate::claim::closed_forms::{Instance, on_circle, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Soundness, Standing, Statement, Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, Subject, U, digits_subject, direction, small};
+use crate::claim::instances::{INVARIANT, NetworkAt, U, digits_at, direction, small};
 
 mod on_subject;
 pub(super) use on_subject::{controls_on_subject, measure_on_subject};
@@ -123,9 +123,9 @@ pub(super) fn measure(factor: f64, context: &Context) -> Result<Evidence, Uneval
     let rayleigh = Rayleigh::new(vec![0.0, 1.0]);
     let value = pointwise(&mut check, name, &rayleigh, &[0], &on_circle(FRAC_PI_4), factor)?;
     ratios.push(Ratio { name: name.to_owned(), value });
-    let mut networks: Vec<Subject> =
+    let mut networks: Vec<NetworkAt> =
         INVARIANT.iter().map(|(name, n)| small(name, *n, Activation::Softplus, context)).collect();
-    networks.push(digits_subject(context.pick([32, 64, 256, 1024]), context));
+    networks.push(digits_at(context.pick([32, 64, 256, 1024]), context));
     let found: Vec<_> = networks.par_iter().map(|subject| on_network(subject, factor, context)).collect();
     for (subject, found) in networks.iter().zip(found) {
         let (part, value) = found?;
@@ -280,7 +280,7 @@ fn of_blocks(
 }
 
 /// The full batch, and minibatches of a quarter of it; of every layer's blocks as many as the budget allows.
-fn on_network(subject: &Subject, factor: f64, context: &Context) -> Result<(Check, f64), Unevaluated> {
+fn on_network(subject: &NetworkAt, factor: f64, context: &Context) -> Result<(Check, f64), Unevaluated> {
     let mut check = Check::new();
     let m = subject.layout().n_blocks();
     // A block of 64 inputs costs 64 Hessian-vector products.

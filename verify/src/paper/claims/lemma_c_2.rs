@@ -21,7 +21,7 @@ use ratecheck::parameters::norm_sq;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
-use crate::claim::instances::{Subject, U};
+use crate::claim::instances::{NetworkAt, U};
 use crate::paper::appendix_c::{GD, Plan, SGD, neuron, two_layers};
 
 /// See the module's first line.
@@ -184,24 +184,24 @@ const PLANS: &[Plan] = &[
 
 /// All labels are +1 and beta_0 = -0.9 Gamma, Gamma = 10: at eta lambda = 1 the first step ends at -grad/lambda, where
 /// the gradient is 1 - e^-9 in absolute value.
-fn crossing() -> Result<Subject, Unevaluated> {
+fn crossing() -> Result<NetworkAt, Unevaluated> {
     neuron("crossing neuron", [1.0; 4], 4, 0.1, -9.0)
 }
 
 /// Each of the two minibatches has one label, +1 or -1: at whatever side beta stands, some z pushes it further.
-fn two_labels(weight_decay: f64) -> Result<Subject, Unevaluated> {
+fn two_labels(weight_decay: f64) -> Result<NetworkAt, Unevaluated> {
     neuron("neuron, one label per z", [1.0, 1.0, -1.0, -1.0], 2, weight_decay, 0.0)
 }
 
 /// Two layers of one unit each, with ε = 0.01: γ of the second starts at its bound 1/λ = 10 and that of the first at 1e-6, so
 /// that the second unit's inputs hardly vary and it passes back γ/√ε times what it receives: half of α_f, with labels of both kinds.
 /// The first step at η_gλ = 1 takes γ of the first layer to that over λ.
-fn behind() -> Result<Subject, Unevaluated> {
+fn behind() -> Result<NetworkAt, Unevaluated> {
     two_layers("behind a wide unit", 0.1, vec![1.0, 1.0, 1e-6, 0.0, 10.0, 0.0])
 }
 
 /// A shift that starts at a hundred times what weight decay allows.
-fn large_start() -> Result<Subject, Unevaluated> {
+fn large_start() -> Result<NetworkAt, Unevaluated> {
     neuron("neuron, large start", [1.0; 4], 4, 0.1, -1e3)
 }
 
@@ -219,14 +219,14 @@ struct Run {
 }
 
 impl Run {
-    fn checked(&self, subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
+    fn checked(&self, subject: &NetworkAt, context: &Context) -> Result<Check, Unevaluated> {
         let mut check = Check::new();
         self.follow(&mut check, subject, context)?;
         Ok(check)
     }
 
     /// [`Run::along`] of an instance, which does not diverge.
-    fn follow(&self, check: &mut Check, subject: &Subject, context: &Context) -> Result<Vec<f64>, Unevaluated> {
+    fn follow(&self, check: &mut Check, subject: &NetworkAt, context: &Context) -> Result<Vec<f64>, Unevaluated> {
         let (largest, divergence) = self.along(check, (&subject.name, &subject.network, &subject.theta), context)?;
         divergence.map_or(Ok(largest), |divergence| Err(divergence.into()))
     }

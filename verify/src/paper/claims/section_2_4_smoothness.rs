@@ -20,7 +20,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Observation, Origin, Standing, Statement,
     Unevaluated,
 };
-use crate::claim::instances::{Subject as NetworkAt, U, small, tiny};
+use crate::claim::instances::{NetworkAt, U, small, tiny};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::{Sides, UNITS};
 

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
-use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_subject, filters, small};
+use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_at, filters, small};
 use crate::claim::precise::{Evaluator, length};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::visits::{Visited, observe, of_norm_two, size_at_unit, visited, with_rate_of_g};
@@ -46,7 +46,7 @@ impl Claim for Initialisation {
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let steps = context.pick([10, 50, 200, 2000]);
         let mut check = Check::new();
-        let digits = digits_subject(512, context);
+        let digits = digits_at(512, context);
         let minibatches = Minibatches::partition((0..512).collect(), 32)?;
         let mut subjects = vec![(digits.name, digits.network.with_minibatches(minibatches), digits.theta)];
         for (name, normalisation) in INVARIANT {

@@ -42,7 +42,7 @@ use crate::claim::closed_forms::{on_circle, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Statement, Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, digits_subject, small};
+use crate::claim::instances::{INVARIANT, digits_at, small};
 
 /// See the module's first line.
 pub(super) struct Momentum;
@@ -148,7 +148,7 @@ impl Claim for Momentum {
             let steps = context.pick([4, 40, 400, 2_000]);
             found.extend(on_network(name, &subject.network, &subject.theta, steps, context)?);
         }
-        let digits = digits_subject(512, context);
+        let digits = digits_at(512, context);
         let network = digits.network.with_minibatches(Minibatches::partition((0..512).collect(), 32)?);
         let steps = context.pick([4, 30, 300, 2_000]);
         found.extend(on_network(&digits.name, &network, &digits.theta, steps, context)?);

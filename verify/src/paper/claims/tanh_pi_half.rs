@@ -47,7 +47,7 @@ use crate::claim::closed_forms::on_circle;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Statement, Unevaluated,
 };
-use crate::claim::instances::{INVARIANT, Subject, U, direction, small};
+use crate::claim::instances::{INVARIANT, NetworkAt, U, direction, small};
 
 /// See the module's first line.
 pub(super) struct TanhPiHalf;
@@ -109,7 +109,7 @@ impl Claim for TanhPiHalf {
             found,
             "trigonometric polynomials of degree 7; at most 0.9172",
         );
-        let networks: Vec<Subject> = INVARIANT
+        let networks: Vec<NetworkAt> = INVARIANT
             .iter()
             .filter(|(_, n)| differentiable(*n))
             .map(|(name, n)| small(name, *n, Activation::Softplus, context))
@@ -362,7 +362,7 @@ fn differentiable(normalisation: Normalisation) -> bool {
 
 /// Along the great circle through v_i and its gradient, for every block:
 /// the largest |f'| against the largest curvature.
-fn great_circles(subject: &Subject, context: &Context) -> (Check, f64) {
+fn great_circles(subject: &NetworkAt, context: &Context) -> (Check, f64) {
     let (layout, n) = (subject.layout(), subject.theta.len());
     let angles = context.pick([16, 64, 256, 1024]);
     let (mut check, mut largest) = (Check::new(), 0.0_f64);

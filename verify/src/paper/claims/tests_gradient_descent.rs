@@ -1,8 +1,6 @@
 //! The statements on gradient descent, measured on losses as a user brings them.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
 use ratecheck::bounds::Factors;
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::network::{Activation, Normalisation};
@@ -40,7 +38,7 @@ fn rayleigh() -> Subject {
 fn network(normalisation: Normalisation) -> Subject {
     let context = Context { seed: Seed::new(1), profile: Profile::Test, factors: Factors::ONE };
     let at = tiny("3-4-1", normalisation, Activation::Tanh, &context);
-    let mut subject = Subject::of_network("3-4-1", Arc::new(at.network), at.theta);
+    let mut subject = at.subject();
     subject.settings.eta_w = vec![0.1, 1.0];
     subject
 }

@@ -49,7 +49,7 @@ fn holds(id: &str, subject: &Subject) {
 
 fn network(normalisation: Normalisation, activation: Activation) -> Subject {
     let built = tiny("3-4-1", normalisation, activation, &any_context());
-    Subject::of_network("3-4-1", Arc::new(built.network), built.theta)
+    built.subject()
 }
 
 fn closed() -> Vec<Subject> {
@@ -100,7 +100,7 @@ fn scales_and_shifts_ask_for_layers_that_have_them() {
         [(Normalisation::BatchNorm, Activation::Relu), (Normalisation::BatchNorm, Activation::LeakyRelu { slope: 0.1 })]
     {
         let built = small("5-6-4-4", normalisation, activation, &any_context());
-        let mut subject = Subject::of_network("5-6-4-4", Arc::new(built.network), built.theta);
+        let mut subject = built.subject();
         holds(id, &subject);
         // As networks start, every shift is 0, and gamma alone is invariant.
         let layers = subject.scaled_layers();

@@ -14,9 +14,7 @@ use crate::claim::closed_forms::{Instance, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
-use crate::claim::instances::{
-    FILTERS, INVARIANT, LAYER_NORM, SMOOTHED_BN, WEIGHT_NORM, digits_subject, filters, small,
-};
+use crate::claim::instances::{FILTERS, INVARIANT, LAYER_NORM, SMOOTHED_BN, WEIGHT_NORM, digits_at, filters, small};
 
 /// See the module's first line.
 pub(super) struct Theorem25;
@@ -66,7 +64,7 @@ impl Claim for Theorem25 {
                 follow(&mut check, (name, &subject.network, &subject.theta), eta, steps, Form::Printed, context)?;
             }
         }
-        let digits = digits_subject(512, context);
+        let digits = digits_at(512, context);
         let network = digits.network.with_minibatches(Minibatches::partition((0..512).collect(), 32)?);
         for eta in ETAS {
             follow(&mut check, (&digits.name, &network, &digits.theta), eta, steps, Form::Printed, context)?;

@@ -17,7 +17,7 @@ use ratecheck::parameters::norm_sq;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
-use crate::claim::instances::{Subject, U};
+use crate::claim::instances::{NetworkAt, U};
 use crate::paper::appendix_c::{GD, Plan, SGD};
 
 /// See the module's first line.
@@ -190,7 +190,7 @@ fn compare(check: &mut Check, plan: &Plan, variant: Variant, context: &Context) 
     Ok(Looseness { name: subject.name, low, high, radius, found_gg: found.l_gg.0, bound })
 }
 
-fn name(subject: &Subject, part: Part) -> &str {
+fn name(subject: &NetworkAt, part: Part) -> &str {
     match part {
         Part::Block(i) => &subject.layout().blocks()[i].name,
         Part::G => "g",
@@ -198,7 +198,7 @@ fn name(subject: &Subject, part: Part) -> &str {
 }
 
 /// hZ A\[w\]^2: the bound of L^vv of one layer with one unit, when gZ A2\[w,w\] is forgotten.
-fn without_bend(subject: &Subject, radius: f64) -> Result<f64, Unevaluated> {
+fn without_bend(subject: &NetworkAt, radius: f64) -> Result<f64, Unevaluated> {
     let architecture = subject.network.architecture();
     let Normalisation::SmoothedBatchNorm { epsilon } = architecture.normalisation else {
         return Err(Unevaluated("the variant is for smoothed BN".to_owned()));
@@ -218,7 +218,7 @@ fn without_bend(subject: &Subject, radius: f64) -> Result<f64, Unevaluated> {
 /// decay is at most lambda Gamma_l, and a variance at most the mean square.
 fn search(
     check: &mut Check,
-    subject: &Subject,
+    subject: &NetworkAt,
     radius: f64,
     lemma_c2_radius: f64,
     context: &Context,

@@ -10,14 +10,14 @@ use rayon::prelude::*;
 use super::Descent;
 use crate::claim::closed_forms::C_G;
 use crate::claim::evidence::{Check, Context, Soundness, Standing, Unevaluated};
-use crate::claim::instances::Subject;
+use crate::claim::instances::NetworkAt;
 
 /// A network with a bracket of its constants: found at random points and along every step of the runs that are then
 /// compared (random points alone find several times less), and proved by composition. η_g is the limit for the proved
 /// L^gg, so that its hypothesis is met. Returns the smallest multiple of the C found that passes.
 pub(super) fn followed(
     check: &mut Check,
-    subject: &Subject,
+    subject: &NetworkAt,
     (points, steps, rates): (usize, u64, &[f64]),
     context: &Context,
 ) -> Result<f64, Unevaluated> {
