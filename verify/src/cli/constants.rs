@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// The root of the seed tree; the same seed gives the same numbers.
-    #[arg(long, default_value_t = DEFAULT_SEED)]
+    #[arg(long, default_value_t = DEFAULT_SEED, value_parser = super::seed)]
     seed: u64,
     /// Random points of the domain; the ascents start at the best of them [default: 100].
     #[arg(long, value_name = "N", value_parser = count::<MOST_POINTS>)]

@@ -83,7 +83,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     strict: bool,
     /// The root of the seed tree, for the bootstrap; the same seed gives the same numbers.
-    #[arg(long, default_value_t = DEFAULT_SEED)]
+    #[arg(long, default_value_t = DEFAULT_SEED, value_parser = super::seed)]
     seed: u64,
     /// Print everything as JSON, every number at full precision.
     #[arg(long)]

@@ -47,13 +47,15 @@ use crate::claim::evidence::Claim;
 use crate::lab::problem::nearest;
 use crate::lab::{budget, threads};
 use crate::paper::claims::CLAIMS;
+use crate::paper::manifest::MANIFEST;
 use console::{Console, Flags, complain};
 
 /// Shown below the help, before the exit codes.
 const EXAMPLES: &str = "\
 Examples:
   ratecheck                                  all claims, in a minute: reports/latest/index.html
-  ratecheck verify lemma-3.2 theorem-3.1     two statements
+  ratecheck verify lemma-3.2 'theorem-3*'    some statements
+  ratecheck verify --section 4 --open        those of section 4, and the page in the browser
   ratecheck verify --profile full --jobs 2   everything, with the long runs
   ratecheck list                             the paper, and the claims that check it
   ratecheck explain lemma-3.2                what is tested, how, and what a pass does not show
@@ -136,6 +138,11 @@ enum Command {
 /// The year of the paper: an arbitrary number, fixed before anything was run.
 const DEFAULT_SEED: u64 = 2019;
 
+/// The root of a seed tree.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
+}
+
 /// Threads (0: one per core), or fewer, which is said.
 fn pool(jobs: usize, console: Console) -> Result<rayon::ThreadPool, Stopped> {
     let unstarted = |error| (Exit::Internal, format!("threads cannot be started: {error}; try --jobs 1"));
@@ -213,18 +220,49 @@ fn run(command: Option<Command>, console: Console, claims: Claims<'_>) -> Result
     }
 }
 
-/// The claims of the given names, in the order of the list; all of them if none is named.
+/// The claims of the given names or patterns, as `lemma-b*`, in the order of the list; all of them if none is named.
 fn select(ids: &[String], claims: Claims<'_>) -> Result<Vec<&'static dyn Claim>, Stopped> {
-    let known = |id: &str| claims.iter().any(|claim| claim.statement().id == id);
-    if let Some(unknown) = ids.iter().find(|id| !known(id)) {
-        return Err(no_claim(
-            unknown,
-            claims.iter().map(|claim| claim.statement().id),
-            "`ratecheck list` shows them all",
-        ));
+    let known = || claims.iter().map(|claim| claim.statement().id);
+    let mut wanted = Vec::new();
+    for id in ids {
+        let pattern = glob::Pattern::new(id).map_err(|error| {
+            let remedy = "write * for any letters, ? for one, [ab] for one of several";
+            (Exit::NothingSelected, format!("`{id}` is no pattern: {}; {remedy}", error.msg))
+        })?;
+        if !known().any(|known| pattern.matches(known)) {
+            return Err(no_claim(id, known(), "`ratecheck list` shows them all"));
+        }
+        wanted.push(pattern);
     }
-    let wanted = |claim: &&dyn Claim| ids.is_empty() || ids.iter().any(|id| claim.statement().id == id);
-    Ok(claims.iter().copied().filter(wanted).collect())
+    let chosen =
+        |claim: &&dyn Claim| ids.is_empty() || wanted.iter().any(|pattern| pattern.matches(claim.statement().id));
+    Ok(claims.iter().copied().filter(chosen).collect())
+}
+
+/// Those of some claims that have their home in a section of the paper, or in a part of it: `4`, `2.4`, `B`.
+fn of_section(section: &str, claims: Vec<&'static dyn Claim>) -> Result<Vec<&'static dyn Claim>, Stopped> {
+    let number = section.trim_start_matches("appendix").trim_start_matches("section").trim().to_uppercase();
+    let whole = number.split('.').next().unwrap_or_default();
+    let numbered = |title: &str| title.split(' ').next() == Some(whole);
+    let unknown = |what: &str| {
+        let all: Vec<_> = MANIFEST.iter().filter_map(|section| section.title.split(' ').next()).collect();
+        (Exit::NothingSelected, format!("{what}; the sections are {}", all.join(", ")))
+    };
+    let Some(found) = MANIFEST.iter().find(|found| numbered(found.title)) else {
+        return Err(unknown(&format!("the paper has no section `{section}`")));
+    };
+    let home = |id: &str| found.statements.iter().any(|printed| printed.claims.contains(&id));
+    // A part is named by where a statement is printed.
+    let part = number != whole;
+    let within = |claim: &&dyn Claim| {
+        let at = claim.statement().printed_at.to_uppercase();
+        home(claim.statement().id) && (!part || at.contains(&format!("SECTION {number}")))
+    };
+    let claims: Vec<_> = claims.into_iter().filter(within).collect();
+    if claims.is_empty() {
+        return Err(unknown(&format!("no claim that was chosen has its home in section {section}")));
+    }
+    Ok(claims)
 }
 
 /// No claim has this id: the one that may have been meant, and where all are shown.

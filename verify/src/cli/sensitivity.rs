@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = Budget::Quick)]
     profile: Budget,
     /// The root of the seed tree; the same seed gives the same numbers.
-    #[arg(long, default_value_t = DEFAULT_SEED)]
+    #[arg(long, default_value_t = DEFAULT_SEED, value_parser = super::seed)]
     seed: u64,
     /// Threads (0: one per core); the numbers do not depend on it.
     #[arg(long, default_value_t = 0)]

@@ -7,6 +7,9 @@ use clap_complete::Shell;
 
 use super::console::Console;
 use super::{Claims, Exit, Stopped, command};
+use crate::lab::experiment::Figure;
+use crate::lab::problem::INSTANCES;
+use crate::paper::manifest::MANIFEST;
 use crate::text::write;
 
 const COMPLETIONS: &str = "\
@@ -40,12 +43,18 @@ pub(super) struct Man {
 /// The script for one shell.
 pub(super) fn completions(arguments: &Completions, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let ids: Vec<&'static str> = claims.iter().map(|claim| claim.statement().id).collect();
-    // Only here are the ids values that the parser knows: elsewhere a wrong one ends with a code of its own,
-    // and a suggestion.
+    // Only here are names values that the parser knows: elsewhere a wrong one ends with a code of its own, and a suggestion,
+    // and the file of a plan may stand where an experiment is named.
     let mut command = command().mut_subcommands(|one| {
         one.mut_args(|argument| match argument.get_id().as_str() {
             "claims" | "claim" if argument.get_action().takes_values() => {
                 argument.value_parser(PossibleValuesParser::new(ids.clone()))
+            }
+            "instance" => argument.value_parser(PossibleValuesParser::new(INSTANCES.iter().map(|one| one.name))),
+            "what" => argument.value_parser(PossibleValuesParser::new(Figure::ALL.iter().map(|(name, _)| *name))),
+            "section" => {
+                let numbers = MANIFEST.iter().filter_map(|section| section.title.split(' ').next());
+                argument.value_parser(PossibleValuesParser::new(numbers))
             }
             _ => argument,
         })

@@ -60,6 +60,29 @@ fn commands_that_can_fail_exist() {
 }
 
 #[test]
+fn claims_are_chosen_by_pattern_and_by_section() {
+    let ids = |claims: Vec<&'static dyn Claim>| claims.iter().map(|claim| claim.statement().id).collect::<Vec<_>>();
+    let chosen = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        select(&words, CLAIMS)
+    };
+    let some = ids(chosen(&["lemma-b.?", "theorem-2.5", "lemma-b.1"]).expect("known"));
+    assert_eq!(some, ["theorem-2.5", "lemma-b.1", "lemma-b.2", "lemma-b.3", "lemma-b.4"]);
+    for (wrong, part) in [("lemma-z*", "`ratecheck list` shows them all"), ("[a", "is no pattern")] {
+        let Err((exit, message)) = chosen(&[wrong]) else { panic!("{wrong}") };
+        assert!(exit == Exit::NothingSelected && message.contains(part), "{message}");
+    }
+    let within = |section: &str| of_section(section, CLAIMS.to_vec()).map(ids);
+    assert!(within("3").is_ok_and(|ids| ids.contains(&"theorem-3.1") && !ids.contains(&"theorem-4.2")));
+    assert!(within("appendix b").is_ok_and(|ids| ids.contains(&"lemma-b.1") && !ids.contains(&"theorem-4.2")));
+    assert_eq!(within("2.3"), Ok(vec!["lemma-2.2"]));
+    for unknown in ["9", "2.9", ""] {
+        let message = within(unknown).expect_err(unknown).1;
+        assert!(message.contains("the sections are 1, 2, 3, 4, 5, A, B, C, D"), "{message}");
+    }
+}
+
+#[test]
 fn mistyped_ids_are_answered_with_the_likeliest() {
     let ids = ["lemma-2.2", "lemma-3.2", "theorem-4.2-rate"];
     for (typed, meant) in

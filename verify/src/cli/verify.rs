@@ -12,7 +12,7 @@ use super::preset::Preset;
 use super::resume::{earlier, keep};
 use super::subject::{Brought, OnSubject};
 use super::sweep::stopped;
-use super::{Claims, DEFAULT_SEED, Exit, Stopped, pool, select};
+use super::{Claims, DEFAULT_SEED, Exit, Stopped, of_section, pool, select};
 use crate::claim::evidence::{Claim, Profile, Unevaluated};
 use crate::claim::results::{ClaimResult, FORMAT, Results, Status};
 use crate::claim::runner::{provenance, run_claim, run_on_subject};
@@ -25,6 +25,8 @@ const EXAMPLES: &str = "\
 Examples:
   ratecheck verify                                       every claim, in about a minute
   ratecheck verify lemma-3.2 theorem-3.1 --verbose       two of them, and all they found
+  ratecheck verify 'lemma-b*' --fail-fast                up to the first of these that does not hold
+  ratecheck verify --section 4 --open                    those of section 4, and the page
   ratecheck verify --profile standard --strict --quiet   for a script: one line, and the exit code
   ratecheck verify --json | jq '.claims[] | {id, verdict}'
   ratecheck verify --profile full --resume --out long    an hour; later only what is missing
@@ -36,15 +38,18 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The claims to check, by id (all if none is given; see `ratecheck list`).
+    /// The claims to check, by id or pattern, as 'lemma-b*' (all if none is given; see `ratecheck list`).
     claims: Vec<String>,
+    /// Only those of a section of the paper: 2, 2.4, 4, A.
+    #[arg(long, value_name = "SECTION")]
+    section: Option<String>,
     #[command(flatten)]
     pub(super) subject: OnSubject,
     /// How much work to do: quick about a minute, standard at most ten, full at most an hour (on two cores).
     #[arg(long, value_enum, default_value_t = Level::Quick)]
     pub(super) profile: Level,
     /// The root of the seed tree; the same seed gives the same numbers.
-    #[arg(long, default_value_t = DEFAULT_SEED)]
+    #[arg(long, default_value_t = DEFAULT_SEED, value_parser = super::seed)]
     pub(super) seed: u64,
     /// Threads (0: one per core); the numbers do not depend on it.
     #[arg(long, default_value_t = 0)]
@@ -60,6 +65,12 @@ pub(super) struct Arguments {
     /// Treat an inconclusive verdict as a failure (exit code 4).
     #[arg(long)]
     pub(super) strict: bool,
+    /// Stop at the first claim that decides the exit code; --resume runs the rest.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Open the page in the browser.
+    #[arg(long, conflicts_with = "json")]
+    open: bool,
     /// Print results.json instead of the table; it is written all the same.
     #[arg(long)]
     json: bool,
@@ -74,6 +85,7 @@ impl Default for Arguments {
     fn default() -> Self {
         Self {
             claims: Vec::new(),
+            section: None,
             subject: OnSubject::default(),
             profile: Level::Quick,
             seed: DEFAULT_SEED,
@@ -82,6 +94,8 @@ impl Default for Arguments {
             place: Place::default(),
             resume: false,
             strict: false,
+            fail_fast: false,
+            open: false,
             json: false,
             print_config: false,
         }
@@ -120,6 +134,9 @@ impl From<Level> for Profile {
 /// Runs the claims and reports.
 pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> Result<Exit, Stopped> {
     let mut claims = select(&arguments.claims, all)?;
+    if let Some(section) = &arguments.section {
+        claims = of_section(section, claims)?;
+    }
     let subject = arguments.subject.load()?;
     if subject.is_some() {
         let speaks = |claim: &&dyn Claim| claim.on_subject().is_some();
@@ -160,7 +177,10 @@ pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> R
             None => Some(run_claim(claim, arguments.seed, profile)),
             Some(brought) => run_on_subject(claim, &brought.subject, arguments.seed, profile),
         };
-        check_all(&claims, results, &store, console, &run)
+        let stop = |ended: &ClaimResult| {
+            arguments.fail_fast && exit_of(std::iter::once(ended.status()), arguments.strict) != Exit::Holds
+        };
+        check_all(&claims, results, &store, console, &run, &stop)
     })?;
 
     if arguments.json {
@@ -181,6 +201,11 @@ pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> R
     if !arguments.json {
         console.say(&format!("\nThe page: {}\n", written.page.display()))?;
     }
+    if arguments.open
+        && let Err(error) = open::that_detached(&written.page)
+    {
+        console.note(&format!("no browser was found for {}: {error}", written.page.display()));
+    }
     Ok(verdict(&results, arguments.strict))
 }
 
@@ -192,13 +217,14 @@ fn check_all(
     store: &Store,
     console: Console,
     run: &dyn Fn(&dyn Claim) -> Option<ClaimResult>,
+    stop: &dyn Fn(&ClaimResult) -> bool,
 ) -> Result<Results, Stopped> {
     let (begin, before) = (Instant::now(), results.provenance.seconds);
     let order = |id: &str| claims.iter().position(|claim| claim.statement().id == id).unwrap_or(claims.len());
     let missing = |claim: &&&dyn Claim| results.claims.iter().all(|done| done.id != claim.statement().id);
     let todo: Vec<&dyn Claim> = claims.iter().filter(missing).map(|claim| *claim as &dyn Claim).collect();
     let bar = ProgressBar::with_draw_target(Some(todo.len() as u64), console.progress());
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {elapsed}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {elapsed}, about {eta} left") {
         bar.set_style(style);
     }
     // A directory that cannot be written is heard of now, not in an hour.
@@ -216,12 +242,20 @@ fn check_all(
         {
             return Err(stopped(error));
         }
+        let last = ended.as_ref().is_some_and(stop);
+        if let Some(ended) = &ended {
+            // On a terminal alone, above the bar.
+            bar.println(report::ended_line(ended, colour()));
+        }
         results.claims.extend(ended);
         results.claims.sort_by_key(|done| order(&done.id));
         results.pending = ids(&todo[i + 1..]);
         results.provenance.seconds = before + begin.elapsed().as_secs_f64();
         let _ = report::write_results(&results, store.dir());
         bar.inc(1);
+        if last {
+            break;
+        }
     }
     bar.finish_and_clear();
     Ok(results)
@@ -270,7 +304,9 @@ pub fn exit_of(all: impl Iterator<Item = Status>, strict: bool) -> Exit {
     }
 }
 
-/// The width of the terminal as the shell gives it, or 100 columns.
+/// The width that the variable COLUMNS says, else that of the terminal, else 100 columns.
 fn terminal_width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    said.or_else(seen).unwrap_or(100)
 }

@@ -38,7 +38,7 @@ pub use experiment::{Shown, write_experiment};
 pub use fit::write_fit;
 pub use math::check_formulas;
 pub use numbers::{RESULTS, json, read_results, without_checksum, write_results};
-pub use table::terminal_table;
+pub use table::{ended_line, terminal_table};
 
 use crate::claim::plot::Plot;
 use crate::claim::results::{ClaimResult, ControlOutcome, Results, Status};

@@ -89,6 +89,13 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
     text
 }
 
+/// What is said of a claim as soon as it has ended.
+pub fn ended_line(claim: &ClaimResult, color: bool) -> String {
+    let status = claim.status();
+    let verdict = Paint(color).status(status, &fit(word(status), 14, false));
+    format!("{verdict}  {}  {}", clean(&claim.id), number::duration(claim.seconds))
+}
+
 /// The cells of one claim.
 fn row(claim: &ClaimResult) -> [String; 6] {
     let worst = claim.worst.as_ref();

@@ -123,6 +123,13 @@ fn exit_codes_of_verify() {
     for id in ["good", "false", "unevaluated", "panicking", "powerless", "broken-control", "undecided"] {
         assert!(table.contains(id), "{table}");
     }
+    // Unless it is to stop there: what comes behind the first failure is not run, what is merely undecided is no reason.
+    let (code, table) = verify_fixed(&[], &["--fail-fast"]);
+    assert_eq!(code, 1);
+    assert!(table.contains("1 of 2 hold") && !table.contains("undecided"), "{table}");
+    assert_eq!(verify_fixed(&["undecided", "good"], &["--fail-fast"]).0, 0);
+    let (code, table) = verify_fixed(&["*-control", "g?od"], &["--fail-fast"]);
+    assert!(code == 3 && table.contains("broken-control"), "{table}");
 }
 
 fn bad_usage_is_2() {
