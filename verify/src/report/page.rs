@@ -9,6 +9,7 @@ use super::{ReportError, command, controls_cell, math, number, paper, plots, pro
 use crate::claim::evidence::Standing;
 use crate::claim::printed::Standing as Grade;
 use crate::claim::results::{ClaimResult, ControlOutcome, InstanceResult, Results, Status};
+use crate::paper::claims::CLAIMS;
 use crate::paper::sensitivity::Study;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -60,6 +61,8 @@ struct Section<'a> {
     #[serde(flatten)]
     claim: Plain<'a>,
     anchor: String,
+    /// Its file in the repository, at the recorded commit.
+    source: Option<String>,
     /// Whether it is unfolded from the start.
     open: bool,
     status: Status,
@@ -222,6 +225,16 @@ fn anchors(results: &Results) -> Vec<String> {
     anchors
 }
 
+/// The file of a claim of the paper: named after it, from the root of the repository.
+fn source_of(id: &str) -> Option<String> {
+    let name = match id {
+        "section-2.4" => "section_2_4_smoothness".to_owned(),
+        id => id.replace(['-', '.'], "_"),
+    };
+    let known = CLAIMS.iter().any(|claim| claim.statement().id == id);
+    known.then(|| format!("verify/src/paper/claims/{name}.rs"))
+}
+
 fn section<'a>(
     results: &'a Results,
     claim: &'a ClaimResult,
@@ -250,6 +263,7 @@ fn section<'a>(
             does_not_show: &claim.does_not_show,
         },
         anchor: anchor.to_owned(),
+        source: source_of(&claim.id),
         open: status != Status::Holds || results.claims.len() <= CHOSEN,
         status,
         label: status.label(),
@@ -319,5 +333,20 @@ fn instance(of: &InstanceResult) -> Instance<'_> {
         margin: number::pretty(worst.margin),
         // Where it was, without the instance's name in front of it again.
         at: worst.at.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix(" · ")).unwrap_or(&worst.at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_claim_has_its_file() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for claim in CLAIMS {
+            let source = source_of(claim.statement().id).expect("known");
+            assert!(root.join(&source).is_file(), "{source}");
+        }
+        assert_eq!(source_of("of-another-list"), None);
     }
 }

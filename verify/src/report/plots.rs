@@ -207,6 +207,10 @@ fn figure(plot: &Plot, x: Map, y: Map, headline: bool) -> std::io::Result<Canvas
         curve(&mut canvas, &frame, series, look)?;
     }
     notes(&mut canvas, plot, &frame, window)?;
+    for (series, look) in plot.series.iter().zip(&looks) {
+        diverged(&mut canvas, &frame, series, look)?;
+        hints(&mut canvas, &frame, plot, series);
+    }
     if beside {
         names::beside(&mut canvas, &frame, &names)?;
     } else {
@@ -341,6 +345,45 @@ fn curve(canvas: &mut Canvas, frame: &Frame, series: &Series, look: &Look) -> st
         }
     }
     Ok(())
+}
+
+/// A cross at the upper edge for every point that has no finite value: it is marked, not missing.
+fn diverged(canvas: &mut Canvas, frame: &Frame, series: &Series, look: &Look) -> std::io::Result<()> {
+    const ARM: f64 = 4.0;
+    for &[x, y] in series.points.iter().filter(|p| p[1] == f64::INFINITY || p[1].is_nan()) {
+        let Some(at) = frame.x.at(x).filter(|at| (0.0..=1.0).contains(at)) else { continue };
+        let [x_at, y_at] = frame.sheet([at, 1.0]);
+        let y_at = y_at + ARM + 2.0;
+        for slant in [ARM, -ARM] {
+            let ends = [[x_at - ARM, y_at - slant], [x_at + ARM, y_at + slant]];
+            canvas.line(&ends, Pen::Thin, look.colour, 1.0)?;
+        }
+        let what = if y.is_nan() { "undefined" } else { "diverged" };
+        canvas.hint([x_at, y_at], &format!("{}: {what} at {}", series.name, number::pretty(x)));
+    }
+    Ok(())
+}
+
+/// The values of a curve, at some thirty of its points.
+fn hints(canvas: &mut Canvas, frame: &Frame, plot: &Plot, series: &Series) {
+    const MOST: f64 = 30.0;
+    if series.style == Style::Dashed {
+        return; // a fit or a prediction is said in its name
+    }
+    let apart = if series.style == Style::Points { 0.0 } else { (frame.right - frame.left) / MOST };
+    let mut before: Option<[f64; 2]> = None;
+    for &[x, y] in &series.points {
+        let Some(at) = frame.point([x, y]) else { continue };
+        if before.is_some_and(|before| (at[0] - before[0]).hypot(at[1] - before[1]) < apart.max(1.0)) {
+            continue;
+        }
+        before = Some(at);
+        let value = match plot.y.names.get((y - 1.0) as usize) {
+            Some(name) => format!("{name}: {}", number::pretty(x)),
+            None => format!("{}: {} at {}", series.name, number::pretty(y), number::pretty(x)),
+        };
+        canvas.hint(at, &value);
+    }
 }
 
 /// The fit window on the sheet, as far as it is inside.

@@ -173,6 +173,16 @@ impl Canvas {
         self.draw(|backend| backend.draw_circle(fine(&at), (radius * FINE).round() as u32, &style, filled))
     }
 
+    /// Words that a pointer over this place brings up, without a script.
+    pub(super) fn hint(&mut self, at: [f64; 2], words: &str) {
+        let (x, y) = fine(&at);
+        let words = escape(words);
+        let _ = writeln!(
+            self.body,
+            r#"<circle class="hint" cx="{x}" cy="{y}" r="21" fill-opacity="0"><title>{words}</title></circle>"#
+        );
+    }
+
     /// Text whose middle line is at `y`; `anchor` is -1 to start at `x`, 0 to be centred there, 1 to end there.
     pub(super) fn text(&mut self, s: &str, x: f64, y: f64, size: f64, colour: Colour, anchor: i8) -> io::Result<()> {
         self.write(s, [x, y], size, colour, anchor, FontStyle::Normal)

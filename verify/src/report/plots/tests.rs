@@ -119,6 +119,19 @@ fn a_stack_is_shown_from_its_bottom() {
     );
 }
 
+/// A pointer brings up the values of a curve, and a run that has left the numbers is marked at the upper edge.
+#[test]
+fn values_come_up_and_divergence_is_marked() {
+    let mut diverged = decay("η = 10", Style::Line, 0.3);
+    diverged.points[40..].iter_mut().for_each(|p| p[1] = f64::INFINITY);
+    let svg = check(&plot(vec![decay("η = 1 & more", Style::Line, -0.5), diverged]));
+    for words in ["<title>η = 1 &amp; more: 0.3 at 1</title>", "<title>η = 10: diverged at 10000</title>"] {
+        assert!(svg.contains(words), "{words} in {svg}");
+    }
+    let hints = svg.matches("<title>η = 1 &amp;").count();
+    assert!((20..=32).contains(&hints), "{hints}");
+}
+
 #[test]
 fn what_cannot_be_shown_is_left_out() {
     let mut odd = decay("odd", Style::Line, -1.0);
