@@ -85,7 +85,8 @@ def test_the_whole_loss_has_the_gradient_that_the_theorems_bound():
     assert row["grad_v_norm"] == pytest.approx(float(w.norm() * own.norm()), rel=1e-13)
     assert abs(row["full_grad_v_norm"] / row["grad_v_norm"] - 1) > 1e-3, "a minibatch is not the whole"
 
-    for wrong, message in [(lambda: iter(()), "no loss at all"), (lambda: 1.0, "iterable|tensor"), (lambda: [x], "tensor")]:
+    nothing, number, no_loss = (lambda: iter(())), (lambda: 1.0), (lambda: [x])
+    for wrong, message in [(nothing, "no loss at all"), (number, "iterable"), (no_loss, "tensor")]:
         with ratecheck.torch.Monitor(model, mover, every=1, full=wrong):
             with pytest.raises((InputError, TypeError), match=message):
                 mover.step()

@@ -32,8 +32,8 @@ impl Runs {
     }
 }
 
-/// Which of `values` are outliers among normally distributed ones, up to `at_most` of them: Rosner's generalised test of
-/// extreme Studentised deviates. Indices, the most extreme first.
+/// Which of `values` are outliers among normally distributed ones, up to `at_most` of them: Rosner's generalised test
+/// of extreme Studentised deviates. Indices, the most extreme first.
 ///
 /// Of n values, the one furthest from the mean is taken out, `at_most` times. With R_i the i-th one's distance in
 /// standard deviations of the n - i + 1 that were left, and

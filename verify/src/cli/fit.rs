@@ -252,8 +252,8 @@ fn shown(log: &Log, request: &Request, found: &Fits) -> String {
         text += &format!("{}: {}\n", fit::name(form), caveat(form));
     }
     if found.interval_from == Some(IntervalSource::Runs) {
-        text += "run by run: the mean of the single runs' slopes, by Student's t; no run counts for more because it lies \
-                 higher\n";
+        text += "run by run: the mean of the single runs' slopes, by Student's t; no run counts for more because it \
+                 lies higher\n";
     }
     if let Some([first, second]) = found.chosen().and_then(|chosen| chosen.halves_intervals) {
         let (first, second) = (pair(Some(first), "[", "]"), pair(Some(second), "[", "]"));

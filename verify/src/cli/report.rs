@@ -15,7 +15,7 @@ Examples:
   ratecheck report reports/latest                      after an update: the same numbers, a new page
   ratecheck report reports/latest --out reports/again  somewhere else, with a copy of results.json
   ratecheck report results.json                        one that came alone; the rest goes beside it
-  ratecheck report norms.csv                           a log of the Monitor of Python, beside Lemma 2.4";
+  ratecheck report norms.csv                           norms by Python's Monitor, and Lemma 2.4";
 
 /// Which verification, and where to write.
 #[derive(Debug, clap::Args)]

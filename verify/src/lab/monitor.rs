@@ -42,8 +42,8 @@ pub struct Block {
     pub rows: Vec<Row>,
     /// 1 - rho, the share by which a step shrinks the weights besides: the quartiles over the rows.
     pub decay: [f64; 3],
-    /// ||w||^2 at equilibrium, with the mean of ||grad_v||^2 over the second half of the rows; where the rows agree on a
-    /// decay.
+    /// ||w||^2 at equilibrium, with the mean of ||grad_v||^2 over the second half of the rows; where the rows agree on
+    /// a decay.
     pub equilibrium: Option<f64>,
 }
 
@@ -246,7 +246,8 @@ mod tests {
         let exact = (rate * 4.0 / (decay * (2.0 - rate * decay))).sqrt();
         let equilibrium = block.equilibrium.expect("decay");
         let last = block.rows.last().copied().expect("rows");
-        // The mean of cos t over 2000/3 steps is at most 3/2000; n^2 goes along with single steps by eta^2 = 1/4 of 200.
+        // The mean of cos t over 2000/3 steps is at most 3/2000; n^2 goes along with single steps by eta^2 = 1/4 of
+        // 200.
         assert!((equilibrium / exact - 1.0).abs() < 2e-3, "{equilibrium} {exact}");
         assert!((last.w_norm_sq / exact - 1.0).abs() < 5e-3, "{last:?} {exact}");
         // The recursion without decay goes on growing.

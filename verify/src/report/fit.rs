@@ -123,9 +123,10 @@ fn table(request: &Request, found: &Fits) -> Table {
         ],
         rows: rows.collect(),
         note: format!(
-            "The form \u{201c}{}\u{201d} decides: {}. A slope is a statement about the window, not about what lies beyond. \
-             Run by run: the mean of the single runs\u{2019} slopes, with Student\u{2019}s interval; no run counts for more \
-             because it lies higher. At the end: as the last half and the last quarter of the window go.",
+            "The form \u{201c}{}\u{201d} decides: {}. A slope is a statement about the window, not about what lies \
+             beyond. Run by run: the mean of the single runs\u{2019} slopes, with Student\u{2019}s interval; no run \
+             counts for more because it lies higher. At the end: as the last half and the last quarter of the window \
+             go.",
             found.form,
             why(request.form)
         ),

@@ -27,9 +27,9 @@ pub fn write_monitor(found: &Monitored, command: &str, dir: &Path) -> Result<Pat
     let figures = found.blocks.iter().take(PICTURES).enumerate().map(|(k, block)| Figure::Plot(plot(k, block)));
     let sheet = Sheet {
         title: "Squared norms while a model trained".to_owned(),
-        lead: "Under plain SGD the squared norm of a scale-invariant block grows by \u{3b7}\u{b2}\u{2016}\u{2207}\u{2016}\u{b2} in \
-               every step (Lemma 2.4). Momentum, weight decay and adaptive rates show as a distance from that recursion; \
-               weight decay alone has an equilibrium."
+        lead: "Under plain SGD the squared norm of a scale-invariant block grows by \
+               \u{3b7}\u{b2}\u{2016}\u{2207}\u{2016}\u{b2} in every step (Lemma 2.4). Momentum, weight decay and \
+               adaptive rates show as a distance from that recursion; weight decay alone has an equilibrium."
             .to_owned(),
         facts,
         table: table(found),
@@ -68,11 +68,12 @@ fn table(found: &Monitored) -> Table {
             "Equilibrium",
         ],
         rows: found.blocks.iter().map(row).collect(),
-        note: "By Lemma 2.4: from the first row on; between recorded steps the growth of a step goes linearly. Shrinks by: \
-               \u{3b7}\u{3bb} if what is missing is weight decay, the median over the rows and both quartiles; 0 under plain \
-               SGD. Equilibrium: of \u{2016}w\u{2016}\u{b2} with that decay and the gradients of the second half of the log, \
-               where the quartiles differ by less than a factor of 2."
-            .to_owned(),
+        note:
+            "By Lemma 2.4: from the first row on; between recorded steps the growth of a step goes linearly. Shrinks \
+               by: \u{3b7}\u{3bb} if what is missing is weight decay, the median over the rows and both quartiles; 0 \
+               under plain SGD. Equilibrium: of \u{2016}w\u{2016}\u{b2} with that decay and the gradients of the \
+               second half of the log, where the quartiles differ by less than a factor of 2."
+                .to_owned(),
     }
 }
 

@@ -43,9 +43,9 @@ impl Coverage {
     pub fn sentence(&self) -> String {
         let [pooled, run_by_run] = self.with_plateaus;
         format!(
-            "what is known of coverage: with {} runs, intervals of nominal {LEVEL} covered with a frequency of {} for the \
-             mean over the runs, and of {} run by run, in the noises studied; {pooled:.2} and {run_by_run:.2} where one \
-             run in ten reaches a plateau (reports/calibration.md)",
+            "what is known of coverage: with {} runs, intervals of nominal {LEVEL} covered with a frequency of {} for \
+             the mean over the runs, and of {} run by run, in the noises studied; {pooled:.2} and {run_by_run:.2} \
+             where one run in ten reaches a plateau (reports/calibration.md)",
             self.n_runs,
             span(self.pooled),
             span(self.run_by_run),

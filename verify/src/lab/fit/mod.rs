@@ -100,8 +100,8 @@ pub fn caveat(form: Form) -> &'static str {
 pub fn why(form: Form) -> &'static str {
     match form {
         Form::Min => {
-            "theorems 3.1 and 4.2 bound the least expectation up to T, and nothing else; where the quantity rises again, \
-             it does not show"
+            "theorems 3.1 and 4.2 bound the least expectation up to T, and nothing else; where the quantity rises \
+             again, it does not show"
         }
         Form::Average => {
             "what theorems bound the minimum by, the mean up to T; a plateau or a rise shows late in it, and a large \
@@ -273,8 +273,8 @@ fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
     }
     if chosen.end.is_none() && chosen.halves.is_some() {
         notes.push(
-            "the last quarter of the window has fewer than three horizons: whether the curve flattens at its end was not \
-             looked at"
+            "the last quarter of the window has fewer than three horizons: whether the curve flattens at its end was \
+             not looked at"
                 .to_owned(),
         );
     }
@@ -284,8 +284,8 @@ fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
     {
         let [low, high] = own.interval;
         notes.push(format!(
-            "run by run the slopes have the mean {:.4} [{low:.4}, {high:.4}], which does not show the claim as the mean \
-             over the runs does: few runs carry that mean",
+            "run by run the slopes have the mean {:.4} [{low:.4}, {high:.4}], which does not show the claim as the \
+             mean over the runs does: few runs carry that mean",
             own.slope
         ));
     }

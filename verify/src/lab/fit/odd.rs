@@ -73,8 +73,8 @@ fn sentence(one: &Outlier, n_runs: usize) -> String {
         _ => height,
     };
     format!(
-        "{} is an outlier: it {what}. Runs that all belong together give such a warning once in {:.0} logs; with one run \
-         of {n_runs} of another kind the interval covers less often than it says",
+        "{} is an outlier: it {what}. Runs that all belong together give such a warning once in {:.0} logs; with one \
+         run of {n_runs} of another kind the interval covers less often than it says",
         one.run,
         1.0 / FALSE_ALARM
     )

@@ -97,7 +97,8 @@ fn unsettled(request: &Request, exponent: f64, chosen: &Fitted) -> Option<String
     };
     refuted.then(|| {
         format!(
-            "at its end, as its last half and its last quarter go, the slope is {end:.4}{known}: the limit may be another"
+            "at its end, as its last half and its last quarter go, the slope is {end:.4}{known}: the limit may be \
+             another"
         )
     })
 }

@@ -17,14 +17,15 @@ const LEVEL: f64 = 0.95;
 const RUNS: [usize; 5] = [2, 3, 5, 10, 30];
 /// Two decades with ten horizons each, as bins of ratio 1.25 have them.
 const HORIZONS: (u64, u64, usize) = (10_000, 1_000_000, 21);
-/// Of the bootstrap, a tenth of what a fit takes: an end of the interval is then uncertain by 0.085 of a standard error.
+/// Of the bootstrap, a tenth of what a fit takes: an end of the interval is then uncertain by 0.085 of a standard
+/// error.
 const RESAMPLES: usize = 1_000;
 /// Of so many sets of runs of the other tables, one has a bootstrap here.
 const SHARE: usize = 10;
 
-/// What runs have besides T^(-1/4): y_r(T) = T^(-1/4) exp(level z_r + deviation x_r(T)) with independent normal z_r, and
-/// x_r normal with the given correlation from one horizon to the next; with the given probability a run stays where it
-/// is at the first horizon, but for the noise.
+/// What runs have besides T^(-1/4): y_r(T) = T^(-1/4) exp(level z_r + deviation x_r(T)) with independent normal z_r,
+/// and x_r normal with the given correlation from one horizon to the next; with the given probability a run stays where
+/// it is at the first horizon, but for the noise.
 struct Kind {
     name: &'static str,
     level: f64,
@@ -122,13 +123,13 @@ impl Kind {
 pub(super) fn table(options: &Options) -> Result<Table, FitError> {
     let n = options.replications.div_ceil(SHARE);
     let text = format!(
-        "How often the intervals of `ratecheck fit` cover at nominal {LEVEL}, with the Clopper-Pearson interval at level \
-         {}, in {n} sets of runs of T^(-1/4) with log-normal noise of the given deviations, at {} horizons on two \
-         decades. Pooled: the slope of the mean over the runs, by {RESAMPLES} resamples and Student's interval, the wider \
-         at each end. Run by run: the mean of the single runs' slopes, by Student's interval. Each is compared with its \
-         own truth, which is -1/4 for all but the last noise: there a run stays where it is at the first horizon with \
-         probability 0.1, the pooled slope of all runs is -0.208 and the mean of their slopes -0.225. Warned: a run was \
-         called an outlier, nominally in one set in a hundred where there is none.",
+        "How often the intervals of `ratecheck fit` cover at nominal {LEVEL}, with the Clopper-Pearson interval at \
+         level {}, in {n} sets of runs of T^(-1/4) with log-normal noise of the given deviations, at {} horizons on \
+         two decades. Pooled: the slope of the mean over the runs, by {RESAMPLES} resamples and Student's interval, \
+         the wider at each end. Run by run: the mean of the single runs' slopes, by Student's interval. Each is \
+         compared with its own truth, which is -1/4 for all but the last noise: there a run stays where it is at the \
+         first horizon with probability 0.1, the pooled slope of all runs is -0.208 and the mean of their slopes \
+         -0.225. Warned: a run was called an outlier, nominally in one set in a hundred where there is none.",
         super::tables::CERTAINTY,
         HORIZONS.2,
     );

@@ -221,8 +221,8 @@ fn the_form_that_decides_is_named_with_its_reason_before_any_number() {
 /// What `ratecheck.torch.Monitor` writes, of SGD on one block beside a layer of normalisation.
 fn monitored(rate: f64, decay: f64, seed: usize) -> String {
     let mut text = String::from(
-        "step,block,w_norm_sq,grad_norm,grad_v_norm,effective_rate,angular_update,orthogonality,norm_growth,epsilon_share,\
-         full_grad_v_norm\r\n",
+        "step,block,w_norm_sq,grad_norm,grad_v_norm,effective_rate,angular_update,orthogonality,norm_growth,\
+         epsilon_share,full_grad_v_norm\r\n",
     );
     let mut n = 1.0_f64;
     for step in 0..2000 {
@@ -253,6 +253,8 @@ fn a_log_of_the_monitor_is_read_as_it_is() {
         let (code, out, error) = fit(here, "seed-0.csv", &more);
         assert!(code == 0 && out.contains(&format!("{expected} of 200 steps")), "{out}{error}");
     }
+    let (_, out, _) = fit(here, "seed-0.csv", &["--run", "block", "--skip-empty", "--value", "grad_v_norm"]);
+    assert!(out.contains("note: the runs are blocks"), "{out}");
     for (seed, rest) in [(0, false), (1, true)] {
         let file = format!("seed-{seed}.csv");
         let (code, out, error) = ratecheck(&["report", &file, "--out", "norms"], here);

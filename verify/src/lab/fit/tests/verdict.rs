@@ -83,9 +83,9 @@ fn a_logarithm_is_named_where_it_would_explain_the_slope() {
 
 #[test]
 fn halves_hold_with_their_own_intervals() {
-    // Eight runs whose slopes are -1/4 -+ 0.1 on the first half of [1e4, 1e6] and -1/4 +- 0.1 on the second. The mean of
-    // the whole knows nothing of that, nor does the mean over the runs but for ln cosh(0.1 ln(t/1e5)), a slope of at most
-    // 0.02; that of a half is known to 2.4*0.1/sqrt(7) = 0.09.
+    // Eight runs whose slopes are -1/4 -+ 0.1 on the first half of [1e4, 1e6] and -1/4 +- 0.1 on the second. The mean
+    // of the whole knows nothing of that, nor does the mean over the runs but for ln cosh(0.1 ln(t/1e5)), a slope of at
+    // most 0.02; that of a half is known to 2.4*0.1/sqrt(7) = 0.09.
     let mut text = String::from("s,t,y\n");
     for run in 0..8 {
         let kink = 0.1 - 0.2 * f64::from(run % 2);
