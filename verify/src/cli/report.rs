@@ -52,16 +52,17 @@ fn monitor(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let page = write_monitor(&found, &command, out).map_err(|error| (Exit::Output, error.to_string()))?;
     for block in &found.blocks {
         let Some(last) = block.rows.last() else { continue };
-        let [_, decay, _] = block.decay;
-        let equilibrium = block.equilibrium.map(|n| format!(", where it is at rest at {}", number::short(n)));
+        let decayed = block.equilibrium.map(|n| {
+            let [_, decay, _] = block.decay;
+            format!("; decay takes {} of w away in a step, and it rests at {}", number::short(decay), number::short(n))
+        });
         console.say(&format!(
-            "{}: |w|^2 is {} at step {}, {} by Lemma 2.4; a step shrinks w by {} besides{}\n",
+            "{}: |w|^2 is {} at step {}, {} by Lemma 2.4{}\n",
             block.name,
             number::short(last.w_norm_sq),
             last.step,
             number::short(last.recursion),
-            number::short(decay),
-            equilibrium.unwrap_or_default()
+            decayed.unwrap_or_default()
         ))?;
     }
     console.answer(&format!("The page: {}\n", page.display()))?;

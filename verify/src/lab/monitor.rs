@@ -90,7 +90,7 @@ impl Monitored {
             let found = head.iter().position(|column| column == name);
             *place = found.ok_or_else(|| fault(Some(1), Some(name), "there is no such column".to_owned(), format))?;
         }
-        let mut blocks: Vec<(String, Vec<(u64, [f64; 5])>)> = Vec::new();
+        let mut blocks: Vec<(String, Vec<[f64; 5]>)> = Vec::new();
         for record in reader.records() {
             let record = record.map_err(broken)?;
             let line = record.position().map_or(0, csv::Position::line);
@@ -121,22 +121,22 @@ impl Monitored {
                 blocks.push((name, Vec::new()));
                 blocks.len() - 1
             });
-            if let Some((_, before)) = blocks[place].1.last().filter(|(_, before)| !(step > before[0])) {
+            if let Some(before) = blocks[place].1.last().filter(|before| !(step > before[0])) {
                 let what = format!("step {step} after step {}", before[0]);
                 return Err(fault(Some(line), Some(COLUMNS[0]), what, "give the log of one run, from one start"));
             }
-            blocks[place].1.push((line, numbers));
+            blocks[place].1.push(numbers);
         }
         if blocks.is_empty() {
             return Err(fault(None, None, "holds no row of any block".to_owned(), format));
         }
-        let blocks = blocks.into_iter().map(|(name, rows)| Block::of(name, rows.into_iter().map(|(_, row)| row)));
+        let blocks = blocks.into_iter().map(|(name, rows)| Block::of(name, rows));
         Ok(Self { file: path.to_owned(), blocks: blocks.collect() })
     }
 }
 
 impl Block {
-    fn of(name: String, numbers: impl Iterator<Item = [f64; 5]>) -> Self {
+    fn of(name: String, numbers: Vec<[f64; 5]>) -> Self {
         let mut rows: Vec<Row> = Vec::new();
         for [step, w_norm_sq, grad_norm, effective_rate, growth] in numbers {
             let rate = effective_rate * w_norm_sq;

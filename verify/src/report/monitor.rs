@@ -64,16 +64,16 @@ fn table(found: &Monitored) -> Table {
             "\u{2016}w\u{2016}\u{b2} at last",
             "By Lemma 2.4",
             "Their ratio",
-            "Shrinks by, a step",
+            "Taken away besides, a step",
             "Equilibrium",
         ],
         rows: found.blocks.iter().map(row).collect(),
-        note:
-            "By Lemma 2.4: from the first row on; between recorded steps the growth of a step goes linearly. Shrinks \
-               by: \u{3b7}\u{3bb} if what is missing is weight decay, the median over the rows and both quartiles; 0 \
-               under plain SGD. Equilibrium: of \u{2016}w\u{2016}\u{b2} with that decay and the gradients of the \
-               second half of the log, where the quartiles differ by less than a factor of 2."
-                .to_owned(),
+        note: "By Lemma 2.4: from the first row on; between recorded steps the growth of a step goes linearly. Taken \
+               away besides: the share of w that a step loses beside the lemma, \u{3b7}\u{3bb} if that is weight decay \
+               (the median over the rows, and both quartiles); 0 under plain SGD, and negative where w grows faster. \
+               Equilibrium: of \u{2016}w\u{2016}\u{b2} with that decay and the gradients of the second half of the \
+               log, where the quartiles are positive and differ by less than a factor of 2."
+            .to_owned(),
     }
 }
 

@@ -259,7 +259,7 @@ fn a_log_of_the_monitor_is_read_as_it_is() {
         let file = format!("seed-{seed}.csv");
         let (code, out, error) = ratecheck(&["report", &file, "--out", "norms"], here);
         assert!(code == 0 && out.contains("0.weight: |w|^2 is") && out.contains("by Lemma 2.4"), "{out}{error}");
-        assert_eq!(out.contains("at rest"), rest, "{out}");
+        assert_eq!(out.contains("and it rests at"), rest, "{out}");
         let svg = fs::read_to_string(here.join("norms/plots/norm-1.svg")).unwrap();
         assert!(svg.contains("recorded") && svg.contains("Lemma 2.4"));
         assert_eq!(svg.contains("equilibrium"), rest);
