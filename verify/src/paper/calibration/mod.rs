@@ -10,7 +10,7 @@
 //! and how far from the edge a decision falls.
 //!
 //! What users fit has other noises, and few runs: how often the intervals of `ratecheck fit` cover there is a study of
-//! its own ([`over_runs`]).
+//! its own (`over_runs.rs`).
 
 mod forms;
 mod over_runs;
