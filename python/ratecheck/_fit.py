@@ -35,6 +35,12 @@ class Fitted:
         return None if interval is None else (interval[0], interval[1])
 
     @property
+    def run_by_run(self) -> tuple[float, tuple[float, float]] | None:
+        """The mean of the single runs' slopes, with Student's interval; None for one run."""
+        own = self._chosen["run_by_run"]
+        return None if own is None else (own["slope"], (own["interval"][0], own["interval"][1]))
+
+    @property
     def verdict(self) -> str | None:
         """``holds``, ``fails`` or ``inconclusive`` of the claimed exponent; None if none was claimed."""
         return self.found["verdict"]

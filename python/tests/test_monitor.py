@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 
 import numpy as np
@@ -51,6 +52,44 @@ def test_plain_sgd_obeys_lemma_2_4():
         assert np.cos(row["angular_update"]) == pytest.approx(cosine, rel=1e-12)
         # Perpendicular, and so Pythagoras: both to rounding of the gradient.
         assert row["orthogonality"] < 1e-13 and abs(row["norm_growth"]) < 1e-10
+
+
+def test_the_whole_loss_has_the_gradient_that_the_theorems_bound():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4, eps=1e-30), nn.Tanh(), nn.Linear(4, 3)).double()
+    x, y = torch.randn(16, 5).double(), torch.arange(16) % 3
+    parts = [(x[:8], y[:8]), (x[8:], y[8:])]
+    mover = torch.optim.SGD(model.parameters(), lr=0.5)
+
+    def losses():
+        return (nn.functional.cross_entropy(model(a), b) for a, b in parts)
+
+    with ratecheck.torch.Monitor(model, mover, every=2, blocks=["0.weight"], full=losses) as monitor:
+        for step in range(5):
+            mover.zero_grad()
+            nn.functional.cross_entropy(model(parts[step % 2][0]), parts[step % 2][1]).backward()
+            w, own = model[0].weight.detach().clone(), model[0].weight.grad.clone()
+            running = model[1].running_mean.clone()
+            if step == 4:
+                # By another way: L as one sum, in a copy.
+                other = copy.deepcopy(model)
+                (direct,) = torch.autograd.grad(
+                    sum(nn.functional.cross_entropy(other(a), b) for a, b in parts) / 2, [other[0].weight]
+                )
+            mover.step()
+            assert torch.equal(model[1].running_mean, running), "running statistics are the loop's own"
+    rows = [row for row in monitor.rows if row["block"] == "0.weight"]
+    assert [row["step"] for row in rows] == [0, 2, 4]
+    row = rows[-1]
+    assert row["full_grad_v_norm"] == pytest.approx(float(w.norm() * direct.norm()), rel=1e-13)
+    assert row["grad_v_norm"] == pytest.approx(float(w.norm() * own.norm()), rel=1e-13)
+    assert abs(row["full_grad_v_norm"] / row["grad_v_norm"] - 1) > 1e-3, "a minibatch is not the whole"
+
+    nothing, number, no_loss = (lambda: iter(())), (lambda: 1.0), (lambda: [x])
+    for wrong, message in [(nothing, "no loss at all"), (number, "iterable"), (no_loss, "tensor")]:
+        with ratecheck.torch.Monitor(model, mover, every=1, full=wrong):
+            with pytest.raises((InputError, TypeError), match=message):
+                mover.step()
 
 
 @pytest.mark.parametrize(

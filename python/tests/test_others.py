@@ -14,9 +14,11 @@ T = np.unique(np.geomspace(1, 1e5, 80).round())
 
 def test_a_power_law_is_fitted_as_by_the_command():
     generator = np.random.default_rng(1)
-    values = 3.0 * T**-0.25 * np.exp(0.1 * generator.standard_normal((6, len(T))))
+    values = 3.0 * T**-0.25 * np.exp(0.05 * generator.standard_normal((6, len(T))))
     found = ratecheck.fit(T, values, against=-0.25)
     assert found.verdict == "holds" and found.interval[0] < -0.25 < found.interval[1]
+    slope, (low, high) = found.run_by_run
+    assert low < slope < high and abs(slope - found.slope) < 0.01
     # The same in one column, with names of runs.
     named = ratecheck.fit(
         np.tile(T, 6), values.ravel(), run=np.repeat([f"seed {k}" for k in range(6)], len(T)), against=-0.25
@@ -28,7 +30,7 @@ def test_a_power_law_is_fitted_as_by_the_command():
 
 def test_one_run_of_a_random_method_has_no_interval():
     found = ratecheck.fit(T, T**-0.5, against=-0.5)
-    assert (found.verdict, found.interval) == ("inconclusive", None)
+    assert (found.verdict, found.interval, found.run_by_run) == ("inconclusive", None, None)
     exact = ratecheck.fit(T, T**-0.5, against=-0.5, deterministic=True, form="min")
     assert exact.verdict == "holds" and abs(exact.slope + 0.5) < 1e-9
 

@@ -14,6 +14,8 @@
 //!      points within a run. Use it for every stochastic statistic.
 //!    * [`slope_over_runs`] has the same premise, and Student's quantiles in the place of resamples: for decisions at a
 //!      level so high that a bootstrap of practical size cannot reach it.
+//!    * [`Runs::slopes`] are the slopes of the single runs: their mean is another number, whose interval no run can
+//!      carry alone. [`outliers`] finds runs that do not belong to the others.
 //! 3. **Decide.** [`at_most`] shows or refutes "no slower than T^p" (faster is no failure), [`equivalent`] shows or
 //!    refutes "exactly T^p, up to a margin". Both may answer [`Decision::Undecided`]: an interval too wide to tell
 //!    supports nothing, least of all the claim.
@@ -37,6 +39,8 @@ mod estimate;
 mod fit;
 mod forms;
 mod horizons;
+mod outliers;
+mod parts;
 mod prediction;
 mod runs;
 
@@ -47,5 +51,6 @@ pub use estimate::{Estimate, mean_over_runs, slope_over_runs};
 pub use fit::{Fit, Window, fit_power_law, fit_power_law_with_log};
 pub use forms::{BIN_RATIO, Form};
 pub use horizons::{log_bins, log_spaced};
+pub use outliers::{FALSE_ALARM, Outliers, outliers};
 pub use prediction::{SgdPrediction, partial_zeta, zeta};
 pub use runs::{Model, Runs, Summary};

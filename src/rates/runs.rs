@@ -74,10 +74,13 @@ const LANES: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Runs {
     n_runs: usize,
-    exponent: f64,
+    pub(super) exponent: f64,
+    pub(super) log_exponent: f64,
     /// The horizons, and what is fitted there, of the mean over all runs.
     t: Vec<f64>,
     y: Vec<f64>,
+    /// The columns of the horizons.
+    pub(super) horizons: Vec<usize>,
     /// The slope of the mean over all runs, before the root is taken.
     slope: f64,
     /// For each group of `LANES` columns, for each run: the values divided by the mean over all runs. Then logarithms
@@ -117,7 +120,6 @@ impl Runs {
         let times = LogTimes::in_window(&horizon_t, model.window)?;
         let n_groups = n_columns.div_ceil(LANES);
         let mut relative = vec![[1.0; LANES]; n_groups * n_runs];
-        let mut weights = vec![[0.0; LANES]; n_groups];
         let mut means = Vec::with_capacity(n_columns);
         for column in 0..n_columns {
             let (group, lane) = (column / LANES, column % LANES);
@@ -131,9 +133,7 @@ impl Runs {
             }
             means.push(mean);
         }
-        for (k, &column) in horizons.iter().enumerate() {
-            weights[column / LANES][column % LANES] = times.centred[k] / times.spread;
-        }
+        let weights = laid_out(n_columns, &horizons, times.centred.iter().map(|x| x / times.spread));
         let minimum = (model.form == Form::Min).then(|| Minimum::of(&means));
         let fitted = |column: usize| match &minimum {
             Some(minimum) => minimum.running[column / LANES][column % LANES],
@@ -144,7 +144,8 @@ impl Runs {
         let fit = fit_power_law_with_log(&horizon_t, &mean_curve, model.window, model.log_exponent / exponent);
         let slope = fit.map_err(|error| in_terms_of(error, &horizons, &source))?.slope;
         let y = mean_curve.iter().map(|&mean| if exponent == 1.0 { mean } else { mean.sqrt() }).collect();
-        Ok(Self { n_runs, exponent, t: horizon_t, y, slope, relative, weights, minimum })
+        let log_exponent = model.log_exponent;
+        Ok(Self { n_runs, exponent, log_exponent, t: horizon_t, y, horizons, slope, relative, weights, minimum })
     }
 
     /// The number of runs.
@@ -170,17 +171,17 @@ impl Runs {
     /// # Errors
     /// Fewer than two runs.
     pub fn estimate(&self) -> Result<Estimate, FitError> {
-        let mean = mean_over_runs(&self.influences())?;
+        let mean = mean_over_runs(&self.influences(&self.weights))?;
         Ok(Estimate { value: self.slope(), se: self.exponent * mean.se, n_runs: mean.n_runs })
     }
 
-    /// For each run, the derivative of the slope by that run's weight in the means: sum_k weight_k (y_k / mean_k - 1).
-    /// The sum over the runs is 0.
-    fn influences(&self) -> Vec<f64> {
+    /// For each run, the derivative of sum_k weight_k ln mean_k by that run's weight in the means:
+    /// sum_k weight_k (y_k / mean_k - 1). The sum over the runs is 0.
+    pub(super) fn influences(&self, weights: &[[f64; LANES]]) -> Vec<f64> {
         let mut influences = vec![0.0; self.n_runs];
         if let Some(minimum) = &self.minimum {
             for (column, &attained) in minimum.attained.iter().enumerate() {
-                let weight = self.weights[column / LANES][column % LANES];
+                let weight = weights[column / LANES][column % LANES];
                 let values = &self.relative[attained / LANES * self.n_runs..][..self.n_runs];
                 for (influence, values) in influences.iter_mut().zip(values) {
                     *influence += weight * (values[attained % LANES] - 1.0);
@@ -188,7 +189,7 @@ impl Runs {
             }
             return influences;
         }
-        for (group, weights) in self.relative.chunks_exact(self.n_runs).zip(&self.weights) {
+        for (group, weights) in self.relative.chunks_exact(self.n_runs).zip(weights) {
             for (influence, values) in influences.iter_mut().zip(group) {
                 *influence += values.iter().zip(weights).map(|(y, weight)| weight * (y - 1.0)).sum::<f64>();
             }
@@ -196,9 +197,19 @@ impl Runs {
         influences
     }
 
+    /// The weights of horizons as [`influences`](Self::influences) takes them.
+    pub(super) fn over_columns(&self, weights: &[f64]) -> Vec<[f64; LANES]> {
+        laid_out(self.weights.len() * LANES, &self.horizons, weights.iter().copied())
+    }
+
+    /// For each run, what it is at the horizons over the mean over all runs.
+    pub(super) fn relative(&self, run: usize) -> impl Iterator<Item = f64> {
+        self.horizons.iter().map(move |&column| self.relative[column / LANES * self.n_runs + run][column % LANES])
+    }
+
     /// The slope of the mean over the `drawn` runs.
     pub(super) fn resampled_slope(&self, drawn: &[usize]) -> f64 {
-        let scale = 1.0 / self.n_runs as f64;
+        let scale = 1.0 / drawn.len() as f64;
         let mut shift = 0.0;
         let mut least = f64::INFINITY;
         for (g, (group, weights)) in self.relative.chunks_exact(self.n_runs).zip(&self.weights).enumerate() {
@@ -227,6 +238,15 @@ impl Runs {
         }
         self.exponent * (self.slope + shift)
     }
+}
+
+/// One weight for every horizon, over all columns; 0 where no horizon is.
+fn laid_out(n_columns: usize, horizons: &[usize], weights: impl Iterator<Item = f64>) -> Vec<[f64; LANES]> {
+    let mut columns = vec![[0.0; LANES]; n_columns.div_ceil(LANES)];
+    for (&column, weight) in horizons.iter().zip(weights) {
+        columns[column / LANES][column % LANES] = weight;
+    }
+    columns
 }
 
 impl Minimum {
@@ -297,7 +317,7 @@ mod tests {
         for form in [Form::Recorded, Form::Min, Form::Average, Form::LastWindow] {
             let slope = |values: &[f64]| {
                 let runs = Runs::new(&t, values, &Model::new(window, Summary::Mean).form(form)).expect("valid");
-                (runs.slope(), runs.influences())
+                (runs.slope(), runs.influences(&runs.weights))
             };
             let (centre, influences) = slope(&values);
             for (run, influence) in influences.iter().enumerate() {

@@ -25,6 +25,7 @@ _COLUMNS = (
     "orthogonality",
     "norm_growth",
     "epsilon_share",
+    "full_grad_v_norm",
 )
 
 
@@ -41,10 +42,13 @@ class Monitor:
     ``orthogonality``             |w' grad_w| / (||w|| ||grad_w||): rounding if the block is scale invariant (Lemma 2.4)
     ``norm_growth``               (||w_(t+1)||^2 - ||w_t||^2) / (eta_w^2 ||grad_w||^2) - 1: 0 under plain SGD (Lemma 2.4); momentum, weight decay and
                                   adaptive rates show here
+    ``full_grad_v_norm``          ||w|| ||grad_w L||, of the gradient of the whole loss, which the theorems bound; empty without ``full``
     ``epsilon_share``             of a layer of normalisation (rows of their own): the mean over units of epsilon / (variance + epsilon); else empty
     ============================  ==================================================================================================
 
-    ``ratecheck fit monitor.csv --step step --value grad_v_norm --run block --skip-empty`` reads it as it is.
+    ``ratecheck fit monitor.csv --where block=NAME --value full_grad_v_norm --skip-empty`` fits the rate of one block,
+    with one file for every seed. Blocks of one model are no independent runs. ``grad_v_norm`` is that of the gradient
+    that the optimizer sees: of one minibatch, whose noise does not fall, and clipped where the loop clips.
 
     Args:
         model: the module.
@@ -55,6 +59,9 @@ class Monitor:
         blocks: names of the parameters to watch; left out, all with two dimensions or more. Each is one block: where
             rows are scale invariant, the whole is too.
         rows: whether each row (unit, filter) is a block of its own.
+        full: a function without arguments that gives the whole loss L at the model's parameters, or an iterable of
+            losses of equally likely minibatches, whose mean L is. It is called at the recorded steps; the model's
+            buffers (running statistics) are put back as they were.
         writer: a ``SummaryWriter`` of TensorBoard, or anything with ``add_scalar(tag, value, step)``.
 
     Example:
@@ -77,6 +84,7 @@ class Monitor:
         every: int = 50,
         blocks: Iterable[str] | None = None,
         rows: bool = False,
+        full: Callable[[], torch.Tensor | Iterable[torch.Tensor]] | None = None,
         writer: Any = None,
     ) -> None:
         if not isinstance(every, int) or every < 1:
@@ -93,6 +101,8 @@ class Monitor:
         if not self._watched:
             raise InputError("blocks: the optimizer moves none of the parameters to watch")
         self._every, self._by_row, self._writer = every, bool(rows), writer
+        self._model, self._full = model, full
+        self._whole: list[torch.Tensor | None] = []
         self.step = 0
         #: Everything recorded, as dictionaries.
         self.rows: list[dict[str, Any]] = []
@@ -151,12 +161,42 @@ class Monitor:
             )
             for _, p, group in self._watched
         ]
+        self._whole = [] if self._full is None else self._full_gradients(self._full)
+
+    def _full_gradients(self, full: Callable[[], torch.Tensor | Iterable[torch.Tensor]]) -> list[torch.Tensor | None]:
+        """grad_w L of every watched parameter, in double precision; the gradients of the loop stay as they are."""
+        parameters = [p for _, p, _ in self._watched]
+        # A forward pass moves running statistics, and would be taken for the loop's own by the hooks of layers.
+        buffers = [(buffer, buffer.detach().clone()) for buffer in self._model.buffers()]
+        shares = dict(self._shares)
+        try:
+            with torch.enable_grad():
+                found = full()
+                sums: list[torch.Tensor | None] = [None] * len(parameters)
+                n = 0
+                for loss in [found] if isinstance(found, torch.Tensor) else found:
+                    if not isinstance(loss, torch.Tensor) or loss.dim() > 0 or not loss.requires_grad:
+                        raise InputError("full: give the loss, a tensor of no dimension that depends on the parameters")
+                    n += 1
+                    for k, grad in enumerate(torch.autograd.grad(loss, parameters, allow_unused=True)):
+                        if grad is not None:
+                            grad = grad.detach().to(torch.float64)
+                            before = sums[k]
+                            sums[k] = grad if before is None else before + grad
+        finally:
+            for buffer, value in buffers:
+                buffer.copy_(value)
+            self._shares = shares
+        if n == 0:
+            raise InputError("full: gave no loss at all; an iterator is used up after the first time, give a function")
+        return [None if grad is None else grad / n for grad in sums]
 
     @torch.no_grad()
     def _after(self, *_: Any) -> None:
         if self._before:
             found = []
-            for (name, p, _), (w, grad, rate) in zip(self._watched, self._before):
+            whole = self._whole or [None] * len(self._watched)
+            for (name, p, _), (w, grad, rate), of_loss in zip(self._watched, self._before, whole):
                 if grad is None:
                     continue
                 after = p.detach().double()
@@ -176,20 +216,22 @@ class Monitor:
                         growth / (rate * rate * sq) - 1.0,
                     ]
                 )
-                found.append((name, columns.cpu()))
+                full = None if of_loss is None else (n * self._norms(of_loss)).sqrt().cpu().tolist()
+                found.append((name, columns.cpu(), full))
             self._before = []
+            self._whole = []
             self._record(found)
         self.step += 1
 
     def _broadcast(self, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         return x.reshape(-1, *[1] * (like.dim() - 1)) if self._by_row else x
 
-    def _record(self, found: list[tuple[str, torch.Tensor]]) -> None:
+    def _record(self, found: list[tuple[str, torch.Tensor, list[float] | None]]) -> None:
         new = []
-        for name, columns in found:
+        for name, columns, full in found:
             for k, values in enumerate(columns.T.tolist()):
                 block = f"{name} row {k + 1}" if self._by_row else name
-                new.append(dict(zip(_COLUMNS, [self.step, block, *values, ""])))
+                new.append(dict(zip(_COLUMNS, [self.step, block, *values, "", "" if full is None else full[k]])))
         for name, share in self._shares.items():
             new.append({**dict.fromkeys(_COLUMNS, ""), "step": self.step, "block": name, "epsilon_share": share.item()})
         self._shares = {}

@@ -12,13 +12,13 @@ use crate::text::write;
 
 /// Sets of runs by default: some seconds.
 const SETS: usize = 4_000;
-/// And with `--full`: about a minute on two cores.
+/// And with `--full`: about two minutes on two cores.
 const FULL: usize = 100_000;
 
 const EXAMPLES: &str = "\
 Examples:
   ratecheck calibrate                                        some seconds
-  ratecheck calibrate --full --out reports/calibration.md    the committed study: about a minute
+  ratecheck calibrate --full --out reports/calibration.md    the committed study: two minutes
   ratecheck calibrate --profile standard --json              the decisions of longer runs, as data";
 
 /// What is simulated, and where it is written.
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// The profile whose decisions are simulated.
     #[arg(long, value_enum, default_value_t = Level::Quick)]
     profile: Level,
-    /// 100,000 sets of runs for each estimator instead of 4,000: about a minute on two cores.
+    /// 100,000 sets of runs for each estimator instead of 4,000: about two minutes on two cores.
     #[arg(long)]
     full: bool,
     /// The root of the seed tree; the same seed gives the same numbers.
@@ -51,8 +51,9 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     let failed = |error: Unevaluated| (Exit::Failed, format!("the decisions cannot be calibrated: {}", error.0));
     let replications = if arguments.full { FULL } else { SETS };
     let options = Options { profile: arguments.profile.into(), replications, seed: arguments.seed };
-    let found = pool(arguments.jobs, console)?.install(|| calibrate(claims, &options)).map_err(failed)?;
-    let shown = tables(claims, &found).map_err(failed)?;
+    let workers = pool(arguments.jobs, console)?;
+    let found = workers.install(|| calibrate(claims, &options)).map_err(failed)?;
+    let shown = workers.install(|| tables(claims, &found, &options)).map_err(failed)?;
     if arguments.json {
         console.json(&shown)?;
     }

@@ -221,18 +221,25 @@ fn shown(log: &Log, request: &Request, found: &Fits) -> String {
         }
         None => "; one run: no interval\n\n".to_owned(),
     };
-    let mut rows = vec![["form", "slope", "interval", "halves", "points", ""].map(str::to_owned).to_vec()];
+    // Before the numbers: nobody should choose among them.
+    text += &format!("{} decides: {}\n\n", found.form, fit::why(request.form));
+    let head = ["form", "slope", "interval", "run by run", "interval", "halves", "at the end", "points", ""];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let pair = |pair: Option<[f64; 2]>, open: &str, close: &str| {
+        pair.map_or_else(|| number::NONE.to_owned(), |[a, b]| format!("{open}{a:.4}, {b:.4}{close}"))
+    };
     for (form, fitted) in fit::FORMS.into_iter().zip(&found.forms) {
-        let pair = |pair: Option<[f64; 2]>, open: &str, close: &str| {
-            pair.map_or_else(|| number::NONE.to_owned(), |[a, b]| format!("{open}{a:.4}, {b:.4}{close}"))
-        };
         let mark = if fit::name(form) == found.form { "<- decides" } else { "" };
+        let one = |slope: Option<f64>| slope.map_or_else(|| number::NONE.to_owned(), |slope| format!("{slope:.4}"));
         rows.push(match fitted {
             Ok(fitted) => vec![
                 fitted.form.to_owned(),
-                format!("{:.4}", fitted.slope),
+                one(Some(fitted.slope)),
                 pair(fitted.interval, "[", "]"),
+                one(fitted.run_by_run.as_ref().map(|own| own.slope)),
+                pair(fitted.run_by_run.as_ref().map(|own| own.interval), "[", "]"),
                 pair(fitted.halves, "", ""),
+                one(fitted.end),
                 fitted.n_points.to_string(),
                 mark.to_owned(),
             ],
@@ -243,6 +250,17 @@ fn shown(log: &Log, request: &Request, found: &Fits) -> String {
     text.push('\n');
     for form in fit::FORMS {
         text += &format!("{}: {}\n", fit::name(form), caveat(form));
+    }
+    if found.interval_from == Some(IntervalSource::Runs) {
+        text += "run by run: the mean of the single runs' slopes, by Student's t; no run counts for more because it \
+                 lies higher\n";
+    }
+    if let Some([first, second]) = found.chosen().and_then(|chosen| chosen.halves_intervals) {
+        let (first, second) = (pair(Some(first), "[", "]"), pair(Some(second), "[", "]"));
+        text += &format!("halves: of the window in ln T; their intervals are {first} and {second}\n");
+    }
+    if let Some(known) = &found.coverage {
+        text += &format!("{}\n", known.sentence());
     }
     for note in &found.notes {
         text += &format!("note: {note}\n");
@@ -299,7 +317,7 @@ fn command(arguments: &Arguments) -> String {
 }
 
 /// As a shell takes it; bash's own quotes where a page or a terminal would not show it as it is.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let harmless = |c: char| c.is_alphanumeric() || "-_./=+:@".contains(c);
     if !word.is_empty() && word.chars().all(harmless) {
         word.to_owned()

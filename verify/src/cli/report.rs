@@ -1,26 +1,30 @@
-//! `ratecheck report DIR`: everything that is written of a verification, again.
+//! `ratecheck report DIR`: everything that is written of a verification, again; and `ratecheck report MONITOR.csv`, the
+//! page of what the Python package's Monitor has recorded.
 
 use std::path::{Path, PathBuf};
 
 use super::console::Console;
+use super::fit::quoted;
 use super::{Exit, Stopped};
-use crate::report::{RESULTS, ReportError, check_formulas, read_results, render_all, without_checksum};
-use crate::text::write;
+use crate::lab::monitor::Monitored;
+use crate::report::{RESULTS, ReportError, check_formulas, read_results, render_all, without_checksum, write_monitor};
+use crate::text::{number, write};
 
 const EXAMPLES: &str = "\
 Examples:
   ratecheck report reports/latest                      after an update: the same numbers, a new page
   ratecheck report reports/latest --out reports/again  somewhere else, with a copy of results.json
-  ratecheck report results.json                        one that came alone; the rest goes beside it";
+  ratecheck report results.json                        one that came alone; the rest goes beside it
+  ratecheck report norms.csv                           norms by Python's Monitor, and Lemma 2.4";
 
 /// Which verification, and where to write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The directory of a verification, or its results.json.
+    /// The directory of a verification, or its results.json; or a log of the Python package's Monitor, in CSV.
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     from: PathBuf,
-    /// Where the reports are written [default: beside results.json].
+    /// Where the reports are written [default: beside results.json; of a log, reports/latest/monitor].
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     out: Option<PathBuf>,
 }
@@ -40,8 +44,36 @@ pub(super) fn note_without_checksum(file: &Path, console: Console) {
     }
 }
 
+/// The page of a Monitor's log.
+fn monitor(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
+    let found = Monitored::read(&arguments.from).map_err(|error| (Exit::Input, error.to_string()))?;
+    let out = arguments.out.as_deref().unwrap_or(Path::new("reports/latest/monitor"));
+    let command = format!("ratecheck report {}", quoted(&arguments.from.display().to_string()));
+    let page = write_monitor(&found, &command, out).map_err(|error| (Exit::Output, error.to_string()))?;
+    for block in &found.blocks {
+        let Some(last) = block.rows.last() else { continue };
+        let decayed = block.equilibrium.map(|n| {
+            let [_, decay, _] = block.decay;
+            format!("; decay takes {} of w away in a step, and it rests at {}", number::short(decay), number::short(n))
+        });
+        console.say(&format!(
+            "{}: |w|^2 is {} at step {}, {} by Lemma 2.4{}\n",
+            block.name,
+            number::short(last.w_norm_sq),
+            last.step,
+            number::short(last.recursion),
+            decayed.unwrap_or_default()
+        ))?;
+    }
+    console.answer(&format!("The page: {}\n", page.display()))?;
+    Ok(Exit::Holds)
+}
+
 /// Reads, renders, writes.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
+    if arguments.from.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
+        return monitor(arguments, console);
+    }
     let input = |error: ReportError| (Exit::Input, error.to_string());
     let output = |error: ReportError| (Exit::Output, error.to_string());
     let file = results_in(&arguments.from);

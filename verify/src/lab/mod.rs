@@ -7,6 +7,7 @@ pub mod constants;
 pub mod experiment;
 pub mod fit;
 pub mod inspect;
+pub mod monitor;
 pub mod problem;
 pub mod sweep;
 pub(crate) mod threads;

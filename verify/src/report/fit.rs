@@ -7,7 +7,7 @@ use ratecheck::rates::{BIN_RATIO, Form, Model, Runs, Summary, Window, mean_over_
 use super::sheet::{Sheet, Table, write_sheet};
 use super::{ReportError, number, pretty};
 use crate::claim::plot::{Axis, Figure, Plot, Reference, Series, Style};
-use crate::lab::fit::{FORMS, Fits, Fitted, IntervalSource, Log, Request, Verdict, caveat, claimed, name};
+use crate::lab::fit::{FORMS, Fits, Fitted, IntervalSource, Log, Request, Verdict, caveat, claimed, name, why};
 use crate::text::plain::plain;
 
 /// Writes `fit.json`, the page `index.html`, the picture and its data into `dir`, and returns the page. `command` fits
@@ -33,7 +33,7 @@ pub fn write_fit(
             reason => format!("{}{}.", reason[..1].to_uppercase(), &reason[1..]),
         },
         facts: facts(log, request, found),
-        table: table(found),
+        table: table(request, found),
         figures: vec![Figure::Plot(plot(log, request, found))],
         command: command.to_owned(),
         files: vec![("fit.json".to_owned(), json)],
@@ -79,11 +79,12 @@ fn facts(log: &Log, request: &Request, found: &Fits) -> Vec<(&'static str, Strin
         ("intervals", interval),
     ];
     facts.extend(claim);
+    facts.extend(found.coverage.iter().map(|known| ("coverage", known.sentence())));
     facts.extend(found.notes.iter().map(|note| ("note", note.clone())));
     facts
 }
 
-fn table(found: &Fits) -> Table {
+fn table(request: &Request, found: &Fits) -> Table {
     let pair = |pair: Option<[f64; 2]>| {
         pair.map_or_else(|| number::NONE.to_owned(), |[a, b]| number::minus(&format!("{a:.4} to {b:.4}")))
     };
@@ -93,21 +94,41 @@ fn table(found: &Fits) -> Table {
             Ok(fitted) => row.extend([
                 number::minus(&format!("{:.4}", fitted.slope)),
                 pair(fitted.interval),
+                fitted.run_by_run.as_ref().map_or_else(
+                    || number::NONE.to_owned(),
+                    |own| number::minus(&format!("{:.4}: {:.4} to {:.4}", own.slope, own.interval[0], own.interval[1])),
+                ),
                 pair(fitted.halves),
+                fitted.end.map_or_else(|| number::NONE.to_owned(), |end| number::minus(&format!("{end:.4}"))),
                 fitted.n_points.to_string(),
                 caveat(form).to_owned(),
             ]),
-            Err(why) => row.extend([number::NONE, number::NONE, number::NONE, number::NONE, why].map(str::to_owned)),
+            Err(error) => {
+                row.extend([[number::NONE; 6].as_slice(), &[error.as_str()]].concat().into_iter().map(str::to_owned))
+            }
         }
         row
     });
     Table {
         caption: "The three forms".to_owned(),
-        header: vec!["Form", "Slope", "Interval", "Halves of the window", "Horizons", "What it is, and cannot show"],
+        header: vec![
+            "Form",
+            "Slope",
+            "Interval",
+            "Run by run",
+            "Halves of the window",
+            "At the end",
+            "Horizons",
+            "What it is, and cannot show",
+        ],
         rows: rows.collect(),
         note: format!(
-            "The form \u{201c}{}\u{201d} decides. A slope is a statement about the window, not about what lies beyond.",
-            found.form
+            "The form \u{201c}{}\u{201d} decides: {}. A slope is a statement about the window, not about what lies \
+             beyond. Run by run: the mean of the single runs\u{2019} slopes, with Student\u{2019}s interval; no run \
+             counts for more because it lies higher. At the end: as the last half and the last quarter of the window \
+             go.",
+            found.form,
+            why(request.form)
         ),
     }
 }

@@ -21,6 +21,7 @@ mod labels;
 mod latex;
 pub(crate) mod markdown;
 mod math;
+mod monitor;
 mod numbers;
 mod page;
 mod paper;
@@ -37,6 +38,7 @@ pub(crate) use experiment::{HEADER, row};
 pub use experiment::{Shown, write_experiment};
 pub use fit::write_fit;
 pub use math::check_formulas;
+pub use monitor::write_monitor;
 pub use numbers::{RESULTS, json, read_results, without_checksum, write_results};
 pub use table::{ended_line, terminal_table};
 

@@ -127,6 +127,13 @@ impl Log {
                 listed(vanished.iter().map(String::as_str))
             ));
         }
+        if columns.run.as_deref() == Some("block") {
+            notes.of_all.push(
+                "the runs are blocks: those of one model share its data and its seed, and are taken for independent here; \
+                 choose one with --where block=NAME, and give a file for every seed"
+                    .to_owned(),
+            );
+        }
         // What lies beyond the end has no part in it, whatever it is.
         runs.iter_mut().for_each(|run| run.rows.retain(|row| ends.1.is_none_or(|end| row.step <= end)));
         settle_all(&texts, &step, &mut runs, columns, &mut notes)?;

@@ -4,7 +4,10 @@
 //! one of them is decided upon. What is defensible depends on the runs:
 //!
 //! * **Two runs or more.** Runs are independent, their time points are not. The interval is the hull of the percentile
-//!   bootstrap over runs and Student's interval by the delta method: from three runs on it covers as often as it says.
+//!   bootstrap over runs and Student's interval by the delta method. How often it covers depends on the noise and on
+//!   the number of runs; what is known of it ([`Coverage`]) is said with every fit. Beside it stands Student's interval
+//!   of the mean of the single runs' slopes ([`RunByRun`]), and runs that do not belong to the others are named
+//!   ([`Outlier`]).
 //! * **One run of a random method.** How much of its slope is its own luck cannot be known: there is no interval, and
 //!   the verdict is inconclusive, whatever the slope.
 //! * **One run of a method without randomness** (`deterministic`: full-batch gradient descent). The run is all there
@@ -14,11 +17,14 @@
 
 mod columns;
 mod common;
+mod coverage;
 mod document;
 mod file;
+mod fitted;
 mod json;
 mod log;
 mod number;
+mod odd;
 mod repeats;
 mod separated;
 mod source;
@@ -27,14 +33,15 @@ mod table;
 mod tests;
 mod verdict;
 
-use ratecheck::random::Seed;
-use ratecheck::rates::{
-    Decision, FitError, Form, Interval, Model, Runs, Summary, Window, at_most, equivalent, fit_power_law_with_log,
-};
+use ratecheck::rates::{Decision, FitError, Form};
 use serde::{Serialize, Serializer};
 
 pub use columns::Columns;
+pub use coverage::Coverage;
+use fitted::fitted;
+pub use fitted::{Fitted, IntervalSource, RunByRun};
 pub use log::{Ends, Log};
+pub use odd::Outlier;
 pub use repeats::OnRepeat;
 pub use verdict::claimed;
 
@@ -89,39 +96,23 @@ pub fn caveat(form: Form) -> &'static str {
     }
 }
 
-/// Where an interval comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IntervalSource {
-    /// The hull of the percentile bootstrap over runs and Student's interval.
-    Runs,
-    /// The slopes of both halves of the window and of the whole, of a method without randomness.
-    Halves,
-}
-
-/// One form, fitted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Fitted {
-    /// `min`, `average` or `last window`.
-    pub form: &'static str,
-    /// The exponent of T.
-    pub slope: f64,
-    /// ln of the constant in front.
-    pub intercept: f64,
-    /// (low, high), where one is defensible.
-    pub interval: Option<[f64; 2]>,
-    /// The slopes of the first and of the second half of the window.
-    pub halves: Option<[f64; 2]>,
-    /// The standard error of the regression alone: the scatter about the line, of whatever origin.
-    pub regression_se: f64,
-    /// Horizons in the window.
-    pub n_points: usize,
-    /// What the interval says about the claim.
-    #[serde(skip)]
-    pub decision: Decision,
-    /// Horizons and the curve: the mean over the runs, or its root.
-    #[serde(skip)]
-    pub curve: Vec<[f64; 2]>,
+/// Why a form decides, to be said before any number is seen.
+pub fn why(form: Form) -> &'static str {
+    match form {
+        Form::Min => {
+            "theorems 3.1 and 4.2 bound the least expectation up to T, and nothing else; where the quantity rises \
+             again, it does not show"
+        }
+        Form::Average => {
+            "what theorems bound the minimum by, the mean up to T; a plateau or a rise shows late in it, and a large \
+             beginning for long"
+        }
+        Form::LastWindow => {
+            "of the three it alone shows a plateau or a rise where it happens, and the minimum, which the theorems \
+             bound, is never above it (--form min decides by that)"
+        }
+        Form::Recorded => "the values as they are",
+    }
 }
 
 /// What a claimed exponent amounts to.
@@ -162,6 +153,10 @@ pub struct Fits {
     pub forms: Vec<Result<Fitted, String>>,
     /// The form decided upon.
     pub form: &'static str,
+    /// Runs that do not belong to the others, in that form.
+    pub outliers: Vec<Outlier>,
+    /// What is known of how often intervals over so many runs cover.
+    pub coverage: Option<Coverage>,
     /// Of the claimed exponent, if there is one.
     pub verdict: Option<Verdict>,
     /// In one sentence.
@@ -240,74 +235,22 @@ pub fn fit(log: &Log, request: &Request) -> Result<Fits, FitError> {
         interval_from: source,
         forms,
         form: name(request.form),
+        outliers: Vec::new(),
+        coverage: coverage::known(n_runs),
         verdict: None,
         reason: String::new(),
         notes: Vec::new(),
     };
     let Some(chosen) = found.chosen().cloned() else { return Ok(found) };
+    found.outliers = odd::odd(log, request, &chosen);
     found.notes = notes(log, request, &chosen);
+    found.notes.extend(odd::notes(&found.outliers, n_runs));
     if let Some(exponent) = request.against {
         let (verdict, reason) = verdict::verdict(request, exponent, &found, &chosen);
         found.verdict = Some(verdict);
         found.reason = reason;
     }
     Ok(found)
-}
-
-fn fitted(
-    log: &Log,
-    request: &Request,
-    form: Form,
-    source: Option<IntervalSource>,
-    n_resamples: usize,
-) -> Result<Fitted, FitError> {
-    let summary = if request.squared { Summary::RootMean } else { Summary::Mean };
-    let model = Model::new(log.window, summary).form(form).log_exponent(request.log_power);
-    let runs = Runs::new(&log.t, &log.values, &model)?;
-    let (t, y) = runs.curve();
-    let line = fit_power_law_with_log(t, y, log.window, request.log_power)?;
-    let halves = halves(t, y, request.log_power);
-    let interval = match (source, halves) {
-        (Some(IntervalSource::Runs), _) => {
-            let student = runs.estimate()?.interval(request.level);
-            let mut generator = Seed::new(request.seed).generator(&format!("fit/{}", name(form)));
-            Some(match n_resamples {
-                0 => student,
-                n => runs.bootstrap(request.level, n, &mut generator)?.interval().hull(student),
-            })
-        }
-        (Some(IntervalSource::Halves), Some([a, b])) => {
-            let (low, high) = (runs.slope().min(a).min(b), runs.slope().max(a).max(b));
-            Some(Interval { low, high, level: request.level })
-        }
-        _ => None,
-    };
-    let decision = match (interval, request.against) {
-        (Some(interval), Some(exponent)) if request.one_sided => at_most(interval, exponent, request.margin),
-        (Some(interval), Some(exponent)) => equivalent(interval, exponent, request.margin),
-        _ => Decision::Undecided,
-    };
-    Ok(Fitted {
-        form: name(form),
-        slope: runs.slope(),
-        intercept: line.intercept,
-        interval: interval.map(|interval| [interval.low, interval.high]),
-        halves,
-        regression_se: line.slope_se,
-        n_points: t.len(),
-        decision,
-        curve: t.iter().zip(y).map(|(&t, &y)| [t, y]).collect(),
-    })
-}
-
-/// The slopes on both sides of the middle of the horizons in ln t; none if a side has too few.
-fn halves(t: &[f64], y: &[f64], log_power: f64) -> Option<[f64; 2]> {
-    let (&first, &last) = (t.first()?, t.last()?);
-    let middle = (first * last).sqrt();
-    let slope = |window| fit_power_law_with_log(t, y, window, log_power).map(|fit| fit.slope);
-    let a = slope(Window::new(first, middle)).ok()?;
-    let b = slope(Window::new(middle, last)).ok()?;
-    Some([a, b])
 }
 
 fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
@@ -326,6 +269,24 @@ fn notes(log: &Log, request: &Request, chosen: &Fitted) -> Vec<String> {
         notes.push(format!(
             "the curve bends: its slope is {a:.3} on the first half of the window and {b:.3} on the second; the limit \
              may be another"
+        ));
+    }
+    if chosen.end.is_none() && chosen.halves.is_some() {
+        notes.push(
+            "the last quarter of the window has fewer than three horizons: whether the curve flattens at its end was \
+             not looked at"
+                .to_owned(),
+        );
+    }
+    if let (Some(exponent), Some(own)) = (request.against, &chosen.run_by_run)
+        && chosen.decision == Decision::Shown
+        && verdict::decide(request, exponent, own.interval) != Decision::Shown
+    {
+        let [low, high] = own.interval;
+        notes.push(format!(
+            "run by run the slopes have the mean {:.4} [{low:.4}, {high:.4}], which does not show the claim as the \
+             mean over the runs does: few runs carry that mean",
+            own.slope
         ));
     }
     notes

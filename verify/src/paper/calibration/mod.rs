@@ -8,8 +8,12 @@
 //! The levels in use, 1 - 1e-8, are beyond any simulation. What can be measured is whether the intervals cover as they
 //! should at 0.9, 0.99 and 0.999, whether an error is ever met at the level in use,
 //! and how far from the edge a decision falls.
+//!
+//! What users fit has other noises, and few runs: how often the intervals of `ratecheck fit` cover there is a study of
+//! its own (`over_runs.rs`).
 
 mod forms;
+mod over_runs;
 mod proportion;
 pub mod synthetic;
 mod tables;

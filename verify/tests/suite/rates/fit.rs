@@ -190,3 +190,84 @@ fn bad_input_is_one_line_whatever_it_is() {
         assert!(error.len() < 1000 && !error.trim_end().contains(char::is_control), "{file}: {error:?}");
     }
 }
+
+#[test]
+fn the_form_that_decides_is_named_with_its_reason_before_any_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    fs::write(here.join("runs.csv"), runs(-0.25, &FACTORS)).unwrap();
+    for (form, reason) in [("last", "last window decides: of the three"), ("min", "min decides: theorems 3.1 and 4.2")]
+    {
+        let more: Vec<&str> = NAMES.into_iter().chain(["--against", "-0.25", "--form", form]).collect();
+        let (code, out, error) = fit(here, "runs.csv", &more);
+        let place = out.find(reason).unwrap_or_else(|| panic!("{out}{error}"));
+        assert!(code == 0 && place < out.find("-0.25").unwrap(), "{out}");
+        // Beside the pooled slope that of single runs, and what is known of both.
+        assert!(out.contains("run by run") && out.contains("what is known of coverage: with 5 runs"), "{out}");
+        let page = fs::read_to_string(here.join("reports/latest/fit/index.html")).unwrap();
+        for part in ["Run by run", "At the end", "what is known of coverage", "decides: "] {
+            assert!(page.contains(part), "{part}");
+        }
+    }
+    let more: Vec<&str> = NAMES.into_iter().chain(["--json"]).collect();
+    let json: serde_json::Value = serde_json::from_str(&fit(here, "runs.csv", &more).1).unwrap();
+    let last = &json["forms"][2];
+    assert_eq!(last["run_by_run"]["slopes"].as_array().map(Vec::len), Some(6));
+    assert!(last["run_by_run"]["interval"].is_array() && last["halves_intervals"].is_array());
+    assert!((last["end"].as_f64().unwrap() + 0.25).abs() < 1e-9 && last["end_interval"].is_array());
+    assert_eq!((json["coverage"]["n_runs"].as_u64(), json["outliers"].as_array().map(Vec::len)), (Some(5), Some(0)));
+}
+
+/// What `ratecheck.torch.Monitor` writes, of SGD on one block beside a layer of normalisation.
+fn monitored(rate: f64, decay: f64, seed: usize) -> String {
+    let mut text = String::from(
+        "step,block,w_norm_sq,grad_norm,grad_v_norm,effective_rate,angular_update,orthogonality,norm_growth,\
+         epsilon_share,full_grad_v_norm\r\n",
+    );
+    let mut n = 1.0_f64;
+    for step in 0..2000 {
+        let grad_v = 1.0 + 0.5 * ((step * (7 + seed)) as f64).sin();
+        let grad = grad_v / n.sqrt();
+        let next = (1.0 - rate * decay).powi(2) * n + (rate * grad).powi(2);
+        if step % 10 == 0 {
+            let growth = (next - n) / (rate * grad).powi(2) - 1.0;
+            let full = (step as f64 + 10.0).powf(-0.25);
+            text += &format!("{step},0.weight,{n},{grad},{grad_v},{},0.01,1e-17,{growth},,{full}\r\n", rate / n);
+            text += &format!("{step},1,,,,,,,,1e-05,\r\n");
+        }
+        n = next;
+    }
+    text
+}
+
+#[test]
+fn a_log_of_the_monitor_is_read_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    for (seed, decay) in [(0, 0.0), (1, 0.05), (2, 0.0)] {
+        fs::write(here.join(format!("seed-{seed}.csv")), monitored(0.5, decay, seed)).unwrap();
+    }
+    let asked = ["seed-1.csv", "seed-2.csv", "--where", "block=0.weight", "--skip-empty", "--value"];
+    for (value, against, expected) in [("full_grad_v_norm", "-0.25", "1 run"), ("grad_v_norm", "0", "3 runs")] {
+        let more: Vec<&str> = asked.into_iter().chain([value, "--against", against]).collect();
+        let (code, out, error) = fit(here, "seed-0.csv", &more);
+        assert!(code == 0 && out.contains(&format!("{expected} of 200 steps")), "{out}{error}");
+    }
+    let (_, out, _) = fit(here, "seed-0.csv", &["--run", "block", "--skip-empty", "--value", "grad_v_norm"]);
+    assert!(out.contains("note: the runs are blocks"), "{out}");
+    for (seed, rest) in [(0, false), (1, true)] {
+        let file = format!("seed-{seed}.csv");
+        let (code, out, error) = ratecheck(&["report", &file, "--out", "norms"], here);
+        assert!(code == 0 && out.contains("0.weight: |w|^2 is") && out.contains("by Lemma 2.4"), "{out}{error}");
+        assert_eq!(out.contains("and it rests at"), rest, "{out}");
+        let svg = fs::read_to_string(here.join("norms/plots/norm-1.svg")).unwrap();
+        assert!(svg.contains("recorded") && svg.contains("Lemma 2.4"));
+        assert_eq!(svg.contains("equilibrium"), rest);
+        let page = fs::read_to_string(here.join("norms/index.html")).unwrap();
+        assert!(page.contains("Squared norm of 0.weight") && page.contains(&format!("ratecheck report {file}")));
+        assert!(here.join("norms/data/norm-1.csv").exists() && here.join("norms/monitor.json").exists());
+    }
+    fs::write(here.join("other.csv"), "t,y\n1,2\n").unwrap();
+    let (code, out, error) = ratecheck(&["report", "other.csv"], here);
+    assert!(code == 7 && out.is_empty() && error.contains("other.csv:1: step: there is no such column"), "{error}");
+}
