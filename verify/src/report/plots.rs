@@ -229,8 +229,23 @@ struct Look {
     round: usize,
 }
 
+/// Whether curves have an order: four to nine names like `η_w = 0.1`, that differ in a number which rises or falls.
+fn are_ordered(series: &[Series]) -> Option<usize> {
+    let measured: Vec<_> = series.iter().filter(|s| s.style != Style::Dashed).collect();
+    let mut parsed = Vec::new();
+    for s in &measured {
+        let (quantity, value) = s.name.rsplit_once(" = ")?;
+        parsed.push((quantity, value.parse::<f64>().ok()?));
+    }
+    let alike = parsed.windows(2).all(|pair| pair[0].0 == pair[1].0);
+    let rises = parsed.windows(2).all(|pair| pair[0].1 < pair[1].1);
+    let falls = parsed.windows(2).all(|pair| pair[0].1 > pair[1].1);
+    (alike && (rises || falls) && (4..=Colour::ORDERED).contains(&parsed.len())).then_some(parsed.len())
+}
+
 /// Colours in order; a fit or prediction has the colour of the measured series before it.
 fn looks(series: &[Series]) -> Vec<Look> {
+    let ordered = are_ordered(series);
     let mut measured: usize = 0;
     let mut first = true;
     series
@@ -245,7 +260,15 @@ fn looks(series: &[Series]) -> Vec<Look> {
                 Style::Dashed => Some(Pen::Dashed),
                 Style::Points => None,
             };
-            Look { colour: Colour::Series(measured % Colour::SERIES), pen, round: measured / Colour::SERIES }
+            match ordered {
+                Some(n) => {
+                    let place = measured * (Colour::ORDERED - 1) / (n - 1);
+                    Look { colour: Colour::Ordered(place), pen, round: 0 }
+                }
+                None => {
+                    Look { colour: Colour::Series(measured % Colour::SERIES), pen, round: measured / Colour::SERIES }
+                }
+            }
         })
         .collect()
 }

@@ -29,6 +29,8 @@ pub(in crate::report) enum Colour {
     Shade,
     /// The n-th curve.
     Series(usize),
+    /// The n-th of up to nine curves that have an order.
+    Ordered(usize),
     /// A level of a scale from 0, dark, to 255, light. No role: the same on every paper.
     Heat(u8),
 }
@@ -52,8 +54,10 @@ fn heat(level: u8) -> RGBColor {
 }
 
 /// (on white, in a dark page): Okabe and Ito's colours, which stay apart for colour-blind eyes, without their yellow,
-/// which is lost on white; then the greys. All values on white differ, or the page could not tell the roles apart.
-pub(in crate::report) const PALETTE: [(&str, &str); 13] = [
+/// which is lost on white; then the greys; then plasma (Smith and van der Walt 2015), whose lightness rises evenly, from its
+/// dark end on white and to its light end in the dark. All values on white differ, or the page could not tell the roles
+/// apart.
+pub(in crate::report) const PALETTE: [(&str, &str); 22] = [
     ("#0072B2", "#3D9BE0"),
     ("#D55E00", "#F0803C"),
     ("#009E73", "#22BD92"),
@@ -67,11 +71,22 @@ pub(in crate::report) const PALETTE: [(&str, &str); 13] = [
     ("#8A8F96", "#7C8085"),
     ("#E7E8EA", "#33363A"),
     ("#F3F2EC", "#26282B"),
+    ("#0D0887", "#B12A90"),
+    ("#41049D", "#C54080"),
+    ("#6A00A8", "#D6556D"),
+    ("#8F0DA4", "#E56C5C"),
+    ("#B12A90", "#F2844B"),
+    ("#CC4778", "#F99D3B"),
+    ("#E16462", "#FCBA2E"),
+    ("#F2844B", "#F9D924"),
+    ("#FCA636", "#F0F921"),
 ];
 
 impl Colour {
     /// How many curves have colours of their own.
     pub(super) const SERIES: usize = 7;
+    /// How many have them in order.
+    pub(super) const ORDERED: usize = 9;
 
     fn rgb(self) -> RGBColor {
         let place = match self {
@@ -82,6 +97,7 @@ impl Colour {
             Self::Axis => 10,
             Self::Grid => 11,
             Self::Shade => 12,
+            Self::Ordered(n) => 13 + n % Self::ORDERED,
             Self::Heat(level) => return heat(level),
         };
         let value = u32::from_str_radix(&PALETTE[place].0[1..], 16).unwrap_or(0);

@@ -99,6 +99,20 @@ fn many_curves_with_one_end() {
     ]));
 }
 
+/// Rates that rise have colours that do, the first and the last of the scale among them.
+#[test]
+fn what_has_an_order_has_ordered_colours() {
+    let svg =
+        check(&plot([0.01, 0.1, 1.0, 10.0].map(|eta| decay(&format!("η_w = {eta}"), Style::Line, -0.5)).to_vec()));
+    let places: Vec<_> = [0, 2, 5, 8].map(|n| svg.find(&Colour::Ordered(n).hex())).to_vec();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+    for names in [["η = 1", "η = 2", "η = 3", "η = 3"], ["η = 1", "η = 2", "α = 3", "η = 4"], ["a", "b", "c", "d"]]
+    {
+        let svg = check(&plot(names.map(|name| decay(name, Style::Line, -0.5)).to_vec()));
+        assert!(svg.contains(&Colour::Series(0).hex()) && !svg.contains(&Colour::Ordered(0).hex()), "{names:?}");
+    }
+}
+
 #[test]
 fn a_stack_is_shown_from_its_bottom() {
     let layer = |name: &str, low: f64, high: f64| Series {
