@@ -57,7 +57,7 @@ fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, guess: Gues
             number::short(100.0 * (1.0 - 2.0 * 0.5_f64.powi(n as i32)))
         ),
     };
-    let missing = if seen == Seen::Loss { " Where points are missing, starts diverged." } else { "" };
+    let missing = if seen == Seen::Loss { " A cross at the upper edge: starts diverged." } else { "" };
     let caption = format!("The {what} of the last five epochs against the learning rate: the median{band}.{missing}");
     let symbol = found.first().map_or("η", |at| at.rates.symbol());
     let (x, y) = (format!("learning rate {symbol}"), format!("{what}, last 5 epochs"));
@@ -67,10 +67,11 @@ fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, guess: Gues
         for at in of_setting {
             let mut values: Vec<f64> = at.starts.iter().map(|training| seen.of(training, guess)).collect();
             let middle = median(&mut values);
-            if values.iter().all(|value| value.is_finite()) {
-                series.points.push([at.eta, middle]);
-                series.band.push([values[0], values[values.len() - 1]]);
-            }
+            let finite = values.iter().all(|value| value.is_finite());
+            let [low, middle, high] =
+                if finite { [values[0], middle, values[values.len() - 1]] } else { [f64::INFINITY; 3] };
+            series.points.push([at.eta, middle]);
+            series.band.push([low, high]);
         }
         plot.series.push(series);
     }
@@ -80,8 +81,7 @@ fn against_rate(id: &str, title: &str, found: &[AtRate], seen: Seen, guess: Gues
 /// The right halves: every epoch, from the first start.
 fn by_epoch(id: &str, title: &str, found: &[AtRate], what: &str, value: impl Fn(&Epoch) -> f64) -> Plot {
     let caption = format!(
-        "The {what}, from the first start: SGD solid, the other settings dashed. Curves that end early left the finite \
-         numbers."
+        "The {what}, from the first start: SGD solid, the other settings dashed. Curves that end early diverged."
     );
     let mut plot = Plot::log_log(id, &format!("{title}: {what}"), caption, "epoch", what);
     rate_by_rate(&mut plot, found, |_, training| numbered(training, &value));

@@ -320,7 +320,7 @@ fn neither_threads_nor_parts_nor_a_killed_run_change_a_bit() {
 }
 
 #[test]
-fn figures_leave_out_what_left_the_finite_numbers() {
+fn figures_mark_what_diverged() {
     let epoch = |loss: f64| Epoch { loss, accuracy: 0.5, w_norm_sq: vec![4.0] };
     let good = |loss: f64| Training { epochs: vec![epoch(loss); 6], divergence: None };
     let lost = Training { epochs: vec![epoch(9.0)], divergence: Some(Divergence { step: 3, what: NotFinite::Loss }) };
@@ -338,7 +338,7 @@ fn figures_leave_out_what_left_the_finite_numbers() {
         (&loss[0].points[..], &loss[0].band[..]),
         (&[[1.0, 2.0], [10.0, 4.0]][..], &[[1.0, 3.0], [4.0, 7.0]][..])
     );
-    assert_eq!(loss[1].points, [[1.0, 5.0]], "projected SGD at 10 is not finite from one start");
+    assert_eq!(loss[1].points, [[1.0, 5.0], [10.0, f64::INFINITY]], "one start of projected SGD at 10 diverged");
     assert!(plots[0].caption.contains("confidence 75 %"), "{}", plots[0].caption);
     // It guesses instead.
     assert_eq!(plots[2].series[1].band, [[0.5, 0.5], [0.1, 0.5]]);

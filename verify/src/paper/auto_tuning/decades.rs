@@ -39,11 +39,11 @@ impl Decades {
         Ok(Self { name: name.to_owned(), runs: ETA_W.into_iter().map(one).collect::<Result<_, _>>()? })
     }
 
-    /// (eta_w, mean over the runs of `value`), without learning rates at which a run diverged.
+    /// (eta_w, mean over the runs of `value`); infinite where a run diverged.
     fn ends(&self, value: impl Fn(&Trace) -> f64) -> Series {
-        let finite = ETA_W.iter().zip(&self.runs).filter(|(_, runs)| runs.iter().all(|run| run.divergence.is_none()));
-        let points = finite.map(|(&eta_w, runs)| [eta_w, mean(runs.iter().map(&value))]).collect();
-        Series::new(&self.name, Style::Line, points)
+        let end = |run: &Trace| if run.divergence.is_some() { f64::INFINITY } else { value(run) };
+        let points = ETA_W.iter().zip(&self.runs).map(|(&eta_w, runs)| [eta_w, mean(runs.iter().map(end))]);
+        Series::new(&self.name, Style::Line, points.collect())
     }
 
     /// L(theta_T) - `least`.

@@ -194,7 +194,7 @@ fn eight_decades(context: &Context) -> Result<Vec<Plot>, Unevaluated> {
                    end.";
     let mut norms = Plot::log_log(
         "problem-j-decades-norm",
-        "‖w‖² grows as predicted, once the first step is made up for",
+        "‖w‖² joins its prediction once the first step is made up for",
         caption,
         "t",
         "‖w_t‖²",

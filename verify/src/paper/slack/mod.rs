@@ -65,9 +65,11 @@ impl Account {
     pub(crate) fn show(self, evidence: &mut Evidence) {
         let mut layers: Vec<Series> =
             self.links.iter().map(|link| Series::new(*link, Style::Area, Vec::new())).collect();
+        let mut lost = vec![0.0; self.links.len()];
         for (eta_w, chain) in &self.rows {
             let (parts, total) = self.parts(chain);
             let (mut below, mut note) = (0.0, Vec::new());
+            lost.iter_mut().zip(&parts).for_each(|(lost, part)| *lost += part);
             for ((layer, part), link) in layers.iter_mut().zip(&parts).zip(self.links) {
                 layer.points.push([*eta_w, below + part]);
                 layer.band.push([below, below + part]);
@@ -86,11 +88,13 @@ impl Account {
         };
         let caption =
             format!("{what} each inequality of the proof loses, from the measured side up to the bound; {}.", self.run);
+        let most = lost.iter().zip(self.links).max_by(|a, b| a.0.total_cmp(b.0)).map_or("nothing", |(_, link)| link);
+        let title = format!("Over these rates the proof gives most away by “{most}”");
         evidence.plots.push(Plot {
             x: Axis::log("learning rate η_w"),
             y: Axis::linear(y),
             series: layers,
-            ..Plot::log_log("slack", "Where the proof is loose", caption, "", "")
+            ..Plot::log_log("slack", &title, caption, "", "")
         });
     }
 }
@@ -113,6 +117,7 @@ mod tests {
         let (verdict, evidence) = account(Unit::Decades, &[1.0, 10.0, 1e4]);
         assert_eq!((verdict, evidence.observations[0].value), (Verdict::Holds, 4.0));
         assert_eq!(evidence.plots[0].series[1].band, [[1.0, 4.0]]);
+        assert_eq!(evidence.plots[0].title, "Over these rates the proof gives most away by “second”");
         let (verdict, evidence) = account(Unit::Share, &[-1.0, 0.0, 3.0]);
         assert_eq!((verdict, evidence.observations[0].value), (Verdict::Holds, 4.0));
         assert_eq!(evidence.plots[0].series[1].band, [[0.25, 1.0]]);

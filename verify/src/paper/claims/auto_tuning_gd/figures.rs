@@ -44,7 +44,7 @@ pub(super) fn show(
         "loss",
         "Final loss against the learning rate",
         "Batch-normalised, the final loss hardly depends on η_w once T is long enough for it; with fixed norms it is \
-         stuck high above η_w of order 1, and without normalisation the runs diverge (points that are missing). The \
+         stuck high above η_w of order 1, and without normalisation the runs diverge (crosses at the upper edge). The \
          network without normalisation is another function, nothing bounds its outputs: its losses are not to be \
          compared with the others.",
         "learning rate η_w",
@@ -63,7 +63,7 @@ pub(super) fn show(
     };
     evidence.plots.push(plot(
         "effective-rate",
-        "Effective learning rates tune themselves",
+        "Effective learning rates that are too large shrink, the others stay",
         "The mean over blocks of η_w/‖w‖². Rates that start decades apart above the stability limit fall below it \
          within a few steps; rates below it stay as they are.",
         "step t + 1",
@@ -105,8 +105,11 @@ pub(super) fn show(
 
 /// The last loss against eta_w, from the first start; a divergent run has none.
 fn final_losses(setting: &Setting, runs: &[Vec<Trace>]) -> Series {
-    let last = |trace: &Trace| trace.records.last().filter(|_| trace.divergence.is_none()).map(|record| record.loss);
-    let points = DECADES.iter().zip(runs).filter_map(|(&eta_w, traces)| Some([eta_w, last(&traces[0])?]));
+    let last = |trace: &Trace| match trace.records.last() {
+        Some(record) if trace.divergence.is_none() => record.loss,
+        _ => f64::INFINITY,
+    };
+    let points = DECADES.iter().zip(runs).map(|(&eta_w, traces)| [eta_w, last(&traces[0])]);
     Series::new(setting.way.name(), Style::Line, points.collect())
 }
 

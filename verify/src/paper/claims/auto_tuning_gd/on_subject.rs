@@ -37,7 +37,7 @@ impl Measure for AutoTuningGd {
                 &rates,
                 &runs,
                 "effective-rate",
-                "Effective learning rates tune themselves",
+                "Effective learning rates from different η_w",
                 "η_w/‖w_i‖², mean over i",
                 |trace| {
                     trace.records.iter().map(|r| [r.t as f64 + 1.0, mean(r.effective_lr.iter().copied())]).collect()
