@@ -220,7 +220,8 @@ fn the_rounded_tanh_circle_is_twice_continuously_differentiable() {
     for k in 1..=n {
         let theta = h * f64::from(k);
         let (value, slope, bend) = at(theta);
-        // d2/dtheta2 of F on the circle is f''; f' and f are their integrals, by the trapezoidal rule: h^3 |f'''|/12 a step.
+        // d2/dtheta2 of F on the circle is f''; f' and f are their integrals, by the trapezoidal rule: h^3 |f'''|/12 a
+        // step.
         assert!((bend - last.2).abs() <= 3.2 * l * h, "{theta}: f'' jumps by {}", bend - last.2);
         assert!((slope - last.1 - 0.5 * h * (bend + last.2)).abs() <= 4.0 * l * h * h, "{theta}");
         assert!((value - last.0 - 0.5 * h * (slope + last.1)).abs() <= 4.0 * l * h * h * h, "{theta}");

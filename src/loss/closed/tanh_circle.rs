@@ -20,9 +20,9 @@ use crate::smoothness::{Exact, Smoothness};
 /// ratio of Lemma A.1 is tanh(pi/2) = 0.917..: no scale-invariant loss has a larger one,
 /// in any dimension (claim `tanh-pi-half`).
 ///
-/// The jump makes it C^{1,1}: twice differentiable almost everywhere, with a Lipschitz gradient. That is enough for bounds
-/// that come from integrals of the Hessian, but section 2.4 asks for C². [`TanhCircle::rounded`] is C²: with theta_1 =
-/// pi/2 - delta, p_1 = tanh theta_1 and s = 1 - p_1^2, for u = theta - theta_1 in [0, delta]
+/// The jump makes it C^{1,1}: twice differentiable almost everywhere, with a Lipschitz gradient. That is enough for
+/// bounds that come from integrals of the Hessian, but section 2.4 asks for C². [`TanhCircle::rounded`] is C²: with
+/// theta_1 = pi/2 - delta, p_1 = tanh theta_1 and s = 1 - p_1^2, for u = theta - theta_1 in [0, delta]
 ///
 ///   f'/L = p_1 + s (u - u^2/(2 delta)),
 ///

@@ -5,25 +5,27 @@
 //!
 //!   n_T^2 = n_0^2 + 2 eta_w^2 sum_t ||grad_v F_t||^2 + eta_w^4 sum_t ||grad_v F_t||^4/n_t^2,
 //!
-//! exactly, on every path (claim `lemma-b.3`). Let z_t be drawn afresh in every step, ||grad_v F_z|| <= LA (on |g| <= K,
-//! which no iterate leaves), and let theta~_t tend to a minimiser in probability: its distance to the set of minimisers
-//! does, and at all of them q(theta) = E_z ||grad_v F_z(theta)||^2 is the same q > 0. Write g_t = ||grad_v F_t||^2.
-//! * **Martingale.** Given the past, g_t has the mean q(theta~_t): z_t is independent of theta_t. So the M_T = sum_{t<T}
-//!   (g_t - q(theta~_t)) are a martingale, whose increments have mean 0, are at most LA^2 and uncorrelated, however much
-//!   the iterates, and with them the g_t, are correlated: E M_T^2 <= LA^4 T, and M_T/T -> 0 in mean square. (No decay
-//!   of correlations is supposed.)
-//! * **Mean.** q(theta) is continuous and bounded by LA^2, so q(theta~_t) -> q in probability and hence in the mean, and
-//!   so do the averages: E|(1/T) sum_{t<T} q(theta~_t) - q| <= (1/T) sum_{t<T} E|q(theta~_t) - q| -> 0. Together (1/T) sum
-//!   g_t -> q in the mean.
-//! * **Fourth order.** All terms are at least 0, so n_t^2 >= n_0^2 + 2 eta_w^2 sum_{s<t} g_s, and with S_t = sum_{s<t} g_s
-//!   the last sum is at most eta_w^4 LA^2 sum_t g_t/(n_0^2 + 2 eta_w^2 S_t) <= (eta_w^2 LA^2/2) (ln(1 + 2 eta_w^2 LA^2
-//!   T/n_0^2) + 2 eta_w^2 LA^2/n_0^2) on every path (Lemma B.1, sharp): O(ln T).
+//! exactly, on every path (claim `lemma-b.3`). Let z_t be drawn afresh in every step, ||grad_v F_z|| <= LA (on |g| <=
+//! K, which no iterate leaves), and let theta~_t tend to a minimiser in probability: its distance to the set of
+//! minimisers does, and at all of them q(theta) = E_z ||grad_v F_z(theta)||^2 is the same q > 0. Write g_t = ||grad_v
+//! F_t||^2.
+//! * **Martingale.** Given the past, g_t has the mean q(theta~_t): z_t is independent of theta_t. So the M_T =
+//!   sum_{t<T} (g_t - q(theta~_t)) are a martingale, whose increments have mean 0, are at most LA^2 and uncorrelated,
+//!   however much the iterates, and with them the g_t, are correlated: E M_T^2 <= LA^4 T, and M_T/T -> 0 in mean
+//!   square. (No decay of correlations is supposed.)
+//! * **Mean.** q(theta) is continuous and bounded by LA^2, so q(theta~_t) -> q in probability and hence in the mean,
+//!   and so do the averages: E|(1/T) sum_{t<T} q(theta~_t) - q| <= (1/T) sum_{t<T} E|q(theta~_t) - q| -> 0. Together
+//!   (1/T) sum g_t -> q in the mean.
+//! * **Fourth order.** All terms are at least 0, so n_t^2 >= n_0^2 + 2 eta_w^2 sum_{s<t} g_s, and with S_t = sum_{s<t}
+//!   g_s the last sum is at most eta_w^4 LA^2 sum_t g_t/(n_0^2 + 2 eta_w^2 S_t) <= (eta_w^2 LA^2/2) (ln(1 + 2 eta_w^2
+//!   LA^2 T/n_0^2) + 2 eta_w^2 LA^2/n_0^2) on every path (Lemma B.1, sharp): O(ln T).
 //!
 //! Divide by eta_w^2 T: (n_T/eta_w)^2/T -> 2 q in the mean, so e_T sqrt(2 q T) -> 1 in probability, and eta_w is gone.
 //! What is left out is, relative to n_T^2, of the size (n_0^2 + eta_w^4 ||grad_v F_0||^4/n_0^2)/(2 eta_w^2 q T) + O(ln
 //! T/T), where the first steps have most of the last sum, LA^2/(q sqrt(T)) for the martingale, and what E q(theta~_t)
-//! differs from q on average, O(e_T); in e_T half of that. For problem J, E||grad_v F_0||^4 is 3, so that eta_w = 100 needs T = 4e6 to come within half a per
-//! cent from this term alone, while eta_w = 0.01 needs n_0^2/(2 eta_w^2 q T) = 7e3/T to be small.
+//! differs from q on average, O(e_T); in e_T half of that. For problem J, E||grad_v F_0||^4 is 3, so that eta_w = 100
+//! needs T = 4e6 to come within half a per cent from this term alone, while eta_w = 0.01 needs n_0^2/(2 eta_w^2 q T) =
+//! 7e3/T to be small.
 //!
 //! On problem J the premise holds with q = g^2 s^2 (d - 1) = 3/4 ([`ProblemJ::noise_v`]).
 //!
@@ -63,10 +65,13 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Rate,
     origin: Origin::Derived,
     hypotheses: &[
-        "F_z is scale invariant in w and C^{1,1} (nothing here needs C²), with ‖∇_v F_z‖ ≤ L_A on |g| ≤ K, which no iterate leaves; constant η_w; z is drawn \
+        "F_z is scale invariant in w and C^{1,1} (nothing here needs C²), with ‖∇_v F_z‖ ≤ L_A on |g| ≤ K, which no \
+         iterate leaves; constant η_w; z is drawn \
          afresh in every step",
-        "θ̃_t tends to the minimisers in probability (measured: how L - L_min falls; problem J, η_{g,t} = (t+1)^(-1/2)/2)",
-        "q(θ) = E_z‖∇_v F_z‖² is the same q > 0 at all of them: the samples do not agree there (q = 3/4, exact for problem J)",
+        "θ̃_t tends to the minimisers in probability (measured: how L - L_min falls; problem J, η_{g,t} = \
+         (t+1)^(-1/2)/2)",
+        "q(θ) = E_z‖∇_v F_z‖² is the same q > 0 at all of them: the samples do not agree there (q = 3/4, exact for \
+         problem J)",
     ],
     measured: "e_T·√(2qT) over 16 runs of problem J, for η_w = 1 and 10 (T = 2e5) or for η_w = 0.01, 1 (T = 1e6) and \
                100 (T = 4e6)",

@@ -1,13 +1,13 @@
 //! Theorem 4.2, the rate: the gradient of SGD falls as T^(-1/4) for every alpha below 1/2, because the effective
 //! learning rate tunes itself to T^(-1/2) whatever eta_w and alpha are.
 //!
-//! On two losses the minimiser has a tangent Hessian H and a noise covariance Sigma of grad_v F_z that are known, and so
-//! q = tr Sigma: problem J (d = 4, s = sig = 1/2, H = 1, q = 3/4), and a Rayleigh quotient of diag(0, 1, 3) with noise
-//! and without a g (H = diag(2, 6), q = 1/2). There theory predicts more than an exponent: ||w_t||^4 grows by 2 eta_t^2
-//! q a step ([`SgdPrediction`]), e_t = eta_{w,t}/||w_t||^2 tends to 1/sqrt(2 q t) for alpha = 0, and E||grad_v L||^2 =
-//! e_t tr(H Sigma)/2 to first order (claim `sgd-constant`). The gradient for g is decided apart: curvature 1, noise G_g^2 = s^2 + sig^2
-//! and its own schedule eta_{g,t} = (t+1)^(-1/2)/2 make E|grad_g L|^2 = eta_{g,t} G_g^2/2, whatever w does; to
-//! the next order by their recursion.
+//! On two losses the minimiser has a tangent Hessian H and a noise covariance Sigma of grad_v F_z that are known, and
+//! so q = tr Sigma: problem J (d = 4, s = sig = 1/2, H = 1, q = 3/4), and a Rayleigh quotient of diag(0, 1, 3) with
+//! noise and without a g (H = diag(2, 6), q = 1/2). There theory predicts more than an exponent: ||w_t||^4 grows by 2
+//! eta_t^2 q a step ([`SgdPrediction`]), e_t = eta_{w,t}/||w_t||^2 tends to 1/sqrt(2 q t) for alpha = 0, and E||grad_v
+//! L||^2 = e_t tr(H Sigma)/2 to first order (claim `sgd-constant`). The gradient for g is decided apart: curvature 1,
+//! noise G_g^2 = s^2 + sig^2 and its own schedule eta_{g,t} = (t+1)^(-1/2)/2 make E|grad_g L|^2 = eta_{g,t} G_g^2/2,
+//! whatever w does; to the next order by their recursion.
 //!
 //! **Decisions.** Slopes are fitted to means over independent runs and over bins of ratio 1.25 in t, on the window
 //! [T/100, T]. A bin's mean over every step is a difference of running sums. Decisions use Student's interval over runs
@@ -17,27 +17,27 @@
 //! quantile credible so far out; it is an approximation nevertheless.
 //!
 //! **Exponents** have a margin for what separates the window from the limit. E||grad L||^2 has corrections of relative
-//! size kappa t^(-1/2); over [T/100, T] they tilt the slope of the root by about 0.1 kappa (T/100)^(-1/2): 0.007 kappa at
-//! T = 2e4, and kappa is of order 1. Student's interval, six standard errors to either side, needs the rest, and the
+//! size kappa t^(-1/2); over [T/100, T] they tilt the slope of the root by about 0.1 kappa (T/100)^(-1/2): 0.007 kappa
+//! at T = 2e4, and kappa is of order 1. Student's interval, six standard errors to either side, needs the rest, and the
 //! number of runs is chosen for that: together 0.03, 0.025, 0.015 and 0.012, an eighth to a twentieth of 1/4. Learning
 //! rates a decade to either side of 1 reach the limit later, where n_0^2/(2 eta^2 q t) (eta = 0.1), or the first step's
 //! eta^2 ||grad F_0||^4/(2 q t) (eta = 10: 3 in the mean on problem J), is small; either is up to a fifth at t = 1e3,
 //! and tilts the slope of the root by up to 0.010 on [1e3, 1e5]. On the quotient, where ||H|| = 6, kappa t^(-1/2) is
 //! some e_t ||H||/2, 0.1 at t = 1e3: 0.008.
 //!
-//! **∇_v against √e_t** goes to second order, since at alpha = 1/2 the variance lags behind e_t by 8 % at t = 200, which alone
-//! tilts the slope by 0.010 at T = 2e4. Beyond it is what the sphere's curvature and the noise of g add, of relative order e_t ||H||
-//! and eta_{g,t}.
+//! **∇_v against √e_t** goes to second order, since at alpha = 1/2 the variance lags behind e_t by 8 % at t = 200,
+//! which alone tilts the slope by 0.010 at T = 2e4. Beyond it is what the sphere's curvature and the noise of g add, of
+//! relative order e_t ||H|| and eta_{g,t}.
 //!
-//! **Predictions** that depend on T are compared as shares of themselves, or a wrong slope of 0.03 would pass for one of
-//! 0.04. A run's norm over the window is predicted from its own norm at the window's first step, since the first steps,
-//! in which the noise falls from 2q to q, and their fourth-order terms put some 6 into ||w||^4 that no formula here has:
-//! at alpha = 1/2, from ||w_0|| the slope of ||w||^2 would be predicted as 0.0395 where 0.0316 is right (T = 2e4).
-//! What is left out is relative: E||grad_v F||^2 is q (1 + O(e_t ||H||) + O(eta_{g,t})) near the minimiser, 4 % at
-//! t = 200 on problem J, 6 % at t = 1e3 on the quotient. For alpha = 0 an own start takes most of that along: with
-//! x = t/t_0 and a correction delta x^(-1/2), the norm^2 relative to its start is off by the factor
-//! 1 + 2 delta (sqrt(x) - 1)/x, which is 1 at both ends, and tilts the slope by less than 1 %. For alpha = 1/2 the slope
-//! is off by the mean of the correction over ln t, 1 %. Allowed are 2 %, of which Student's interval takes up to half.
+//! **Predictions** that depend on T are compared as shares of themselves, or a wrong slope of 0.03 would pass for one
+//! of 0.04. A run's norm over the window is predicted from its own norm at the window's first step, since the first
+//! steps, in which the noise falls from 2q to q, and their fourth-order terms put some 6 into ||w||^4 that no formula
+//! here has: at alpha = 1/2, from ||w_0|| the slope of ||w||^2 would be predicted as 0.0395 where 0.0316 is right (T =
+//! 2e4). What is left out is relative: E||grad_v F||^2 is q (1 + O(e_t ||H||) + O(eta_{g,t})) near the minimiser, 4 %
+//! at t = 200 on problem J, 6 % at t = 1e3 on the quotient. For alpha = 0 an own start takes most of that along: with x
+//! = t/t_0 and a correction delta x^(-1/2), the norm^2 relative to its start is off by 1 + 2 delta (sqrt(x) - 1)/x,
+//! which is 1 at both ends, and tilts the slope by less than 1 %. For alpha = 1/2 the slope is off by the mean of the
+//! correction over ln t, 1 %. Allowed are 2 %, of which Student's interval takes up to half.
 
 mod cases;
 mod decisions;
@@ -70,18 +70,27 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Rate,
     origin: Origin::Paper,
     hypotheses: &[
-        "L is scale invariant in w; every F_z is C² with the constants of section 2.4, on |g| ≤ K, which no iterate leaves",
+        "L is scale invariant in w; every F_z is C² with the constants of section 2.4, on |g| ≤ K, which no iterate \
+         leaves",
         "η_{w,t} = η_w(t+1)^(-α) with α in [0, 1/2], η_{g,t} = η_g(t+1)^(-1/2) with η_g ≤ 2(1-c)/L^gg, c = 1/2",
-        "for the predictions: θ̃_t tends to a minimiser in the mean, whose H and Σ are exact (it is measured how L does)",
+        "for the predictions: θ̃_t tends to a minimiser in the mean, whose H and Σ are exact (it is measured how L \
+         does)",
     ],
-    measured: "slopes of the root mean square ∇_v and ∇_g, each by itself, of the effective learning rate and of ‖w‖². Problem J, η_w = 1, \
-               α = 0, 1/8, 1/4, 3/8, 1/2: ∇_v no slower than -1/4, equal to -1/4 for α ≤ 1/4, and as √e_t with the e_t of the runs; \
-               ∇_g of all of them as its own schedule; ‖w‖² and e_t as predicted from the window's first step, ‖w‖² as 1/2-α for α ≤ 1/4. η_w = 0.1 and 10 on \
-               problem J, and η_w = 0.1, 1, 10 and α = 1/4 on a noisy Rayleigh quotient without g, to T = 1e5 or more: the same of ∇_v and e_t",
-    tolerance: "Student's interval over runs at level 1 - 1e-8. From a limit: 0.03 (T = 2e4), 0.025 (5e4), 0.015 (3e5) or 0.012 (1e6), for corrections of \
-                relative order t^(-1/2); 0.03 to 0.02 for η_w ≠ 1 and the quotient. ∇_v against √e_t and ∇_g against its schedule: the same share of 1/4. \
+    measured: "slopes of the root mean square ∇_v and ∇_g, each by itself, of the effective learning rate and of \
+               ‖w‖². Problem J, η_w = 1, \
+               α = 0, 1/8, 1/4, 3/8, 1/2: ∇_v no slower than -1/4, equal to -1/4 for α ≤ 1/4, and as √e_t with the \
+               e_t of the runs; \
+               ∇_g of all of them as its own schedule; ‖w‖² and e_t as predicted from the window's first step, ‖w‖² \
+               as 1/2-α for α ≤ 1/4. η_w = 0.1 and 10 on \
+               problem J, and η_w = 0.1, 1, 10 and α = 1/4 on a noisy Rayleigh quotient without g, to T = 1e5 or \
+               more: the same of ∇_v and e_t",
+    tolerance: "Student's interval over runs at level 1 - 1e-8. From a limit: 0.03 (T = 2e4), 0.025 (5e4), 0.015 \
+                (3e5) or 0.012 (1e6), for corrections of \
+                relative order t^(-1/2); 0.03 to 0.02 for η_w ≠ 1 and the quotient. ∇_v against √e_t and ∇_g against \
+                its schedule: the same share of 1/4. \
                 ‖w‖² and e_t: 2 % of the predicted slope",
-    does_not_show: "the constant of the effective rate (effective-rate-law) or of the gradient (sgd-constant), that the slopes stay what they are beyond \
+    does_not_show: "the constant of the effective rate (effective-rate-law) or of the gradient (sgd-constant), that \
+                    the slopes stay what they are beyond \
                     the window, or that other losses are as slow: a lower bound is not claimed",
 };
 
@@ -230,7 +239,8 @@ impl Claim for Theorem42Rate {
             },
             Control {
                 name: "‖w‖² from ‖w_0‖",
-                breaks: "α = 1/2, and the norm is predicted from ‖w_0‖ = 1, as if the first steps did not count: a slope of 0.0395",
+                breaks: "α = 1/2, and the norm is predicted from ‖w_0‖ = 1, as if the first steps did not count: a \
+                         slope of 0.0395",
                 run: |context| {
                     let way = Way { budget: Budget::CONTROL_MANY, ..plain(0.5) };
                     broken(way, context, |found, check| {
@@ -300,8 +310,8 @@ fn found<'a>(case: Case<'a>, name: String, context: &Context) -> Result<Found<'a
     Ok(Found { case, name, measured })
 }
 
-/// All that is claimed of some runs: of those at eta_w = 1 on problem J everything, of the others what depends on eta_w or on the
-/// loss.
+/// All that is claimed of some runs: of those at eta_w = 1 on problem J everything, of the others what depends on eta_w
+/// or on the loss.
 fn judge(evidence: &mut Evidence, found: &Found<'_>, context: &Context) -> Result<(), Unevaluated> {
     let Found { case, name, measured } = found;
     let Budget { n_runs, n_steps, .. } = case.budget;

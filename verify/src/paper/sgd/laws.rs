@@ -1,4 +1,5 @@
-//! A law that says what a number of every run tends to: the decision, and how it is taken block by block on a user's loss.
+//! A law that says what a number of every run tends to: the decision, and how it is taken block by block on a user's
+//! loss.
 
 use ratecheck::rates::{Estimate, mean_over_runs};
 

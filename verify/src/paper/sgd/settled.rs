@@ -1,5 +1,5 @@
-//! Whether runs met what the laws near a minimiser suppose: iterates that tend to one, on a ball of g where the constants
-//! hold.
+//! Whether runs met what the laws near a minimiser suppose: iterates that tend to one, on a ball of g where the
+//! constants hold.
 //!
 //! With H P + P H = e Sigma for the covariance P of v (claim `sgd-constant`), noise keeps E L - L_min at tr(H P)/2 = e
 //! q/4, and eta_g G_g^2/4 more for g. Both tend to 0 with the rates. So E L - L_min over that is near 1 where iterates
@@ -59,7 +59,8 @@ impl Settled {
         }
         let [(early, before), (late, after)] = self.looks;
         let detail = format!(
-            "E L - L_min is {before:.3} (t = {early}) and {after:.3} (t = {late}) of (e_t·q + η_{{g,t}}·G_g²)/4, which tends to 0"
+            "E L - L_min is {before:.3} (t = {early}) and {after:.3} (t = {late}) of (e_t·q + η_{{g,t}}·G_g²)/4, \
+             which tends to 0"
         );
         let of = format!("{name}: θ̃_t tends to a minimiser in the mean");
         check.hypothesis(of, standing(before <= MOST && after <= MOST), detail);

@@ -65,7 +65,8 @@ impl Measure for Equilibrium {
         let of = rates.len() * subject.layout().n_blocks();
         evidence.observe("n²·λ(2-ηλ)/(ηq), last block judged", nearest, format!("T = {n_steps}, ηλ = {RELAXATIONS}/T"));
         let detail = format!(
-            "judged are {judged} of {of} (block, η), where drift and correction are at most {PREMISE} and the runs agree"
+            "judged are {judged} of {of} (block, η), where drift and correction are at most {PREMISE} and the runs \
+             agree"
         );
         law.premise(&mut evidence.check, "‖∇_v F‖² and norms have settled", judged, detail);
         Ok(evidence)

@@ -68,7 +68,8 @@ impl Measure for MomentumLaw {
         }
         evidence.observe("(η/(1-b))·√(2qT)/n_T, last block judged", nearest, format!("b = {B}, T = {n_steps}"));
         let detail = format!(
-            "judged are {judged} of {} (block, η), where drift of ‖∇_vF‖², correlations, start and jumps are at most {PREMISE} of n_T² and the runs agree",
+            "judged are {judged} of {} (block, η), where drift of ‖∇_vF‖², correlations, start and jumps are at most \
+             {PREMISE} of n_T² and the runs agree",
             rates.len() * subject.layout().n_blocks()
         );
         law.premise(&mut evidence.check, "θ̃_t tends to a minimiser with uncorrelated noise q > 0", judged, detail);

@@ -161,10 +161,10 @@ impl<'a> Case<'a> {
     }
 }
 
-/// E||grad_v L||^2 at the middle of a bin, to second order. Along an eigenvector of H with curvature h and noise sigma the
-/// variance follows p' = (1 - e h)^2 p + e^2 sigma, so that p = (e sigma/(2h)) (1 + e h/2 + lag), where p lags behind e_t ~
-/// t^(-1/2) by 1/(4 e h t), for it forgets in 1/(2 e h) steps. Times h^2, summed: e tr(H Sigma)/2 + e^2 tr(H^2 Sigma)/4 +
-/// q/(8 t).
+/// E||grad_v L||^2 at the middle of a bin, to second order. Along an eigenvector of H with curvature h and noise sigma
+/// the variance follows p' = (1 - e h)^2 p + e^2 sigma, so that p = (e sigma/(2h)) (1 + e h/2 + lag), where p lags
+/// behind e_t ~ t^(-1/2) by 1/(4 e h t), for it forgets in 1/(2 e h) steps. Times h^2, summed: e tr(H Sigma)/2 + e^2
+/// tr(H^2 Sigma)/4 + q/(8 t).
 fn expected(known: &Known, pair: &[Record]) -> f64 {
     let middle = |of: fn(&Record) -> f64| (of(&pair[0]) * of(&pair[1])).sqrt();
     let (e, t) = (middle(|record| record.effective_lr[0]), middle(|record| record.t as f64));

@@ -90,9 +90,9 @@ pub(super) fn of_g(check: &mut Check, name: &str, all: &[Found<'_>]) -> Result<(
     Ok(())
 }
 
-/// The slope of the root mean square of grad_g on the bins of the window. With curvature 1, noise G_g^2 and the theorem's
-/// rates of g its mean square follows P' = (1 - eta_{g,t})^2 P + eta_{g,t}^2 G_g^2, but for a c'v that is not yet 1; the
-/// start is forgotten like exp(-2 sqrt(t)).
+/// The slope of the root mean square of grad_g on the bins of the window. With curvature 1, noise G_g^2 and the
+/// theorem's rates of g its mean square follows P' = (1 - eta_{g,t})^2 P + eta_{g,t}^2 G_g^2, but for a c'v that is not
+/// yet 1; the start is forgotten like exp(-2 sqrt(t)).
 pub(super) fn predicted_of_g(case: &Case<'_>) -> Result<f64, Unevaluated> {
     let (budget, rates) = (case.budget, Schedule::new(ETA_G, 0.5)?);
     let edges = budget.horizons();
