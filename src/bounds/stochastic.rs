@@ -94,11 +94,11 @@ pub fn lemma_b4(eta_w: f64, l_a: f64, n_start: f64, n_end: f64) -> f64 {
     Factors::ONE.lemma_b4(eta_w, l_a, n_start, n_end)
 }
 
-/// eta_w^2 LA_i^2/n_0, a bound of eta_{w,t}^2 ||grad_{w_i} F||^2, by which n grows in a step: the B that Lemma B.4 puts into
-/// Lemma B.1.
-fn largest_increment(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+/// 2 eta_w^2 LA_i^2/n_0^2, Lemma B.1's 2B/a_0 as Lemma B.4 has it: n starts at a_0 = n_0 and grows by eta_{w,t}^2
+/// ||grad_{w_i} F||^2 in a step, at most B = eta_w^2 LA_i^2/n_0.
+fn first_step(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
     let step = eta_w * l_a;
-    step * step / n_start
+    2.0 * (step * step / n_start) / n_start
 }
 
 /// Lam_i = (1/2) log2(1 + H_T(2 alpha) D_i/n_0^2), a bound of log2(n_T/n_0) by Lemma B.3.
@@ -229,7 +229,7 @@ impl Factors {
 
     /// [`lemma_b4`].
     pub fn lemma_b4(&self, eta_w: f64, l_a: f64, n_start: f64, n_end: f64) -> f64 {
-        let step = 2.0 * largest_increment(eta_w, l_a, n_start) / n_start;
+        let step = first_step(eta_w, l_a, n_start);
         self.times(Constant::LogB4, libm::log2(n_end / n_start))
             + self.times(Constant::OneB4, 1.0)
             + self.times(Constant::StepB4, step)
@@ -248,7 +248,7 @@ impl Factors {
 
     /// [`theorem_4_2_block`].
     pub fn theorem_4_2_block(&self, c_w: f64, lam: f64, eta_w: f64, l_a: f64, n_start: f64) -> f64 {
-        let step = 2.0 * largest_increment(eta_w, l_a, n_start) / n_start;
+        let step = first_step(eta_w, l_a, n_start);
         c_w * (lam + self.times(Constant::One42, 1.0) + self.times(Constant::Step42, step))
     }
 

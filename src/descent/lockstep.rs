@@ -151,7 +151,7 @@ impl<'a> Lockstep<'a> {
         }
         let layout = self.layout;
         let (theta, gradient, w_norm_sq) = (&mut self.theta, &self.gradient, &mut self.w_norm_sq);
-        let total_sq = vectorised(
+        let [total_sq, g_sq] = vectorised(
             #[inline(always)]
             || {
                 let mut total_sq = Eight::ZERO;
@@ -163,12 +163,13 @@ impl<'a> Lockstep<'a> {
                 }
                 let g = &mut theta[layout.g()];
                 move_against(g, &gradient[layout.g()], rates[1]);
-                total_sq + norm_sq(g)
+                let g_sq = norm_sq(g);
+                [total_sq + g_sq, g_sq]
             },
         );
         for r in 0..self.steppers.len() {
             if self.steps[r].is_ok()
-                && let Err(divergence) = self.steppers[r].arrive(total_sq.0[r])
+                && let Err(divergence) = self.steppers[r].arrive(total_sq.0[r], g_sq.0[r])
             {
                 self.steps[r] = Err(divergence);
                 self.write_back(r);
@@ -224,8 +225,5 @@ fn eight(loss: &dyn Loss, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
             together.advance();
         }
     }
-    let traces = together.settled().iter().zip(records);
-    traces
-        .map(|(stepper, records)| Trace { records, divergence: stepper.divergence(), theta: stepper.theta().to_vec() })
-        .collect()
+    together.settled().iter().zip(records).map(|(stepper, records)| Trace::of(stepper, records)).collect()
 }

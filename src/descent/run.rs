@@ -104,6 +104,16 @@ pub struct Trace {
     pub divergence: Option<Divergence>,
     /// The last theta; see [`Stepper::theta`] for its form. Not finite after a divergence of the parameters.
     pub theta: Vec<f64>,
+    /// The largest ||g_t|| of every t <= T, whether there is a record of it or not: [`Stepper::largest_g`].
+    pub largest_g: f64,
+}
+
+impl Trace {
+    /// What is kept of a run that has ended.
+    pub(super) fn of(stepper: &Stepper<'_>, records: Vec<Record>) -> Self {
+        let (divergence, theta, largest_g) = (stepper.divergence(), stepper.theta().to_vec(), stepper.largest_g());
+        Self { records, divergence, theta, largest_g }
+    }
 }
 
 /// Follows `plan` from theta_0; `generator` draws z. Estimates of L, where it is not a finite mean, have a generator of
@@ -142,8 +152,9 @@ pub fn run(loss: &dyn Loss, theta_0: &[f64], plan: &Plan, generator: Generator) 
     let mut observer = Observer::new(loss, plan, companion(&generator));
     let mut stepper = Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator);
     let mut records = Vec::with_capacity(plan.horizons.len());
-    let divergence = follow(plan, &mut stepper, &mut observer, &mut records).err();
-    Trace { records, divergence, theta: stepper.theta().to_vec() }
+    // What ends a run early is in the stepper.
+    let _ = follow(plan, &mut stepper, &mut observer, &mut records);
+    Trace::of(&stepper, records)
 }
 
 /// Steps and records until T or a divergence.

@@ -103,6 +103,7 @@ pub struct Stepper<'a> {
     gradient: Vec<f64>,
     w_norm_sq: Vec<f64>,
     gradient_norm_sq: Vec<f64>,
+    largest_g_sq: f64,
     evaluator: Evaluator,
     permutation: Vec<usize>,
     divergence: Option<Divergence>,
@@ -138,6 +139,7 @@ impl<'a> Stepper<'a> {
             gradient: vec![0.0; layout.len()],
             w_norm_sq: vec![0.0; n_blocks],
             gradient_norm_sq: vec![0.0; n_blocks],
+            largest_g_sq: 0.0,
             evaluator: Evaluator::new(Precision::Double),
             permutation: Vec::new(),
             divergence: None,
@@ -188,6 +190,7 @@ impl<'a> Stepper<'a> {
         self.rule.start(self.layout, &mut self.theta, &mut self.w_norm_sq);
         self.memory.clear();
         self.t = t;
+        self.largest_g_sq = norm_sq(&self.theta[self.layout.g()]);
         self.divergence = None;
     }
 
@@ -250,6 +253,26 @@ impl<'a> Stepper<'a> {
     /// blocks are brought back to.
     pub fn w_norm_sq(&self) -> &[f64] {
         &self.w_norm_sq
+    }
+
+    /// The largest ||g_tau|| of every tau <= t, counted from the start or from the last restart: what a hypothesis on
+    /// |g| <= K is about.
+    ///
+    /// ```
+    /// use ratecheck::descent::{Schedule, StepRule, Stepper};
+    /// use ratecheck::{loss::closed::ProblemJ, random::Seed};
+    /// let loss = ProblemJ::default();
+    /// let eta = Schedule::constant(0.5)?;
+    /// let theta_0 = [1.0, 0.0, 0.0, 0.0, 9.0];
+    /// let mut stepper = Stepper::new(&loss, &theta_0, StepRule::Gradient, eta, eta, Seed::new(0).generator("z"));
+    /// stepper.step()?;
+    /// stepper.step()?;
+    /// assert!(stepper.theta()[4] < 6.0);
+    /// assert_eq!(stepper.largest_g(), 9.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn largest_g(&self) -> f64 {
+        self.largest_g_sq.sqrt()
     }
 
     /// The buffers of the last evaluation, for what a loss leaves there: see
@@ -339,16 +362,18 @@ impl<'a> Stepper<'a> {
         }
         let g = &mut self.theta[layout.g()];
         move_against(g, &self.gradient[layout.g()], step.eta_g);
-        let total_sq = total_sq + norm_sq(g);
-        self.arrive(total_sq)
+        let g_sq = norm_sq(g);
+        self.arrive(total_sq + g_sq, g_sq)
     }
 
-    /// Ends a step, if the squared norm of the new theta is finite.
+    /// Ends a step, if the squared norm of the new theta is finite; `g_sq` is that of its g.
     #[inline]
-    pub(super) fn arrive(&mut self, total_sq: f64) -> Result<(), Divergence> {
+    pub(super) fn arrive(&mut self, total_sq: f64, g_sq: f64) -> Result<(), Divergence> {
         if !total_sq.is_finite() {
             return Err(self.diverge(NotFinite::Parameters));
         }
+        // Finite, since the whole is.
+        self.largest_g_sq = self.largest_g_sq.max(g_sq);
         self.t += 1;
         Ok(())
     }

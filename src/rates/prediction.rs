@@ -92,8 +92,23 @@ impl SgdPrediction {
     /// assert_eq!(sgd.effective_rate(4), 0.4);
     /// ```
     pub fn norm_sq(&self, t: u64) -> f64 {
-        let growth = 2.0 * self.eta_w * self.eta_w * self.noise * partial_zeta(t, 2.0 * self.alpha);
-        (self.norm_sq_0 * self.norm_sq_0 + growth).sqrt()
+        self.norm_sq_after(0, self.norm_sq_0, t)
+    }
+
+    /// ||w_t||^2 before step `t` of a run that has ||w||^2 = `norm_sq` before step `from` <= t:
+    /// sqrt(norm_sq^2 + 2 eta_w^2 q (H_t(2 alpha) - H_from(2 alpha))). Nothing that came before `from` takes part: what
+    /// the first steps, with their large gradients, put into the norm need not be predicted.
+    ///
+    /// ```
+    /// use ratecheck::rates::SgdPrediction;
+    /// let sgd = SgdPrediction { eta_w: 2.0, alpha: 0.5, norm_sq_0: 1.0, noise: 0.5 };
+    /// // H_3(1) - H_1(1) = 1/2 + 1/3.
+    /// assert!((sgd.norm_sq_after(1, 4.0, 3) - (16.0 + 4.0 * (1.0 / 2.0 + 1.0 / 3.0_f64)).sqrt()).abs() < 1e-14);
+    /// assert_eq!(sgd.norm_sq_after(0, 1.0, 3), sgd.norm_sq(3));
+    /// ```
+    pub fn norm_sq_after(&self, from: u64, norm_sq: f64, t: u64) -> f64 {
+        let sum = partial_zeta(t, 2.0 * self.alpha) - partial_zeta(from, 2.0 * self.alpha);
+        (norm_sq * norm_sq + 2.0 * self.eta_w * self.eta_w * self.noise * sum).sqrt()
     }
 
     /// The effective learning rate of step `t`: e_t = eta_w (t+1)^(-alpha) / ||w_t||^2.

@@ -1,7 +1,7 @@
 //! The closed forms: gradients, symmetries and the quantities the catalogue states for them.
 
 use crate::common::{Visitor, minibatch, point, visit_all};
-use ratecheck::curvature::{Exact, Smoothness};
+use ratecheck::curvature::{Exact, Smoothness, dense_hessian};
 use ratecheck::loss::closed::{Circle, HelixValley, ProblemJ, TIndexedHelix, TanhCircle};
 use ratecheck::loss::{Formula, Loss, Minibatches, Over, Setting, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
@@ -199,6 +199,39 @@ fn the_tanh_circle_has_the_stated_slope_on_both_half_planes() {
     assert!((left - right - 2e-9 * l * libm::tanh(std::f64::consts::FRAC_PI_2)).abs() <= 64.0 * U, "{right} {left}");
     let top = 2.0 * l * libm::log(libm::cosh(std::f64::consts::FRAC_PI_2));
     assert!((loss.sample_loss(&[0], &[-3.0, 0.0]) - top).abs() <= 64.0 * U);
+}
+
+#[test]
+fn the_rounded_tanh_circle_is_twice_continuously_differentiable() {
+    let (l, delta, half) = (1.3, 0.1, std::f64::consts::FRAC_PI_2);
+    let loss = TanhCircle::rounded(l, delta);
+    let at = |theta: f64| {
+        let w = [Scalar::cos(theta), Scalar::sin(theta)];
+        let mut grad = [0.0; 2];
+        let value = loss.sample_gradient(&[0], &w, &mut grad, &mut Workspace::default());
+        let hessian = dense_hessian(&loss, &[0], &w).matrix;
+        let tangent = [-w[1], w[0]];
+        let bend: f64 = (0..2).map(|i| (0..2).map(|j| tangent[i] * hessian[(i, j)] * tangent[j]).sum::<f64>()).sum();
+        (value, tangent[0] * grad[0] + tangent[1] * grad[1], bend)
+    };
+    // |f'''| is at most L (s/delta + 2) < 3.2 L: f'' moves by no more than that, also over the second axis.
+    let (h, n) = (1e-3, 6284);
+    let mut last = at(0.0);
+    for k in 1..=n {
+        let theta = h * f64::from(k);
+        let (value, slope, bend) = at(theta);
+        // d2/dtheta2 of F on the circle is f''; f' and f are their integrals, by the trapezoidal rule: h^3 |f'''|/12 a
+        // step.
+        assert!((bend - last.2).abs() <= 3.2 * l * h, "{theta}: f'' jumps by {}", bend - last.2);
+        assert!((slope - last.1 - 0.5 * h * (bend + last.2)).abs() <= 4.0 * l * h * h, "{theta}");
+        assert!((value - last.0 - 0.5 * h * (slope + last.1)).abs() <= 4.0 * l * h * h * h, "{theta}");
+        let norm = 0.5 * bend.abs() + (0.25 * bend * bend + slope * slope).sqrt();
+        assert!(norm <= l * (1.0 + 64.0 * U), "{theta}: {norm}");
+        last = (value, slope, bend);
+    }
+    let (_, steepest, bend) = at(half);
+    assert!((steepest - loss.gradient_bound().0).abs() <= 64.0 * U && bend.abs() <= 256.0 * U * l / delta, "{bend}");
+    assert!(loss.gradient_bound().0 > l * (libm::tanh(half) - 0.2 * delta));
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! The loss on the circle with the largest gradient for its curvature.
+//! The loss on the circle with the largest gradient for its curvature, and C² losses as near to it as one likes.
+
+use std::f64::consts::FRAC_PI_2;
 
 use super::norm;
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
@@ -18,6 +20,17 @@ use crate::smoothness::{Exact, Smoothness};
 /// ratio of Lemma A.1 is tanh(pi/2) = 0.917..: no scale-invariant loss has a larger one,
 /// in any dimension (claim `tanh-pi-half`).
 ///
+/// The jump makes it C^{1,1}: twice differentiable almost everywhere, with a Lipschitz gradient. That is enough for
+/// bounds that come from integrals of the Hessian, but section 2.4 asks for C². [`TanhCircle::rounded`] is C²: with
+/// theta_1 = pi/2 - delta, p_1 = tanh theta_1 and s = 1 - p_1^2, for u = theta - theta_1 in [0, delta]
+///
+///   f'/L = p_1 + s (u - u^2/(2 delta)),
+///
+/// whose slope falls from s, that of tanh, to 0 on the axis, and then runs back. There f'/L = p has p' = s (1 -
+/// u/delta) <= 1 - p^2, since 1 - p^2 = s (1 - 2 p_1 x - s x^2) with x = u - u^2/(2 delta) <= u, and 2 p_1 u + s u^2 <=
+/// u/delta for delta <= 1/4. So f'^2 <= L^2 - L|f''| and the Hessian's norm is at most L, and it still is L for |theta|
+/// <= theta_1. The gradient reaches L (p_1 + s delta/2), short of L tanh(pi/2) by less than L s delta.
+///
 /// ```
 /// use ratecheck::loss::{Over, closed::TanhCircle};
 /// let loss = TanhCircle::new(2.0);
@@ -28,6 +41,8 @@ use crate::smoothness::{Exact, Smoothness};
 #[derive(Clone, Debug)]
 pub struct TanhCircle {
     l: f64,
+    /// 0 with the jump.
+    delta: f64,
     layout: Parameters,
     z: Minibatches,
 }
@@ -39,7 +54,24 @@ impl TanhCircle {
     /// If L is not positive and finite.
     pub fn new(l: f64) -> Self {
         assert!(l > 0.0 && l.is_finite(), "L must be positive and is {l}");
-        Self { l, layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) }
+        Self { l, delta: 0.0, layout: Parameters::new([("w", 2)], 0), z: Minibatches::full(1) }
+    }
+
+    /// The same, rounded within the angle `delta` of the second axis: C², with the same L^vv.
+    ///
+    /// ```
+    /// use ratecheck::loss::closed::TanhCircle;
+    /// let [rounded, sharp] = [TanhCircle::rounded(2.0, 0.01), TanhCircle::new(2.0)];
+    /// assert_eq!(rounded.constants().l_vv[(0, 0)].0, 2.0);
+    /// let missing = (sharp.gradient_bound().0 - rounded.gradient_bound().0) / 2.0;
+    /// assert!(0.0 < missing && missing < 0.01 * 0.17); // s = 0.162
+    /// ```
+    ///
+    /// # Panics
+    /// If L is not positive and finite, or delta not in (0, 1/4].
+    pub fn rounded(l: f64, delta: f64) -> Self {
+        assert!(delta > 0.0 && delta <= 0.25, "delta must be in (0, 1/4] and is {delta}");
+        Self { delta, ..Self::new(l) }
     }
 
     /// L^vv = L.
@@ -47,9 +79,9 @@ impl TanhCircle {
         Smoothness::single(Exact(self.l), Exact(0.0), Exact(0.0))
     }
 
-    /// sup ||grad_v F|| = L tanh(pi/2), on the second axis.
+    /// sup ||grad_v F||, on the second axis: L tanh(pi/2), or of the rounded one L (p_1 + s delta/2).
     pub fn gradient_bound(&self) -> Exact {
-        Exact(self.l * Scalar::tanh(std::f64::consts::FRAC_PI_2))
+        Exact(self.l * self.slope(std::f64::consts::FRAC_PI_2))
     }
 
     /// 0.
@@ -66,10 +98,40 @@ impl TanhCircle {
     /// F, given the mirrored angle.
     #[inline(always)]
     fn height<S: Scalar>(&self, w: &[S], angle: S) -> S {
-        let rise = ln_cosh(angle);
+        let rise = self.rise(angle);
         let right = !(w[0].value() < 0.0);
-        let f = if right { rise } else { ln_cosh(S::from_f64(std::f64::consts::FRAC_PI_2)).scale(2.0) - rise };
+        let f = if right { rise } else { self.rise(S::from_f64(FRAC_PI_2)).scale(2.0) - rise };
         f.scale(self.l)
+    }
+
+    /// Where rounding begins, theta_1; beyond pi/2 where there is none.
+    #[inline(always)]
+    fn rounded_from(&self) -> f64 {
+        if self.delta > 0.0 { FRAC_PI_2 - self.delta } else { f64::INFINITY }
+    }
+
+    /// f'/L at an angle in [-pi/2, pi/2].
+    #[inline(always)]
+    fn slope<S: Scalar>(&self, angle: S) -> S {
+        let from = self.rounded_from();
+        if angle.value().abs() <= from {
+            return angle.tanh();
+        }
+        let (p, u) = (S::from_f64(from).tanh(), angle.abs() - S::from_f64(from));
+        let slope = p + (S::ONE - p * p) * (u - u * u.scale(0.5 / self.delta));
+        if angle.value() < 0.0 { -slope } else { slope }
+    }
+
+    /// f/L at an angle in [-pi/2, pi/2]: the integral of f'/L from 0.
+    #[inline(always)]
+    fn rise<S: Scalar>(&self, angle: S) -> S {
+        let from = self.rounded_from();
+        if angle.value().abs() <= from {
+            return ln_cosh(angle);
+        }
+        let (start, u) = (S::from_f64(from), angle.abs() - S::from_f64(from));
+        let p = start.tanh();
+        ln_cosh(start) + p * u + (S::ONE - p * p) * u * u * (S::from_f64(0.5) - u.scale(1.0 / (6.0 * self.delta)))
     }
 }
 
@@ -110,7 +172,7 @@ impl Formula for TanhCircle {
                 let angle = Self::mirrored_angle(w);
                 let r = norm(w);
                 // f'(theta) / ||w|| along the tangent (-v_2, v_1).
-                let slope = angle.tanh().scale(self.l) / (r * r);
+                let slope = self.slope(angle).scale(self.l) / (r * r);
                 grad[0] = -(slope * w[1]);
                 grad[1] = slope * w[0];
                 self.height(w, angle)

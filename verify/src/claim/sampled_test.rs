@@ -3,16 +3,20 @@
 /// What is estimated from the runs; each has noise of its own ([`Quantity::noise`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
-    /// The log-log slope of the root of the mean square, where a square is averaged over the steps of a bin.
+    /// The log-log slope of the root of the mean square of grad_v, where a square is averaged over the steps of a bin.
     SlopeOfRootMean,
-    /// The slope of the mean effective rate.
-    SlopeOfRate,
+    /// The same at a constant learning rate, later.
+    SlopeOfRootMeanLate,
+    /// The same of grad_g, one number that remembers longer.
+    SlopeOfRootMeanG,
     /// The slope of the mean squared norm.
     SlopeOfNorm,
     /// The mean of the slopes of the single runs.
     SlopeOfEachRun,
     /// The mean of one number a run, at one T.
     Number,
+    /// The mean of the slopes of the single runs, each over the one that is predicted of it.
+    SlopeOverPredicted,
     /// The same of a mean over the steps of a run, near a minimiser that is known.
     Average,
 }
@@ -20,7 +24,7 @@ pub enum Quantity {
 impl Quantity {
     /// Whether it is a number, and no slope.
     pub fn is_number(self) -> bool {
-        matches!(self, Self::Number | Self::Average)
+        matches!(self, Self::Number | Self::Average | Self::SlopeOverPredicted)
     }
 }
 

@@ -49,6 +49,24 @@ impl Plan {
         Ok(at_random(self.name, network, &mut seed.generator("theta")))
     }
 
+    /// The same network of one output on examples that all have the label +1, from g = 0: beta is driven to one side
+    /// for ever.
+    ///
+    /// # Errors
+    /// If the sizes do not fit.
+    pub(crate) fn build_with_one_label(&self, context: &Context) -> Result<NetworkAt, Unevaluated> {
+        let (seed, (n_examples, batch_size)) = (context.seed.child(self.name), self.examples);
+        let data = teacher(n_examples, self.widths[0], Target::Binary, 0.1, &mut seed.generator("data"));
+        let x = (0..data.n_features()).flat_map(|j| data.feature(j).to_vec()).collect();
+        let data = Dataset::new(x, n_examples, self.widths[0], vec![1.0; n_examples])?;
+        let z = Minibatches::partition((0..n_examples).collect(), batch_size)?;
+        let network = self.network(data, Objective::Logistic, z)?;
+        let mut subject = at_random(self.name, network, &mut seed.generator("theta"));
+        let g = subject.layout().g();
+        subject.theta[g].fill(0.0);
+        Ok(subject)
+    }
+
     fn network(&self, data: Dataset, objective: Objective, z: Minibatches) -> Result<Network, Unevaluated> {
         let architecture = Architecture {
             widths: self.widths.to_vec(),

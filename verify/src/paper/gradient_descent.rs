@@ -148,14 +148,12 @@ impl Terms {
             return Ok(0.0);
         }
         let rates = [Schedule::constant(eta_w)?, Schedule::constant(self.eta_g)?];
-        let (g, generator) = (self.loss.parameters().g(), Seed::new(0).generator("full batch"));
+        let generator = Seed::new(0).generator("full batch");
         let mut stepper = Stepper::new(&*self.loss, &self.theta_0, StepRule::Gradient, rates[0], rates[1], generator);
-        let mut largest = norm_sq(&self.theta_0[g.clone()]);
         for _ in 0..n_steps {
             stepper.step()?;
-            largest = largest.max(norm_sq(&stepper.theta()[g.clone()]));
         }
-        Ok(largest.sqrt())
+        Ok(stepper.largest_g())
     }
 
     /// A bound that grows with the constants.

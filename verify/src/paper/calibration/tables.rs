@@ -78,11 +78,13 @@ fn side(side: Side) -> &'static str {
 /// What is estimated.
 fn estimated(quantity: Quantity) -> String {
     let name = match quantity {
-        Quantity::SlopeOfRootMean => "slope of the RMS ‖∇L‖",
-        Quantity::SlopeOfRate => "slope of the mean effective rate",
+        Quantity::SlopeOfRootMean => "slope of the RMS ∇_v L",
+        Quantity::SlopeOfRootMeanLate => "slope of the RMS ∇_v L, later",
+        Quantity::SlopeOfRootMeanG => "slope of the RMS ∇_g L",
         Quantity::SlopeOfNorm => "slope of the mean ‖w‖²",
         Quantity::SlopeOfEachRun => "mean slope of ‖∇L‖ of single runs",
         Quantity::Number => "mean of e_T·√(2qT)",
+        Quantity::SlopeOverPredicted => "slopes of single runs over predicted ones",
         Quantity::Average => "mean over the steps near a minimiser",
     };
     name.to_owned()

@@ -11,10 +11,12 @@ fn intervals_cover_as_they_say_and_decisions_err_no_more() {
     let all = found(2000);
     for quantity in [
         Quantity::SlopeOfRootMean,
-        Quantity::SlopeOfRate,
+        Quantity::SlopeOfRootMeanLate,
+        Quantity::SlopeOfRootMeanG,
         Quantity::SlopeOfNorm,
         Quantity::SlopeOfEachRun,
         Quantity::Number,
+        Quantity::SlopeOverPredicted,
         Quantity::Average,
     ] {
         assert!(all.iter().any(|one| one.design.quantity == quantity), "no claim decides by {quantity:?}");
@@ -91,7 +93,7 @@ fn the_bias_by_a_logarithm_is_the_slope_of_ln_ln_t() {
 
 #[test]
 fn the_noise_has_mean_one_and_the_correlation_stated() {
-    let noise = Quantity::SlopeOfRate.noise();
+    let noise = Quantity::SlopeOfNorm.noise();
     assert!((noise.at(1e4) - noise.deviation).abs() < 1e-15);
     assert!((noise.at(1e6) / noise.deviation - libm::pow(100.0, -noise.decay)).abs() < 1e-14);
 }

@@ -31,7 +31,10 @@ static STATEMENT: Statement = Statement {
     printed_at: "appendix A, before and in equations (15), (16), (17)",
     kind: Kind::Identity,
     origin: Origin::Paper,
-    hypotheses: &["L is scale invariant in every block", "L is twice differentiable (softplus, tanh)"],
+    hypotheses: &[
+        "L is scale invariant in every block",
+        "L is twice differentiable at the point (softplus, tanh): C^{1,1} is not enough",
+    ],
     measured: "Hessian-vector products at W and at V with a random direction in every part of theta, part by part, on \
                networks under eight normalisations, and in up to 64 parts of the digits network, in double-double",
     tolerance: "u times the whole product at V and the size of F's terms there, scaled to the part; the roundings of \

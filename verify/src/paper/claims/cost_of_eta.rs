@@ -77,7 +77,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Derived,
     hypotheses: &[
-        "those of Theorem 3.1: L is scale invariant in w, smooth and bounded below, η_w > 0 is constant, η_g ≤ 2(2-c)/((2+c)L^gg), c = 1/2",
+        "those of Theorem 3.1: L is scale invariant in w, C^{1,1} (C² is not needed: curvature is integrated) and \
+         bounded below, η_w > 0 is constant, η_g ≤ 2(2-c)/((2+c)L^gg), c = 1/2",
         "blocks of dimension 2 or more (one of dimension 1 never moves)",
     ],
     measured: "the sums at log-spaced T of runs with η_w from 1e-4 to 1e4 on seven closed forms, for W and for g, and the sharper form where there is \

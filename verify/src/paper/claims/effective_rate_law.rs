@@ -5,17 +5,27 @@
 //!
 //!   n_T^2 = n_0^2 + 2 eta_w^2 sum_t ||grad_v F_t||^2 + eta_w^4 sum_t ||grad_v F_t||^4/n_t^2,
 //!
-//! exactly, on every path (claim `lemma-b.3`). Suppose that theta~_t tends to a minimiser in the mean, so that
-//! E||grad_v F_t||^2 -> q > 0, with bounded gradients whose correlations decay.
-//! * The first sum is q T (1 + o(1)), in mean square: the fluctuations of a sum of nearly uncorrelated terms are of
-//!   order sqrt(T).
-//! * So n_t^2 >= 2 eta_w^2 q t (1 + o(1)), and the last sum is at most eta_w^4 LA^4 sum_t 1/(2 eta_w^2 q t) = O(eta_w^2
-//!   ln T), plus what the first few steps, with n_t near n_0, put in: about eta_w^4 ||grad_v F_0||^4/n_0^2.
+//! exactly, on every path (claim `lemma-b.3`). Let z_t be drawn afresh in every step, ||grad_v F_z|| <= LA (on |g| <=
+//! K, which no iterate leaves), and let theta~_t tend to a minimiser in probability: its distance to the set of
+//! minimisers does, and at all of them q(theta) = E_z ||grad_v F_z(theta)||^2 is the same q > 0. Write g_t = ||grad_v
+//! F_t||^2.
+//! * **Martingale.** Given the past, g_t has the mean q(theta~_t): z_t is independent of theta_t. So the M_T =
+//!   sum_{t<T} (g_t - q(theta~_t)) are a martingale, whose increments have mean 0, are at most LA^2 and uncorrelated,
+//!   however much the iterates, and with them the g_t, are correlated: E M_T^2 <= LA^4 T, and M_T/T -> 0 in mean
+//!   square. (No decay of correlations is supposed.)
+//! * **Mean.** q(theta) is continuous and bounded by LA^2, so q(theta~_t) -> q in probability and hence in the mean,
+//!   and so do the averages: E|(1/T) sum_{t<T} q(theta~_t) - q| <= (1/T) sum_{t<T} E|q(theta~_t) - q| -> 0. Together
+//!   (1/T) sum g_t -> q in the mean.
+//! * **Fourth order.** All terms are at least 0, so n_t^2 >= n_0^2 + 2 eta_w^2 sum_{s<t} g_s, and with S_t = sum_{s<t}
+//!   g_s the last sum is at most eta_w^4 LA^2 sum_t g_t/(n_0^2 + 2 eta_w^2 S_t) <= (eta_w^2 LA^2/2) (ln(1 + 2 eta_w^2
+//!   LA^2 T/n_0^2) + 2 eta_w^2 LA^2/n_0^2) on every path (Lemma B.1, sharp): O(ln T).
 //!
-//! Divide by eta_w^2 T: (n_T/eta_w)^2/T -> 2 q, and eta_w is gone. What is left out is, relative to n_T^2, of the size
-//! (n_0^2 + eta_w^4 ||grad_v F_0||^4/n_0^2)/(2 eta_w^2 q T) + O(ln T/T) and 2/sqrt(T) for the noise of the sum; in e_T
-//! half of that. For problem J, E||grad_v F_0||^4 is 3, so that eta_w = 100 needs T = 4e6 to come within half a per
-//! cent from this term alone, while eta_w = 0.01 needs n_0^2/(2 eta_w^2 q T) = 7e3/T to be small.
+//! Divide by eta_w^2 T: (n_T/eta_w)^2/T -> 2 q in the mean, so e_T sqrt(2 q T) -> 1 in probability, and eta_w is gone.
+//! What is left out is, relative to n_T^2, of the size (n_0^2 + eta_w^4 ||grad_v F_0||^4/n_0^2)/(2 eta_w^2 q T) + O(ln
+//! T/T), where the first steps have most of the last sum, LA^2/(q sqrt(T)) for the martingale, and what E q(theta~_t)
+//! differs from q on average, O(e_T); in e_T half of that. For problem J, E||grad_v F_0||^4 is 3, so that eta_w = 100
+//! needs T = 4e6 to come within half a per cent from this term alone, while eta_w = 0.01 needs n_0^2/(2 eta_w^2 q T) =
+//! 7e3/T to be small.
 //!
 //! On problem J the premise holds with q = g^2 s^2 (d - 1) = 3/4 ([`ProblemJ::noise_v`]).
 //!
@@ -26,17 +36,19 @@ mod on_subject;
 use ratecheck::descent::{Plan, Schedule, StepRule};
 use ratecheck::loss::closed::ProblemJ;
 use ratecheck::random::Seed;
-use ratecheck::rates::{Estimate, log_spaced, mean_over_runs};
+use ratecheck::rates::log_spaced;
 
 use crate::claim::closed_forms::ETA_W;
-use crate::claim::decide::near;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Profile, Statement, Unevaluated,
 };
 use crate::claim::plot::{Plot, Reference};
 use crate::claim::sampled_test::{Design, Quantity, SampledTest, Side};
 use crate::paper::auto_tuning::decades::{Decades, compared};
-use crate::paper::sgd::problem_j::{Q, prediction, runs};
+use crate::paper::sgd::coupled::Known;
+use crate::paper::sgd::laws::effective_rate;
+use crate::paper::sgd::problem_j::{Q, prediction};
+use crate::paper::sgd::settled::Settled;
 use crate::paper::sgd::{LEVEL, Table, curve, dashed};
 
 /// See the module's first line.
@@ -53,8 +65,13 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Rate,
     origin: Origin::Derived,
     hypotheses: &[
-        "constant η_w; θ̃_t tends to a minimiser in the mean (problem J, η_{g,t} = (t+1)^(-1/2)/2)",
-        "q > 0: the samples do not agree at the minimiser (q = 3/4, exact for problem J)",
+        "F_z is scale invariant in w and C^{1,1} (nothing here needs C²), with ‖∇_v F_z‖ ≤ L_A on |g| ≤ K, which no \
+         iterate leaves; constant η_w; z is drawn \
+         afresh in every step",
+        "θ̃_t tends to the minimisers in probability (measured: how L - L_min falls; problem J, η_{g,t} = \
+         (t+1)^(-1/2)/2)",
+        "q(θ) = E_z‖∇_v F_z‖² is the same q > 0 at all of them: the samples do not agree there (q = 3/4, exact for \
+         problem J)",
     ],
     measured: "e_T·√(2qT) over 16 runs of problem J, for η_w = 1 and 10 (T = 2e5) or for η_w = 0.01, 1 (T = 1e6) and \
                100 (T = 4e6)",
@@ -81,8 +98,9 @@ impl Claim for EffectiveRateLaw {
         let mut evidence = Evidence::default();
         let mut tables = Vec::new();
         for &(eta_w, n_steps) in cases(context) {
-            let table = effective_rates(StepRule::Gradient, eta_w, n_steps, &context.seed)?;
-            let ratio = law(&mut evidence.check, &format!("η_w = {eta_w} · T = {n_steps}"), &table, Q)?;
+            let (table, settled) = effective_rates(StepRule::Gradient, eta_w, n_steps, &context.seed)?;
+            settled.hypotheses(&mut evidence.check, &format!("η_w = {eta_w}"), &Known::problem_j());
+            let ratio = effective_rate(&mut evidence.check, &format!("η_w = {eta_w} · T = {n_steps}"), &table, Q, LAW)?;
             let (i, name) = (ratio.interval(0.95), format!("e_T·√(2qT), η_w = {eta_w}"));
             evidence.observe_interval(
                 name,
@@ -127,9 +145,9 @@ impl Claim for EffectiveRateLaw {
                 name: "10 % more noise",
                 breaks: "the law with q = 1.1·3/4, which moves it by 4.9 %",
                 run: |context| {
-                    let table = effective_rates(StepRule::Gradient, 1.0, 200_000, &context.seed)?;
+                    let (table, _) = effective_rates(StepRule::Gradient, 1.0, 200_000, &context.seed)?;
                     let mut check = Check::new();
-                    law(&mut check, "q = 0.825", &table, 1.1 * Q)?;
+                    effective_rate(&mut check, "q = 0.825", &table, 1.1 * Q, LAW)?;
                     Ok(check)
                 },
             },
@@ -142,29 +160,22 @@ fn cases(context: &Context) -> &'static [(f64, u64)] {
 }
 
 fn broken(rule: StepRule, eta_w: f64, q: f64, context: &Context) -> Result<Check, Unevaluated> {
-    let table = effective_rates(rule, eta_w, CONTROL.0, &context.seed)?;
+    let (table, _) = effective_rates(rule, eta_w, CONTROL.0, &context.seed)?;
     let mut check = Check::new();
-    law(&mut check, &format!("{rule} · η_w = {eta_w}, q = {q}"), &table, q)?;
+    effective_rate(&mut check, &format!("{rule} · η_w = {eta_w}, q = {q}"), &table, q, LAW)?;
     Ok(check)
 }
 
-/// e_T sqrt(2 q T) = 1 within [`LAW`], where e_T is the last effective rate of each run.
-fn law(check: &mut Check, at: &str, effective_lr: &Table, q: f64) -> Result<Estimate, Unevaluated> {
-    let n = effective_lr.t.len();
-    let scale = (2.0 * q * effective_lr.t[n - 1]).sqrt();
-    let last: Vec<f64> = effective_lr.values.iter().skip(n - 1).step_by(n).map(|e| e * scale).collect();
-    let ratio = mean_over_runs(&last)?;
-    near(check, at, ratio.interval(LEVEL), 1.0, LAW);
-    Ok(ratio)
-}
-
-/// The effective rate of [`RUNS`] runs without looking at L.
-fn effective_rates(rule: StepRule, eta_w: f64, n_steps: u64, seed: &Seed) -> Result<Table, Unevaluated> {
-    let plan =
-        Plan::new(rule, Schedule::constant(eta_w)?, Schedule::new(0.5, 0.5)?, n_steps, log_spaced(1, n_steps, 60));
-    let traces = runs(&plan, RUNS, &seed.child(&format!("law/{eta_w}")))?;
+/// The effective rate of [`RUNS`] runs that look at L on the horizons alone, and whether they settled in the last nine
+/// tenths.
+fn effective_rates(rule: StepRule, eta_w: f64, n_steps: u64, seed: &Seed) -> Result<(Table, Settled), Unevaluated> {
+    let rate_g = Schedule::new(0.5, 0.5)?;
+    let plan = Plan::new(rule, Schedule::constant(eta_w)?, rate_g, n_steps, log_spaced(1, n_steps, 60));
+    let known = Known::problem_j();
+    let traces = known.traces(&plan, RUNS, &seed.child(&format!("law/{eta_w}")))?;
+    let settled = Settled::of(&known, &traces, rate_g, n_steps / 10);
     let values = traces.iter().flat_map(|trace| trace.records.iter().map(|record| record.effective_lr[0])).collect();
-    Ok(Table { t: plan.horizons().iter().map(|&t| t as f64).collect(), values })
+    Ok((Table { t: plan.horizons().iter().map(|&t| t as f64).collect(), values }, settled))
 }
 
 fn plot(tables: &[(f64, Table)]) -> Result<Plot, Unevaluated> {
@@ -218,8 +229,8 @@ mod tests {
     fn the_noise_of_the_calibration_is_that_of_the_runs() {
         let context = context(&EffectiveRateLaw, 2019, Profile::Test);
         let (eta_w, n_steps) = LONG[LONG.len() - 1];
-        let table = effective_rates(StepRule::Gradient, eta_w, n_steps, &context.seed).expect("runs");
-        let ratio = law(&mut Check::new(), "noise", &table, Q).expect("a mean");
+        let (table, _) = effective_rates(StepRule::Gradient, eta_w, n_steps, &context.seed).expect("runs");
+        let ratio = effective_rate(&mut Check::new(), "noise", &table, Q, LAW).expect("a mean");
         let n = table.t.len();
         let last: Vec<f64> = table.values.iter().skip(n - 1).step_by(n).copied().collect();
         let design = EffectiveRateLaw.sampled_tests(&context).expect("constants").remove(0).design.expect("Student's");

@@ -38,7 +38,10 @@ static STATEMENT: Statement = Statement {
     printed_at: "not in the paper; they follow from Definition 2.1 and sharpen Lemma A.1 to ‖∇_v F‖ ≤ L^vv_ii",
     kind: Kind::Identity,
     origin: Origin::Derived,
-    hypotheses: &["F_z is scale invariant in every block", "F_z is twice differentiable (softplus, tanh)"],
+    hypotheses: &[
+        "F_z is scale invariant in every block",
+        "F_z is twice differentiable at the point (softplus, tanh): C^{1,1} is not enough",
+    ],
     measured: "Hessian-vector products with every block of weights, part by part, on four closed forms and on networks \
                under eight normalisations, and with up to 64 blocks of the digits network, in double-double",
     tolerance: "u times the size of a Hessian-vector product with a random direction of the same length and of the \

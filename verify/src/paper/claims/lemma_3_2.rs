@@ -6,25 +6,21 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use ratecheck::bounds::{Constant, Factors, eta_g_limit};
+use ratecheck::bounds::{Constant, eta_g_limit};
 use ratecheck::curvature::{Sampling, sampled_constants};
-use ratecheck::descent::{Schedule, StepRule, Stepper};
-use ratecheck::loss::Loss;
 use ratecheck::loss::closed::{BnRegression, Rayleigh};
 use ratecheck::network::Activation;
-use ratecheck::parameters::norm_sq;
-use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
+pub(super) use self::descent::{Descent, exact};
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, SharedRegression, bn_regression, ordinary};
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Soundness, Standing, Statement,
-    Unevaluated,
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{SMOOTHED_BN, U, digits_at, small};
-use crate::claim::replay::{Recursion, Sides};
 use crate::paper::slack;
 
+mod descent;
 mod network;
 mod on_subject;
 
@@ -46,7 +42,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &[
-        "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian along the step",
+        "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian along the step (L is C² by section 2.4; the proof \
+         integrates, and C^{1,1} would do)",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2; η_w > 0 is arbitrary",
     ],
     measured: "every step of runs: the three near-tight instances; seven closed forms with exact constants and η_w from \
@@ -62,40 +59,6 @@ static STATEMENT: Statement = Statement {
                     η_g is tiny, since the proved L^gg is far above the true one, and little is seen of g \
                     (lemma-3.2-proved has ordinary η_g)",
 };
-
-/// Of the larger loss, or of 1: see `tolerance` in the statement.
-const ROUNDING: f64 = 1e-14;
-
-/// One run to follow, with the constants that its bound is made of.
-#[derive(Clone)]
-pub(super) struct Descent<'a> {
-    name: &'a str,
-    loss: &'a dyn Loss,
-    theta_0: &'a [f64],
-    pub(super) eta_w: f64,
-    pub(super) eta_g: f64,
-    pub(super) c_g: f64,
-    pub(super) c_w: Vec<f64>,
-    /// An upper bound of the constants where `c_w` is only found by search, and a lower one where it is known.
-    c_w_upper: Option<Vec<f64>>,
-    steps: u64,
-    /// Whether `c_w` decides where there is no upper bound of it.
-    soundness: Soundness,
-    /// Compare as an equality, as the lemma is printed.
-    equality: bool,
-    factors: Factors,
-}
-
-/// What a run showed besides its comparisons.
-#[derive(Clone, Copy)]
-pub(super) struct Extremes {
-    /// The smallest multiple of all C_i with which every step still satisfies the lemma.
-    multiple: f64,
-    /// The largest relative slack |right - left|/|right|, for the printed "=".
-    slack: f64,
-    /// The largest ||g_t||.
-    g: f64,
-}
 
 impl Claim for Lemma32 {
     fn statement(&self) -> &'static Statement {
@@ -299,103 +262,4 @@ fn on_b(multiple: f64, c_w: fn(&Instance) -> Vec<f64>, context: &Context) -> Res
     let instance = near_tight_b();
     let eta_g = multiple * eta_g_limit(instance.constants.l_gg, C_G);
     Descent { c_w: c_w(&instance), eta_g, ..exact(&instance, context, 0.3, 1) }.checked(context)
-}
-
-/// A run with exact constants and η_g = 2(1-c)/L^gg.
-pub(super) fn exact<'a>(instance: &'a Instance, context: &Context, eta_w: f64, steps: u64) -> Descent<'a> {
-    Descent {
-        name: &instance.name,
-        loss: &*instance.loss,
-        theta_0: &instance.theta_0,
-        eta_w,
-        eta_g: instance.eta_g(),
-        c_g: C_G,
-        c_w: instance.c_w_with(&context.factors),
-        factors: context.factors,
-        steps,
-        c_w_upper: None,
-        soundness: Soundness::Proved,
-        equality: false,
-    }
-}
-
-impl Descent<'_> {
-    /// The comparisons alone.
-    pub(super) fn checked(&self, context: &Context) -> Result<Check, Unevaluated> {
-        let mut check = Check::new();
-        self.follow(&mut check, context)?;
-        Ok(check)
-    }
-
-    /// Both sides in double-double, of the step from `theta`.
-    fn replay(&self, theta: &[f64]) -> Option<Sides> {
-        let mut run = Recursion::new(self.loss, theta)?;
-        let before = run.look_at_mean()?;
-        let (n, grad_g_sq) = (run.norms(), run.grad_g_sq());
-        let grad_w_sq: Vec<DoubleDouble> = (0..n.len()).map(|i| run.grad_w_sq(i)).collect();
-        let bound = |c_w: &[DoubleDouble]| {
-            self.factors.lemma_3_2(self.eta_w, self.eta_g, self.c_g, &n, &grad_w_sq, c_w, grad_g_sq)
-        };
-        let c_w: Vec<DoubleDouble> = self.c_w.iter().map(|&c| DoubleDouble::from(c)).collect();
-        let (rhs, without) = (bound(&c_w), bound(&vec![DoubleDouble::ZERO; n.len()]));
-        run.step(self.eta_w, self.eta_g);
-        let after = run.look_at_mean()?;
-        let size = before.value().abs().max(after.value().abs()).max(1.0);
-        // The constants C are f64, off by some eight roundings of their formula.
-        let constants = 8.0 * U * (rhs - without).value();
-        let sides = Sides::counted(after - before, rhs, ROUNDING * size);
-        Some(Sides { rounding: sides.rounding + constants, ..sides })
-    }
-
-    /// Compares both sides in every step.
-    pub(super) fn follow(&self, check: &mut Check, context: &Context) -> Result<Extremes, Unevaluated> {
-        let (eta_w, eta_g) = (Schedule::constant(self.eta_w)?, Schedule::constant(self.eta_g)?);
-        let mut stepper =
-            Stepper::new(self.loss, self.theta_0, StepRule::Gradient, eta_w, eta_g, context.generator("z"));
-        let g = self.loss.parameters().g();
-        let mut extremes = Extremes { multiple: 0.0, slack: 0.0, g: norm_sq(&self.theta_0[g.clone()]).sqrt() };
-        let mut n = stepper.w_norm_sq().to_vec();
-        // theta_t and theta_{t+1}, once step t has been made.
-        let (mut theta, mut next) = (self.theta_0.to_vec(), self.theta_0.to_vec());
-        let mut step = stepper.step()?;
-        for t in 0..self.steps {
-            let grad_w_sq = stepper.gradient_norm_sq().to_vec();
-            let rhs =
-                self.factors.lemma_3_2(self.eta_w, self.eta_g, self.c_g, &n, &grad_w_sq, &self.c_w, step.grad_g_sq);
-            let gain: f64 = self.eta_w * grad_w_sq.iter().sum::<f64>() + 0.5 * self.c_g * self.eta_g * step.grad_g_sq;
-            let (loss, grad_g_sq, n_before) = (step.loss, step.grad_g_sq, n.clone());
-            extremes.g = extremes.g.max(norm_sq(&stepper.theta()[g.clone()]).sqrt());
-            n.copy_from_slice(stepper.w_norm_sq());
-            std::mem::swap(&mut theta, &mut next);
-            next.copy_from_slice(stepper.theta());
-            step = stepper.step()?;
-            let change = step.loss - loss;
-            let size = loss.abs().max(step.loss.abs()).max(1.0);
-            // The right-hand side is -gain + cost, with cost proportional to C.
-            let cost = rhs + gain;
-            let terms = gain + cost;
-            let scale = if terms > 1e-8 * size { terms } else { size };
-            let at = format!("{} · η_w = {:e}, t = {t}", self.name, self.eta_w);
-            let lemma = Inequality { lhs: change, rhs, rounding: ROUNDING * size, scale };
-            if self.equality {
-                check.compare(at, (change - rhs).abs(), 0.0, ROUNDING * size, scale, Soundness::Proved);
-            } else if let Some(upper) = &self.c_w_upper {
-                let most =
-                    self.factors.lemma_3_2(self.eta_w, self.eta_g, self.c_g, &n_before, &grad_w_sq, upper, grad_g_sq);
-                check.bracketed(at, lemma, most, || self.replay(&theta));
-            } else if self.soundness == Soundness::Sampled {
-                check.compare(at, change, rhs, ROUNDING * size, scale, Soundness::Sampled);
-            } else {
-                check.replayed(at, lemma, || self.replay(&theta));
-            }
-            // Both figures need a denominator far above the rounding of the change, some 1e-15 of `size`.
-            if cost > 1e-8 * size {
-                extremes.multiple = extremes.multiple.max((change + gain) / cost);
-            }
-            if rhs.abs() > 1e-8 * size {
-                extremes.slack = extremes.slack.max((rhs - change).abs() / rhs.abs());
-            }
-        }
-        Ok(extremes)
-    }
 }

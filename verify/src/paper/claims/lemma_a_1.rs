@@ -26,8 +26,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &[
-        "F_z is scale invariant in w⁽ⁱ⁾ and twice differentiable",
-        "L^vv_ii bounds ∇²_{ii}F_z for every minibatch at unit blocks",
+        "F_z is scale invariant in w⁽ⁱ⁾ and C² (section 2.4; the integral over the segment needs C^{1,1} alone)",
+        "L^vv_ii bounds ∇²_{ii}F_z for every minibatch at (almost all) unit blocks",
     ],
     measured: "as in lemma-a.1-sharp: exact constants on nine closed forms, and on networks the Hessian's block at the \
                same point, which is at most L^vv_ii",

@@ -46,7 +46,8 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Expectation,
     origin: Origin::Paper,
     hypotheses: &[
-        "the constants of the mean loss hold along every step (on |g| ≤ K, which no path leaves)",
+        "the constants of the mean loss hold along every step (on |g| ≤ K, which no path leaves); C² by section 2.4, \
+         and C^{1,1} would do",
         "0 < η_{g,t} ≤ 2(2-c)/((2+c)L^gg)",
         "∇F_z has mean ∇L, and the noise of its g-part at most the variance G_g²",
     ],
@@ -142,6 +143,15 @@ impl Claim for LemmaB2 {
                 run: |context| {
                     let mut check = Check::new();
                     blocks(&mut check, 0.01, 1, &context.claiming(Constant::C, 0.999).factors)?;
+                    Ok(check)
+                },
+            },
+            Control {
+                name: "0.999 of ½ΣL^vv in C_i",
+                breaks: "C_i has 99.9 % of its curvature, on the same two blocks, which have no other term",
+                run: |context| {
+                    let mut check = Check::new();
+                    blocks(&mut check, 0.01, 1, &context.claiming(Constant::CCurvature, 0.999).factors)?;
                     Ok(check)
                 },
             },

@@ -10,7 +10,7 @@ use ratecheck::descent::{Schedule, StepRule};
 use ratecheck::loss::closed::TanhCircle;
 use rayon::prelude::*;
 
-use crate::claim::closed_forms::{Spiral, on_circle};
+use crate::claim::closed_forms::{ROUNDED, Spiral, on_circle};
 use crate::claim::closest::Closest;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
@@ -43,7 +43,8 @@ static STATEMENT: Statement = Statement {
         "‖∇_v F_z‖ ≤ L_A for every minibatch z, at every point of the run",
     ],
     measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = \
-               0.01, 1, 100 on problem J and on a network 3-4-1, and of runs on the tanh circle from its steepest \
+               0.01, 1, 100 on problem J and on a network 3-4-1, and of runs on the rounded tanh circle from its \
+               steepest \
                point, whose first step uses 84 % of D, and on the spiral, whose gradient is L_A at every step; with L_A = L and L_A = πL; of each run the comparison with the \
                least room; every inequality of the proof by itself, with its part of the gap",
     tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by \
@@ -113,7 +114,9 @@ impl Claim for LemmaB3 {
                 near = near.max(found[0].norm);
             }
         }
-        for (name, [growth, norm, gradient]) in ["problem J", "network 3-4-1", "tanh circle"].into_iter().zip(most) {
+        for (name, [growth, norm, gradient]) in
+            ["problem J", "network 3-4-1", "rounded tanh circle"].into_iter().zip(most)
+        {
             bounded(&mut evidence.check, name, gradient);
             let note = "the smallest multiple of D that passes, over every T, α and η_w";
             evidence.observe(format!("{name}: (‖w_T‖⁴ - ‖w_0‖⁴)/(H_T D)"), growth, note);
@@ -153,6 +156,11 @@ impl Claim for LemmaB3 {
                 name: "0.999 of 2η_w²L_A² in D",
                 breaks: "the first term of D is 0.1 % smaller, on the spiral at η_w = 0.01",
                 run: |context| just_below(0.01, Constant::DSquare, context),
+            },
+            Control {
+                name: "0.999 D",
+                breaks: "D is 0.1 % smaller, on the spiral at η_w = 1, where both terms count",
+                run: |context| just_below(1.0, Constant::D, context),
             },
             Control {
                 name: "0.999 of η_w⁴L_A⁴/‖w_0‖⁴ in D",
@@ -252,7 +260,7 @@ fn broken(subject: &Subject, context: &Context, rule: StepRule, eta_w: f64) -> R
     run.compared(subject, context, |check, case| follow(check, case, SHARP, context).map(drop))
 }
 
-/// The tanh circle from the point where its gradient is largest, for a few steps.
+/// The rounded tanh circle from the point where its gradient is largest, for a few steps.
 fn steepest(
     check: &mut Check,
     eta_w: f64,
@@ -261,8 +269,8 @@ fn steepest(
     steps: u64,
     context: &Context,
 ) -> Result<NormShares, Unevaluated> {
-    let (loss, theta_0) = (TanhCircle::new(1.0), on_circle(FRAC_PI_2));
-    follow(check, &case("tanh circle", &loss, [&theta_0, &[1.0]], [eta_w, alpha], steps), reading, context)
+    let (loss, theta_0) = (TanhCircle::rounded(1.0, ROUNDED), on_circle(FRAC_PI_2));
+    follow(check, &case("rounded tanh circle", &loss, [&theta_0, &[1.0]], [eta_w, alpha], steps), reading, context)
 }
 
 /// The spiral, whose gradient is L_A at every step: D is used up in the first step, and its first term in all others.

@@ -261,7 +261,7 @@ pub(super) fn across(batch: usize, epsilon: f64, bn_scale: f64) -> Unit {
 
 /// Attains the bounds of gamma and beta up to a relative 1e-9 (times epsilon): w'x_b = +-3e4,
 /// so that ||xt||^2 is almost B.
-fn spread(epsilon: f64) -> Unit {
+pub(super) fn spread(epsilon: f64) -> Unit {
     let x = vec![3e4, -3e4, -3e4, 3e4];
     let slope = vec![0.5, -0.5, -0.5, 0.5];
     Unit { name: "a wide unit".to_owned(), x, w: vec![1.0], bn_scale: 1.0, shift: 0.0, epsilon, slope }

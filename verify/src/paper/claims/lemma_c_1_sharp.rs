@@ -15,9 +15,9 @@
 //! last ||w||/s <= 1/sqrt(epsilon). Each is an equality when w'x_b is the same for all b (xt = 0, s = sqrt(epsilon)
 //! ||w||) and a is parallel to e_b - 1/B.
 
-use super::lemma_c_1::{Input, Subject, across, broken, everywhere, exact_entry};
-use ratecheck::bounds::Factors;
+use ratecheck::bounds::{Constant, Factors};
 
+use super::lemma_c_1::{Input, Subject, across, broken, everywhere, exact_entry, spread};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
@@ -83,6 +83,14 @@ impl Claim for LemmaC1Sharp {
                 run: |_| {
                     let smaller = Subject { inputs: Some(0.99), ..SHARP };
                     Ok(broken(&across(2, 1.0, 1.0), smaller))
+                },
+            },
+            Control {
+                name: "0.99 G√B",
+                breaks: "the bound of γ and β is 1 % smaller, on a unit whose variance is far above ε‖w‖²",
+                run: |context| {
+                    let factors = context.claiming(Constant::ScaleC1, 0.99).factors;
+                    Ok(broken(&spread(1.0), Subject { factors, ..SHARP }))
                 },
             },
         ]

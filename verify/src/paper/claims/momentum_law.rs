@@ -22,14 +22,14 @@ mod on_subject;
 
 use ratecheck::descent::{Plan, Schedule, StepRule};
 use ratecheck::random::Seed;
-use ratecheck::rates::{Estimate, log_spaced, mean_over_runs};
+use ratecheck::rates::log_spaced;
 
-use crate::claim::decide::near;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Profile, Statement, Unevaluated,
 };
 use crate::claim::plot::{Plot, Reference};
 use crate::claim::sampled_test::{Design, Quantity, SampledTest, Side};
+use crate::paper::sgd::laws::effective_rate;
 use crate::paper::sgd::problem_j::{Q, runs};
 use crate::paper::sgd::{LEVEL, Table, curve};
 
@@ -80,7 +80,7 @@ impl Claim for MomentumLaw {
         let mut series = Vec::new();
         for [b, eta] in CASES {
             let table = effective_rates(StepRule::HeavyBall { b }, [b, eta], T, STATED, &context.seed)?;
-            let ratio = law(&mut evidence.check, &format!("b = {b} · η = {eta}, T = {T}"), &table, Q)?;
+            let ratio = effective_rate(&mut evidence.check, &format!("b = {b} · η = {eta}, T = {T}"), &table, Q, LAW)?;
             let i = ratio.interval(0.95);
             let note = format!("95% over {RUNS} runs of T = {T}");
             evidence.observe_interval(
@@ -149,18 +149,14 @@ fn broken(
 ) -> Result<Check, Unevaluated> {
     let table = effective_rates(rule, case, n_steps, count, &context.seed)?;
     let mut check = Check::new();
-    law(&mut check, &format!("b = {} · η counted {:.2} times, q = {q:.3}", case[0], count(case[0])), &table, q)?;
+    effective_rate(
+        &mut check,
+        &format!("b = {} · η counted {:.2} times, q = {q:.3}", case[0], count(case[0])),
+        &table,
+        q,
+        LAW,
+    )?;
     Ok(check)
-}
-
-/// e_T sqrt(2 q T) = 1 within [`LAW`], where e_T is the last effective rate of each run.
-fn law(check: &mut Check, at: &str, effective_lr: &Table, q: f64) -> Result<Estimate, Unevaluated> {
-    let n = effective_lr.t.len();
-    let scale = (2.0 * q * effective_lr.t[n - 1]).sqrt();
-    let last: Vec<f64> = effective_lr.values.iter().skip(n - 1).step_by(n).map(|e| e * scale).collect();
-    let ratio = mean_over_runs(&last)?;
-    near(check, at, ratio.interval(LEVEL), 1.0, LAW);
-    Ok(ratio)
 }
 
 /// The effective rate, with eta as it is counted, of [`RUNS`] runs without looking at L.

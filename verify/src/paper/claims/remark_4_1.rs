@@ -146,6 +146,11 @@ impl Claim for Remark41 {
                 run: |context| just_below(0.01, Constant::DSquare, 0.999, context),
             },
             Control {
+                name: "0.999 D",
+                breaks: "D is 0.1 % smaller, on the same steps",
+                run: |context| just_below(0.01, Constant::D, 0.999, context),
+            },
+            Control {
                 name: "0.6 of η_w⁴L_A⁴/‖w_0‖⁴ in D",
                 breaks: "the second term of D is just below 1/ζ(2) = 0.608 of what it is, on the spiral at η_w = 100, α = 1",
                 run: |context| just_below(100.0, Constant::DFourth, 0.6, context),

@@ -71,7 +71,7 @@ static STATEMENT: Statement = Statement {
 const REST: f64 = 1e-10;
 const RATES: [f64; 4] = [0.1, 1.0, 10.0, 100.0];
 /// Closed forms that converge geometrically.
-const RESTING: [&str; 4] = ["Rayleigh in R^10", "BN regression", "tanh circle", "bilinear, two blocks"];
+const RESTING: [&str; 4] = ["Rayleigh in R^10", "BN regression", "rounded tanh circle", "bilinear, two blocks"];
 /// Steps after which a run is given up.
 const MOST: u64 = 200_000;
 

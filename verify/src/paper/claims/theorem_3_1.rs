@@ -39,7 +39,9 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &[
-        "L is scale invariant in every w_i and smooth in the sense of section 2.4, with constants known in closed form",
+        "L is scale invariant in every w_i and smooth in the sense of section 2.4 (C²; C^{1,1} would do, as in Lemma \
+         3.2), with constants known in \
+         closed form",
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",
     ],
     measured: "five inequalities (and the sketch's sharper one for g) at log-spaced horizons of runs with η_w from \
@@ -196,6 +198,11 @@ impl Claim for Theorem31 {
                 name: "0.0005 K_i",
                 breaks: "no closed form needs more than 0.00055 of it at T = 1000",
                 run: |context| starved(Constant::K, 0.0005, context),
+            },
+            Control {
+                name: "0.03 C_i",
+                breaks: "C_i is just below what the sketch's form needs of it, 0.033",
+                run: |context| starved(Constant::C, 0.03, context),
             },
             Control {
                 name: "η_g beyond 2/L^gg",

@@ -3,17 +3,20 @@
 //! A fixed smooth loss is faster than -1/2 in this form: Σ_t ‖∇L‖² converges. So known exponents are tested where they
 //! are known, and -1/2 itself on a family of losses indexed by T, on which nothing faster is possible.
 
+use ratecheck::bounds::eta_g_printed;
 use ratecheck::descent::{Plan, Running, Schedule, StepRule, Trace, run};
 use ratecheck::loss::closed::{Circle, HelixValley, Rayleigh, TIndexedHelix};
 use ratecheck::rates::{Fit, Window, fit_power_law, log_spaced};
 use rayon::prelude::*;
 
-use crate::claim::closed_forms::{Instance, Quadratic, on_circle};
-use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
+use crate::claim::closed_forms::{C_G, Instance, Quadratic, on_circle};
+use crate::claim::evidence::{
+    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
+};
 use crate::claim::instances::U;
-use crate::claim::plot::{Axis, Plot, Reference, Series, Style};
 
 mod on_subject;
+mod plots;
 
 /// See the module's first line.
 pub(super) struct Theorem31Rate;
@@ -29,8 +32,10 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Rate,
     origin: Origin::Paper,
     hypotheses: &[
-        "L is scale invariant in w and smooth in the sense of section 2.4",
+        "L is scale invariant in w, bounded below and smooth in the sense of section 2.4, on all g that a run meets; \
+         C^{1,1} is enough",
         "constant η_w > 0; η_g = 2(1-c)/L^gg with c = 1/2",
+        "of a family indexed by T: constants and L(θ_0) - L_min are bounded over T",
     ],
     measured: "least-squares slopes of ln min_{t<T}‖∇L‖ against ln T. One-sided, at most -1/2, everywhere. Two-sided: \
                on the circle (1 - cos θ)^(p/2), p = 4, 6, 8, 12, the slope -(p-1)/(p-2); in the helix valley, a = 1, \
@@ -69,6 +74,8 @@ struct Curve {
     /// √((1/T) Σ_{t<T} ‖∇L‖²).
     mean_grad: Vec<f64>,
     fit: Fit,
+    /// The largest |g_t| of every t.
+    largest_g: f64,
 }
 
 impl Claim for Theorem31Rate {
@@ -84,6 +91,7 @@ impl Claim for Theorem31Rate {
         let mut shown = Vec::new();
         for (subject, curve) in subjects.iter().zip(curves) {
             let curve = curve?;
+            hypotheses(&mut evidence.check, &subject.instance, &curve);
             one_sided(&mut evidence.check, &curve);
             two_sided(&mut evidence.check, &curve, subject.slope, 0.01);
             let note = format!("predicted {:.4}", subject.slope);
@@ -97,6 +105,7 @@ impl Claim for Theorem31Rate {
         let indexed = family(1.0, context)?;
         let halved = family(0.5, context)?;
         for curve in [&indexed, &halved] {
+            uniform(&mut evidence.check, curve);
             one_sided(&mut evidence.check, curve);
             two_sided(&mut evidence.check, curve, EXPONENT, MARGIN);
         }
@@ -113,11 +122,11 @@ impl Claim for Theorem31Rate {
         }
 
         let projected = two_cycles(&mut evidence, context)?;
-        evidence.plots.push(family_plot(&indexed));
+        evidence.plots.push(plots::family(&indexed));
         let (circles, valleys) = shown.split_at(CIRCLES.len());
-        evidence.plots.push(decay_plot("circle", "circle (1 - cos θ)^(p/2)", circles));
-        evidence.plots.push(decay_plot("helix-valley", "helix valley", valleys));
-        evidence.plots.push(projected_plot(&projected, context)?);
+        evidence.plots.push(plots::decay("circle", "circle (1 - cos θ)^(p/2)", circles));
+        evidence.plots.push(plots::decay("helix-valley", "helix valley", valleys));
+        evidence.plots.push(plots::projected(&projected, context)?);
         Ok(evidence)
     }
 
@@ -222,7 +231,7 @@ fn curve(name: String, trace: &Trace, window: Window) -> Result<Curve, Unevaluat
     let min_grad: Vec<f64> = sums.iter().map(|(_, s)| s.min_grad_sq.sqrt()).collect();
     let mean_grad = sums.iter().map(|(t, s)| ((s.sum_grad_v_sq + s.sum_grad_g_sq) / t).sqrt()).collect();
     let fit = fit_power_law(&horizons, &min_grad, window)?;
-    Ok(Curve { name, horizons, min_grad, mean_grad, fit })
+    Ok(Curve { name, horizons, min_grad, mean_grad, fit, largest_g: trace.largest_g })
 }
 
 /// The T-indexed helix, one run per T. With δ the angle by which u(g) is ahead of v and h' = -s sech²(g/l) the slope of
@@ -238,12 +247,57 @@ fn family(eta_w: f64, context: &Context) -> Result<Curve, Unevaluated> {
             let (start, constants) = (loss.theta_0(), loss.constants());
             let instance = Instance::new("T-indexed helix", loss, start, constants, 0.0);
             let trace = descend(&instance, eta_w, StepRule::Gradient, t, vec![t], context)?;
-            trace.records.into_iter().last().ok_or_else(|| Unevaluated("no record".to_owned()))
+            let largest_g = trace.largest_g;
+            let record = trace.records.into_iter().last().ok_or_else(|| Unevaluated("no record".to_owned()))?;
+            Ok((record, largest_g))
         })
         .collect();
-    let records: Vec<_> = ends.into_iter().collect::<Result<_, _>>()?;
-    let trace = Trace { records, divergence: None, theta: Vec::new() };
+    let (records, largest_g): (Vec<_>, Vec<_>) = ends.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let largest_g = largest_g.into_iter().fold(0.0, f64::max);
+    let trace = Trace { records, divergence: None, theta: Vec::new(), largest_g };
     curve(format!("T-indexed helix, η_w = {eta_w}"), &trace, Window::new(100.0, 300_000.0))
+}
+
+/// What the theorem supposes of the loss, and η_g.
+fn hypotheses(check: &mut Check, instance: &Instance, curve: &Curve) {
+    let (name, l) = (&instance.name, &instance.constants);
+    // Closed forms that are analytic for w ≠ 0, with constants that are exact on the whole domain.
+    let everywhere = if instance.g_radius.is_none() { Standing::Met } else { Standing::NotMet };
+    let of_g = if instance.has_g() {
+        format!(", L^vg = {:.4}, L^gg = {:.4}, for every g (|g_t| reaches {:.3})", l.l_vg[0], l.l_gg, curve.largest_g)
+    } else {
+        String::new()
+    };
+    let detail = format!("L^vv = {:.4}{of_g}; L ≥ {}", l.l_vv[(0, 0)], instance.loss_min);
+    check.hypothesis(format!("{name}: section 2.4, and bounded below"), everywhere, detail);
+    if instance.has_g() {
+        let (eta_g, limit) = (instance.eta_g(), eta_g_printed(l.l_gg, C_G));
+        let standing = if eta_g <= limit { Standing::Met } else { Standing::NotMet };
+        check.hypothesis(format!("{name}: η_g ≤ 2(1-c)/L^gg"), standing, format!("{eta_g:.4}, limit {limit:.4}"));
+    }
+}
+
+/// The same of the family. h' = -s sech²(g/l) with s = T^(-1/2), l = 4T^(1/2): L^gg ≤ 1 + s/l ≤ 1.0025 for T ≥ 100, and
+/// from the floor of the valley the loss can fall by sl = 4, the height of the ramp.
+fn uniform(check: &mut Check, curve: &Curve) {
+    let (mut gap, mut l) = (0.0_f64, [0.0_f64; 3]);
+    for &t in &curve.horizons {
+        let loss = TIndexedHelix::for_steps(t as u64);
+        let constants = loss.constants().values();
+        let start = Instance::new("", loss.clone(), loss.theta_0(), loss.constants(), loss.loss_min());
+        gap = gap.max(start.gap());
+        let of = [constants.l_vv[(0, 0)], constants.l_vg[0], constants.l_gg];
+        l = [0, 1, 2].map(|k| l[k].max(of[k]));
+    }
+    let [l_vv, l_vg, l_gg] = l;
+    let standing = if gap <= 4.0 * (1.0 + 8.0 * U) && l_gg <= 1.0025 { Standing::Met } else { Standing::NotMet };
+    let detail = format!(
+        "over every T: L(θ_0) - L_min ≤ {gap:.4}, L^vv ≤ {l_vv:.4}, L^vg ≤ {l_vg:.4}, L^gg ≤ {l_gg:.4}, for every g \
+         (|g_t| \
+         reaches {:.1}); η_g = 1/L^gg",
+        curve.largest_g
+    );
+    check.hypothesis(format!("{}: section 2.4, uniformly in T", curve.name), standing, detail);
 }
 
 /// No slower than T^(-1/2); faster is no failure.
@@ -301,99 +355,4 @@ fn two_cycles(evidence: &mut Evidence, context: &Context) -> Result<Trace, Uneva
         evidence.observe(format!("min‖∇L‖ after 1e5 steps, Rayleigh in R^2, η_w = {eta_w}"), min, note);
     }
     kept.ok_or_else(|| Unevaluated("no projected run".to_owned()))
-}
-
-fn points(x: &[f64], y: &[f64]) -> Vec<[f64; 2]> {
-    x.iter().zip(y).map(|(&x, &y)| [x, y]).collect()
-}
-
-/// The fitted line over the window, with its band.
-fn fitted(curve: &Curve, name: String) -> Series {
-    let inside: Vec<f64> = curve.horizons.iter().copied().filter(|&t| curve.fit.window.contains(t)).collect();
-    let line = inside.iter().map(|&t| [t, curve.fit.predict(t)]).collect();
-    let bands = inside.iter().map(|&t| curve.fit.band(t, 0.95));
-    let mut series = Series::new(name, Style::Dashed, line);
-    series.band = bands.map(|band| [band.low, band.high]).collect();
-    series
-}
-
-fn theorem(through: [f64; 2]) -> Reference {
-    Reference { name: "Theorem 3.1: T^(-1/2)".to_owned(), slope: EXPONENT, through }
-}
-
-fn family_plot(curve: &Curve) -> Plot {
-    let window = curve.fit.window;
-    Plot {
-        id: "t-indexed-helix".to_owned(),
-        title: "On the T-indexed helix the rate of Theorem 3.1 is attained".to_owned(),
-        caption: format!(
-            "min‖∇L‖ over T steps, every T a loss and a run of its own, with the fitted line (slope {:.4}) on the \
-             theorem's slope.",
-            curve.fit.slope
-        ),
-        x: Axis::log("steps T"),
-        y: Axis::log("min_{t<T} ‖∇L‖"),
-        series: vec![
-            Series::new("measured", Style::Points, points(&curve.horizons, &curve.min_grad)),
-            fitted(curve, format!("fit, slope {:.4}", curve.fit.slope)),
-        ],
-        references: vec![theorem([curve.horizons[0], 1.5 * curve.min_grad[0]])],
-        window: Some([window.from, window.to]),
-        noise_floor: None,
-    }
-}
-
-/// Measured curves with their fits, and the theorem's slope through the slowest.
-fn decay_plot(id: &str, what: &str, curves: &[Curve]) -> Plot {
-    let mut series = Vec::new();
-    for curve in curves {
-        let short = curve.name.rsplit_once(' ').map_or(curve.name.as_str(), |(_, value)| value);
-        let letter = if id == "circle" { "p" } else { "a" };
-        series.push(Series::new(format!("{letter} = {short}"), Style::Line, points(&curve.horizons, &curve.min_grad)));
-        series.push(fitted(curve, format!("slope {:.4}", curve.fit.slope)));
-    }
-    let window = curves.first().map(|curve| [curve.fit.window.from, curve.fit.window.to]);
-    let through = curves.last().map_or([1.0, 1.0], |curve| [curve.horizons[0], 2.0 * curve.min_grad[0]]);
-    Plot {
-        id: id.to_owned(),
-        title: format!("Every {what} is faster than T^(-1/2), at its own predicted power"),
-        caption: "min‖∇L‖ over the first T steps of one run, with the line fitted on the marked window. The theorem's \
-                  slope is the slowest that is allowed."
-            .to_owned(),
-        x: Axis::log("steps T"),
-        y: Axis::log("min_{t<T} ‖∇L‖"),
-        series,
-        references: vec![theorem(through)],
-        window,
-        noise_floor: None,
-    }
-}
-
-/// The 2-cycle of projected descent beside descent, until the gradient has reached the square root of the unit
-/// roundoff.
-fn projected_plot(projected: &Trace, context: &Context) -> Result<Plot, Unevaluated> {
-    let descent = descend(&planar(), 1.5, StepRule::Gradient, 1_000, (1..1_000).collect(), context)?;
-    let floor = U.sqrt();
-    let shown = |trace: &Trace, from: f64| -> Vec<[f64; 2]> {
-        let all = trace.records.iter().map(|r| [r.t as f64, r.grad_sq().sqrt()]);
-        all.filter(|[t, y]| *t >= 1.0 && *t <= 1e3 && *y >= from).collect()
-    };
-    Ok(Plot {
-        id: "projected".to_owned(),
-        title: "Beyond the stability limit, only the growing norm lets descent converge".to_owned(),
-        caption: "Rayleigh quotient in R^2 with η_w = 1.5 and ‖w_0‖ = 1. With the norm held fixed the iterates end on \
-                  two points with ‖∇L‖ = √(1 - 1/1.5²) = 0.745; without the projection the norm grows after the first \
-                  steps and the gradient falls geometrically, past any power of T (shown down to √u, where the loss \
-                  can no longer tell the difference)."
-            .to_owned(),
-        x: Axis::log("steps t"),
-        y: Axis::log("‖∇L(V_t)‖"),
-        series: vec![
-            Series::new("gradient descent", Style::Line, shown(&descent, 0.1 * floor)),
-            Series::new("norm held fixed", Style::Line, shown(projected, 0.0)),
-        ],
-        references: vec![theorem([1.0, 1.0])],
-        window: None,
-        noise_floor: Some(floor),
-    })
 }

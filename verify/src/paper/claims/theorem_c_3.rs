@@ -5,6 +5,7 @@
 //! of Lemma C.2, layer by layer, which is a proof for the networks at hand and a number that can be checked: it must be
 //! finite, and nothing found by search may exceed it.
 
+use ratecheck::bounds::Constant;
 use ratecheck::curvature::{
     AscentOptions, BnLayer, ObjectiveBounds, Part, Sampled, Smoothness, Up, ascend_constants, block_norms,
     compositional_bound, covariance_bounds, g_bounds_with,
@@ -90,8 +91,10 @@ impl Claim for TheoremC3 {
         let mut check = Check::new();
         let mut found = Vec::new();
         for plan in PLANS {
-            found.push(compare(&mut check, plan, Variant::Composed, context)?);
+            found.push(compare(&mut check, plan.build(context)?, Variant::Composed, context)?);
         }
+        let subject = ONE_LABEL.build_with_one_label(context)?;
+        found.push(compare(&mut check, subject, Variant::Composed, context)?);
         check.hypothesis("smoothed BN, a smooth activation, weight decay", Standing::Met, "by construction");
         check.hypothesis("η_g λ ≤ 1", Standing::Met, format!("η_g λ = {ETA_LAMBDA} on every run"));
         let mut evidence = Evidence::new(check);
@@ -114,6 +117,18 @@ impl Claim for TheoremC3 {
                 run: |context| broken(&ONE_UNIT, Variant::Shrunk(0.99), context),
             },
             Control {
+                name: "0.34 Q_L",
+                breaks: "the last layer's Q, and K with it, is just below what the neuron with one label needs: it \
+                         leaves the ball",
+                run: |context| starved(Constant::QLast, 0.34, context),
+            },
+            Control { name: "0.34 Γ", breaks: "so is Γ", run: |context| starved(Constant::Gamma, 0.34, context) },
+            Control {
+                name: "0.34 K",
+                breaks: "the ball is just smaller than one that holds this run",
+                run: |context| starved(Constant::RadiusC2, 0.34, context),
+            },
+            Control {
                 name: "no second derivative of BN",
                 breaks: "L^vv of one layer lacks the term of D²N, with λ = 10, where K is small and that term is the \
                          larger one",
@@ -132,6 +147,9 @@ impl Claim for TheoremC3 {
 const ONE_UNIT: Plan = Plan { name: "3-1, GD", widths: &[3, 1], ..GD };
 /// The same with a decay so large that K is small.
 const STRONG_DECAY: Plan = Plan { name: "2-1, λ = 10, GD", widths: &[2, 1], weight_decay: 10.0, ..GD };
+/// The same with one label: beta tends to where lambda beta is the chance of the other label, a little below 1/2, while
+/// Gamma = 1/lambda; so |g| tends to nearly a half of Gamma, and K = sqrt(2) Gamma.
+const ONE_LABEL: Plan = Plan { name: "2-1, λ = 10, one label, GD", ..STRONG_DECAY };
 /// One layer under noise.
 const NOISY: Plan = Plan { name: "4-3, SGD", widths: &[4, 3], ..SGD };
 
@@ -147,12 +165,23 @@ const PLANS: &[Plan] = &[
 
 fn broken(plan: &Plan, variant: Variant, context: &Context) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    compare(&mut check, plan, variant, context)?;
+    compare(&mut check, plan.build(context)?, variant, context)?;
     Ok(check)
 }
 
-fn compare(check: &mut Check, plan: &Plan, variant: Variant, context: &Context) -> Result<Looseness, Unevaluated> {
-    let mut subject = plan.build(context)?;
+/// The neuron with one label, which comes nearest to the ball's edge, with less of one constant.
+fn starved(constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+    let (context, mut check) = (context.claiming(constant, multiple), Check::new());
+    compare(&mut check, ONE_LABEL.build_with_one_label(&context)?, Variant::Composed, &context)?;
+    Ok(check)
+}
+
+fn compare(
+    check: &mut Check,
+    mut subject: NetworkAt,
+    variant: Variant,
+    context: &Context,
+) -> Result<Looseness, Unevaluated> {
     let g = subject.layout().g();
     // A small start, so that Gamma_l is what weight decay allows and not |g_0|.
     subject.theta[g.clone()].iter_mut().for_each(|g| *g /= 16.0);

@@ -241,7 +241,7 @@ pub(crate) fn hypotheses(check: &mut Check, subject: &Subject, eta_g: f64, g_max
             true => Standing::NotMet,
             false => Standing::Assumed,
         };
-        let detail = format!("K = {:.4}; largest ‖g‖ seen: {g_max:.4}", known.radius);
+        let detail = format!("K = {:.4}; the largest of all iterates is {g_max:.4}", known.radius);
         check.hypothesis(format!("{name}: ‖g‖ ≤ K"), standing, detail);
     }
     let standing = if most { Standing::Met } else { Standing::Assumed };

@@ -69,7 +69,8 @@ pub(super) fn reason(constant: Constant) -> &'static str {
         PaidW | PaidG => "What the left-hand side pays is far below the bound.",
         U | UHalf | UQuarter => "The variance that was met is below G_g², and the other part of U is enough.",
         Lam | Step42 | Br | Psi | PsiG | Min42 => {
-            "Theorem 4.2 is loose by powers of ten: the other terms of Br are enough."
+            "With noise Theorem 4.2 is loose by powers of ten, and without it is Δ that counts: the other terms of Br \
+             are enough."
         }
         TaylorVv | TaylorVg | TaylorGg => {
             "The steps of the tree are not along the largest curvature: the other terms are enough."

@@ -7,7 +7,7 @@
 //! is added. This changes no mean, whatever is true of SGD, but most of the scatter is common to both and goes: on
 //! problem J seven eighths of it at T = 1e5.
 
-use ratecheck::descent::{Schedule, StepRule, Stepper};
+use ratecheck::descent::{Plan, Schedule, StepRule, Stepper, Trace, run_many};
 use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Loss, Workspace};
 use ratecheck::parameters::dot;
@@ -32,6 +32,19 @@ pub(crate) struct Known {
     /// The diagonals of H and of Sigma.
     hessian: Vec<f64>,
     sigma: Vec<f64>,
+    loss_min: f64,
+    /// L^vv of every F_z: exact, or at least the true one.
+    l_vv: f64,
+    of_g: Option<OfG>,
+}
+
+/// What is known of a g.
+#[derive(Clone, Copy)]
+struct OfG {
+    /// G_g^2.
+    noise_sq: f64,
+    l_gg: f64,
+    radius: f64,
 }
 
 impl Known {
@@ -39,7 +52,9 @@ impl Known {
     /// [`ProblemJ`]).
     pub(crate) fn problem_j() -> Self {
         let loss = ProblemJ::default();
-        let theta_0 = loss.theta_0();
+        let (theta_0, loss_min, radius) = (loss.theta_0(), loss.loss_min(), loss.radius(1.0));
+        let constants = loss.sample_constants(radius).values();
+        let of_g = OfG { noise_sq: loss.noise_g_sq().0, l_gg: constants.l_gg, radius };
         let minimisers = [1.0, -1.0].map(|sign| vec![sign, 0.0, 0.0, 0.0, sign]);
         let sigma = loss.noise_v().0 / 3.0;
         let across = |x: f64| vec![0.0, x, x, x];
@@ -50,6 +65,9 @@ impl Known {
             minimisers,
             hessian: across(1.0),
             sigma: across(sigma),
+            loss_min,
+            l_vv: constants.l_vv[(0, 0)],
+            of_g: Some(of_g),
         }
     }
 
@@ -60,7 +78,50 @@ impl Known {
         let theta_0 = vec![1.0 / 3.0_f64.sqrt(); 3];
         let minimisers = [1.0, -1.0].map(|sign| vec![sign, 0.0, 0.0]);
         let (hessian, sigma) = (vec![0.0, 2.0, 6.0], vec![0.0, s * s, s * s]);
-        Self { name: "noisy Rayleigh", loss: Box::new(loss), theta_0, minimisers, hessian, sigma }
+        let (name, loss) = ("noisy Rayleigh", Box::new(loss));
+        // 2 (lmax - lmin) of the quotient, and (2/sqrt 3) |s xi| = 2 s of the linear part.
+        let l_vv = 2.0 * 3.0 + 2.0 * s;
+        Self { name, loss, theta_0, minimisers, hessian, sigma, loss_min: 0.0, l_vv, of_g: None }
+    }
+
+    /// The same from the minimiser, which the first step leaves. From an ordinary start a large first step would be
+    /// waited for: at eta = 10 it puts eta^4 ||grad F_0||^4 = 4.5e5 into ||w||^4, to which a later one adds 2 eta^2 q =
+    /// 100.
+    pub(crate) fn rayleigh_from_minimiser() -> Self {
+        let known = Self::rayleigh();
+        Self { theta_0: known.minimisers[0].clone(), ..known }
+    }
+
+    /// L_min.
+    pub(crate) fn loss_min(&self) -> f64 {
+        self.loss_min
+    }
+
+    /// The noise of grad_g at every theta; 0 without a g.
+    pub(crate) fn noise_g_sq(&self) -> f64 {
+        self.of_g.map_or(0.0, |of_g| of_g.noise_sq)
+    }
+
+    /// K with |g_t| <= K for ever under eta_g <= 1, on which the constants hold; none without a g.
+    pub(crate) fn radius(&self) -> Option<f64> {
+        self.of_g.map(|of_g| of_g.radius)
+    }
+
+    /// L^gg of every F_z; 0 without a g.
+    pub(crate) fn l_gg(&self) -> f64 {
+        self.of_g.map_or(0.0, |of_g| of_g.l_gg)
+    }
+
+    /// The constants of section 2.4, in words.
+    pub(crate) fn smoothness(&self) -> String {
+        let of_g = self.of_g.map_or_else(String::new, |g| format!(", L^gg = {}, all on |g| ≤ {:.4}", g.l_gg, g.radius));
+        format!("smooth for w ≠ 0; L^vv ≤ {:.4}{of_g}", self.l_vv)
+    }
+
+    /// Runs that stay finite, each from its own generator below `seed`.
+    pub(crate) fn traces(&self, plan: &Plan, n_runs: usize, seed: &Seed) -> Result<Vec<Trace>, Unevaluated> {
+        let traces = run_many(&*self.loss, &vec![self.theta_0.clone(); n_runs], plan, seed);
+        traces.iter().find_map(|trace| trace.divergence).map_or(Ok(traces), |divergence| Err(divergence.into()))
     }
 
     /// q = tr Sigma.
@@ -71,6 +132,11 @@ impl Known {
     /// tr(H Sigma).
     pub(crate) fn tr_h_sigma(&self) -> f64 {
         dot(&self.hessian, &self.sigma)
+    }
+
+    /// tr(H^2 Sigma).
+    pub(crate) fn tr_h_sq_sigma(&self) -> f64 {
+        self.hessian.iter().zip(&self.sigma).map(|(h, sigma)| h * h * sigma).sum()
     }
 
     /// xi_z of every z, at both minimisers.

@@ -1,9 +1,11 @@
 //! Independent runs of stochastic gradient descent, and what is made of them: shared by the claims on its rates.
 
 pub(crate) mod coupled;
+pub(crate) mod laws;
 pub(crate) mod noisy_rayleigh;
 pub(crate) mod on_subject;
 pub(crate) mod problem_j;
+pub(crate) mod settled;
 
 use ratecheck::rates::{Estimate, Summary, Window, mean_over_runs, slope_over_runs};
 

@@ -30,6 +30,7 @@ pub(super) fn plateau() -> Result<Check, Unevaluated> {
         records: log_spaced(N_STEPS / 10, N_STEPS, PER_DECADE).into_iter().map(record).collect(),
         divergence: None,
         theta: Vec::new(),
+        largest_g: 0.0,
     };
     let mut check = Check::new();
     decide(&mut check, "plateau", N_STEPS, &[late_slope(&trace, N_STEPS)?]);

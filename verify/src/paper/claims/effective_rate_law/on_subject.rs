@@ -11,10 +11,10 @@ use ratecheck::rates::mean_over_runs;
 use rayon::prelude::*;
 
 use super::EffectiveRateLaw;
-use crate::claim::decide::near;
-use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::sgd::on_subject::{Design, LEVEL, Run, Way, all_steps, made_of};
+use crate::paper::sgd::laws::BlockLaw;
+use crate::paper::sgd::on_subject::{Design, Run, Way, all_steps, made_of};
 use crate::paper::stochastic::on_subject::natural_rate;
 
 /// What all runs may take, and those of a control.
@@ -39,6 +39,7 @@ impl Measure for EffectiveRateLaw {
         let mut evidence = Evidence::default();
         let (mut least, mut judged) = (f64::INFINITY, 0);
         let n_steps = design.n_steps;
+        let law = BlockLaw { subject, n_steps, within: LAW };
         for (&eta_w, runs) in rates.iter().zip(&found) {
             if !all_steps(&mut evidence.check, &format!("{} · η_w = {eta_w:.3}", subject.name), runs, n_steps) {
                 continue;
@@ -46,9 +47,9 @@ impl Measure for EffectiveRateLaw {
             let (mut nearest, mut smallest, mut noise) = (f64::NAN, f64::INFINITY, f64::NAN);
             for i in 0..subject.layout().n_blocks() {
                 let out = left_out(subject, runs, i, eta_w, n_steps);
-                if is_judged(subject, runs, i, eta_w, n_steps)? {
+                if is_judged(law, runs, i, eta_w)? {
                     judged += 1;
-                    law(&mut evidence.check, subject, runs, i, eta_w, n_steps, 1.0)?;
+                    law.decide(&mut evidence.check, i, &named(eta_w), &ratios(runs, i, eta_w, n_steps, 1.0))?;
                 }
                 if out < smallest {
                     (smallest, noise) = (out, q(runs, i));
@@ -60,17 +61,13 @@ impl Measure for EffectiveRateLaw {
                 format!("in the block in which the law leaves out least, {smallest:.2} of n_T²; q = {noise:.3e}");
             evidence.observe(format!("η_w = {eta_w:.3}: e_T·√(2qT)"), nearest, note);
         }
-        let standing = if judged > 0 { Standing::Met } else { Standing::NotMet };
         let of = rates.len() * subject.layout().n_blocks();
-        evidence.check.hypothesis(
-            format!("{}: θ̃_t tends to a minimiser with noise q > 0", subject.name),
-            standing,
-            format!(
-                "judged are {judged} of {of} (block, η_w), where start, first steps and drift of ‖∇_vF‖² are at most \
-                 {LEFT_OUT} of n_T² (the least is {least:.2}) and the runs agree (T = {n_steps}, {} runs)",
-                design.n_runs
-            ),
+        let detail = format!(
+            "judged are {judged} of {of} (block, η_w), where start, first steps and drift of ‖∇_vF‖² are at most \
+             {LEFT_OUT} of n_T² (the least is {least:.2}) and the runs agree (T = {n_steps}, {} runs)",
+            design.n_runs
         );
+        law.premise(&mut evidence.check, "θ̃_t tends to a minimiser with noise q > 0", judged, detail);
         Ok(evidence)
     }
 
@@ -81,42 +78,36 @@ impl Measure for EffectiveRateLaw {
                 breaks: "with fixed norms the effective rate stays where it was, ten steps of the length of w a time",
                 run: |subject, context| {
                     let eta_w = 10.0 * natural_rate(subject, context)?;
-                    Some(projected(subject, context, eta_w))
+                    controlled(subject, context, eta_w, StepRule::Projected).transpose()
                 },
             },
             SubjectControl {
                 name: "q doubled",
                 breaks: "the law with twice the noise that was measured, in the blocks in which it is judged",
-                run: |subject, context| doubled(subject, context).transpose(),
+                run: |subject, context| {
+                    let eta_w = natural_rate(subject, context)?;
+                    controlled(subject, context, eta_w, StepRule::Gradient).transpose()
+                },
             },
         ]
     }
 }
 
-fn projected(subject: &Subject, context: &Context, eta_w: f64) -> Result<Check, Unevaluated> {
-    let design = Design::new(subject, SECONDS[1], [1, subject.settings.runs], false, context)?;
-    let way = Way { rule: StepRule::Projected, eta_w, alpha: 0.0 };
-    let runs = design.runs(subject, way, &context.seed.child("control"))?;
-    let mut check = Check::new();
-    for i in 0..subject.layout().n_blocks() {
-        law(&mut check, subject, &runs, i, eta_w, design.n_steps, 1.0)?;
-    }
-    Ok(check)
+fn named(eta_w: f64) -> String {
+    format!("η_w = {eta_w:.3}")
 }
 
-/// Nothing where no block is judged.
-fn doubled(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
-    let Some(eta_w) = natural_rate(subject, context) else { return Ok(None) };
+/// The law by a broken rule in every block, or with q doubled where it is judged.
+fn controlled(subject: &Subject, context: &Context, eta_w: f64, rule: StepRule) -> Result<Option<Check>, Unevaluated> {
     let design = Design::new(subject, SECONDS[1], [1, subject.settings.runs], false, context)?;
-    let way = Way { rule: StepRule::Gradient, eta_w, alpha: 0.0 };
-    let runs = design.runs(subject, way, &context.seed.child("control"))?;
-    let mut check = Check::new();
-    for i in 0..subject.layout().n_blocks() {
-        if is_judged(subject, &runs, i, eta_w, design.n_steps)? {
-            law(&mut check, subject, &runs, i, eta_w, design.n_steps, 2.0)?;
-        }
-    }
-    Ok((check.count() > 0).then_some(check))
+    let runs = design.runs(subject, Way { rule, eta_w, alpha: 0.0 }, &context.seed.child("control"))?;
+    let law = BlockLaw { subject, n_steps: design.n_steps, within: LAW };
+    law.broken(&named(eta_w), |i| {
+        let plain = rule == StepRule::Gradient;
+        let factor = if plain { 2.0 } else { 1.0 };
+        let taken = !plain || is_judged(law, &runs, i, eta_w)?;
+        Ok(taken.then(|| ratios(&runs, i, eta_w, law.n_steps, factor)))
+    })
 }
 
 /// The mean over the runs of the q of each.
@@ -133,33 +124,13 @@ fn left_out(subject: &Subject, runs: &[Run], i: usize, eta_w: f64, n_steps: u64)
 }
 
 /// Whether the law keeps almost all of n_T^2, and the runs say how much that is.
-fn is_judged(subject: &Subject, runs: &[Run], i: usize, eta_w: f64, n_steps: u64) -> Result<bool, Unevaluated> {
-    if !(left_out(subject, runs, i, eta_w, n_steps) <= LEFT_OUT) {
-        return Ok(false);
-    }
-    let interval = mean_over_runs(&ratios(runs, i, eta_w, n_steps, 1.0))?.interval(LEVEL);
-    Ok(interval.high - interval.low <= LAW)
+fn is_judged(law: BlockLaw<'_>, runs: &[Run], i: usize, eta_w: f64) -> Result<bool, Unevaluated> {
+    let keeps = left_out(law.subject, runs, i, eta_w, law.n_steps) <= LEFT_OUT;
+    Ok(keeps && law.runs_agree(&ratios(runs, i, eta_w, law.n_steps, 1.0), 1.0)?)
 }
 
 /// e_T sqrt(2 q T) of every run, with its own q times a factor.
 fn ratios(runs: &[Run], i: usize, eta_w: f64, n_steps: u64, factor: f64) -> Vec<f64> {
     let of = |run: &Run| eta_w / run.n_end[i] * (2.0 * factor * run.late[1][i] * n_steps as f64).sqrt();
     runs.iter().map(of).collect()
-}
-
-/// e_T sqrt(2 q T) = 1 within [`LAW`], in block i.
-fn law(
-    check: &mut Check,
-    subject: &Subject,
-    runs: &[Run],
-    i: usize,
-    eta_w: f64,
-    n_steps: u64,
-    factor: f64,
-) -> Result<(), Unevaluated> {
-    let ratio = mean_over_runs(&ratios(runs, i, eta_w, n_steps, factor))?;
-    let block = &subject.layout().blocks()[i].name;
-    let at = format!("{} · η_w = {eta_w:.3}, {block}, T = {n_steps}", subject.name);
-    near(check, at, ratio.interval(LEVEL), 1.0, LAW);
-    Ok(())
 }

@@ -12,16 +12,14 @@ use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
 use ratecheck::loss::Loss;
 use ratecheck::parameters::dot;
 use ratecheck::random::Seed;
-use ratecheck::rates::mean_over_runs;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
 use super::Equilibrium;
-use crate::claim::decide::near;
-use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::precise::Evaluator;
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::sgd::on_subject::LEVEL;
+use crate::paper::sgd::laws::BlockLaw;
 use crate::paper::stochastic::on_subject::natural_rate;
 use crate::paper::visits::{of_norm_two, precise_steps, rate_of_g, size_at_unit, visited};
 
@@ -49,6 +47,7 @@ impl Measure for Equilibrium {
         let rates: Vec<f64> = subject.settings.eta_w.iter().copied().chain(natural_rate(subject, context)).collect();
         let n_steps = steps(subject, SECONDS[0] / rates.len() as f64, context);
         let (mut judged, mut nearest) = (0, f64::NAN);
+        let law = BlockLaw { subject, n_steps, within: LAW };
         for &eta in &rates {
             let runs = runs(subject, eta, n_steps, &context.seed)?;
             if let Some(found) = runs.iter().find_map(|run| run.divergence) {
@@ -56,19 +55,20 @@ impl Measure for Equilibrium {
                 continue;
             }
             for i in 0..subject.layout().n_blocks() {
-                if is_judged(&runs, i, n_steps)? {
+                if is_judged(law, &runs, i)? {
                     judged += 1;
-                    nearest = law(&mut evidence.check, subject, &runs, i, [eta, 1.0], n_steps)?;
+                    let ratios = ratios(&runs, i, [eta, 1.0], n_steps);
+                    nearest = law.decide(&mut evidence.check, i, &named(eta), &ratios)?;
                 }
             }
         }
         let of = rates.len() * subject.layout().n_blocks();
         evidence.observe("n²·λ(2-ηλ)/(ηq), last block judged", nearest, format!("T = {n_steps}, ηλ = {RELAXATIONS}/T"));
-        evidence.check.hypothesis(
-            format!("{}: ‖∇_v F‖² and norms have settled", subject.name),
-            if judged > 0 { Standing::Met } else { Standing::NotMet },
-            format!("judged are {judged} of {of} (block, η), where drift and correction are at most {PREMISE} and the runs agree"),
+        let detail = format!(
+            "judged are {judged} of {of} (block, η), where drift and correction are at most {PREMISE} and the runs \
+             agree"
         );
+        law.premise(&mut evidence.check, "‖∇_v F‖² and norms have settled", judged, detail);
         Ok(evidence)
     }
 
@@ -109,13 +109,15 @@ fn half(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluat
     let Some(eta) = natural_rate(subject, context) else { return Ok(None) };
     let n_steps = steps(subject, SECONDS[1], context);
     let runs = runs(subject, eta, n_steps, &context.seed.child("control"))?;
-    let mut check = Check::new();
-    for i in 0..subject.layout().n_blocks() {
-        if runs.iter().all(|run| run.divergence.is_none()) && is_judged(&runs, i, n_steps)? {
-            law(&mut check, subject, &runs, i, [eta, 0.5], n_steps)?;
-        }
-    }
-    Ok((check.count() > 0).then_some(check))
+    let law = BlockLaw { subject, n_steps, within: LAW };
+    law.broken(&named(eta), |i| {
+        let judged = runs.iter().all(|run| run.divergence.is_none()) && is_judged(law, &runs, i)?;
+        Ok(judged.then(|| ratios(&runs, i, [eta, 0.5], n_steps)))
+    })
+}
+
+fn named(eta: f64) -> String {
+    format!("η = {eta:.3}")
 }
 
 /// n' = rho^2 n + eta^2 ||grad_v F||^2/n for every block, of one step with `intrinsic` = eta lambda from theta; without
@@ -199,18 +201,16 @@ fn runs(subject: &Subject, eta: f64, n_steps: u64, seed: &Seed) -> Result<Vec<Ru
 }
 
 /// Whether the premises are met in block i, and the runs say how much the ratio is.
-fn is_judged(runs: &[Run], i: usize, n_steps: u64) -> Result<bool, Unevaluated> {
+fn is_judged(law: BlockLaw<'_>, runs: &[Run], i: usize) -> Result<bool, Unevaluated> {
+    let n_steps = law.n_steps;
     let mean = |f: &dyn Fn(&Run) -> f64| runs.iter().map(f).sum::<f64>() / runs.len() as f64;
     let [third, last] = [0, 1].map(|k| mean(&|run| run.squares[k][i]));
     let [n_third, n_last] = [0, 1].map(|k| mean(&|run| run.norms[k][i]));
     let kurtosis = mean(&|run| run.fourths[i]) / (last * last);
     let correction = RELAXATIONS / n_steps as f64 * (kurtosis - 1.0);
-    if !((third / last - 1.0).abs() + (n_third / n_last - 1.0).abs() + correction.abs() <= PREMISE) {
-        return Ok(false);
-    }
-    let interval = mean_over_runs(&ratios(runs, i, [1.0, 1.0], n_steps))?.interval(LEVEL);
+    let met = (third / last - 1.0).abs() + (n_third / n_last - 1.0).abs() + correction.abs() <= PREMISE;
     let unit = mean(&|run| ratios(std::slice::from_ref(run), i, [1.0, 1.0], n_steps)[0]);
-    Ok((interval.high - interval.low) / unit <= LAW)
+    Ok(met && law.runs_agree(&ratios(runs, i, [1.0, 1.0], n_steps), unit)?)
 }
 
 /// n^2 lambda (2 - eta lambda)/(eta q) of every run, with its own q and `factor` times the decay in lambda.
@@ -218,25 +218,4 @@ fn ratios(runs: &[Run], i: usize, [eta, factor]: [f64; 2], n_steps: u64) -> Vec<
     let intrinsic = RELAXATIONS / n_steps as f64;
     let scale = factor * intrinsic * (2.0 - intrinsic) / (eta * eta);
     runs.iter().map(|run| run.norms[1][i] * scale / run.squares[1][i]).collect()
-}
-
-/// The ratio is 1 within [`LAW`], in block i.
-fn law(
-    check: &mut Check,
-    subject: &Subject,
-    runs: &[Run],
-    i: usize,
-    counted: [f64; 2],
-    n_steps: u64,
-) -> Result<f64, Unevaluated> {
-    let ratio = mean_over_runs(&ratios(runs, i, counted, n_steps))?;
-    let block = &subject.layout().blocks()[i].name;
-    near(
-        check,
-        format!("{} · η = {:.3}, {block}, T = {n_steps}", subject.name, counted[0]),
-        ratio.interval(LEVEL),
-        1.0,
-        LAW,
-    );
-    Ok(ratio.value)
 }

@@ -7,7 +7,7 @@ use ratecheck::loss::Loss;
 use ratecheck::parameters::norm_sq;
 use rayon::prelude::*;
 
-use super::Descent;
+use super::descent::Descent;
 use crate::claim::closed_forms::C_G;
 use crate::claim::evidence::{Check, Context, Soundness, Standing, Unevaluated};
 use crate::claim::instances::NetworkAt;

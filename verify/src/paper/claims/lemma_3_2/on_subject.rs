@@ -11,8 +11,9 @@ use ratecheck::curvature::{Sampled, Smoothness, block_norms};
 use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
 
+use super::Lemma32;
+use super::descent::{Descent, Extremes};
 use super::network::along;
-use super::{Descent, Extremes, Lemma32};
 use crate::claim::closed_forms::C_G;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Soundness, SubjectControl, Unevaluated};
 use crate::claim::subject::{Premise, Subject};

@@ -10,14 +10,12 @@
 use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
-use ratecheck::rates::mean_over_runs;
 use rayon::prelude::*;
 
 use super::MomentumLaw;
-use crate::claim::decide::near;
-use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::subject::{Premise, Subject};
-use crate::paper::sgd::on_subject::LEVEL;
+use crate::paper::sgd::laws::BlockLaw;
 use crate::paper::stochastic::on_subject::natural_rate;
 
 const B: f64 = 0.9;
@@ -53,6 +51,7 @@ impl Measure for MomentumLaw {
         let n_steps = subject.steps(SECONDS[0] / cells as f64, context.profile).max(8);
         let mut evidence = Evidence::default();
         let (mut judged, mut nearest) = (0, f64::NAN);
+        let law = BlockLaw { subject, n_steps, within: LAW };
         for &eta in &rates {
             let runs = runs(subject, StepRule::HeavyBall { b: B }, eta, n_steps, &context.seed)?;
             if let Some(found) = runs.iter().find_map(|run| run.divergence) {
@@ -60,22 +59,20 @@ impl Measure for MomentumLaw {
                 continue;
             }
             for i in 0..subject.layout().n_blocks() {
-                if is_judged(subject, &runs, i, eta, n_steps)? {
+                if is_judged(law, &runs, i, eta)? {
                     judged += 1;
-                    nearest = law(&mut evidence.check, subject, &runs, i, [eta, 1.0], n_steps)?;
+                    let ratios = ratios(&runs, i, [eta, 1.0], n_steps);
+                    nearest = law.decide(&mut evidence.check, i, &named(eta), &ratios)?;
                 }
             }
         }
         evidence.observe("(η/(1-b))·√(2qT)/n_T, last block judged", nearest, format!("b = {B}, T = {n_steps}"));
-        let standing = if judged > 0 { Standing::Met } else { Standing::NotMet };
-        evidence.check.hypothesis(
-            format!("{}: θ̃_t tends to a minimiser with uncorrelated noise q > 0", subject.name),
-            standing,
-            format!(
-                "judged are {judged} of {} (block, η), where drift of ‖∇_vF‖², correlations, start and jumps are at most {PREMISE} of n_T² and the runs agree",
-                rates.len() * subject.layout().n_blocks()
-            ),
+        let detail = format!(
+            "judged are {judged} of {} (block, η), where drift of ‖∇_vF‖², correlations, start and jumps are at most \
+             {PREMISE} of n_T² and the runs agree",
+            rates.len() * subject.layout().n_blocks()
         );
+        law.premise(&mut evidence.check, "θ̃_t tends to a minimiser with uncorrelated noise q > 0", judged, detail);
         Ok(evidence)
     }
 
@@ -86,41 +83,37 @@ impl Measure for MomentumLaw {
                 breaks: "with fixed norms the effective rate stays where it was, ten steps of the length of w a time",
                 run: |subject, context| {
                     let eta = 10.0 * natural_rate(subject, context)?;
-                    Some(projected(subject, context, eta))
+                    controlled(subject, context, eta, StepRule::Projected).transpose()
                 },
             },
             SubjectControl {
                 name: "η for η/(1-b)",
                 breaks: "the learning rate is counted as without momentum, in the blocks in which the law is judged",
-                run: |subject, context| uncounted(subject, context).transpose(),
+                run: |subject, context| {
+                    let eta = (1.0 - B) * natural_rate(subject, context)?;
+                    controlled(subject, context, eta, StepRule::HeavyBall { b: B }).transpose()
+                },
             },
         ]
     }
 }
 
-fn projected(subject: &Subject, context: &Context, eta: f64) -> Result<Check, Unevaluated> {
-    let n_steps = subject.steps(SECONDS[1] / subject.settings.runs as f64, context.profile).max(8);
-    let runs = runs(subject, StepRule::Projected, eta, n_steps, &context.seed.child("control"))?;
-    let mut check = Check::new();
-    for i in 0..subject.layout().n_blocks() {
-        law(&mut check, subject, &runs, i, [eta, 1.0], n_steps)?;
-    }
-    Ok(check)
+fn named(eta: f64) -> String {
+    format!("η = {eta:.3}")
 }
 
-/// Nothing where no block is judged.
-fn uncounted(subject: &Subject, context: &Context) -> Result<Option<Check>, Unevaluated> {
-    let Some(natural) = natural_rate(subject, context) else { return Ok(None) };
-    let eta = (1.0 - B) * natural;
+/// The law by a rule with fixed norms in every block, or with eta counted as without momentum where it is judged.
+fn controlled(subject: &Subject, context: &Context, eta: f64, rule: StepRule) -> Result<Option<Check>, Unevaluated> {
     let n_steps = subject.steps(SECONDS[1] / subject.settings.runs as f64, context.profile).max(8);
-    let runs = runs(subject, StepRule::HeavyBall { b: B }, eta, n_steps, &context.seed.child("control"))?;
-    let mut check = Check::new();
-    for i in 0..subject.layout().n_blocks() {
-        if runs.iter().all(|run| run.divergence.is_none()) && is_judged(subject, &runs, i, eta, n_steps)? {
-            law(&mut check, subject, &runs, i, [eta, 1.0 - B], n_steps)?;
-        }
-    }
-    Ok((check.count() > 0).then_some(check))
+    let runs = runs(subject, rule, eta, n_steps, &context.seed.child("control"))?;
+    let law = BlockLaw { subject, n_steps, within: LAW };
+    law.broken(&named(eta), |i| {
+        let fixed = rule == StepRule::Projected;
+        let counted = if fixed { 1.0 } else { 1.0 - B };
+        let all = runs.iter().all(|run| run.divergence.is_none());
+        let taken = fixed || all && is_judged(law, &runs, i, eta)?;
+        Ok(taken.then(|| ratios(&runs, i, [eta, counted], n_steps)))
+    })
 }
 
 fn runs(subject: &Subject, rule: StepRule, eta: f64, n_steps: u64, seed: &Seed) -> Result<Vec<Run>, Unevaluated> {
@@ -158,38 +151,19 @@ fn runs(subject: &Subject, rule: StepRule, eta: f64, n_steps: u64, seed: &Seed) 
 }
 
 /// Whether the premises of the law are met in block i, and the runs say how much the ratio is.
-fn is_judged(subject: &Subject, runs: &[Run], i: usize, eta: f64, n_steps: u64) -> Result<bool, Unevaluated> {
+fn is_judged(law: BlockLaw<'_>, runs: &[Run], i: usize, eta: f64) -> Result<bool, Unevaluated> {
     let mean = |f: &dyn Fn(&Run) -> f64| runs.iter().map(f).sum::<f64>() / runs.len() as f64;
     let [all, last] = [0, 1].map(|k| mean(&|run| run.squares[k][i]));
     let momentum = mean(&|run| run.momenta[i]) * (1.0 - B * B);
-    let n = subject.layout().w_norm_sq(&subject.theta, i);
-    let kept = 2.0 * (eta / (1.0 - B)).powi(2) * last * n_steps as f64;
+    let n = law.subject.layout().w_norm_sq(&law.subject.theta, i);
+    let kept = 2.0 * (eta / (1.0 - B)).powi(2) * last * law.n_steps as f64;
     let start = (n * n + mean(&|run| run.jumps[i])) / kept;
-    if !((all / last - 1.0).abs() + (momentum / last - 1.0).abs() + start <= PREMISE) {
-        return Ok(false);
-    }
-    let interval = mean_over_runs(&ratios(runs, i, [eta, 1.0], n_steps))?.interval(LEVEL);
-    Ok(interval.high - interval.low <= LAW)
+    let met = (all / last - 1.0).abs() + (momentum / last - 1.0).abs() + start <= PREMISE;
+    Ok(met && law.runs_agree(&ratios(runs, i, [eta, 1.0], law.n_steps), 1.0)?)
 }
 
 /// (eta/(1-b)) sqrt(2 q T)/n_T of every run, with its own q and eta times a factor.
 fn ratios(runs: &[Run], i: usize, [eta, factor]: [f64; 2], n_steps: u64) -> Vec<f64> {
     let of = |run: &Run| factor * eta / (1.0 - B) / run.n_end[i] * (2.0 * run.squares[1][i] * n_steps as f64).sqrt();
     runs.iter().map(of).collect()
-}
-
-/// The ratio is 1 within [`LAW`], in block i.
-fn law(
-    check: &mut Check,
-    subject: &Subject,
-    runs: &[Run],
-    i: usize,
-    counted: [f64; 2],
-    n_steps: u64,
-) -> Result<f64, Unevaluated> {
-    let ratio = mean_over_runs(&ratios(runs, i, counted, n_steps))?;
-    let block = &subject.layout().blocks()[i].name;
-    let at = format!("{} · η = {:.3}, {block}, T = {n_steps}", subject.name, counted[0]);
-    near(check, at, ratio.interval(LEVEL), 1.0, LAW);
-    Ok(ratio.value)
 }

@@ -11,7 +11,8 @@ use ratecheck::descent::{StepRule, Trace};
 use ratecheck::parameters::norm_sq;
 use ratecheck::rates::{Window, fit_power_law};
 
-use super::{EXPONENT, MARGIN, Theorem31Rate, theorem};
+use super::plots::theorem;
+use super::{EXPONENT, MARGIN, Theorem31Rate};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::plot::{Series, Style};

@@ -12,8 +12,9 @@ use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::rates::{Interval, mean_over_runs};
 use rayon::prelude::*;
 
+use super::Theorem42;
+use super::expected::Expected;
 use super::terms::{Terms, left};
-use super::{Expected, Theorem42};
 use crate::claim::decide::below;
 use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
