@@ -133,7 +133,7 @@ pub static MANIFEST: &[Section] = &[
                 &["equation-8"],
                 &["definition-2.1"],
             ),
-            checked("Footnote 1", &[], "the constants may be as large as M^O(L)", &[], &["theorem-c.3"]),
+            checked("Footnote 1", &[], "the constants may be as large as M^O(L)", &["footnote-1"], &["theorem-c.3"]),
             checked(
                 "Lemma 2.4",
                 &[],
@@ -145,8 +145,8 @@ pub static MANIFEST: &[Section] = &[
             checked(
                 "Remark 2.6",
                 &[],
-                "for every normalisation, weight normalisation among them",
-                &[],
+                "WNGrad with projection, for every normalisation",
+                &["remark-2.6"],
                 &["theorem-2.5"],
             ),
             checked("Initialisation", &[], "scaling w₀ by C is dividing η by C²", &["section-2.5-initialisation"], &[]),

@@ -11,6 +11,7 @@ mod equation_11;
 mod equation_8;
 mod equilibrium;
 mod euler_identities;
+mod footnote_1;
 mod growing_rate;
 mod largest_eta_g;
 mod lemma_2_2;
@@ -30,6 +31,7 @@ mod lemma_c_1;
 mod lemma_c_1_sharp;
 mod lemma_c_2;
 mod momentum_law;
+mod remark_2_6;
 mod remark_4_1;
 mod rest;
 mod section_2_1_gamma_beta;
@@ -64,9 +66,11 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_2_2::Lemma22,
     &section_2_4_smoothness::Smooth,
     &equation_8::Equation8,
+    &footnote_1::Footnote1,
     &lemma_2_4_1::Lemma241,
     &lemma_2_4_2::Lemma242,
     &theorem_2_5::Theorem25,
+    &remark_2_6::Remark26,
     &section_2_5_initialisation::Initialisation,
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
