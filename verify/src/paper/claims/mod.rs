@@ -8,6 +8,7 @@ mod cost_of_eta;
 mod definition_2_1;
 mod effective_rate_law;
 mod equation_11;
+mod equation_14;
 mod equation_8;
 mod equilibrium;
 mod euler_identities;
@@ -48,6 +49,7 @@ mod theorem_3_1_rate;
 mod theorem_4_2;
 mod theorem_4_2_rate;
 mod theorem_c_3;
+mod two_phases;
 
 #[cfg(test)]
 mod tests_beyond;
@@ -79,11 +81,13 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_3_2::Lemma32,
     &lemma_3_2_proved::Lemma32Proved,
     &largest_eta_g::LargestEtaG,
+    &two_phases::TwoPhases,
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
     &effective_rate_law::EffectiveRateLaw,
     &auto_tuning_sgd::AutoTuningSgd,
+    &equation_14::Equation14,
     &section_5_momentum::Momentum,
     &euler_identities::EulerIdentities,
     &appendix_a_identities::AppendixAIdentities,

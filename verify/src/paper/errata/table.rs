@@ -74,7 +74,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "once η_w/‖w‖² is below 1/C_i, a step lowers the loss by half of its first-order term",
         corrected: "once η_w/‖w‖² is below 1/(2C_i), as the proof of Lemma A.2 has it",
         standing: Standing::FalseAsPrinted,
-        claims: &["lemma-3.2"],
+        claims: &["lemma-3.2", "two-phases"],
         example: Some(descent::half_decrease),
     },
     Erratum {
@@ -130,7 +130,7 @@ pub static ERRATA: &[Erratum] = &[
         corrected: "η_{w,t} before ‖∇_w L‖² (the same, as ‖v_t‖ = 1), and η_{w,t}/‖w_t‖² before ‖∇_v L‖²; ½L^vv \
                     suffices for L^vv",
         standing: Standing::Ambiguous,
-        claims: &["lemma-b.2"],
+        claims: &["lemma-b.2", "equation-14"],
         example: Some(stochastic::rate_in_the_sum),
     },
     Erratum {
