@@ -24,7 +24,7 @@ const B: f64 = 0.9;
 /// What all runs may take, and those of a control.
 const SECONDS: [f64; 2] = [0.3, 0.08];
 /// Of e_T.
-const LAW: f64 = 0.1;
+pub(super) const LAW: f64 = 0.1;
 /// What the premises may be off by together, of n_T^2.
 const PREMISE: f64 = 0.1;
 
@@ -106,6 +106,30 @@ fn projected(subject: &Subject, context: &Context, eta: f64) -> Result<Check, Un
         law(&mut check, subject, &runs, i, [eta, 1.0], n_steps)?;
     }
     Ok(check)
+}
+
+/// The law in the block of a subject that has one, with eta times `factor`. That its premises are met is a hypothesis where
+/// `judged`: a control far off needs no T at which they are.
+pub(super) fn in_its_block(
+    subject: &Subject,
+    [eta, factor]: [f64; 2],
+    (n_steps, judged): (u64, bool),
+    context: &Context,
+) -> Result<(Check, f64), Unevaluated> {
+    let runs = runs(subject, StepRule::HeavyBall { b: B }, eta, n_steps, &context.seed.child(&subject.name))?;
+    if let Some(divergence) = runs.iter().find_map(|run| run.divergence) {
+        return Err(divergence.into());
+    }
+    let mut check = Check::new();
+    if judged {
+        check.hypothesis(
+            format!("{}: θ̃_t tends to a minimiser with uncorrelated noise q > 0", subject.name),
+            if is_judged(subject, &runs, 0, eta, n_steps)? { Standing::Met } else { Standing::NotMet },
+            format!("drift, correlations, start and jumps are at most {PREMISE} of n_T² at T = {n_steps}, and the runs agree"),
+        );
+    }
+    let ratio = law(&mut check, subject, &runs, 0, [eta, factor], n_steps)?;
+    Ok((check, ratio))
 }
 
 /// Nothing where no block is judged.
