@@ -68,7 +68,7 @@ static STATEMENT: Statement = Statement {
         "smoothed BN with ε‖w‖², ε > 0; a smooth activation (tanh); the logistic objective",
         "the entries of g are at most Γ",
     ],
-    measured: "networks 1-M-…-M-1 with L = 2 to 6 layers and M = 2 to 32 (test: 4 and 8), Γ = 1, ε = 0.1: the curvature of F in γ of the \
+    measured: "networks 1-M-…-M-1, in the full profile with L = 2 to 6 layers and M = 2 to 32, Γ = 1, ε = 0.1: the curvature of F in γ of the \
                first layer at the point where every layer has its largest gain, beside its closed form and the bound by composition; and the \
                growth of the bounds of L^vv, L^vg and L^gg from each width to the next",
     tolerance: "2e-6 for the closed form, whose point is 1e-7 from where it is exact (derived in the file); 1e-12 for bounds, which are \

@@ -95,7 +95,7 @@ impl Claim for TwoPhases {
         }
         let (check, _) = follow(&at_edge(), edge_rate(0.5), 3, STATED, context)?;
         evidence.check.merge(check);
-        longest.sort_by(|a, b| b.0.cmp(&a.0));
+        longest.sort_by_key(|run| std::cmp::Reverse(run.0));
         for (first, name, eta) in longest.into_iter().take(3) {
             evidence.observe(
                 format!("steps of the first phase, {name}, η_w = {eta:e}"),

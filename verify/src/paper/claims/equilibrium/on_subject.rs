@@ -21,6 +21,7 @@ use crate::claim::decide::near;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::precise::Evaluator;
 use crate::claim::subject::{Premise, Subject};
+use crate::paper::sgd::LEVEL as OF_INSTANCES;
 use crate::paper::sgd::on_subject::LEVEL;
 use crate::paper::stochastic::on_subject::natural_rate;
 use crate::paper::visits::{of_norm_two, precise_steps, rate_of_g, size_at_unit, visited};
@@ -121,8 +122,10 @@ pub(super) fn in_its_block(
         if is_judged(&runs, 0, n_steps)? { Standing::Met } else { Standing::NotMet },
         format!("drift and correction are at most {PREMISE} of n² at T = {n_steps}, ηλ = {RELAXATIONS}/T, and the runs agree"),
     );
-    let ratio = law(&mut check, subject, &runs, 0, [eta, factor], n_steps)?;
-    Ok((check, ratio))
+    let ratio = mean_over_runs(&ratios(&runs, 0, [eta, factor], n_steps))?;
+    let at = format!("{} · η = {eta}, T = {n_steps}", subject.name);
+    near(&mut check, at, ratio.interval(OF_INSTANCES), 1.0, LAW);
+    Ok((check, ratio.value))
 }
 
 /// Nothing where no block is judged.

@@ -17,6 +17,7 @@ use super::MomentumLaw;
 use crate::claim::decide::near;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::subject::{Premise, Subject};
+use crate::paper::sgd::LEVEL as OF_INSTANCES;
 use crate::paper::sgd::on_subject::LEVEL;
 use crate::paper::stochastic::on_subject::natural_rate;
 
@@ -128,8 +129,10 @@ pub(super) fn in_its_block(
             format!("drift, correlations, start and jumps are at most {PREMISE} of n_T² at T = {n_steps}, and the runs agree"),
         );
     }
-    let ratio = law(&mut check, subject, &runs, 0, [eta, factor], n_steps)?;
-    Ok((check, ratio))
+    let ratio = mean_over_runs(&ratios(&runs, 0, [eta, factor], n_steps))?;
+    let at = format!("{} · η = {eta}, T = {n_steps}", subject.name);
+    near(&mut check, at, ratio.interval(OF_INSTANCES), 1.0, LAW);
+    Ok((check, ratio.value))
 }
 
 /// Nothing where no block is judged.
