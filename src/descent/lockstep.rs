@@ -1,7 +1,7 @@
 //! Eight runs of a loss, each gradient of which is one evaluation over [`Eight`].
 
 use super::record::Observer;
-use super::rule::{StepRule, move_against};
+use super::rule::move_against;
 use super::run::{Plan, Trace, is_due, record};
 use super::stepper::{Divergence, Step, Stepper};
 use crate::loss::{Loss, Over, Workspace};
@@ -9,7 +9,7 @@ use crate::parameters::{Parameters, norm_sq};
 use crate::random::{Generator, companion};
 use crate::scalar::{Eight, Planes, Scalar, vectorised};
 
-/// Several runs of [`StepRule::Gradient`] on one loss side by side, up to eight: starts, rates and minibatches are each
+/// Several runs of [`StepRule::Gradient`](super::StepRule::Gradient) without weight decay on one loss side by side, up to eight: starts, rates and minibatches are each
 /// run's own. A step has the bits that the run's [`Stepper`] would make alone. If there are eight, it takes about half
 /// the time: the rows of a small network are too short for the vector registers, but eight runs always fill them.
 ///
@@ -64,16 +64,17 @@ impl<'a> Lockstep<'a> {
     /// How many runs fit.
     pub const RUNS: usize = Eight::RUNS;
 
-    /// These runs, all of this loss and of [`StepRule::Gradient`], at the same t.
+    /// These runs, all of this loss and of the plain rule, at the same t. Their schedules may be any.
     ///
     /// # Panics
-    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule or another t, or has diverged; or if
+    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule, a weight decay or another t, or has
+    /// diverged; or if
     /// the loss does not go in lockstep: see [`Loss::lockstep`].
     pub fn new(loss: &'a dyn Loss, steppers: Vec<Stepper<'a>>) -> Self {
         assert!((1..=Self::RUNS).contains(&steppers.len()), "one to eight runs");
         let eight = loss.lockstep().expect("a loss that goes in lockstep");
         let t = steppers[0].t();
-        let fits = |s: &Stepper<'_>| s.rule() == StepRule::Gradient && s.t() == t && s.divergence().is_none();
+        let fits = |s: &Stepper<'_>| s.is_plain() && s.t() == t && s.divergence().is_none();
         assert!(steppers.iter().all(fits), "the plain rule, from the same t on");
         // Places beyond the last run repeat it.
         let of_run = |r: usize| &steppers[r.min(steppers.len() - 1)];
@@ -191,7 +192,7 @@ impl<'a> Lockstep<'a> {
 }
 
 /// What [`run`](super::run) makes of each of these starts, plans and generators, with the same bits, eight at a time.
-/// All plans have the same number of steps and the rule [`StepRule::Gradient`].
+/// All plans have the same number of steps, the plain rule and no weight decay.
 ///
 /// # Panics
 /// If a starting point has not the length of the network's layout, the plans are not as said, or the network does not
@@ -203,9 +204,8 @@ pub fn run_in_lockstep(loss: &dyn Loss, runs: &[(Vec<f64>, Plan, Generator)]) ->
 fn eight(loss: &dyn Loss, runs: &[(Vec<f64>, Plan, Generator)]) -> Vec<Trace> {
     let n_steps = runs[0].1.n_steps();
     assert!(runs.iter().all(|(_, plan, _)| plan.n_steps() == n_steps), "runs in lockstep end together");
-    let stepper = |(theta_0, plan, generator): &(Vec<f64>, Plan, Generator)| {
-        Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator.clone())
-    };
+    let stepper =
+        |(theta_0, plan, generator): &(Vec<f64>, Plan, Generator)| plan.stepper(loss, theta_0, generator.clone());
     let mut together = Lockstep::new(loss, runs.iter().map(stepper).collect());
     let mut observers: Vec<_> =
         runs.iter().map(|(_, plan, generator)| Observer::new(loss, plan, companion(generator))).collect();

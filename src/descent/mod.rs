@@ -19,7 +19,7 @@ mod stepper;
 pub use lockstep::{Lockstep, run_in_lockstep};
 pub use precision::{Buffers, Precision};
 pub use record::{LossSource, Record, Running};
-pub use rule::StepRule;
+pub use rule::{RuleError, StepRule, WeightDecay};
 pub use run::{Plan, Recording, Trace, run, run_many};
 pub use schedule::{Schedule, ScheduleError};
 pub use stepper::{Divergence, NotFinite, Step, Stepper};

@@ -56,7 +56,7 @@ pub struct Record {
     pub running: Option<Running>,
     /// n_i = ||w_i||^2, or G_i under [`StepRule::Adaptive`].
     pub w_norm_sq: Vec<f64>,
-    /// eta_{w,t} / n_i.
+    /// eta_{w,t} / n_i, under a rule with b divided by it: see [`Stepper::effective_lr`].
     pub effective_lr: Vec<f64>,
     /// The angle between v_t and v_{t+1} under step t and its z, by the arc tangent of the step's parts across and
     /// along w (accurate for small angles). At the last t the step is prepared, not made.
@@ -181,7 +181,7 @@ impl<'a> Observer<'a> {
             grad_g_sq: self.grad_g_sq,
             source: self.source,
             running: self.running.clone(),
-            effective_lr: w_norm_sq.iter().map(|n| step.eta_w / n).collect(),
+            effective_lr: (0..w_norm_sq.len()).map(|i| stepper.effective_lr(i, step.eta_w)).collect(),
             angular_update: (0..w_norm_sq.len()).map(|i| stepper.angular_update(i, step.eta_w)).collect(),
             w_norm_sq,
         }

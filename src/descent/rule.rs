@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::memory::Direction;
+use super::memory::{Accumulation, Direction};
 use crate::parameters::{Parameters, norm_sq};
 use crate::scalar::Scalar;
 
@@ -48,11 +48,102 @@ pub enum StepRule {
     },
     /// Sign descent: w_i <- w_i - eta_{w,t} sign(grad), where sign(0) = 0.
     Sign,
-    /// Weight decay on w: w_i <- w_i - eta_{w,t} (grad + lambda w_i).
+    /// Weight decay on w: w_i <- w_i - eta_{w,t} (grad + lambda w_i), [`StepRule::Gradient`] with
+    /// [`WeightDecay::Coupled`].
     Decay {
         /// lambda.
         lambda: f64,
     },
+    /// WNGrad (Wu, Ward & Bottou 2018, arXiv:1803.02865), with a b of each block's own: b <- b + ||grad||^2 / b, then
+    /// w_i <- w_i - (eta_{w,t}/b) grad. The gradient is taken up by b before the step is divided by it. There is no
+    /// learning rate in that paper: eta_w = 1.
+    WnGrad {
+        /// b before the first step.
+        b_0: f64,
+    },
+    /// AdaGrad-norm (Ward, Wu & Bottou 2019, arXiv:1806.01811), with a b of each block's own: b^2 <- b^2 + ||grad||^2,
+    /// then w_i <- w_i - (eta_{w,t}/b) grad.
+    AdaGradNorm {
+        /// b before the first step.
+        b_0: f64,
+    },
+}
+
+/// Weight decay of the blocks, beside a step rule: see [`Plan::decaying`](super::Plan::decaying). g does not decay.
+///
+/// Both are one rule where a step is its rate times the gradient: under [`StepRule::Gradient`], [`StepRule::Projected`]
+/// and [`StepRule::Adaptive`]. They differ where a rule remembers or rescales gradients (Loshchilov & Hutter 2019).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum WeightDecay {
+    /// None.
+    #[default]
+    None,
+    /// The rule is given grad + lambda w_i in the place of grad: the gradient of F_z + (lambda/2) ||w_i||^2.
+    Coupled {
+        /// lambda.
+        lambda: f64,
+    },
+    /// w_i <- (1 - eta_{w,t} lambda) w_i beside what the rule does with grad alone.
+    Decoupled {
+        /// lambda.
+        lambda: f64,
+    },
+}
+
+/// A number of a step rule that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RuleError {
+    /// A share of momentum that is outside [0, 1).
+    Momentum(f64),
+    /// A weight decay lambda that is negative or not finite.
+    Lambda(f64),
+    /// A b_0 that is not positive and finite.
+    Divisor(f64),
+}
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Momentum(b) => write!(f, "the momentum b = {b} is not at least 0 and below 1"),
+            Self::Lambda(lambda) => write!(f, "the weight decay lambda = {lambda} is not finite and at least 0"),
+            Self::Divisor(b_0) => write!(f, "b_0 = {b_0} is not positive and finite"),
+        }
+    }
+}
+
+impl std::error::Error for RuleError {}
+
+fn share(b: f64) -> Result<(), RuleError> {
+    if (0.0..1.0).contains(&b) { Ok(()) } else { Err(RuleError::Momentum(b)) }
+}
+
+fn decay(lambda: f64) -> Result<(), RuleError> {
+    if lambda >= 0.0 && lambda.is_finite() { Ok(()) } else { Err(RuleError::Lambda(lambda)) }
+}
+
+impl WeightDecay {
+    /// The same, if its number makes sense.
+    ///
+    /// # Errors
+    /// Unless lambda is finite and at least 0.
+    pub fn validated(self) -> Result<Self, RuleError> {
+        match self {
+            Self::None => Ok(self),
+            Self::Coupled { lambda } | Self::Decoupled { lambda } => decay(lambda).map(|()| self),
+        }
+    }
+
+    /// What is left of w beside the rule's own step.
+    #[inline]
+    pub(super) fn kept(self, eta_w: f64) -> f64 {
+        if let Self::Decoupled { lambda } = self { 1.0 - eta_w * lambda } else { 1.0 }
+    }
+
+    /// What the rule is given in the place of the derivative d of an entry x.
+    #[inline]
+    pub(super) fn given(self, x: f64, d: f64) -> f64 {
+        if let Self::Coupled { lambda } = self { d + lambda * x } else { d }
+    }
 }
 
 impl fmt::Display for StepRule {
@@ -67,11 +158,48 @@ impl fmt::Display for StepRule {
             Self::Adam { b_1, b_2 } => write!(f, "Adam, b = {b_1} and {b_2}"),
             Self::Sign => f.write_str("signs"),
             Self::Decay { lambda } => write!(f, "weight decay {lambda}"),
+            Self::WnGrad { b_0 } => write!(f, "WNGrad, b_0 = {b_0}"),
+            Self::AdaGradNorm { b_0 } => write!(f, "AdaGrad-norm, b_0 = {b_0}"),
+        }
+    }
+}
+
+impl fmt::Display for WeightDecay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("no weight decay"),
+            Self::Coupled { lambda } => write!(f, "coupled weight decay {lambda}"),
+            Self::Decoupled { lambda } => write!(f, "decoupled weight decay {lambda}"),
         }
     }
 }
 
 impl StepRule {
+    /// The same, if its numbers make sense. [`Stepper`](super::Stepper) makes steps with any numbers.
+    ///
+    /// # Errors
+    /// Unless every b of a momentum is at least 0 and below 1, lambda finite and at least 0, and b_0 positive and finite.
+    ///
+    /// ```
+    /// use ratecheck::descent::StepRule;
+    /// assert!(StepRule::WnGrad { b_0: 1.0 }.validated().is_ok());
+    /// let error = StepRule::HeavyBall { b: 1.0 }.validated().unwrap_err();
+    /// assert_eq!(error.to_string(), "the momentum b = 1 is not at least 0 and below 1");
+    /// ```
+    pub fn validated(self) -> Result<Self, RuleError> {
+        match self {
+            Self::Gradient | Self::Projected | Self::Adaptive | Self::Sign => Ok(()),
+            Self::HeavyBall { b } | Self::Ema { b } | Self::Nesterov { b } => share(b),
+            Self::Adam { b_1, b_2 } => share(b_1).and_then(|()| share(b_2)),
+            Self::Decay { lambda } => decay(lambda),
+            Self::WnGrad { b_0 } | Self::AdaGradNorm { b_0 } if !(b_0 > 0.0 && b_0.is_finite()) => {
+                Err(RuleError::Divisor(b_0))
+            }
+            Self::WnGrad { .. } | Self::AdaGradNorm { .. } => Ok(()),
+        }
+        .map(|()| self)
+    }
+
     /// Brings theta into the form that the rule stores, and writes n_i = ||w_i||^2 (G_i for the adaptive rule).
     pub(super) fn start(self, layout: &Parameters, theta: &mut [f64], w_norm_sq: &mut [f64]) {
         for (block, n) in layout.blocks().iter().zip(w_norm_sq) {
@@ -97,13 +225,36 @@ impl StepRule {
     /// What the stored block moves against: its gradient, or what the rule makes of it.
     pub(super) fn direction(self) -> Direction {
         match self {
-            Self::Gradient | Self::Projected | Self::Adaptive => Direction::Gradient,
+            Self::Gradient | Self::Projected | Self::Adaptive | Self::Decay { .. } => Direction::Gradient,
+            Self::WnGrad { .. } | Self::AdaGradNorm { .. } => Direction::Gradient,
             Self::HeavyBall { b } => Direction::Mean { b, share: 1.0, ahead: false },
             Self::Ema { b } => Direction::Mean { b, share: 1.0 - b, ahead: false },
             Self::Nesterov { b } => Direction::Mean { b, share: 1.0, ahead: true },
             Self::Adam { b_1, b_2 } => Direction::Adam { b: [b_1, b_2] },
             Self::Sign => Direction::Sign,
-            Self::Decay { lambda } => Direction::Decay { lambda },
+        }
+    }
+
+    /// What the rate is divided by, beside all else.
+    pub(super) fn accumulation(self) -> Accumulation {
+        match self {
+            Self::WnGrad { b_0 } => Accumulation::Harmonic { b_0 },
+            Self::AdaGradNorm { b_0 } => Accumulation::Squares { b_0 },
+            _ => Accumulation::None,
+        }
+    }
+
+    /// How the stored blocks decay: as the rule does by itself, or as asked.
+    ///
+    /// # Panics
+    /// If both.
+    pub(super) fn decay(self, asked: WeightDecay) -> WeightDecay {
+        match (self, asked) {
+            (Self::Decay { lambda }, WeightDecay::None) => WeightDecay::Coupled { lambda },
+            (Self::Decay { .. }, _) => panic!("the rule decays by itself"),
+            // The stored block is v_i, of which lambda w_i is no part: what the decay leaves of w_i it leaves of v_i.
+            (Self::Adaptive, WeightDecay::Coupled { lambda }) => WeightDecay::Decoupled { lambda },
+            _ => asked,
         }
     }
 
@@ -111,7 +262,7 @@ impl StepRule {
     /// Returns the squared norm before any projection: not finite if the new block is not,
     /// or has no direction to project.
     #[inline]
-    pub(super) fn settle(self, w: &mut [f64], grad_sq: f64, eta_w: f64, n: &mut f64) -> f64 {
+    pub(super) fn settle(self, w: &mut [f64], grad_sq: f64, eta_w: f64, kept: f64, n: &mut f64) -> f64 {
         let moved_sq = norm_sq(w);
         match self {
             Self::Projected => {
@@ -121,7 +272,8 @@ impl StepRule {
             Self::Adaptive => {
                 let norm = moved_sq.sqrt();
                 w.iter_mut().for_each(|x| *x /= norm);
-                *n += eta_w * eta_w / *n * grad_sq;
+                // w_i and its gradient are orthogonal.
+                *n = kept * kept * *n + eta_w * eta_w / *n * grad_sq;
             }
             _ => {
                 *n = moved_sq;

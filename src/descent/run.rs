@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::record::{Observer, Record};
-use super::rule::StepRule;
+use super::rule::{StepRule, WeightDecay};
 use super::schedule::Schedule;
 use super::stepper::{Divergence, Step, Stepper};
 use crate::loss::Loss;
@@ -33,6 +33,8 @@ pub enum Recording {
 pub struct Plan {
     /// How a block moves.
     pub rule: StepRule,
+    /// How the blocks decay beside it; not at all, unless set.
+    pub decay: WeightDecay,
     /// eta_{w,t}.
     pub eta_w: Schedule,
     /// eta_{g,t}.
@@ -57,7 +59,15 @@ impl Plan {
         let mut horizons: Vec<u64> = horizons.into_iter().filter(|&t| t < n_steps).chain([n_steps]).collect();
         horizons.sort_unstable();
         horizons.dedup();
-        Self { rule, eta_w, eta_g, recording: Recording::Horizons, n_steps, horizons, fresh_minibatches: 16 }
+        let (decay, recording) = (WeightDecay::None, Recording::Horizons);
+        Self { rule, decay, eta_w, eta_g, recording, n_steps, horizons, fresh_minibatches: 16 }
+    }
+
+    /// Lets the blocks decay as well.
+    #[must_use]
+    pub fn decaying(mut self, decay: WeightDecay) -> Self {
+        self.decay = decay;
+        self
     }
 
     /// Looks at L in every step.
@@ -77,6 +87,14 @@ impl Plan {
         assert!(fresh_minibatches > 0, "an estimate needs a minibatch");
         self.fresh_minibatches = fresh_minibatches;
         self
+    }
+
+    /// What makes the steps, at theta_0; `generator` draws z.
+    ///
+    /// # Panics
+    /// If `theta_0` has not the length of the loss's layout, or a decay is asked of [`StepRule::Decay`].
+    pub fn stepper<'a>(&self, loss: &'a dyn Loss, theta_0: &[f64], generator: Generator) -> Stepper<'a> {
+        Stepper::new(loss, theta_0, self.rule, self.eta_w, self.eta_g, generator).decaying(self.decay)
     }
 
     /// T.
@@ -150,7 +168,7 @@ impl Trace {
 /// ```
 pub fn run(loss: &dyn Loss, theta_0: &[f64], plan: &Plan, generator: Generator) -> Trace {
     let mut observer = Observer::new(loss, plan, companion(&generator));
-    let mut stepper = Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator);
+    let mut stepper = plan.stepper(loss, theta_0, generator);
     let mut records = Vec::with_capacity(plan.horizons.len());
     // What ends a run early is in the stepper.
     let _ = follow(plan, &mut stepper, &mut observer, &mut records);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::memory::Memory;
 use super::precision::{Buffers, Evaluator, Precision};
-use super::rule::{StepRule, move_against};
+use super::rule::{StepRule, WeightDecay, move_against};
 use super::schedule::Schedule;
 use crate::loss::{Loss, Minibatches};
 use crate::parameters::{Parameters, norm_sq};
@@ -135,7 +135,7 @@ impl<'a> Stepper<'a> {
             t: 0,
             theta: vec![0.0; layout.len()],
             before: None,
-            memory: Memory::new(rule.direction(), layout.len()),
+            memory: Memory::new(rule, WeightDecay::None, layout.len(), n_blocks),
             gradient: vec![0.0; layout.len()],
             w_norm_sq: vec![0.0; n_blocks],
             gradient_norm_sq: vec![0.0; n_blocks],
@@ -162,6 +162,16 @@ impl<'a> Stepper<'a> {
         self
     }
 
+    /// Lets the blocks decay as well. It forgets what [`Stepper::with_momentum`] has said before.
+    ///
+    /// # Panics
+    /// If the rule is [`StepRule::Decay`], which decays by itself.
+    #[must_use]
+    pub fn decaying(mut self, decay: WeightDecay) -> Self {
+        self.memory = Memory::new(self.rule, decay, self.layout.len(), self.layout.n_blocks());
+        self
+    }
+
     /// Starts with this m instead of m = 0, under a rule with momentum. It has theta's layout;
     /// its part of g is not used.
     ///
@@ -179,8 +189,8 @@ impl<'a> Stepper<'a> {
         (self.eta_w, self.eta_g) = (eta_w, eta_g);
     }
 
-    /// Starts again at theta_t = (W_t; g_t), before step `t`; forgets a divergence and all momentum. The generator runs
-    /// on. With [`Stepper::step_with`], paths of minibatches are enumerated exactly.
+    /// Starts again at theta_t = (W_t; g_t), before step `t`; forgets a divergence, all momentum and every b. The
+    /// generator runs on. With [`Stepper::step_with`], paths of minibatches are enumerated exactly.
     ///
     /// # Panics
     /// If `theta` has not the length of the loss's layout.
@@ -249,6 +259,19 @@ impl<'a> Stepper<'a> {
         self.memory.mean()
     }
 
+    /// b of block i under [`StepRule::WnGrad`] and [`StepRule::AdaGradNorm`], with all gradients up to the last step's;
+    /// nothing under the others.
+    pub fn divisor(&self, i: usize) -> Option<f64> {
+        self.memory.divisor(i)
+    }
+
+    /// The effective learning rate of block i at theta_t, where eta_{w,t} is `eta_w`: eta_{w,t}/n_i, under a rule with b
+    /// divided by [`Stepper::divisor`], which does not know of the gradient of step t yet.
+    pub fn effective_lr(&self, i: usize, eta_w: f64) -> f64 {
+        let rate = eta_w / self.w_norm_sq[i];
+        self.memory.divisor(i).map_or(rate, |b| rate / b)
+    }
+
     /// n_i = ||w_i||^2 of theta_t; under [`StepRule::Adaptive`], G_i. Under [`StepRule::Projected`] the norms the
     /// blocks are brought back to.
     pub fn w_norm_sq(&self) -> &[f64] {
@@ -306,9 +329,9 @@ impl<'a> Stepper<'a> {
         fill(&mut self.gradient_norm_sq, &mut { gradient_norm_sq });
     }
 
-    /// How a block moves.
-    pub(super) fn rule(&self) -> StepRule {
-        self.rule
+    /// Whether it moves by the plain rule and nothing else.
+    pub(super) fn is_plain(&self) -> bool {
+        self.rule == StepRule::Gradient && self.memory.decay() == WeightDecay::None
     }
 
     /// Where and how the run diverged, if it has.
@@ -353,12 +376,14 @@ impl<'a> Stepper<'a> {
         }
         let layout = self.layout;
         self.memory.begin_step();
+        let kept = self.memory.decay().kept(step.eta_w);
         let mut total_sq = 0.0;
         for (i, block) in layout.blocks().iter().enumerate() {
             let (w, grad) = (&mut self.theta[block.range.clone()], &self.gradient[block.range.clone()]);
-            let n = &mut self.w_norm_sq[i];
-            self.memory.move_block(block.range.start, w, grad, self.rule.rate(step.eta_w, *n));
-            total_sq += self.rule.settle(w, self.gradient_norm_sq[i], step.eta_w, n);
+            let (n, grad_sq) = (&mut self.w_norm_sq[i], self.gradient_norm_sq[i]);
+            let rate = self.memory.take_up(i, w, grad, grad_sq, self.rule.rate(step.eta_w, *n));
+            self.memory.move_block(block.range.start, w, grad, rate, kept);
+            total_sq += self.rule.settle(w, grad_sq, step.eta_w, kept, n);
         }
         let g = &mut self.theta[layout.g()];
         move_against(g, &self.gradient[layout.g()], step.eta_g);
@@ -386,18 +411,20 @@ impl<'a> Stepper<'a> {
 
     /// The angle between v_i before and after the step that [`Stepper::evaluate`] has prepared.
     ///
-    /// With d what the block moves against (its gradient under the plain rules) and p = <w, d>/||w||^2 it is
-    /// atan2(rate ||d - p w||, ||w|| (1 - rate p)), where p = 0 up to rounding for the gradient of a scale-invariant
-    /// block. Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and unlike the
+    /// With d what the block moves against (its gradient under the plain rules), k what a decoupled decay leaves of w
+    /// (all of it without one), and p = <w, d>/||w||^2 it is atan2(rate ||d - p w||, ||w|| (k - rate p)), where p = 0 up
+    /// to rounding for the gradient of a scale-invariant block. Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and unlike the
     /// chord it needs no theta_{t+1}.
     pub(super) fn angular_update(&self, i: usize, eta_w: f64) -> f64 {
         let block = self.layout.block(i);
         let (w, start) = (&self.theta[block.clone()], block.start);
         let direction = |k: usize| self.memory.next(start + k, w[k], self.gradient[start + k]);
-        let rate = self.rule.rate(eta_w, self.w_norm_sq[i]);
+        let (rate, grad) = (self.rule.rate(eta_w, self.w_norm_sq[i]), &self.gradient[block.clone()]);
+        let rate = self.memory.next_rate(i, w, grad, self.gradient_norm_sq[i], rate);
+        let kept = self.memory.decay().kept(eta_w);
         let n = norm_sq(w);
         let p = (0..w.len()).map(|k| w[k] * direction(k)).sum::<f64>() / n;
         let across_sq: f64 = (0..w.len()).map(|k| (direction(k) - p * w[k]).powi(2)).sum();
-        libm::atan2(rate * across_sq.sqrt(), n.sqrt() * (1.0 - rate * p))
+        libm::atan2(rate * across_sq.sqrt(), n.sqrt() * (kept - rate * p))
     }
 }

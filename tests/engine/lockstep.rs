@@ -1,7 +1,7 @@
 //! Runs in lockstep have the bits of runs alone.
 
 use ratecheck::data::Dataset;
-use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, run, run_in_lockstep};
+use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, WeightDecay, run, run_in_lockstep};
 use ratecheck::loss::{Loss, Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::random::{Generator, Seed, normals};
@@ -98,6 +98,7 @@ fn runs(network: &Network, n_runs: u64, n_steps: u64) -> Vec<(Vec<f64>, Plan, Ge
         .map(|k| {
             let seed = Seed::new(40 + k);
             let eta_w = Schedule::new(0.3 + k as f64, [0.0, 0.25, 0.5][k as usize % 3]).unwrap();
+            let eta_w = eta_w.growing([1.0, 1.01][k as usize % 2]).unwrap();
             let plan = Plan::new(StepRule::Gradient, eta_w, Schedule::constant(0.1).unwrap(), n_steps, [0, 3, 17]);
             (network.initialise(&mut seed.generator("start")), plan, seed.generator("z"))
         })
@@ -139,6 +140,25 @@ fn a_step_together_returns_what_a_step_alone_does() {
     }
     for (a, b) in together.settled().iter().zip(&alone) {
         assert_eq!((a.t(), a.theta(), a.w_norm_sq()), (b.t(), b.theta(), b.w_norm_sq()));
+    }
+}
+
+/// Other rules would make other steps than their steppers alone, so they are not let in.
+#[test]
+fn only_the_plain_rule_goes_in_lockstep() {
+    let network = network(Normalisation::WeightNorm, Activation::Tanh, Objective::Logistic, subsets());
+    let (theta_0, plan, z) = runs(&network, 1, 0).remove(0);
+    for (rule, decay) in [
+        (StepRule::WnGrad { b_0: 1.0 }, WeightDecay::None),
+        (StepRule::Gradient, WeightDecay::Coupled { lambda: 0.1 }),
+        (StepRule::Gradient, WeightDecay::Decoupled { lambda: 0.1 }),
+    ] {
+        let plan = Plan::new(rule, plan.eta_w, plan.eta_g, 0, []).decaying(decay);
+        let stepper = plan.stepper(&network, &theta_0, z.clone());
+        let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = Lockstep::new(&network, vec![stepper]);
+        }));
+        assert!(refused.is_err(), "{rule}, {decay}");
     }
 }
 

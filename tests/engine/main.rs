@@ -34,4 +34,5 @@ mod reference_networks;
 mod rounding;
 mod single;
 mod step_rules;
+mod step_rules_beside;
 mod threads;

@@ -251,12 +251,20 @@ pub struct Evidence {
     pub observations: Vec<Observation>,
     /// Pictures worth showing.
     pub plots: Vec<Plot>,
+    /// Where the statement was measured in a smaller setting than its own: which. The verdict is about that one.
+    pub reduced: Option<String>,
 }
 
 impl Evidence {
     /// Evidence that is a check alone.
     pub fn new(check: Check) -> Self {
         Self { check, ..Self::default() }
+    }
+
+    /// Says that the statement was measured in a smaller setting than its own.
+    #[must_use]
+    pub fn reduced_to(self, setting: impl Into<String>) -> Self {
+        Self { reduced: Some(setting.into()), ..self }
     }
 
     /// Adds a figure.

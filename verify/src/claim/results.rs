@@ -192,6 +192,9 @@ pub struct ClaimResult {
     /// What the check amounts to.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// Where the statement was measured in a smaller setting than its own: which. The verdict is about that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduced: Option<String>,
     /// The tightest comparison of the claim's own statement, or the worst failure.
     pub worst: Option<Comparison>,
     /// Comparisons whose sides differ by no more than the rounding of `f64`, and what their replays found.
@@ -226,6 +229,15 @@ impl ClaimResult {
             Verdict::Inconclusive { .. } => Status::Inconclusive,
             Verdict::Holds if self.controls.is_empty() => Status::ControlBroken,
             Verdict::Holds => Status::Holds,
+        }
+    }
+
+    /// The status in a few words, with what has to be said beside it: *holds in a reduced setting* is [`Status::Holds`].
+    pub fn label(&self) -> &'static str {
+        match (self.status(), self.reduced.is_some()) {
+            (Status::Holds, true) => "holds in a reduced setting",
+            (Status::Fails, true) => "fails in a reduced setting",
+            (status, _) => status.label(),
         }
     }
 

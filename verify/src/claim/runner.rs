@@ -102,7 +102,7 @@ fn result(
     controls: Vec<ControlResult>,
     begin: Instant,
 ) -> ClaimResult {
-    let Evidence { check, observations, plots } = evidence;
+    let Evidence { check, observations, plots, reduced } = evidence;
     ClaimResult {
         id: statement.id.to_owned(),
         title: statement.title.to_owned(),
@@ -116,6 +116,7 @@ fn result(
         tolerance: statement.tolerance.to_owned(),
         does_not_show: statement.does_not_show.to_owned(),
         verdict,
+        reduced,
         worst: check.worst().cloned(),
         near_failures: check.near_failures(),
         instances: check

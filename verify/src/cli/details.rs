@@ -11,9 +11,12 @@ pub(super) fn details(results: &Results) -> String {
 }
 
 fn section(claim: &ClaimResult) -> String {
-    let title = format!("{} ({}, {}): {}", claim.title, claim.kind, claim.origin.label(), claim.status().label());
+    let title = format!("{} ({}, {}): {}", claim.title, claim.kind, claim.origin.label(), claim.label());
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut row = |cells: [&str; 4]| rows.push(cells.map(str::to_owned).to_vec());
+    if let Some(setting) = &claim.reduced {
+        row(["setting", "reduced", "", setting]);
+    }
     for instance in &claim.instances {
         let (worst, failures) = (&instance.worst, instance.failures);
         let of = format!("{} comparisons", instance.count);

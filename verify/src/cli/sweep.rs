@@ -265,14 +265,18 @@ impl Preview {
 
     /// A line per set.
     fn table(&self) -> String {
-        let head =
-            ["instance", "normalisation", "rule", "eta_w", "alpha", "eta_g", "alpha_g", "runs", "missing", "each"];
+        let of_setting = ["instance", "normalisation", "rule", "eta_w", "alpha", "growth", "eta_g", "alpha_g"];
+        // A column for rates that grow, where any does.
+        let grows = self.sets.iter().any(|set| set.setting.growth != 1.0);
+        let shown = |(k, _): &(usize, String)| grows || of_setting[*k] != "growth";
+        let only = |fields: [String; 8]| fields.into_iter().enumerate().filter(shown).map(|(_, field)| field);
+        let head = only(of_setting.map(str::to_owned)).chain(["runs", "missing", "each"].map(str::to_owned));
         let row = |set: &Set| {
-            let mut row = set.setting.fields(number::NONE).to_vec();
+            let mut row: Vec<String> = only(set.setting.fields(number::NONE)).collect();
             row.extend([set.runs.to_string(), set.missing.to_string(), number::duration(set.each)]);
             row
         };
-        let rows: Vec<_> = std::iter::once(head.map(str::to_owned).to_vec()).chain(self.sets.iter().map(row)).collect();
+        let rows: Vec<_> = std::iter::once(head.collect()).chain(self.sets.iter().map(row)).collect();
         format!("{}\n{}\n", heading("Cells"), columns(&rows, 3))
     }
 

@@ -117,6 +117,9 @@ fn measured(results: &Results, claim: &ClaimResult) -> String {
     line("claim", &claim.id);
     line("seed", &results.provenance.seed.to_string());
     line("status", claim.status().label());
+    if let Some(setting) = &claim.reduced {
+        line("reduced setting", setting);
+    }
     line("comparisons", &comparisons.to_string());
     line("margin", &claim.worst.as_ref().map_or_else(|| number::NONE.to_owned(), |w| number::exact(w.margin)));
     line("tightest", claim.worst.as_ref().map_or(number::NONE, |w| &w.at));

@@ -77,7 +77,7 @@ fn row(claim: &ClaimResult) -> String {
     let comparisons = claim.instances.iter().map(|i| i.count).fold(0, u64::saturating_add);
     let rejected = claim.controls.iter().filter(|c| c.outcome == ControlOutcome::Rejected).count();
     let margin = claim.worst.as_ref().map_or_else(|| NONE.to_owned(), |worst| value(worst.margin));
-    let verdict = claim.status().label();
+    let verdict = claim.label();
     let verdict = if claim.reason().is_none() { verdict.to_owned() } else { format!("\\textbf{{{verdict}}}") };
     format!(
         "{} \\newline {} & {verdict} & {margin} & {comparisons} & {rejected}/{}",

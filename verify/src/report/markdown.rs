@@ -37,7 +37,7 @@ fn write(out: &mut String, results: &Results, stems: &[Vec<String>]) -> std::fmt
             out,
             "| {} | {} | {} | {} | {} | {} |",
             escape(&claim.id),
-            marked(claim.status()),
+            marked(claim),
             worst.map_or_else(|| number::NONE.to_owned(), |w| number::pretty(w.margin)),
             worst.map_or_else(|| number::NONE.to_owned(), |w| escape(&w.at)),
             escape(&controls_cell(claim)),
@@ -63,7 +63,7 @@ fn write(out: &mut String, results: &Results, stems: &[Vec<String>]) -> std::fmt
 }
 
 fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[String]) -> std::fmt::Result {
-    writeln!(out, "\n## {} — {}\n", escape(&claim.title), claim.status().label())?;
+    writeln!(out, "\n## {} — {}\n", escape(&claim.title), claim.label())?;
     writeln!(out, "{}\n", escape(&claim.plain))?;
     writeln!(out, "{}\n", fenced("text", &claim.formula))?;
     let (place, kind) = (escape(&claim.printed_at), escape(&claim.kind));
@@ -71,8 +71,11 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
         Origin::Paper => writeln!(out, "Printed at {place}; {kind}.\n")?,
         Origin::Derived | Origin::Later => writeln!(out, "{}, {kind}: {place}.\n", claim.origin.label())?,
     }
+    if let Some(setting) = &claim.reduced {
+        writeln!(out, "In a reduced setting: {}.\n", escape(setting))?;
+    }
     if let Some(reason) = claim.reason() {
-        writeln!(out, "**{}:** {}\n", claim.status().label(), escape(&reason))?;
+        writeln!(out, "**{}:** {}\n", claim.label(), escape(&reason))?;
     }
     if let Some(found) = claim.near_failures.sentence() {
         writeln!(out, "{found}\n")?;
@@ -135,8 +138,8 @@ fn section(out: &mut String, results: &Results, claim: &ClaimResult, stems: &[St
 }
 
 /// What holds is quiet, everything else stands out.
-fn marked(status: Status) -> String {
-    if status == Status::Holds { status.label().to_owned() } else { format!("**{}**", status.label()) }
+fn marked(claim: &ClaimResult) -> String {
+    if claim.status() == Status::Holds { claim.label().to_owned() } else { format!("**{}**", claim.label()) }
 }
 
 /// A code block whose fence is longer than any run of backticks inside.

@@ -67,6 +67,8 @@ struct Section<'a> {
     open: bool,
     status: Status,
     label: &'static str,
+    /// The smaller setting, where it was measured in one.
+    reduced: Option<&'a str>,
     reason: Option<String>,
     replays: Option<String>,
     /// What the check needs of every constant, in the paper's own run.
@@ -266,7 +268,8 @@ fn section<'a>(
         source: source_of(&claim.id),
         open: status != Status::Holds || results.claims.len() <= CHOSEN,
         status,
-        label: status.label(),
+        label: claim.label(),
+        reduced: claim.reduced.as_deref(),
         reason: claim.reason(),
         margin: worst.map_or_else(|| number::NONE.to_owned(), |w| number::pretty(w.margin)),
         values: [worst.map_or_else(String::new, |w| number::exact(w.margin)), number::exact(claim.seconds)],

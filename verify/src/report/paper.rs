@@ -42,7 +42,7 @@ pub(super) fn map<'a>(results: &'a Results, anchors: &'a [String]) -> Vec<Chapte
         let found = find(id);
         let status = found.map(|k| results.claims[k].status());
         let anchor = found.map(|k| anchors[k].as_str());
-        Covering { id, anchor, status, label: status.map_or("not run", Status::label) }
+        Covering { id, anchor, status, label: found.map_or("not run", |k| results.claims[k].label()) }
     };
     let chapters = results.map.iter().map(|chapter| Chapter {
         title: &chapter.title,
@@ -102,12 +102,7 @@ pub(super) fn beyond<'a>(results: &'a Results, anchors: &'a [String]) -> Vec<Bey
         title: &claim.title,
         source: if claim.origin == Origin::Later { &claim.printed_at } else { claim.origin.label() },
         plain: &claim.plain,
-        claim: Covering {
-            id: &claim.id,
-            anchor: Some(anchor),
-            status: Some(claim.status()),
-            label: claim.status().label(),
-        },
+        claim: Covering { id: &claim.id, anchor: Some(anchor), status: Some(claim.status()), label: claim.label() },
     };
     claims.map(one).collect()
 }

@@ -73,6 +73,13 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
         }
     }
     for claim in &results.claims {
+        let Some(setting) = &claim.reduced else { continue };
+        let line = format!("reduced: {} was measured in a smaller setting than its own: {setting}", claim.id);
+        for line in wrap(&line, width, "    ") {
+            let _ = writeln!(text, "{}", paint.dim(&line));
+        }
+    }
+    for claim in &results.claims {
         let Some(reason) = claim.reason() else { continue };
         let lead = format!("{} ({}): ", claim.id, claim.status().label());
         for (i, line) in wrap(&format!("{lead}{reason}"), width, "    ").into_iter().enumerate() {
@@ -92,7 +99,7 @@ pub fn terminal_table(results: &Results, color: bool, width: usize) -> String {
 /// What is said of a claim as soon as it has ended.
 pub fn ended_line(claim: &ClaimResult, color: bool) -> String {
     let status = claim.status();
-    let verdict = Paint(color).status(status, &fit(word(status), 14, false));
+    let verdict = Paint(color).status(status, &fit(word(claim), 14, false));
     format!("{verdict}  {}  {}", clean(&claim.id), number::duration(claim.seconds))
 }
 
@@ -101,7 +108,7 @@ fn row(claim: &ClaimResult) -> [String; 6] {
     let worst = claim.worst.as_ref();
     [
         clean(&claim.id) + mark(claim.origin),
-        word(claim.status()).to_owned(),
+        word(claim).to_owned(),
         worst.map_or_else(|| number::NONE.to_owned(), |w| number::short(w.margin)),
         worst.map_or_else(|| number::NONE.to_owned(), |w| clean(&w.at)),
         clean(&controls_cell(claim)),
@@ -109,9 +116,10 @@ fn row(claim: &ClaimResult) -> [String; 6] {
     ]
 }
 
-/// The status in one column's width; the reason below the table says the rest.
-fn word(status: Status) -> &'static str {
-    match status {
+/// The status in one column's width; what is below the table says the rest.
+fn word(claim: &ClaimResult) -> &'static str {
+    match claim.status() {
+        Status::Holds if claim.reduced.is_some() => "holds, reduced",
         Status::Holds => "holds",
         Status::Fails => "FAILS",
         Status::ControlNotRejected | Status::ControlBroken => "no control",

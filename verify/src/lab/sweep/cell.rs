@@ -1,7 +1,7 @@
 //! One run, and everything that determines it.
 
 use ratecheck::descent::{
-    Divergence, Lockstep, NotFinite, Plan as Descent, Schedule, StepRule, Stepper, run, run_in_lockstep,
+    Divergence, Lockstep, NotFinite, Plan as Descent, Schedule, StepRule, Stepper, WeightDecay, run, run_in_lockstep,
 };
 use ratecheck::loss::{Loss, Workspace};
 use ratecheck::network::Network;
@@ -44,19 +44,33 @@ pub struct Runs {
     pub fresh_minibatches: usize,
 }
 
-/// eta (t+1)^(-alpha).
+/// eta (t+1)^(-alpha) growth^t.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rate {
     /// eta.
     pub eta: f64,
     /// alpha.
     pub alpha: f64,
+    /// What the rate is multiplied by from step to step; no part of a cell's name where it is 1, so that names are what
+    /// they were before there was one.
+    #[serde(skip_serializing_if = "is_one")]
+    pub growth: f64,
+}
+
+/// As serde wants it, by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(x: &f64) -> bool {
+    *x == 1.0
 }
 
 impl Rate {
-    /// The plan has checked both numbers.
+    /// A rate of 1.
+    pub(super) const ONE: Self = Self { eta: 1.0, alpha: 0.0, growth: 1.0 };
+
+    /// The plan has checked all numbers.
     pub(super) fn schedule(self) -> Schedule {
-        Schedule::new(self.eta, self.alpha).unwrap_or_else(|error| panic!("a plan let a rate through: {error}"))
+        let schedule = Schedule::new(self.eta, self.alpha).and_then(|schedule| schedule.growing(self.growth));
+        schedule.unwrap_or_else(|error| panic!("a plan let a rate through: {error}"))
     }
 }
 
@@ -67,7 +81,9 @@ pub struct Cell {
     pub instance: usize,
     /// How a block moves.
     pub rule: StepRule,
-    /// The rule in the words of a plan.
+    /// How it decays beside that.
+    pub decay: WeightDecay,
+    /// Both in the words of a plan.
     pub rule_in_words: String,
     /// eta_{w,t}.
     pub eta_w: Rate,
@@ -118,10 +134,11 @@ impl Cell {
 
     /// The steps, with its generators: where it starts, and what draws z.
     pub(super) fn prepared(&self, instance: &Instance, runs: &Runs) -> (Descent, Vec<f64>, Generator) {
-        let one = Rate { eta: 1.0, alpha: 0.0 }; // a rate that moves nothing: there is no g
-        let (eta_w, eta_g) = (self.eta_w.schedule(), self.eta_g.unwrap_or(one).schedule());
+        // Without a g any rate moves nothing.
+        let (eta_w, eta_g) = (self.eta_w.schedule(), self.eta_g.unwrap_or(Rate::ONE).schedule());
         let horizons = runs.horizons.iter().copied();
-        let plan = Descent::new(self.rule, eta_w, eta_g, runs.n_steps, horizons).estimating_by(runs.fresh_minibatches);
+        let plan = Descent::new(self.rule, eta_w, eta_g, runs.n_steps, horizons).decaying(self.decay);
+        let plan = plan.estimating_by(runs.fresh_minibatches);
         let seed = Seed::new(self.seed.unwrap_or(0));
         let plan = if runs.every_step { plan.every_step() } else { plan };
         (plan, instance.theta_0(&seed), seed.generator("sweep/z"))
@@ -129,7 +146,8 @@ impl Cell {
 
     /// Whether it may run in lockstep with others of its instance, and is likely to gain by it.
     pub(super) fn lockstep(&self, instance: &Instance) -> bool {
-        self.rule == StepRule::Gradient && instance.network().is_some_and(Network::gains_in_lockstep)
+        let plain = self.rule == StepRule::Gradient && self.decay == WeightDecay::None;
+        plain && instance.network().is_some_and(Network::gains_in_lockstep)
     }
 
     /// Runs it. The bits depend on the cell alone.
@@ -162,7 +180,7 @@ pub(super) fn run_together(cells: &[&Cell], instance: &Instance, runs: &Runs) ->
 /// The run of [`run`] with F_z for z all examples recorded in the place of L, on the horizons.
 fn full_batch(loss: &dyn Loss, theta_0: &[f64], plan: &Descent, generator: Generator) -> Outcome {
     let mut outcome = Outcome::new(loss.parameters().n_blocks());
-    let mut stepper = Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator);
+    let mut stepper = plan.stepper(loss, theta_0, generator);
     let mut eye = FullBatch::new(loss);
     let mut follow = || -> Result<(), Divergence> {
         for &horizon in plan.horizons() {
@@ -182,9 +200,7 @@ fn full_batch(loss: &dyn Loss, theta_0: &[f64], plan: &Descent, generator: Gener
 /// The same of several runs in lockstep.
 fn full_batch_together(loss: &dyn Loss, runs: &[(Descent, Vec<f64>, Generator)]) -> Vec<Outcome> {
     let mut outcomes = vec![Outcome::new(loss.parameters().n_blocks()); runs.len()];
-    let steppers = runs.iter().map(|(plan, theta_0, generator)| {
-        Stepper::new(loss, theta_0, plan.rule, plan.eta_w, plan.eta_g, generator.clone())
-    });
+    let steppers = runs.iter().map(|(plan, theta_0, generator)| plan.stepper(loss, theta_0, generator.clone()));
     let mut together = Lockstep::new(loss, steppers.collect());
     let mut eye = FullBatch::new(loss);
     let mut t = 0;
@@ -235,7 +251,7 @@ impl<'a> FullBatch<'a> {
             return Err(diverged(NotFinite::Gradient));
         }
         let eta_w = plan.eta_w.at(t);
-        let effective_lr: Vec<f64> = norms.iter().map(|n| eta_w / n).collect();
+        let effective_lr: Vec<f64> = (0..norms.len()).map(|i| stepper.effective_lr(i, eta_w)).collect();
         let unknown = vec![f64::NAN; norms.len()];
         outcome.push(&Row {
             loss: value,

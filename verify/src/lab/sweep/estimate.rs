@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ratecheck::descent::{Lockstep, Stepper};
+use ratecheck::descent::Lockstep;
 use ratecheck::loss::{Drawing, Workspace};
 
 use super::cell::{Cell, LookAt};
@@ -39,7 +39,7 @@ fn seconds(plan: &Plan, cell: &Cell, together: bool) -> f64 {
     let loss = instance.loss();
     let (descent, theta_0, generator) = cell.prepared(instance, runs);
     let mut draws = generator.clone();
-    let stepper = || Stepper::new(loss, &theta_0, descent.rule, descent.eta_w, descent.eta_g, generator.clone());
+    let stepper = || descent.stepper(loss, &theta_0, generator.clone());
     let step = if together && cell.lockstep(instance) {
         let mut eight = Lockstep::new(loss, (0..Lockstep::RUNS).map(|_| stepper()).collect());
         // Numbers that are not finite take no longer than others.

@@ -1,25 +1,27 @@
 //! `[grid]`: the axes of a plan, and the cells that they make.
 
 use ratecheck::bounds::eta_g_printed;
-use ratecheck::descent::StepRule;
 use ratecheck::network::Normalisation;
 
 use super::cell::{Cell, Rate, Runs};
 use super::instance::Instance;
+use super::rule::Rule;
 use crate::lab::problem::{
     Entry, INSTANCES, NORMALISATION_KEYS, ProblemError, Section, nearest, normalisation, normalisation_in_a_word,
 };
 
-pub(super) const KEYS: [&str; 8] = ["instance", "normalisation", "rule", "eta-w", "alpha", "eta-g", "c-g", "alpha-g"];
+pub(super) const KEYS: [&str; 9] =
+    ["instance", "normalisation", "rule", "eta-w", "alpha", "growth", "eta-g", "c-g", "alpha-g"];
 
 /// More cells than this are a typing error.
 const MOST_CELLS: usize = 100_000;
 
 /// The axes beside the instances.
 struct Axes {
-    rules: Vec<(StepRule, String)>,
+    rules: Vec<Rule>,
     eta_w: Vec<f64>,
     alpha: Vec<f64>,
+    growth: Vec<f64>,
     alpha_g: Vec<f64>,
     seeds: Vec<u64>,
 }
@@ -45,11 +47,12 @@ pub(super) fn read(
     let eta_w = grid.required("eta-w", "give the learning rates of w, as [0.01, 0.1, 1.0]")?;
     let axes = Axes {
         rules: match grid.optional("rule") {
-            Some(entry) => axis(&entry, rule)?,
-            None => vec![(StepRule::Gradient, "gradient".to_owned())],
+            Some(entry) => axis(&entry, Rule::read)?,
+            None => vec![Rule::gradient()],
         },
         eta_w: axis(&eta_w, Entry::positive)?,
         alpha: exponents(grid, "alpha")?,
+        growth: grid.optional("growth").map_or_else(|| Ok(vec![1.0]), |entry| axis(&entry, Entry::positive))?,
         alpha_g: exponents(grid, "alpha-g")?,
         seeds,
     };
@@ -146,67 +149,6 @@ fn own_or_other(item: &Entry<'_>) -> Result<Option<Normalisation>, ProblemError>
     if item.text()? == "own" { Ok(None) } else { normalisation_in_a_word(item).map(Some) }
 }
 
-/// A step rule and its words.
-fn rule(item: &Entry<'_>) -> Result<(StepRule, String), ProblemError> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        Plain(StepRule),
-        HeavyBall,
-        Ema,
-        Nesterov,
-        Adam,
-        Decay,
-    }
-    const KINDS: [(&str, Kind); 9] = [
-        ("gradient", Kind::Plain(StepRule::Gradient)),
-        ("projected", Kind::Plain(StepRule::Projected)),
-        ("adaptive", Kind::Plain(StepRule::Adaptive)),
-        ("sign", Kind::Plain(StepRule::Sign)),
-        ("heavy-ball", Kind::HeavyBall),
-        ("ema", Kind::Ema),
-        ("nesterov", Kind::Nesterov),
-        ("adam", Kind::Adam),
-        ("decay", Kind::Decay),
-    ];
-    let section = if item.is_table() { Some(item.table(&["kind", "b", "b-1", "b-2", "lambda"])?) } else { None };
-    let kind_at = match &section {
-        Some(section) => section.required("kind", "name the step rule, as { kind = \"heavy-ball\", b = 0.9 }")?,
-        None => item.clone(),
-    };
-    let kind = kind_at.choice(&KINDS)?;
-    let number = |key: &str, example: &str| match &section {
-        Some(section) => section.required(key, &format!("give it, as {example}")),
-        None => Err(item.fault(format!("needs {key}"), format!("write {{ kind = \"{}\", {example} }}", item.text()?))),
-    };
-    let share = |key: &str, example: &str| {
-        let entry = number(key, example)?;
-        let b = entry.at_least_zero()?;
-        if b < 1.0 { Ok(b) } else { Err(entry.fault(format!("{b} is not below 1"), "give a number from 0 to below 1")) }
-    };
-    let (rule, used): (StepRule, &[&str]) = match kind {
-        Kind::Plain(rule) => (rule, &[]),
-        Kind::HeavyBall => (StepRule::HeavyBall { b: share("b", "b = 0.9")? }, &["b"]),
-        Kind::Ema => (StepRule::Ema { b: share("b", "b = 0.9")? }, &["b"]),
-        Kind::Nesterov => (StepRule::Nesterov { b: share("b", "b = 0.9")? }, &["b"]),
-        Kind::Adam => {
-            let (b_1, b_2) = (share("b-1", "b-1 = 0.9")?, share("b-2", "b-2 = 0.999")?);
-            (StepRule::Adam { b_1, b_2 }, &["b-1", "b-2"])
-        }
-        Kind::Decay => (StepRule::Decay { lambda: number("lambda", "lambda = 0.01")?.at_least_zero()? }, &["lambda"]),
-    };
-    let mut words = Vec::new();
-    if let Some(section) = &section {
-        for key in ["b", "b-1", "b-2", "lambda"] {
-            match section.optional(key) {
-                Some(entry) if used.contains(&key) => words.push(format!("{key}={}", entry.number()?)),
-                _ => section.refuse(key, "this step rule has no such number")?,
-            }
-        }
-    }
-    let numbers = if words.is_empty() { String::new() } else { format!("({})", words.join(" ")) };
-    Ok((rule, format!("{}{numbers}", kind_at.text()?)))
-}
-
 fn eta_g<'a>(grid: &Section<'a>, instances: &[Instance]) -> Result<EtaG<'a>, ProblemError> {
     if !instances.iter().any(Instance::has_g) {
         for key in ["eta-g", "c-g", "alpha-g"] {
@@ -236,8 +178,9 @@ fn count(axes: &Axes, eta_g: &EtaG<'_>, instances: &[Instance]) -> Option<usize>
         EtaG::Given(list) | EtaG::Printed(list, _) => list.len(),
         EtaG::Missing => 1,
     };
-    let lengths = [axes.rules.len(), axes.eta_w.len(), axes.alpha.len(), etas, axes.alpha_g.len(), axes.seeds.len()];
-    lengths.iter().try_fold(instances.len(), |n, &length| n.checked_mul(length))
+    let of_w = [axes.rules.len(), axes.eta_w.len(), axes.alpha.len(), axes.growth.len()];
+    let others = [etas, axes.alpha_g.len(), axes.seeds.len()];
+    of_w.iter().chain(&others).try_fold(instances.len(), |n, &length| n.checked_mul(length))
 }
 
 /// The cells of one instance. An axis that changes nothing there is not run through: eta_g without a g,
@@ -267,28 +210,33 @@ fn extend(
             list.iter().map(set).collect::<Result<_, _>>()?
         }
     };
-    let of_g =
-        etas.iter().flat_map(|&(eta, c_g)| axes.alpha_g.iter().map(move |&alpha| (Some(Rate { eta, alpha }), c_g)));
+    let of_g = etas
+        .iter()
+        .flat_map(|&(eta, c_g)| axes.alpha_g.iter().map(move |&alpha| (Some(Rate { eta, alpha, growth: 1.0 }), c_g)));
     let of_g: Vec<_> = if instance.has_g() { of_g.collect() } else { vec![(None, None)] };
     let seeds: Vec<_> =
         if instance.is_random() { axes.seeds.iter().map(|&seed| Some(seed)).collect() } else { vec![None] };
-    for (rule, rule_in_words) in &axes.rules {
-        for &eta in &axes.eta_w {
-            for &alpha in &axes.alpha {
-                for &(eta_g, c_g) in &of_g {
-                    for &seed in &seeds {
-                        let cell = Cell {
-                            instance: place,
-                            rule: *rule,
-                            rule_in_words: rule_in_words.clone(),
-                            eta_w: Rate { eta, alpha },
-                            eta_g,
-                            c_g,
-                            seed,
-                            key: String::new(),
-                        };
-                        cells.push(cell.named(instance, runs));
-                    }
+    let schedules = axes.eta_w.iter().flat_map(|&eta| {
+        let growths = move |&alpha: &f64| axes.growth.iter().map(move |&growth| Rate { eta, alpha, growth });
+        axes.alpha.iter().flat_map(growths)
+    });
+    let schedules: Vec<Rate> = schedules.collect();
+    for Rule { rule, decay, words } in &axes.rules {
+        for &eta_w in &schedules {
+            for &(eta_g, c_g) in &of_g {
+                for &seed in &seeds {
+                    let cell = Cell {
+                        instance: place,
+                        rule: *rule,
+                        decay: *decay,
+                        rule_in_words: words.clone(),
+                        eta_w,
+                        eta_g,
+                        c_g,
+                        seed,
+                        key: String::new(),
+                    };
+                    cells.push(cell.named(instance, runs));
                 }
             }
         }

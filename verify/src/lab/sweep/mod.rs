@@ -39,6 +39,7 @@ mod parts;
 mod plan;
 mod quantity;
 pub(crate) mod results;
+mod rule;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;

@@ -117,7 +117,7 @@ impl Cell {
     fn undefined(&self, instance: &Instance, runs: &Runs) -> Option<(String, &'static str)> {
         let (_, theta_0, generator) = self.prepared(instance, runs);
         let (loss, mut draws) = (instance.loss(), generator.clone());
-        let one = Rate { eta: 1.0, alpha: 0.0 }.schedule();
+        let one = Rate::ONE.schedule();
         let mut stepper = Stepper::new(loss, &theta_0, StepRule::Gradient, one, one, generator);
         stepper.step().err().filter(|error| error.what != NotFinite::Parameters)?;
         let mut permutation = Vec::new();

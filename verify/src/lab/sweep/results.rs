@@ -59,13 +59,14 @@ pub(super) fn write(manifest: &Manifest, store: &Store) -> Result<Written, Sweep
 }
 
 /// The columns that say which run a row is of.
-const RUN_COLUMNS: [(&str, &str); 13] = [
+const RUN_COLUMNS: [(&str, &str); 14] = [
     ("run", "number of the run, from 0"),
     ("instance", "as the plan calls it"),
     ("normalisation", "of the network, or closed-form"),
     ("rule", "step rule"),
-    ("eta_w", "learning rate of w: eta_w (t+1)^(-alpha)"),
+    ("eta_w", "learning rate of w: eta_w (t+1)^(-alpha) growth^t"),
     ("alpha", "its exponent"),
+    ("growth", "what it is multiplied by from step to step; 1 if nothing grows"),
     ("eta_g", "learning rate of g: eta_g (t+1)^(-alpha_g); empty (NaN) without a g"),
     ("alpha_g", "its exponent"),
     ("c_g", "where it has set eta_g = 2 (1 - c_g)/L^gg; else empty (NaN)"),
@@ -145,6 +146,7 @@ fn arrays(manifest: &Manifest, outcomes: &[Outcome]) -> Vec<Array> {
         texts(&|of| &of.rule),
         reals(&|of| Some(of.eta_w)),
         reals(&|of| Some(of.alpha)),
+        reals(&|of| Some(of.growth)),
         reals(&|of| of.eta_g),
         reals(&|of| of.alpha_g),
         all(&mut cells.iter().map(|cell| cell.c_g)),

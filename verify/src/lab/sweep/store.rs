@@ -52,10 +52,17 @@ pub struct Setting {
     pub eta_w: f64,
     /// The exponent of w's schedule.
     pub alpha: f64,
+    /// What w's rate is multiplied by from step to step; 1 in lists that were made before there was one.
+    #[serde(default = "one")]
+    pub growth: f64,
     /// eta_g, where there is a g.
     pub eta_g: Option<f64>,
     /// The exponent of g's schedule.
     pub alpha_g: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Setting {
@@ -68,13 +75,14 @@ impl Setting {
             rule: cell.rule_in_words.clone(),
             eta_w: cell.eta_w.eta,
             alpha: cell.eta_w.alpha,
+            growth: cell.eta_w.growth,
             eta_g: cell.eta_g.map(|rate| rate.eta),
             alpha_g: cell.eta_g.map(|rate| rate.alpha),
         }
     }
 
     /// The fields of a table, in the order of the names above; `none` where there is no g.
-    pub fn fields(&self, none: &str) -> [String; 7] {
+    pub fn fields(&self, none: &str) -> [String; 8] {
         let optional = |x: Option<f64>| x.map_or_else(|| none.to_owned(), number::exact);
         [
             self.instance.clone(),
@@ -82,6 +90,7 @@ impl Setting {
             self.rule.clone(),
             number::exact(self.eta_w),
             number::exact(self.alpha),
+            number::exact(self.growth),
             optional(self.eta_g),
             optional(self.alpha_g),
         ]
@@ -111,6 +120,7 @@ impl Listed {
             parts.push(of.normalisation.clone());
         }
         parts.extend([of.rule.clone(), format!("eta_w = {}", of.eta_w), format!("alpha = {}", of.alpha)]);
+        parts.extend((of.growth != 1.0).then(|| format!("growth = {}", of.growth)));
         parts.extend(of.eta_g.map(|eta_g| format!("eta_g = {eta_g}")));
         parts.extend(of.alpha_g.filter(|&alpha| alpha != 0.0).map(|alpha| format!("alpha_g = {alpha}")));
         parts.extend(self.seed.map(|seed| format!("seed {seed}")));

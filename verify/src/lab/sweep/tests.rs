@@ -74,18 +74,34 @@ fn the_engine_gives_the_bits_it_gave() {
          \"linf-batch-norm\", \"weight-norm\", { kind = \"smoothed-layer-norm\", epsilon = 0.1 }, { kind = \
          \"smoothed-group-norm\", groups = 1, epsilon = 0.1 }]\neta-g",
     );
-    let mut bytes = Vec::new();
-    for plan in [plan(&built_in), plan(&full_batch), plan(&normalisations)] {
-        for (place, cell) in plan.cells.iter().enumerate() {
-            let identity = cell.identity(&plan.instances[cell.instance], &plan.runs);
-            bytes.extend(encode(&identity, &outcome(&plan, place)));
-        }
-    }
     assert_eq!(
-        hex_of(&bytes),
+        digest(&[plan(&built_in), plan(&full_batch), plan(&normalisations)]),
         "923572ed7572439084b6f61169490904a96d65e78b52437f8d95303ee9261b7f",
         "raise ENGINE, and put this digest into the test"
     );
+    // Rules that came later, with what stands beside them.
+    let beside = NETWORK.replace(
+        "eta-g",
+        "growth = [1, 1.02]\nrule = [{ kind = \"wn-grad\", b-0 = 1 }, { kind = \"adagrad-norm\", b-0 = 1 }, { kind = \
+         \"heavy-ball\", b = 0.5, decay = \"coupled\", lambda = 0.1 }, { kind = \"adam\", b-1 = 0.5, b-2 = 0.75, decay = \
+         \"decoupled\", lambda = 0.1 }, { kind = \"adaptive\", decay = \"decoupled\", lambda = 0.1 }]\neta-g",
+    );
+    assert_eq!(
+        digest(&[plan(&beside)]),
+        "8f12f85b2f558d73425520ed3422eadb8eba7df8be7c1abadb941cf8916b2c23",
+        "raise ENGINE, and put this digest into the test"
+    );
+}
+
+fn digest(plans: &[Plan]) -> String {
+    let mut bytes = Vec::new();
+    for plan in plans {
+        for (place, cell) in plan.cells.iter().enumerate() {
+            let identity = cell.identity(&plan.instances[cell.instance], &plan.runs);
+            bytes.extend(encode(&identity, &outcome(plan, place)));
+        }
+    }
+    hex_of(&bytes)
 }
 
 /// Whatever changes a bit of a run changes its name, and nothing else does.
@@ -108,6 +124,11 @@ fn names_say_what_determines_a_run() {
         ("eta-g", "rule = \"projected\"\neta-g"),
         ("eta-g", "rule = { kind = \"ema\", b = 0.5 }\neta-g"),
         ("eta-g", "rule = { kind = \"ema\", b = 0.75 }\neta-g"),
+        ("eta-g", "rule = { kind = \"wn-grad\", b-0 = 1 }\neta-g"),
+        ("eta-g", "rule = { kind = \"wn-grad\", b-0 = 2 }\neta-g"),
+        ("eta-g", "rule = { kind = \"gradient\", decay = \"coupled\", lambda = 0.5 }\neta-g"),
+        ("eta-g", "rule = { kind = \"gradient\", decay = \"decoupled\", lambda = 0.5 }\neta-g"),
+        ("eta-g", "growth = 1.5\neta-g"),
         ("eta-g", "normalisation = \"none\"\neta-g"),
         ("[3, 4, 1]", "[3, 5, 1]"),
         ("epsilon = 0.1", "epsilon = 0.2"),
@@ -130,6 +151,7 @@ fn names_say_what_determines_a_run() {
         ("seeds = [4]", "seeds = [4, 5]"),
         ("eta-w = 0.5", "eta-w = [0.5, 1.0]"),
         ("eta-g", "rule = \"gradient\"\neta-g"),
+        ("eta-g", "growth = 1\neta-g"),
         ("eta-g", "normalisation = \"own\"\neta-g"),
         ("eta-g", "normalisation = { kind = \"smoothed-batch-norm\", epsilon = 0.1 }\neta-g"),
     ] {
@@ -141,6 +163,56 @@ fn names_say_what_determines_a_run() {
     let again = given.replace("glorot-uniform\"\nseed = 1", "glorot-uniform\"\nseed = 2");
     assert!(keys.insert(key(&given)) && keys.insert(key(&again)));
     assert_eq!(key(&given.replace("\"given\"", "\"drawn\"")), plain);
+}
+
+/// What a plan says of a rule is what its cells do: every rule and decay, a step by hand, and the rate that grows.
+#[test]
+fn rules_decays_and_growth_reach_the_runs() {
+    use ratecheck::descent::{StepRule, WeightDecay};
+    let text = "[sweep]\nsteps = 3\nhorizons = [0, 1, 2]\nseeds = 1\nrecord = [\"effective-lr\", \"w-norm-sq\"]\n[grid]\n\
+                instance = \"rayleigh\"\neta-w = 0.5\ngrowth = [1, 4]\nrule = [\"gradient\", { kind = \"wn-grad\", b-0 = 2 \
+                }, { kind = \"adagrad-norm\", b-0 = 2, lambda = 1, decay = \"coupled\" }, { kind = \"gradient\", decay = \
+                \"decoupled\", lambda = 1 }]\n";
+    let plan = plan(text);
+    let words: Vec<&str> = plan.cells.iter().step_by(2).map(|cell| cell.rule_in_words.as_str()).collect();
+    let expected = [
+        "gradient",
+        "wn-grad(b-0=2)",
+        "adagrad-norm(b-0=2 lambda=1 decay=coupled)",
+        "gradient(lambda=1 decay=decoupled)",
+    ];
+    assert_eq!(words, expected);
+    let rules: Vec<_> = plan.cells.iter().step_by(2).map(|cell| (cell.rule, cell.decay)).collect();
+    let lambda = 1.0;
+    let expected = [
+        (StepRule::Gradient, WeightDecay::None),
+        (StepRule::WnGrad { b_0: 2.0 }, WeightDecay::None),
+        (StepRule::AdaGradNorm { b_0: 2.0 }, WeightDecay::Coupled { lambda }),
+        (StepRule::Gradient, WeightDecay::Decoupled { lambda }),
+    ];
+    assert_eq!(rules, expected);
+    let instance = &plan.instances[0];
+    let theta = instance.theta_0(&Seed::new(0));
+    let mut gradient = vec![0.0; theta.len()];
+    instance.loss().sample_gradient(&[0], &theta, &mut gradient, &mut Workspace::default());
+    let (n, sq) = (norm_sq(&theta), norm_sq(&gradient));
+    // w and its gradient are orthogonal: the rates of w and of grad in one step give the next norm. Some 20 roundings.
+    let next = |kept: f64, rate: f64| kept * kept * n + rate * rate * sq;
+    let b = 2.0 + sq / 2.0;
+    let b_decayed = (4.0 + sq + n).sqrt();
+    let norms = [next(1.0, 0.5), next(1.0, 0.5 / b), next(1.0 - 0.5 / b_decayed, 0.5 / b_decayed), next(0.5, 0.5)];
+    let first_rates = [0.5 / n, 0.5 / (2.0 * n), 0.5 / (2.0 * n), 0.5 / n];
+    for (k, (norm, rate)) in norms.into_iter().zip(first_rates).enumerate() {
+        let (constant, growing) = (outcome(&plan, 2 * k), outcome(&plan, 2 * k + 1));
+        for found in [&constant, &growing] {
+            let close = |x: f64, y: f64| (x / y - 1.0).abs() <= 20.0 * f64::EPSILON;
+            assert!(close(found.at(0, Quantity::EffectiveLr)[0], rate), "{}", words[k]);
+            assert!(close(found.at(1, Quantity::WNormSq)[0], norm), "{}", words[k]);
+        }
+        // The rate of step 1 is four times as large where it grows; norm and b are those of the same first step.
+        let at_1 = |found: &super::Outcome| found.at(1, Quantity::EffectiveLr)[0];
+        assert_eq!(at_1(&growing), 4.0 * at_1(&constant), "{}", words[k]);
+    }
 }
 
 /// The full batch, looked at beside the stochastic path: the path is that of the engine,

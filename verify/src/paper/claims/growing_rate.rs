@@ -34,7 +34,7 @@ use ratecheck::network::{Activation, Lp, Normalisation};
 use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
-use self::sides::{NO_ARITHMETIC, Run, Sides, coefficients, in_bits, step_by_step};
+use self::sides::{NO_ARITHMETIC, Run, Sides, coefficients, in_bits, in_engine, step_by_step};
 use crate::claim::closed_forms::ordinary;
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::{INVARIANT, U, digits_at, small};
@@ -62,8 +62,8 @@ static STATEMENT: Statement = Statement {
         "the same z and the same learning rate of g on both sides",
     ],
     measured: "u_t = 2^t·w_t and g, in every bit over whole runs (a = 1/2: b = 0, ηλ = 1/2 and b = 1/8, ηλ = 3/8) on eight closed forms \
-               (problem J is stochastic), small networks under eight normalisations and the digits network with minibatches; one step from \
-               every point of runs in double-double for (b, ηλ) = (0, 0.1), (0.5, 0.05) and (0.9, 0.001)",
+               (problem J is stochastic), small networks under eight normalisations and the digits network with minibatches; the same of the \
+               step rules that sweeps have, a decoupled decay and a growing rate (ηλ = 1/2, b = 0); one step from every point of runs in double-double for (b, ηλ) = (0, 0.1), (0.5, 0.05) and (0.9, 0.001)",
     tolerance: "none for a = 1/2; in double-double one rounding of f64, relative to the terms of the step, which leaves 2^45 of its own",
     does_not_show: "that a schedule in use, with warm-up and steps, has such a counterpart (it has, with another factor at each change), or \
                     anything about where runs end (claim equilibrium)",
@@ -80,6 +80,9 @@ struct Decay {
 const BITWISE: [Decay; 2] = [Decay { b: 0.0, eta_lambda: 0.5 }, Decay { b: 0.125, eta_lambda: 0.375 }];
 const STEPWISE: [Decay; 3] =
     [Decay { b: 0.0, eta_lambda: 0.1 }, Decay { b: 0.5, eta_lambda: 0.05 }, Decay { b: 0.9, eta_lambda: 1e-3 }];
+
+/// rho^-2 at rho = 1/2.
+const GROWTH: f64 = 4.0;
 
 /// What the other side is said to be.
 #[derive(Clone, Copy, PartialEq)]
@@ -182,6 +185,14 @@ impl Claim for GrowingRate {
                 run: |context| broken(BITWISE[1], Image::FromRest, Normalisation::BatchNorm, context),
             },
             Control {
+                name: "half of the growth",
+                breaks: "the schedule beside the decoupled decay grows by ρ^(-1) = 2 a step",
+                run: |context| {
+                    let subject = small("broken", Normalisation::BatchNorm, Activation::Tanh, context);
+                    in_engine(&case_of(&subject.name, &subject.network, &subject.theta), GROWTH / 2.0, 4, context)
+                },
+            },
+            Control {
                 name: "no normalisation",
                 breaks: "the weights are not scale invariant",
                 run: |context| broken(BITWISE[0], Image::Stated, Normalisation::None, context),
@@ -210,6 +221,7 @@ fn both(case: &Case<'_>, steps: u64, precise: u64, context: &Context) -> Result<
     for decay in BITWISE {
         check.merge(in_bits(case, decay, Image::Stated, steps.min(case.most), context)?.0);
     }
+    check.merge(in_engine(case, GROWTH, steps.min(case.most), context)?);
     for decay in STEPWISE {
         let sides = Sides { decay, other: decay, image: Image::Stated };
         check.merge(step_by_step::<DoubleDouble>(case, sides, precise, U, context)?);

@@ -8,9 +8,11 @@ mod cost_of_eta;
 mod definition_2_1;
 mod effective_rate_law;
 mod equation_11;
+mod equation_14;
 mod equation_8;
 mod equilibrium;
 mod euler_identities;
+mod footnote_1;
 mod growing_rate;
 mod largest_eta_g;
 mod lemma_2_2;
@@ -30,6 +32,7 @@ mod lemma_c_1;
 mod lemma_c_1_sharp;
 mod lemma_c_2;
 mod momentum_law;
+mod remark_2_6;
 mod remark_4_1;
 mod rest;
 mod section_2_1_gamma_beta;
@@ -46,6 +49,7 @@ mod theorem_3_1_rate;
 mod theorem_4_2;
 mod theorem_4_2_rate;
 mod theorem_c_3;
+mod two_phases;
 
 #[cfg(test)]
 mod tests_beyond;
@@ -64,9 +68,11 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_2_2::Lemma22,
     &section_2_4_smoothness::Smooth,
     &equation_8::Equation8,
+    &footnote_1::Footnote1,
     &lemma_2_4_1::Lemma241,
     &lemma_2_4_2::Lemma242,
     &theorem_2_5::Theorem25,
+    &remark_2_6::Remark26,
     &section_2_5_initialisation::Initialisation,
     &theorem_3_1::Theorem31,
     &theorem_3_1_rate::Theorem31Rate,
@@ -75,11 +81,13 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &lemma_3_2::Lemma32,
     &lemma_3_2_proved::Lemma32Proved,
     &largest_eta_g::LargestEtaG,
+    &two_phases::TwoPhases,
     &remark_4_1::Remark41,
     &theorem_4_2::Theorem42,
     &theorem_4_2_rate::Theorem42Rate,
     &effective_rate_law::EffectiveRateLaw,
     &auto_tuning_sgd::AutoTuningSgd,
+    &equation_14::Equation14,
     &section_5_momentum::Momentum,
     &euler_identities::EulerIdentities,
     &appendix_a_identities::AppendixAIdentities,

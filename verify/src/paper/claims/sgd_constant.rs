@@ -51,7 +51,9 @@ static STATEMENT: Statement = Statement {
     measured: "the mean of ‖∇_v L‖² over [T/4, T) over that of tr(HΣ)/(2√(2qt)), 32 runs each: problem J at η = 0.1, 1 and 10, the Rayleigh quotient of \
                diag(0, 1, 3) with noise at η = 0.1 and 1; T = 1e5. Scatter that a linear process with the same minibatches shares is taken out",
     tolerance: "2.4%, by Student's interval at level 1 - 1e-8; what is left out is of relative order e_T‖H‖, 0.3% on problem J and 1% on the quotient",
-    does_not_show: "that iterates settle at one minimiser on other losses, anything about ∇_g, or the factor of α = 1/2, which no such T can tell",
+    does_not_show: "that iterates settle at one minimiser on other losses, anything about ∇_g, or the factor of α = 1/2, which no such T can tell. \
+                    Nothing for networks: there g has a schedule of its own, whose noise enters ∇_v L through the mixed block of H; the law \
+                    needs that block to be 0, as it is at the minimisers of problem J",
 };
 
 const LAW: f64 = 0.024;

@@ -3,6 +3,7 @@
 use ratecheck::curvature::{HessianProduct, hessian_vector_product};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::{BnRegression, Rayleigh};
+use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
 
 use super::{Example, Reading};
@@ -54,6 +55,26 @@ pub(super) fn sign_of_the_step() -> Result<Example, Unevaluated> {
         setting: "L = w₁²/‖w‖² at w = (1, 1), η = 1: first components".into(),
         printed: Reading::equal("w_{t+1} - w_t = η∇_w L", moved, along, 8.0 * U),
         corrected: Reading::equal("w_{t+1} - w_t = -η∇_w L", moved, -along, 8.0 * U),
+    })
+}
+
+/// E23: one step on w_1^2/||w||^2 from (1, 1)/sqrt(2), where the gradient has the norm 1 and b_0 = 1.
+pub(super) fn order_of_wngrad() -> Result<Example, Unevaluated> {
+    let (loss, one) = (Rayleigh::new(vec![1.0, 0.0]), Schedule::constant(1.0)?);
+    let start = [std::f64::consts::FRAC_1_SQRT_2; 2];
+    let first = |rule| -> Result<f64, Unevaluated> {
+        let mut stepper = Stepper::new(&loss, &start, rule, one, one, Seed::new(0).generator("unused"));
+        stepper.step_with(&[0])?;
+        Ok(stepper.theta()[0] / norm_sq(stepper.theta()).sqrt())
+    };
+    let by_9 = first(StepRule::Adaptive)?;
+    let (after, before) = (first(StepRule::WnGrad { b_0: 1.0 })?, first(StepRule::Gradient)?);
+    Ok(Example {
+        setting:
+            "L = w₁²/‖w‖² from w = v = (1, 1)/√2, η = 1, b₀ = 1, ‖∇_v L‖ = 1: the first component of v after a step"
+                .into(),
+        printed: Reading::equal("WNGrad, b takes up the gradient and divides = (9)", after, by_9, 8.0 * U),
+        corrected: Reading::equal("WNGrad, b divides and takes up the gradient = (9)", before, by_9, 8.0 * U),
     })
 }
 

@@ -87,3 +87,26 @@ pub(super) fn weight_decay() -> Result<Example, Unevaluated> {
         corrected: Reading::at_most("|g_t| ≤ max(|g₀|, Q/λ), η_gλ = 1", largest(1.0), 1.0, 32.0 * U),
     })
 }
+
+/// E24: ln Γ of the first layer, over depth, by the recursion of Lemma C.2.
+pub(super) fn depth() -> Result<Example, Unevaluated> {
+    let (width, epsilon, lambda) = (16.0_f64, 1.0_f64, 0.5_f64);
+    // From the last layer, where Q sqrt(B) = 1 and there is one unit, down to the first of `layers`.
+    let log_first = |layers: i32| {
+        let mut q = 1.0;
+        for l in (2..=layers).rev() {
+            let units = if l == layers { 1.0 } else { width };
+            q *= q / lambda * (units / epsilon).sqrt();
+        }
+        f64::ln(q / lambda)
+    };
+    let step = |layers: i32| log_first(layers + 1) - log_first(layers);
+    let last = step(4);
+    Ok(Example {
+        setting: "Γ₁ of Lemma C.2 on networks 1-M-…-M-1, M = 16, ε = 1, λ = ½, α_f = α_σ = 1: ln Γ₁ from 4 layers to 5, where M^O(L) adds \
+                  as much with every layer"
+            .into(),
+        printed: Reading::equal("as much as from 3 to 4", last, step(3), 64.0 * U),
+        corrected: Reading::equal("twice as much as from 3 to 4", last, 2.0 * step(3), 64.0 * U),
+    })
+}

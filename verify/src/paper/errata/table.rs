@@ -2,7 +2,7 @@
 
 use super::{Erratum, Standing, descent, framework, smoothness, stochastic};
 
-/// Every erratum, E1 to E22.
+/// Every erratum, E1 to E24.
 pub static ERRATA: &[Erratum] = &[
     Erratum {
         id: "E1",
@@ -74,7 +74,7 @@ pub static ERRATA: &[Erratum] = &[
         printed: "once η_w/‖w‖² is below 1/C_i, a step lowers the loss by half of its first-order term",
         corrected: "once η_w/‖w‖² is below 1/(2C_i), as the proof of Lemma A.2 has it",
         standing: Standing::FalseAsPrinted,
-        claims: &["lemma-3.2"],
+        claims: &["lemma-3.2", "two-phases"],
         example: Some(descent::half_decrease),
     },
     Erratum {
@@ -130,7 +130,7 @@ pub static ERRATA: &[Erratum] = &[
         corrected: "η_{w,t} before ‖∇_w L‖² (the same, as ‖v_t‖ = 1), and η_{w,t}/‖w_t‖² before ‖∇_v L‖²; ½L^vv \
                     suffices for L^vv",
         standing: Standing::Ambiguous,
-        claims: &["lemma-b.2"],
+        claims: &["lemma-b.2", "equation-14"],
         example: Some(stochastic::rate_in_the_sum),
     },
     Erratum {
@@ -208,5 +208,25 @@ pub static ERRATA: &[Erratum] = &[
         standing: Standing::NotTight,
         claims: &["theorem-3.1"],
         example: Some(descent::growth_in_eta),
+    },
+    Erratum {
+        id: "E23",
+        place: "Remark 2.6",
+        printed: "(9) is WNGrad with projection to the unit sphere after each step",
+        corrected: "with b = G/η, whose recursion is WNGrad's, but (9) divides the step by b before it takes up the gradient; as \
+                    implementations have WNGrad, b takes it up first, and tan ψ = ½ sin 2φ of the turn is left",
+        standing: Standing::Ambiguous,
+        claims: &["remark-2.6", "theorem-2.5"],
+        example: Some(framework::order_of_wngrad),
+    },
+    Erratum {
+        id: "E24",
+        place: "section 2.4, footnote 1",
+        printed: "the upper bound of the smoothness can be as large as M^O(L)",
+        corrected: "so it is where g is bounded entry by entry; the ball that Lemma C.2 proves for weight decay grows as M^O(2^L), since its \
+                    recursion squares Q at every layer, and the bound with it",
+        standing: Standing::Ambiguous,
+        claims: &["footnote-1", "lemma-c.2", "theorem-c.3"],
+        example: Some(smoothness::depth),
     },
 ];

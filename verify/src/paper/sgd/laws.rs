@@ -44,6 +44,14 @@ impl BlockLaw<'_> {
         Ok(ratio.value)
     }
 
+    /// The same in the first block of a built-in subject, at the level of the other instances.
+    pub(crate) fn decide_alone(&self, check: &mut Check, rate: &str, ratios: &[f64]) -> Result<f64, Unevaluated> {
+        let ratio = mean_over_runs(ratios)?;
+        let at = format!("{} · {rate}, T = {}", self.subject.name, self.n_steps);
+        near(check, at, ratio.interval(LEVEL), 1.0, self.within);
+        Ok(ratio.value)
+    }
+
     /// Whether the runs say how much the ratio is, in units of `unit`.
     pub(crate) fn runs_agree(&self, ratios: &[f64], unit: f64) -> Result<bool, Unevaluated> {
         let interval = mean_over_runs(ratios)?.interval(OF_SUBJECT);

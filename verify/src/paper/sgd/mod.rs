@@ -6,6 +6,7 @@ pub(crate) mod noisy_rayleigh;
 pub(crate) mod on_subject;
 pub(crate) mod problem_j;
 pub(crate) mod settled;
+pub(crate) mod teacher_neuron;
 
 use ratecheck::rates::{Estimate, Summary, Window, mean_over_runs, slope_over_runs};
 

@@ -69,8 +69,41 @@ fn every_mistake_is_named() {
         (
             "\"gradient\"",
             "{ kind = \"ema\", b = 0.5, lambda = 1 }",
-            "plan.toml:9: grid.rule[0].lambda: has no meaning here: this step rule has no such number; remove it",
+            "plan.toml:9: grid.rule[0].lambda: decays nothing by itself under this step rule; write decay = \"coupled\" or \
+             \"decoupled\" beside it",
         ),
+        (
+            "\"gradient\"",
+            "{ kind = \"ema\", b = 0.5, b-0 = 1 }",
+            "plan.toml:9: grid.rule[0].b-0: has no meaning here: this step rule has no such number; remove it",
+        ),
+        (
+            "\"gradient\"",
+            "\"wn-grad\"",
+            "plan.toml:9: grid.rule[0]: needs b-0; write { kind = \"wn-grad\", b-0 = 1.0 }",
+        ),
+        (
+            "\"gradient\"",
+            "{ kind = \"adagrad-norm\", b-0 = 0 }",
+            "plan.toml:9: grid.rule[0].b-0: `0` is not above 0; give a number > 0",
+        ),
+        (
+            "\"gradient\"",
+            "{ kind = \"ema\", b = 0.5, decay = \"coupled\" }",
+            "plan.toml:9: grid.rule[0].lambda: is missing; give it, as lambda = 0.01",
+        ),
+        (
+            "\"gradient\"",
+            "{ kind = \"gradient\", lambda = 0.1, decay = \"decoupeld\" }",
+            "plan.toml:9: grid.rule[0].decay: \"decoupeld\" is not known; did you mean \"decoupled\"? The choices are \
+             coupled, decoupled",
+        ),
+        (
+            "\"gradient\"",
+            "{ kind = \"decay\", lambda = 0.1, decay = \"coupled\" }",
+            "plan.toml:9: grid.rule[0].decay: has no meaning here: the rule is a coupled decay by itself; remove it",
+        ),
+        ("eta-g", "growth = 0\neta-g", "plan.toml:11: grid.growth: `0` is not above 0; give a number > 0"),
         ("[0.1, 10.0]", "[0.1, 0.1]", "plan.toml:10: grid.eta-w[1]: stands in the axis already; remove the repetition"),
         ("[0.1, 10.0]", "[]", "plan.toml:10: grid.eta-w: is empty; give at least one value"),
         ("[0.1, 10.0]", "-1", "plan.toml:10: grid.eta-w: `-1` is not above 0; give a number > 0"),
@@ -166,8 +199,8 @@ fn every_example_is_a_plan() {
         sizes.push(plan.cells.len());
     }
     sizes.sort_unstable();
-    // 3 instances x 2 rules x 5 rates, and 8 seeds where they matter; 4 x 4 x 2 x 3; 3 x 4 x 16; 5 x 64.
-    assert_eq!(sizes, [96, 3 * 10 + 80, 192, 320]);
+    // 3 instances x 2 rules x 5 rates, and 8 seeds where they matter; 4 x 4 x 2 x 3; 7 x 2 x 8; 3 x 4 x 16; 5 x 64.
+    assert_eq!(sizes, [96, 3 * 10 + 80, 112, 192, 320]);
 }
 
 /// The reference sweep is what it says.
@@ -183,7 +216,7 @@ fn the_reference_sweep() {
 }
 
 /// Words and numbers that mean something somewhere, mostly not where they land.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 42] = [
     "[sweep]",
     "[grid]",
     "[instance.x]",
@@ -211,6 +244,8 @@ const PIECES: [&str; 40] = [
     "eta-w = 1e-320",
     "eta-w = [1e308, 5]",
     "alpha = 1e400",
+    "growth = 1e300",
+    "rule = { kind = \"gradient\", decay = \"coupled\" }",
     "c-g = 0.5",
     "c-g = 1e-300",
     "rule = { kind = \"adam\" }",

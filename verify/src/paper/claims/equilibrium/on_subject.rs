@@ -28,7 +28,7 @@ const SECONDS: [f64; 2] = [0.3, 0.08];
 /// eta lambda T.
 const RELAXATIONS: f64 = 20.0;
 /// Of n^2.
-const LAW: f64 = 0.2;
+pub(super) const LAW: f64 = 0.2;
 const PREMISE: f64 = 0.1;
 
 impl Measure for Equilibrium {
@@ -102,6 +102,28 @@ fn recursion(subject: &Subject, with_decay: bool, context: &Context) -> Result<C
         }
     }
     Ok(check)
+}
+
+/// The law in the block of a subject that has one, with `factor` times the decay; that its premises are met is a hypothesis.
+pub(super) fn in_its_block(
+    subject: &Subject,
+    [eta, factor]: [f64; 2],
+    n_steps: u64,
+    context: &Context,
+) -> Result<(Check, f64), Unevaluated> {
+    let runs = runs(subject, eta, n_steps, &context.seed.child(&subject.name))?;
+    if let Some(divergence) = runs.iter().find_map(|run| run.divergence) {
+        return Err(divergence.into());
+    }
+    let (mut check, law) = (Check::new(), BlockLaw { subject, n_steps, within: LAW });
+    let met = usize::from(is_judged(law, &runs, 0)?);
+    let detail = format!(
+        "drift and correction are at most {PREMISE} of n² at T = {n_steps}, ηλ = {RELAXATIONS}/T, and the runs agree"
+    );
+    law.premise(&mut check, "‖∇_v F‖² and norms have settled", met, detail);
+    let ratios = ratios(&runs, 0, [eta, factor], n_steps);
+    let value = law.decide_alone(&mut check, &format!("η = {eta}"), &ratios)?;
+    Ok((check, value))
 }
 
 /// Nothing where no block is judged.

@@ -1,5 +1,6 @@
 //! Both sides of the identity: runs in any arithmetic, whole or one step at a time.
 
+use ratecheck::descent::{Schedule, StepRule, Stepper, WeightDecay};
 use ratecheck::loss::{Arithmetic, Loss};
 use ratecheck::parameters::dot;
 use ratecheck::scalar::Scalar;
@@ -93,6 +94,32 @@ pub(super) fn in_bits(
         same = if different == 0 && same == t { t + 1 } else { same };
     }
     Ok((check, same))
+}
+
+/// The engine's own rules at eta = 1/2 and lambda = 1, so that rho = 1/2: a decoupled decay under a constant rate, and the
+/// plain rule under the rate `factor`^t, where `factor` is rho^-2 = 4. Numbers with other bits, at every step.
+pub(super) fn in_engine(case: &Case<'_>, factor: f64, steps: u64, context: &Context) -> Result<Check, Unevaluated> {
+    let &Case { name, loss, theta_0, eta_g, .. } = case;
+    let (mut check, rate_g) = (Check::new(), Schedule::constant(eta_g)?);
+    let begin = |eta_w| Stepper::new(loss, theta_0, StepRule::Gradient, eta_w, rate_g, context.generator("unused"));
+    let mut decayed = begin(Schedule::constant(0.5)?).decaying(WeightDecay::Decoupled { lambda: 1.0 });
+    let mut grown = begin(Schedule::constant(1.0)?.growing(factor)?);
+    let (mut draws, mut permutation) = (context.seed.child(name).generator("z/engine"), Vec::new());
+    let g = loss.parameters().g().start;
+    for t in 0..steps {
+        let z = loss.minibatches().draw(&mut draws, &mut permutation);
+        decayed.step_with(z)?;
+        grown.step_with(z)?;
+        let scale = power(0.5, -(t as i64) - 1);
+        // A NaN differs.
+        let differ = |k: &usize| {
+            let of_decayed = decayed.theta()[*k];
+            !(grown.theta()[*k] == if *k < g { scale * of_decayed } else { of_decayed })
+        };
+        let different = (0..theta_0.len()).filter(differ).count();
+        check.exactly(format!("{name} · step rules, t = {t}: numbers with other bits"), different as f64, 0.0);
+    }
+    Ok(check)
 }
 
 /// What is compared with what.

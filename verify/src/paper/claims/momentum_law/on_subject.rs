@@ -22,7 +22,7 @@ const B: f64 = 0.9;
 /// What all runs may take, and those of a control.
 const SECONDS: [f64; 2] = [0.3, 0.08];
 /// Of e_T.
-const LAW: f64 = 0.1;
+pub(super) const LAW: f64 = 0.1;
 /// What the premises may be off by together, of n_T^2.
 const PREMISE: f64 = 0.1;
 
@@ -100,6 +100,31 @@ impl Measure for MomentumLaw {
 
 fn named(eta: f64) -> String {
     format!("η = {eta:.3}")
+}
+
+/// The law in the block of a subject that has one, with eta times `factor`. That its premises are met is a hypothesis where
+/// `judged`: a control far off needs no T at which they are.
+pub(super) fn in_its_block(
+    subject: &Subject,
+    [eta, factor]: [f64; 2],
+    (n_steps, judged): (u64, bool),
+    context: &Context,
+) -> Result<(Check, f64), Unevaluated> {
+    let runs = runs(subject, StepRule::HeavyBall { b: B }, eta, n_steps, &context.seed.child(&subject.name))?;
+    if let Some(divergence) = runs.iter().find_map(|run| run.divergence) {
+        return Err(divergence.into());
+    }
+    let (mut check, law) = (Check::new(), BlockLaw { subject, n_steps, within: LAW });
+    if judged {
+        let met = usize::from(is_judged(law, &runs, 0, eta)?);
+        let detail = format!(
+            "drift, correlations, start and jumps are at most {PREMISE} of n_T² at T = {n_steps}, and the runs agree"
+        );
+        law.premise(&mut check, "θ̃_t tends to a minimiser with uncorrelated noise q > 0", met, detail);
+    }
+    let ratios = ratios(&runs, 0, [eta, factor], n_steps);
+    let value = law.decide_alone(&mut check, &format!("η = {eta}"), &ratios)?;
+    Ok((check, value))
 }
 
 /// The law by a rule with fixed norms in every block, or with eta counted as without momentum where it is judged.

@@ -222,6 +222,7 @@ fn claim(id: &str, title: &str, kind: &str, verdict: Verdict) -> ClaimResult {
         verdict,
         worst: Some(instances[1].worst.clone()),
         near_failures: NearFailures::default(),
+        reduced: None,
         instances,
         hypotheses: Vec::new(),
         controls: vec![
