@@ -129,7 +129,8 @@ pub(super) fn describes_what_is_written() {
     let of_problem = self::results(&["--instance", "rayleigh", "lemma-2.2", "--out", "reports/latest"]);
     assert_eq!(validator.check(&of_problem, &schema, "root", "results"), Ok(()));
     // Everything that is described is met, but for what such a run has not.
-    let absent = ["claim.reason", "axis.names", "root.pending"];
+    // `appendix-d` alone is measured in a reduced setting, and takes too long here.
+    let absent = ["claim.reason", "claim.reduced", "axis.names", "root.pending"];
     for (name, object) in objects(&schema) {
         for (key, rule) in object["properties"].as_object().unwrap() {
             let full = format!("{name}.{key}");
