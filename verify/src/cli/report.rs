@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::console::Console;
 use super::{Exit, Stopped};
 use crate::report::{RESULTS, ReportError, check_formulas, read_results, render_all, without_checksum};
-use crate::text::write;
+use crate::text::{plain, write};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,11 +60,11 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         let bytes = std::fs::read(&file).map_err(|error| input(ReportError::read(&file, error)))?;
         write(copy, &bytes).map_err(output)?;
     }
-    console.answer(&format!("The page: {}\n", written.page.display()))?;
+    console.answer(&format!("The page: {}\n", plain::path(&written.page)))?;
     if console.is_verbose() {
         let others = [&written.markdown, &written.latex, &written.junit].into_iter().chain(&written.data);
         for path in others.chain(&written.plots) {
-            console.say(&format!("{}\n", path.display()))?;
+            console.say(&format!("{}\n", plain::path(path)))?;
         }
     }
     Ok(Exit::Holds)

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::console::Console;
 use super::{Claims, Exit, Stopped, command};
-use crate::text::write;
+use crate::text::{plain, write};
 
 const COMPLETIONS: &str = "\
 Examples:
@@ -71,7 +71,7 @@ pub(super) fn man(arguments: &Man, console: Console) -> Result<Exit, Stopped> {
         write(file, &page(command, &name)?).map_err(|error| (Exit::Output, error.to_string()))?;
         n_pages += 1;
     }
-    console.answer(&format!("{n_pages} pages in {}\n", directory.display()))?;
+    console.answer(&format!("{n_pages} pages in {}\n", plain::path(directory)))?;
     Ok(Exit::Holds)
 }
 
