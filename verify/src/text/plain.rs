@@ -30,8 +30,8 @@ pub(crate) fn path(path: &Path) -> String {
     plain(&path.to_string_lossy()).into_owned()
 }
 
-/// As many characters as an error has at most. A line of a terminal or two; what is longer says no more.
-const LONGEST: usize = 500;
+/// As many characters as an error has at most: with the name of the program before it, below 500.
+const LONGEST: usize = 480;
 
 /// One line, and not a long one: what is too much is left out in the middle, since the beginning names the file and the end
 /// the remedy.
@@ -82,7 +82,7 @@ mod tests {
         let shown = line(&message);
         assert_eq!(shown.chars().count(), LONGEST);
         assert!(shown.starts_with("cannot write xxx") && shown.ends_with("xxx: too long; choose another"), "{shown}");
-        assert_eq!((line("a\nb"), line(&"ü".repeat(500))), ("a\\nb".into(), "ü".repeat(500).into()));
+        assert_eq!((line("a\nb"), line(&"ü".repeat(480))), ("a\\nb".into(), "ü".repeat(480).into()));
         assert_eq!(path("a\u{1b}\nb".as_ref()), "a\\u{1b}\\nb");
         assert_eq!(listed(["a", "b"]), "a, b");
         assert_eq!(listed(["a"; 100]), "a, a, a, a, a, a, a, a and 92 more");
