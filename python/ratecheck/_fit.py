@@ -113,8 +113,8 @@ def fit(
         (-0.5, 'holds')
     """
     for name, number in (("margin", margin), ("log_power", log_power), ("against", against)):
-        if number is not None and not np.isfinite(number):
-            raise InputError(f"{name}: {number} is not finite")
+        if number is not None and not abs(number) <= 100:  # written so that NaN is refused
+            raise InputError(f"{name}: {number}: give a number from -100 to 100")
     if not margin >= 0:
         raise InputError(f"margin: {margin}: give a number from 0 on")
     if not 0 < level < 1:

@@ -42,11 +42,28 @@ pub(super) fn find(dir: &Path, names: &[&str], origin: &str) -> Result<Vec<PathB
     }
     let missing: Vec<&str> = names.iter().copied().filter(|name| stored(dir, name).is_none()).collect();
     if missing.is_empty() {
-        return Ok(names.iter().filter_map(|name| stored(dir, name)).collect());
+        let found: Vec<PathBuf> = names.iter().filter_map(|name| stored(dir, name)).collect();
+        // Nobody asked for it by name, and opening it would wait for a writer without end.
+        if let Some(pipe) = found.iter().find(|path| is_pipe(path)) {
+            let reason = "this is a pipe where a file is expected; name the files one by one".to_owned();
+            return Err(DataError::Unreadable { path: pipe.clone(), reason });
+        }
+        return Ok(found);
     }
     let remedy = instead(dir, &missing).unwrap_or_else(|| origin.to_owned());
     let missing = missing.join(", ");
     Err(unreadable(format!("the directory has no {missing} (looked for plain, and gzipped as .gz): {remedy}")))
+}
+
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    path.metadata().is_ok_and(|about| about.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Path) -> bool {
+    false
 }
 
 /// What a directory holds in the place of the files that are missing, and what to do.

@@ -154,6 +154,7 @@ fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scalar::DoubleDouble;
 
     /// The mean of f_y and its derivatives by the outputs, for outputs given unit by unit.
     fn evaluated(objective: Objective, out: &[&[f64]], labels: &[f64]) -> (f64, Vec<f64>) {
@@ -182,5 +183,17 @@ mod tests {
         // ln(1 + e^(-y out)) at y out = ln 3 is ln(4/3), with the derivative -y/4.
         let (value, d) = evaluated(Objective::Logistic, &[&[-libm::log(3.0)]], &[-1.0]);
         assert!(near(value, libm::log(4.0 / 3.0)) && near(d[0], 0.25), "{value} {d:?}");
+    }
+
+    /// Outputs whose lower parts alone are beyond the exponential: 1e25 (1 + u/3) and its negative.
+    #[test]
+    fn large_outputs_in_double_double() {
+        let x = DoubleDouble::new(1e25, 1e25 * f64::EPSILON / 6.0);
+        let out = [x.hi(), x.lo(), -x.hi(), -x.lo()];
+        for (label, expected) in [(0.0, 0.0), (1.0, 2.0 * x.hi())] {
+            let (mut d, mut scratch) = ([f64::NAN; 4], [f64::NAN; 4]);
+            let value = Objective::CrossEntropy.forward::<DoubleDouble>(&out, &mut d, &mut scratch, &[label]);
+            assert_eq!((value.value(), d), (expected, [label, 0.0, -label, 0.0]), "{label}");
+        }
     }
 }

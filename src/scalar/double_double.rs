@@ -307,6 +307,11 @@ impl Planes for DoubleDouble {
         row[b] = self.hi;
         row[half + b] = self.lo;
     }
+    /// Both parts of it: without the lower one, a number less the largest is not 0 where they are the same.
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        if other.hi > self.hi || (other.hi == self.hi && other.lo > self.lo) { other } else { self }
+    }
 
     fn matmul(pairs: &[[Matrix<'_, f64>; 2]], c: MatrixMut<'_, f64>, store: Store) {
         kernel::matmul(pairs, c, store);

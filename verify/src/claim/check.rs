@@ -146,7 +146,9 @@ impl Check {
     fn record(&mut self, comparison: Comparison, soundness: Soundness) {
         let Comparison { at, lhs, rhs, rounding, .. } = &comparison;
         if !(lhs.is_finite() && rhs.is_finite() && rounding.is_finite()) {
-            self.non_finite.get_or_insert_with(|| format!("{at}: compared {lhs} with {rhs}"));
+            self.non_finite.get_or_insert_with(|| {
+                format!("{at}: cannot be evaluated: a number is beyond double precision, or 0 is divided by 0")
+            });
             return;
         }
         if comparison.replay.is_some_and(|replay| !replay.excess.is_finite()) {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use ratecheck::loss::{Further, Loss, Over, Workspace};
-use ratecheck::parameters::norm_sq;
+use ratecheck::parameters::norm;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
 /// 2^-53, the unit roundoff of f64.
@@ -102,5 +102,5 @@ impl<'a> Evaluator<'a> {
 
 /// The Euclidean norm, rounded.
 pub fn length(x: &[DoubleDouble]) -> f64 {
-    norm_sq(&x.iter().map(|x| x.value()).collect::<Vec<f64>>()).sqrt()
+    norm(&x.iter().map(|x| x.value()).collect::<Vec<f64>>())
 }

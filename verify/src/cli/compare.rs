@@ -7,7 +7,7 @@ use super::report::note_without_checksum;
 use super::text::{columns, counted};
 use super::{Claims, Exit, Stopped};
 use crate::report::compare::{Baseline, Compared, Weight, compare, read};
-use crate::text::{pretty, write};
+use crate::text::{plain, pretty, write};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
         let json = pretty(&new).map_err(|error| (Exit::Internal, format!("the JSON cannot be written: {error}")))?;
         write(arguments.baseline.clone(), &json).map_err(|error| (Exit::Output, error.to_string()))?;
         if !arguments.json {
-            console.say(&format!("{} is written\n", arguments.baseline.display()))?;
+            console.say(&format!("{} is written\n", plain::path(&arguments.baseline)))?;
         }
         return Ok(Exit::Holds);
     }

@@ -9,6 +9,7 @@ use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
 use super::{Exit, Stopped};
+use crate::text::plain::line;
 use crate::text::pretty;
 
 /// The flags that every command has.
@@ -142,8 +143,9 @@ pub(super) fn written(attempt: io::Result<()>) -> Result<(), Stopped> {
     }
 }
 
-/// One line on standard error.
+/// One line on standard error, in which nothing is obeyed by a terminal: paths and names may hold anything.
 pub(super) fn complain(message: &str) {
+    let message = line(message);
     let mut err = anstream::stderr().lock();
     // Nothing is left to be done if standard error is closed.
     let _ = writeln!(err, "\x1b[1;31mratecheck:\x1b[0m {message}");

@@ -10,7 +10,7 @@ use super::source::ProblemArgs;
 use super::text::{columns, heading};
 use super::{DEFAULT_SEED, Exit, Stopped, pool};
 use crate::lab::constants::{Constants, Kind, Options, RadiusFrom, bracket};
-use crate::text::number;
+use crate::text::{number, plain};
 
 /// Constants shown one by one; with more of them the largest of every pair of layers is, unless --verbose is given.
 const ROWS: usize = 24;
@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         let written = crate::report::write_constants(&found, &command, directory);
         let page = written.map_err(|error| (Exit::Output, error.to_string()))?;
         if !arguments.json {
-            console.say(&format!("\nThe page: {}\n", page.display()))?;
+            console.say(&format!("\nThe page: {}\n", plain::path(&page)))?;
         }
     }
     match found.contradictions().next() {

@@ -11,7 +11,7 @@ use super::{DEFAULT_SEED, Exit, Stopped};
 use crate::lab::fit::{self, Columns, Ends, Fits, IntervalSource, Log, OnRepeat, Request, Verdict, caveat};
 use crate::lab::problem::ProblemError;
 use crate::text::number;
-use crate::text::plain::plain;
+use crate::text::plain::{self, plain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,16 +50,16 @@ pub(super) struct Arguments {
     #[arg(long)]
     squared: bool,
     /// The exponent claimed, as -0.25.
-    #[arg(long, value_name = "EXPONENT", allow_negative_numbers = true, value_parser = finite)]
+    #[arg(long, value_name = "EXPONENT", allow_hyphen_values = true, value_parser = exponent)]
     against: Option<f64>,
     /// The claim is \"no slower than\": faster is no failure.
     #[arg(long, requires = "against")]
     one_sided: bool,
     /// The difference of slopes that does not count, chosen before looking.
-    #[arg(long, default_value_t = 0.05, value_parser = not_negative)]
+    #[arg(long, default_value_t = 0.05, value_parser = margin)]
     margin: f64,
     /// Fit T^p (ln T)^Q, with Q from the theorem.
-    #[arg(long, value_name = "Q", default_value_t = 0.0, allow_negative_numbers = true, value_parser = finite)]
+    #[arg(long, value_name = "Q", default_value_t = 0.0, allow_hyphen_values = true, value_parser = exponent)]
     log_power: f64,
     /// The steps that are fitted, as 1e3..1e6, 1e3.. or ..1e6 [default: T/100 to T, the last two decades].
     #[arg(long, value_name = "LO..HI", value_parser = window)]
@@ -112,8 +112,13 @@ fn finite(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "give a finite number".to_owned())
 }
 
-fn not_negative(text: &str) -> Result<f64, String> {
-    finite(text).ok().filter(|x| *x >= 0.0).ok_or_else(|| "give a number from 0 on".to_owned())
+/// No rate has one beyond, and (ln T)^Q would be beyond the numbers.
+fn exponent(text: &str) -> Result<f64, String> {
+    finite(text).ok().filter(|x| x.abs() <= 100.0).ok_or_else(|| "give a number from -100 to 100".to_owned())
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    exponent(text).ok().filter(|x| *x >= 0.0).ok_or_else(|| "give a number from 0 to 100".to_owned())
 }
 
 /// Up to 0.999: beyond it, 10,000 resamples have fewer than five beyond each end.
@@ -180,7 +185,7 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     let page = crate::report::write_fit(&log, &request, &found, &command(arguments), &arguments.out)
         .map_err(|error| (Exit::Output, error.to_string()))?;
     if !arguments.json {
-        console.say(&format!("\nThe page, with the plot: {}\n", page.display()))?;
+        console.say(&format!("\nThe page, with the plot: {}\n", plain::path(&page)))?;
     }
     Ok(match found.verdict {
         Some(Verdict::Fails) => Exit::Failed,

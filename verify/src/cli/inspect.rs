@@ -8,6 +8,7 @@ use super::{Claims, Exit, Stopped};
 use crate::lab::inspect::{AtPoint, Inspection, inspect};
 use crate::lab::problem::{Described, DescribedLayer};
 use crate::text::number;
+use crate::text::plain::quote;
 
 /// Blocks shown in the table; --verbose and JSON have them all.
 const ROWS: usize = 24;
@@ -69,7 +70,7 @@ fn shown(found: &Inspection, rows: usize) -> String {
     }
     if !found.classes.is_empty() {
         let numbered: Vec<String> =
-            found.classes.iter().map(|class| format!("{} = {}", class.name, class.label)).collect();
+            found.classes.iter().map(|class| format!("{} = {}", quote(&class.name), class.label)).collect();
         text += &format!("labels: {}\n", numbered.join(", "));
     }
     text += &format!("{}\n", found.function.meaning);
@@ -133,7 +134,7 @@ fn blocks(found: &Inspection, n: usize) -> Vec<Vec<String>> {
     let mut rows =
         vec![row(["", "||w_i||", "||grad_w||", "||grad_v||", "||Hess_ii||", "max ||Hess_ij||", "||Hess_ig||"])];
     for (i, block) in found.blocks.iter().take(n).enumerate() {
-        let norm = |x: &[f64]| number::short(ratecheck::parameters::norm_sq(x).sqrt());
+        let norm = |x: &[f64]| number::short(ratecheck::parameters::norm(x));
         let mut cells = vec![block.name.clone(), number::short(found.block_norms[i])];
         cells.push(norm(&found.at_w.gradient[block.start..block.end]));
         cells.push(norm(&found.intrinsic_gradient.grad_v[i]));
@@ -188,6 +189,8 @@ mod tests {
         assert!(shown_with("logistic", 1, "").contains("\nlabels: setosa = -1, virginica = 1\n"));
         let ordered = shown_with("cross-entropy", 2, "classes = [\"virginica\", \"setosa\"]");
         assert!(ordered.contains("\nlabels: virginica = 0, setosa = 1\n"), "{ordered}");
+        table(["\u{1b}[31mred", "a\tb"]);
+        assert!(shown_with("cross-entropy", 2, "").contains("\nlabels: \\u{1b}[31mred = 0, a\\tb = 1\n"));
         table(["1", "0"]);
         assert!(!shown_with("cross-entropy", 2, "").contains("labels:"));
     }

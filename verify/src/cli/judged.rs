@@ -31,6 +31,9 @@ pub(super) struct Judged {
     #[serde(flatten)]
     pub(super) inspection: Inspection,
     verdicts: Vec<OfClaim>,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unjudged: Option<String>,
     /// The learning rate that was given, and eta_w/||w_i||^2 of every block.
     #[serde(skip_serializing_if = "Option::is_none")]
     effective_rates: Option<Effective>,
@@ -63,7 +66,8 @@ struct Share {
 
 /// Judges the problem at its point.
 pub(super) fn judge(problem: &Problem, inspection: Inspection, eta_w: Option<f64>, claims: Claims<'_>) -> Judged {
-    let subject = problem.subject();
+    let unjudged = too_long(inspection.blocks.len(), inspection.n_parameters, inspection.function.n_examples);
+    let subject = problem.subject().filter(|_| unjudged.is_none());
     let found = claims.iter().filter(|claim| OF_A_POINT.contains(&claim.statement().id));
     let found = found.filter_map(|claim| run_on_subject(*claim, subject.as_ref()?, 0, Profile::Test));
     let verdicts = found.map(|found| of_claim(&found)).collect();
@@ -72,7 +76,26 @@ pub(super) fn judge(problem: &Problem, inspection: Inspection, eta_w: Option<f64
         eta_w.map(|eta_w| Effective { eta_w, rates: norms.iter().map(|norm| eta_w / (norm * norm)).collect() });
     let epsilon_shares =
         problem.network.as_ref().map_or_else(Vec::new, |network| shares(network, &inspection.at_w.theta));
-    Judged { inspection, verdicts, effective_rates, epsilon_shares }
+    Judged { inspection, verdicts, unjudged, effective_rates, epsilon_shares }
+}
+
+/// Seconds for each block, parameter and example. Every block is turned and scaled in turn, and the whole network evaluated
+/// in double-double. Measured on one core.
+const EACH: f64 = 9.2e-8;
+
+/// As many seconds are taken unasked.
+const MOST: f64 = 45.0;
+
+/// Why a point is not judged, if that would take longer.
+fn too_long(blocks: usize, parameters: usize, examples: usize) -> Option<String> {
+    let seconds = EACH * blocks as f64 * parameters as f64 * examples as f64;
+    (seconds > MOST).then(|| {
+        let minutes = number::short((seconds / 60.0).ceil());
+        format!(
+            "{blocks} blocks of together {parameters} parameters, on {examples} examples, would take some {minutes} minutes; give \
+             fewer examples, or let `ratecheck verify --problem` judge it"
+        )
+    })
 }
 
 fn of_claim(found: &ClaimResult) -> OfClaim {
@@ -103,6 +126,9 @@ impl Judged {
 
     /// `5 of 6 statements hold`.
     pub(super) fn in_a_word(&self) -> String {
+        if self.unjudged.is_some() {
+            return "statements are not judged here".to_owned();
+        }
         let hold = self.verdicts.iter().filter(|verdict| verdict.verdict == Status::Holds).count();
         format!("{hold} of {} statements hold here", self.verdicts.len())
     }
@@ -127,6 +153,9 @@ impl Judged {
             text += &columns(&self.epsilon_shares.iter().take(rows).map(cells).collect::<Vec<_>>(), 1);
         }
         text += &format!("\n{}\n", heading("Statements at this point (ratecheck verify has those about runs)"));
+        if let Some(reason) = &self.unjudged {
+            return text + &format!("not judged: {reason}\n");
+        }
         let cells = |verdict: &OfClaim| {
             let margin = verdict.margin.map_or_else(|| number::NONE.to_owned(), number::short);
             let controls = format!("{}/{} controls rejected", verdict.controls_rejected, verdict.controls);
@@ -139,5 +168,19 @@ impl Judged {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 20-50-10 takes five seconds; 784-100-10 took seven minutes, and 784-1000-10 would take a day.
+    #[test]
+    fn what_would_take_minutes_is_not_judged() {
+        assert_eq!(too_long(60, 1620, 500), None);
+        let said = too_long(110, 79_620, 500).unwrap_or_default();
+        assert!(said.contains("some 7 minutes") && said.contains("fewer examples"), "{said}");
+        assert!(too_long(usize::MAX, usize::MAX, 1).is_some());
     }
 }

@@ -8,7 +8,7 @@ use super::fit::quoted;
 use super::{Exit, Stopped};
 use crate::lab::monitor::Monitored;
 use crate::report::{RESULTS, ReportError, check_formulas, read_results, render_all, without_checksum, write_monitor};
-use crate::text::{number, write};
+use crate::text::{number, plain, write};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,11 +92,11 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         let bytes = std::fs::read(&file).map_err(|error| input(ReportError::read(&file, error)))?;
         write(copy, &bytes).map_err(output)?;
     }
-    console.answer(&format!("The page: {}\n", written.page.display()))?;
+    console.answer(&format!("The page: {}\n", plain::path(&written.page)))?;
     if console.is_verbose() {
         let others = [&written.markdown, &written.latex, &written.junit].into_iter().chain(&written.data);
         for path in others.chain(&written.plots) {
-            console.say(&format!("{}\n", path.display()))?;
+            console.say(&format!("{}\n", plain::path(path)))?;
         }
     }
     Ok(Exit::Holds)

@@ -10,7 +10,7 @@ use super::{Claims, Exit, Stopped, command};
 use crate::lab::experiment::Figure;
 use crate::lab::problem::INSTANCES;
 use crate::paper::manifest::MANIFEST;
-use crate::text::write;
+use crate::text::{plain, write};
 
 const COMPLETIONS: &str = "\
 Examples:
@@ -80,7 +80,7 @@ pub(super) fn man(arguments: &Man, console: Console) -> Result<Exit, Stopped> {
         write(file, &page(command, &name)?).map_err(|error| (Exit::Output, error.to_string()))?;
         n_pages += 1;
     }
-    console.answer(&format!("{n_pages} pages in {}\n", directory.display()))?;
+    console.answer(&format!("{n_pages} pages in {}\n", plain::path(directory)))?;
     Ok(Exit::Holds)
 }
 

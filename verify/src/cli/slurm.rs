@@ -10,7 +10,7 @@ use super::sweep::stopped;
 use super::text::counted;
 use super::{Exit, Stopped};
 use crate::lab::sweep::Progress;
-use crate::text::{Flush, Locking, ReportError, lock_directory, put};
+use crate::text::{Flush, Locking, ReportError, lock_directory, plain, put};
 
 /// Whether, and how.
 #[derive(Debug, clap::Args)]
@@ -99,6 +99,11 @@ impl OnSlurm {
             .map_err(|error| (Exit::Internal, format!("the place of this program is unknown: {error}")))?;
         let Parted { command, name, .. } = parted;
         let (plan, out) = (whole(parted.plan)?, whole(parted.out)?);
+        // Slurm reads its options line by line, and knows no way to write a line break.
+        if let Some(path) = [&plan, &out].into_iter().find(|path| plain::path(path) != path.to_string_lossy()) {
+            let what = format!("{} has characters in its name that no job script can have", path.display());
+            return Err((Exit::Input, format!("{what}; rename it")));
+        }
         let dir = place(&out);
         let no_lock = if locking == Locking::Unlocked { " --no-lock" } else { "" };
         let script = format!(

@@ -17,7 +17,7 @@ use crate::lab::sweep::{
     Cell, Estimate, Pending, Places, Plan, Setting, Shard, Store, SweepError, Written, execute, finish, pending,
     place_of, progress, together,
 };
-use crate::text::{Kept, number};
+use crate::text::{Kept, number, plain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,8 +78,8 @@ pub(super) fn stopped(error: impl Into<SweepError>) -> Stopped {
 /// Runs what is missing, and writes the results if it was not a part.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     let plan = Plan::read(&arguments.plan).map_err(stopped)?;
-    // A plan called `...toml` has the stem `..`, which is a place of its own.
-    let stem = arguments.plan.file_stem().filter(|stem| *stem != "..").unwrap_or("plan".as_ref());
+    // Plans called `..toml` and `...toml` have the stems `.` and `..`, which are places of their own.
+    let stem = arguments.plan.file_stem().filter(|stem| *stem != "." && *stem != "..").unwrap_or("plan".as_ref());
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("sweeps").join(stem));
     let shard = arguments.part.unwrap_or(arguments.shard);
     if arguments.dry_run {
@@ -156,7 +156,7 @@ fn opening(found: &Pending<'_>, out: &Path) -> String {
     let mut text = String::new();
     for (n, how) in [(found.broken, "cut short or changed"), (found.foreign, "of another cell")] {
         if n > 0 {
-            text += &format!("{n} of the files in {} are {how}: run again.\n", out.display());
+            text += &format!("{n} of the files in {} are {how}: run again.\n", plain::path(out));
         }
     }
     text + &match (found.done, found.cells.len()) {
@@ -173,7 +173,7 @@ pub(super) fn closing(written: &Written, n_runs: usize) -> String {
         n => format!("{n} of {n_runs} runs diverged: see the column diverged_at.\n"),
     };
     let verb = if written.changed { "The results" } else { "The results, unchanged" };
-    text += &format!("{verb}: {}, .npz, and .json, which describes them\n", written.csv.display());
+    text += &format!("{verb}: {}, .npz, and .json, which describes them\n", plain::path(&written.csv));
     text
 }
 

@@ -19,7 +19,7 @@ use crate::claim::runner::{provenance, run_claim, run_on_subject};
 use crate::paper::errata;
 use crate::paper::manifest;
 use crate::report::{self, ReportError};
-use crate::text::{Kept, Store, StoreError};
+use crate::text::{Kept, Store, StoreError, plain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -199,7 +199,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> R
     store.is_there().map_err(stopped)?;
     let written = report::write_all(&results, &out).map_err(unwritten)?;
     if !arguments.json {
-        console.say(&format!("\nThe page: {}\n", written.page.display()))?;
+        console.say(&format!("\nThe page: {}\n", plain::path(&written.page)))?;
     }
     if arguments.open
         && let Err(error) = open::that_detached(&written.page)

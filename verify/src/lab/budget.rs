@@ -139,7 +139,7 @@ pub(crate) fn file_too_large(file: &str, bytes: Option<u64>) -> TooLarge {
 
 const UNITS: [&str; 9] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
 
-fn shown(bytes: u128) -> String {
+pub(crate) fn shown(bytes: u128) -> String {
     let unit = (bytes.max(1).ilog2() / 10).min(8) as usize;
     let value = bytes as f64 / 2.0_f64.powi(10 * unit as i32);
     // Three digits, none behind the point where it is whole.
@@ -149,7 +149,7 @@ fn shown(bytes: u128) -> String {
 }
 
 /// A value of the variable that would do, in whole GiB.
-fn enough(bytes: u128) -> String {
+pub(crate) fn enough(bytes: u128) -> String {
     format!("{}G", bytes.div_ceil(1 << 30))
 }
 

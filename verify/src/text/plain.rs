@@ -1,6 +1,7 @@
 //! What others wrote, fit to be shown: names, cells and paths may hold anything.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// As many characters of one name or cell as a message quotes.
 const QUOTED: usize = 60;
@@ -22,6 +23,28 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
         if hidden(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     Cow::Owned(shown)
+}
+
+/// A path on one line, to be shown.
+pub(crate) fn path(path: &Path) -> String {
+    plain(&path.to_string_lossy()).into_owned()
+}
+
+/// As many characters as an error has at most: with the name of the program before it, below 500.
+const LONGEST: usize = 480;
+
+/// One line, and not a long one: what is too much is left out in the middle, since the beginning names the file and the end
+/// the remedy.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    let text = plain(text);
+    let n = text.chars().count();
+    if n <= LONGEST {
+        return text;
+    }
+    // Of what is too long, nearly all is one word: a path.
+    let (begin, end) = (LONGEST / 2, n - (LONGEST - LONGEST / 2 - 1));
+    let kept = |from: usize, to: usize| text.chars().skip(from).take(to - from).collect::<String>();
+    Cow::Owned(format!("{}\u{2026}{}", kept(0, begin), kept(end, n)))
 }
 
 /// The same, cut short with an ellipsis: a cell may be a whole histogram.
@@ -55,6 +78,12 @@ mod tests {
         assert_eq!(plain("\u{1b}[2Ja\nb\u{202e}"), "\\u{1b}[2Ja\\nb\\u{202e}");
         assert_eq!(quote(&"x".repeat(60)), "x".repeat(60));
         assert_eq!(quote(&"ü".repeat(61)), "ü".repeat(60) + "…");
+        let message = format!("cannot write {}: too long; choose another", "x".repeat(5000));
+        let shown = line(&message);
+        assert_eq!(shown.chars().count(), LONGEST);
+        assert!(shown.starts_with("cannot write xxx") && shown.ends_with("xxx: too long; choose another"), "{shown}");
+        assert_eq!((line("a\nb"), line(&"ü".repeat(480))), ("a\\nb".into(), "ü".repeat(480).into()));
+        assert_eq!(path("a\u{1b}\nb".as_ref()), "a\\u{1b}\\nb");
         assert_eq!(listed(["a", "b"]), "a, b");
         assert_eq!(listed(["a"; 100]), "a, a, a, a, a, a, a, a and 92 more");
     }

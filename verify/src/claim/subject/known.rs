@@ -2,7 +2,7 @@
 
 use ratecheck::curvature::{Sampled, Sampling, Smoothness, block_norms, g_bounds, proved_constants, sampled_constants};
 use ratecheck::network::{LayerPlaces, Network};
-use ratecheck::parameters::norm_sq;
+use ratecheck::parameters::norm;
 use ratecheck::random::Seed;
 
 use super::Subject;
@@ -20,6 +20,9 @@ pub struct Known {
     /// Where both come from, in words.
     pub how: String,
 }
+
+/// As for blocks of weights: the squares of derivatives there are still numbers.
+const LARGEST: f64 = 1e72;
 
 impl Known {
     /// Those that are at least the true ones if there are any, else those found.
@@ -64,7 +67,7 @@ impl Subject {
 
     fn find_constants(&self) -> Result<Known, String> {
         let layout = self.layout();
-        let g_norm = norm_sq(&self.theta[layout.g()]).sqrt();
+        let g_norm = norm(&self.theta[layout.g()]);
         let bounded =
             self.network.as_ref().and_then(|network| g_bounds(network, largest_scale(network, &self.theta)).ok());
         let (radius, from) = match (self.radius, bounded) {
@@ -80,6 +83,9 @@ impl Subject {
         // Points near the start's ball: in that of Lemma C.2, which is often much larger,
         // random points say little about runs.
         let near = radius.min(2.0 * g_norm.max(1.0));
+        if !(near <= LARGEST) {
+            return Err(format!("||g|| is {g_norm:.3e}, and beyond {LARGEST:e} derivatives overflow"));
+        }
         let points = if layout.len() <= 200 { 40 } else { 4 };
         let sampling = Sampling::new(points, near);
         let found: Smoothness<Sampled> = sampled_constants(&*self.loss, &sampling, &Seed::new(0).child("constants"));

@@ -19,7 +19,7 @@ use crate::lab::experiment::{
 };
 use crate::lab::sweep::{Places, Shard, Store, place_of};
 use crate::report::{self, Shown, write_experiment};
-use crate::text::{Kept, ReportError, number, write};
+use crate::text::{Kept, ReportError, number, plain, write};
 
 mod preview;
 
@@ -289,11 +289,13 @@ fn opening(plan: &Plan, task: &Task, found: &Pending<'_>, out: &Path) -> String 
     let (source, steps, classes) = (plan.source.text(), number::count(plan.n_steps()), task.n_classes);
     let guess = task.guess();
     let mut text = format!(
-        "{source}, {steps} steps a training; {classes} classes, among which guessing has a loss of {:.3} and an accuracy of {:.3}\n",
-        guess.loss, guess.accuracy
+        "{}, {steps} steps a training; {classes} classes, among which guessing has a loss of {:.3} and an accuracy of {:.3}\n",
+        plain::plain(&source),
+        guess.loss,
+        guess.accuracy
     );
     if found.damaged > 0 {
-        text += &format!("{} in {} cannot be used: run again.\n", counted(found.damaged, "file"), out.display());
+        text += &format!("{} in {} cannot be used: run again.\n", counted(found.damaged, "file"), plain::path(out));
     }
     text + &match (found.done, found.cells.len()) {
         (done, 0) => format!("All {done} trainings are there already: nothing to run.\n"),
@@ -307,7 +309,7 @@ fn closing(asked: &[Table], page: &Path) -> String {
     let (yes, no, open) = (of(Answer::Yes), of(Answer::No), of(Answer::Undecided));
     let undecided = if open > 0 { format!(", {open} undecided") } else { String::new() };
     let missed = if no > 0 { format!(", {no} missed") } else { String::new() };
-    format!("{yes} of {} met{missed}{undecided}: {}\n", counted(asked.len(), "expectation"), page.display())
+    format!("{yes} of {} met{missed}{undecided}: {}\n", counted(asked.len(), "expectation"), plain::path(page))
 }
 
 fn bar(plan: &Plan, found: &Pending<'_>, console: Console) -> ProgressBar {

@@ -11,7 +11,7 @@ use ratecheck::curvature::{
     sampled_constants,
 };
 use ratecheck::loss::Minibatches;
-use ratecheck::parameters::{Parameters, norm_sq};
+use ratecheck::parameters::{Parameters, norm};
 use ratecheck::random::Seed;
 use serde::Serialize;
 
@@ -297,7 +297,7 @@ impl Constants {
     /// ||g|| where a constant is attained, if there is a g.
     pub fn g_norm(&self, bracket: &Bracket) -> Option<f64> {
         let g = &bracket.attained.theta[self.g_start..];
-        (!g.is_empty()).then(|| norm_sq(g).sqrt())
+        (!g.is_empty()).then(|| norm(g))
     }
 }
 

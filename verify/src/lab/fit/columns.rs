@@ -42,6 +42,15 @@ const STEPS: [&str; 13] = [
     "epoch",
     "epochs",
 ];
+/// What a step may be nested in; in anything else, as `loss/epoch`, it says how a value was averaged.
+const OF_STEPS: [&str; 8] = ["train", "trainer", "training", "eval", "val", "test", "progress", "global"];
+
+/// Whether a name is that of a step: `step`, and `train/global_step` or `train.step`.
+fn is_step(name: &str) -> bool {
+    let nested = name.rsplit_once(['/', '.']);
+    is_among(name, &STEPS) || nested.is_some_and(|(of, step)| is_among(of, &OF_STEPS) && is_among(step, &STEPS))
+}
+
 /// Names of times: neither steps nor values.
 const TIMES: [&str; 14] = [
     "wall time",
@@ -226,6 +235,11 @@ impl Names<'_> {
             return Ok(0);
         }
         let by_custom = STEPS.iter().find_map(|known| self.all().find(|(_, name)| name.eq_ignore_ascii_case(known)));
+        let by_custom = by_custom.or_else(|| {
+            let mut last = self.all().filter(|(_, name)| metric(name).is_none() && is_step(name));
+            // Of several that would do, none is the one.
+            last.next().filter(|_| last.next().is_none())
+        });
         if let Some((column, name)) = by_custom {
             if name.to_ascii_lowercase().starts_with("epoch") {
                 notes.push(format!("the steps are those of the column \"{name}\""));
@@ -316,7 +330,7 @@ impl Names<'_> {
         let base = |name: &str| metric(name).map_or(name.to_owned(), |(_, metric)| metric.to_owned());
         // An index without a name, as pandas writes it and as it reads it back.
         let index = |name: &str| name.is_empty() || name.starts_with("Unnamed: ");
-        let known = |name: &str| index(name) || is_among(name, &STEPS) || is_among(name, &TIMES);
+        let known = |name: &str| index(name) || is_step(name) || is_among(name, &TIMES);
         let others: Vec<usize> = (0..self.source.names.len()).filter(|&column| free(column)).collect();
         let open = |column: &usize| !self.ranges.contains(column) && !known(&base(self.name(*column)));
         let mut candidates: Vec<usize> = others.iter().copied().filter(open).collect();

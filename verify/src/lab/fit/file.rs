@@ -5,12 +5,21 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
+use crate::lab::budget;
 use crate::lab::problem::ProblemError;
 use crate::text::plain::quote;
 
-/// Bytes of text that all logs of one fit may have together, unpacked: some twenty million rows. What is made of them
-/// takes a few times as much memory.
-pub(super) const BUDGET: u64 = 512 << 20;
+/// Bytes of text that all logs of one fit may have together, unpacked: some twenty million rows.
+const MOST: u64 = 512 << 20;
+
+/// Bytes of memory that a byte of text may take. Measured: 6 in tables, up to 10 where rows are short and runs many, 14
+/// in documents of JSON.
+const OF_TEXT: u64 = 16;
+
+/// As much text as is read, and as the budget of memory holds.
+pub(super) fn most() -> u64 {
+    MOST.min(budget::allowed() / OF_TEXT)
+}
 
 /// As much of a file as tells its kind.
 const HEAD: usize = 4096;
@@ -113,15 +122,20 @@ fn within(path: &Path, reader: impl Read, left: u64) -> Result<Vec<u8>, ProblemE
     let mut bytes = Vec::new();
     reader.take(left + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > left {
-        let what = format!("more than {} MiB of text in all logs together, unpacked", BUDGET >> 20);
-        let remedy = "thin the log (steps evenly spaced in ln t lose nothing of a rate), or take out the columns that are not fitted";
+        let most = most();
+        let what = format!("more than {} of text in all logs together, unpacked", budget::shown(most.into()));
+        let mut remedy = "thin the log (steps evenly spaced in ln t lose nothing of a rate), or take out the columns that are not fitted".to_owned();
+        if most < MOST {
+            remedy +=
+                &format!(", or allow more memory: {}={}", budget::VARIABLE, budget::enough((OF_TEXT * MOST).into()));
+        }
         return Err(ProblemError::of_file(path, what, remedy));
     }
     Ok(bytes)
 }
 
 /// Kinds of files that are known by their first bytes, what they are, and what to do.
-const KINDS: [(&[u8], &str, &str); 12] = [
+const KINDS: [(&[u8], &str, &str); 20] = [
     (b"PK\x03\x04", "a zip archive (NumPy's .npz, PyTorch's .pt and Excel's .xlsx are such)", SAVE),
     (b"\x93NUMPY", "an array of NumPy", "write steps and values with `numpy.savetxt`"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", UNPACK),
@@ -136,7 +150,15 @@ const KINDS: [(&[u8], &str, &str); 12] = [
         "export the chart as CSV, or write `run.scan_history()` as JSON lines",
     ),
     (b"\x80\x02", "a pickle of Python", SAVE),
+    (b"\x80\x03", "a pickle of Python", SAVE),
     (b"\x80\x04", "a pickle of Python", SAVE),
+    (b"\x80\x05", "a pickle of Python", SAVE),
+    (b"MATLAB 5.0", "a file of Matlab", SAVE),
+    (b"ARROW1", "a table in Arrow's format", SAVE),
+    (b"\xd0\xcf\x11\xe0", "a workbook of Excel before 2007", SAVE),
+    (b"\xff\xfe\0\0", "text in UTF-32", "write it in UTF-8"),
+    (b"\0\0\xfe\xff", "text in UTF-32", "write it in UTF-8"),
+    (b"version https://git-lfs", "a pointer of Git LFS instead of the file", "fetch the file: git lfs pull"),
     (b"\x89PNG", "a picture", SAVE),
 ];
 const SAVE: &str = "write steps and values as CSV, or as JSON lines";
@@ -214,7 +236,7 @@ mod tests {
         for bytes in [packed(&plain), [packed(head), packed(tail)].concat(), packed(&packed(&plain))] {
             assert_eq!(text(bytes.clone(), left), expected);
             let error = text(bytes, left - 1).expect_err("too large");
-            assert!(error.contains("512 MiB") && error.contains("thin"), "{error}");
+            assert!(error.contains("of text in all logs together") && error.contains("thin"), "{error}");
         }
         let error = text(packed(&packed(&packed(&plain))), left).expect_err("thrice");
         assert!(error.contains("more than 2 times"), "{error}");
@@ -254,7 +276,9 @@ mod tests {
             (b"SQLite format 3\0", "SQLite"),
             (b"<!DOCTYPE html>", "HTML"),
             (&[0; 5000], "no text"),
-            (b"\xff\xfe\0\0s\0\0\0", "no text"),
+            (b"\xff\xfe\0\0s\0\0\0", "UTF-32"),
+            (b"\x80\x05\x95\x10\0", "pickle"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "git lfs pull"),
             (b":W&B\xe1\xbe", "W&B"),
         ] {
             for bytes in [bytes.to_vec(), packed(bytes)] {

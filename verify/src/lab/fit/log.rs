@@ -8,7 +8,7 @@ use ratecheck::rates::{BIN_RATIO, Window};
 
 use super::columns::Columns;
 use super::common;
-use super::file::{self, BUDGET, Text};
+use super::file::{self, Text};
 use super::repeats::{OnRepeat, Settled, settle};
 use super::table::{self, Row};
 use crate::lab::problem::ProblemError;
@@ -66,7 +66,7 @@ impl Log {
     /// in the window a value that is not positive and finite.
     pub fn read(files: &[PathBuf], columns: &Columns, ends: Ends) -> Result<Self, ProblemError> {
         let mut texts = Vec::new();
-        let mut left = BUDGET;
+        let mut left = file::most();
         for path in files {
             let bytes = file::read(path, left)?;
             left -= bytes.len() as u64;
@@ -81,7 +81,7 @@ impl Log {
     /// As [`read`](Self::read).
     pub fn parse(files: Vec<(PathBuf, Vec<u8>)>, columns: &Columns, ends: Ends) -> Result<Self, ProblemError> {
         let mut texts = Vec::new();
-        let mut left = BUDGET;
+        let mut left = file::most();
         for (path, bytes) in files {
             let text = file::decode(&path, bytes, left)?;
             left -= text.text.len() as u64;
@@ -253,6 +253,17 @@ fn settle_all(
                 } else {
                     ""
                 };
+                if let Some((column, metrics)) = table::metrics(text, columns)? {
+                    let what = format!(
+                        "step {} occurs twice in {}, first in line {line}: \"{}\" names several metrics: {}",
+                        again.step,
+                        run.name,
+                        quote(&column),
+                        listed(metrics.iter().map(String::as_str))
+                    );
+                    let remedy = format!("choose one, as --where {}", quote(&format!("{column}={}", metrics[0])));
+                    return Err(text.fault(again.at, Some(step), &what, &remedy));
+                }
                 let what = format!("step {} occurs twice in {}, first in line {line}{anew}", again.step, run.name);
                 let remedy = match (columns.on_repeat, columns.run.is_some()) {
                     (Some(_), _) => "give every step once, or say which value counts with --on-repeat last",

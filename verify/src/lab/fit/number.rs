@@ -5,6 +5,9 @@ use crate::text::plain::quote;
 /// Words for a value that is not there.
 const MISSING: [&str; 11] = ["", "NA", "N/A", "n/a", "null", "NULL", "None", "none", "<NA>", "#N/A", "-"];
 
+/// The minus of typographers, which spreadsheets in some languages write.
+const MINUS: char = '\u{2212}';
+
 /// Whether a cell says that it holds nothing.
 pub(super) fn is_missing(text: &str) -> bool {
     MISSING.contains(&text)
@@ -32,6 +35,9 @@ impl Numbers {
 
     /// The number, which may be infinite or NaN: as C, Fortran, Python, JavaScript and MSVC write one.
     pub(super) fn read(&mut self, text: &str) -> Result<f64, NoNumber> {
+        if text.contains(MINUS) {
+            return self.read(&text.replace(MINUS, "-"));
+        }
         if self.commas
             && let Some(number) = decimal_comma(text)
         {
@@ -148,9 +154,17 @@ fn named(text: &str) -> NoNumber {
             "give the column that counts steps with --step COLUMN; if there is none, number the rows",
         );
     }
+    if text.contains(['\n', '\r']) {
+        return (is("a text of several lines"), "close the quotation mark that is open here");
+    }
     let grouped = text.strip_prefix(['-', '+']).unwrap_or(text);
     if grouped.contains(',') && grouped.split([',', '.']).all(digits) {
         let what = is("a number with a comma");
+        return (what, "write numbers with a decimal point, and without separators of thousands");
+    }
+    let apart = [' ', '\u{a0}', '\u{2009}', '\u{202f}', '\'', '\u{2019}', '_'];
+    if grouped.contains(apart) && grouped.split(apart).flat_map(|part| part.split([',', '.'])).all(digits) {
+        let what = is("a number with separators of thousands");
         return (what, "write numbers with a decimal point, and without separators of thousands");
     }
     (format!("`{}` is not a number", quote(text)), "give a number; an empty field says that there is none")
@@ -174,6 +188,8 @@ mod tests {
             ("inf", f64::INFINITY),
             ("+Inf", f64::INFINITY),
             ("-Infinity", f64::NEG_INFINITY),
+            ("2.5e\u{2212}1", 0.25),
+            ("\u{2212}4", -4.0),
             ("1.#INF", f64::INFINITY),
             ("-1.#INF", f64::NEG_INFINITY),
         ] {
@@ -211,6 +227,11 @@ mod tests {
             ("0x1p3", "not a number"),
             ("1e", "not a number"),
             ("5-10", "not a number"),
+            ("1\u{a0}000", "separators of thousands"),
+            ("-1'000.5", "separators of thousands"),
+            ("1_000", "separators of thousands"),
+            ("a_1", "`a_1` is not a number"),
+            ("3,4\n5", "several lines"),
             ("-.-105", "not a number"),
             ("é.5-100", "not a number"),
         ] {

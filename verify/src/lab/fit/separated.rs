@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::file::Text;
-use super::number::is_number;
+use super::number::{is_missing, is_number};
 use super::source::{Field, Visit};
+use super::table::OTHER_NAMES;
 use crate::lab::problem::ProblemError;
 use crate::text::plain::quote;
 
@@ -73,13 +74,18 @@ impl<'a> Separated<'a> {
                 !is_number(name) && first.get(1).is_some_and(|row| row.get(k) == Some(name))
             };
             let head = &found.names;
+            if let Some((what, remedy)) = levels(&first) {
+                return Err(file.fault(body, None, what, remedy));
+            }
+            let pairs = |(name, value): (&str, &str)| !name.is_empty() && is_number(value.trim());
+            if head.iter().all(|field| field.split_once(['=', ':']).is_some_and(pairs)) {
+                return Err(file.fault(body, None, &messages(&head.join(" ")), MESSAGES));
+            }
             if head.iter().any(|name| is_number(name))
                 && head.iter().enumerate().any(stands_again)
                 && first.get(1) != Some(head)
             {
-                let what = format!("the first line has no names of columns, but values: `{}`", quote(&head.join(" ")));
-                let remedy = "it reads like the messages of a program: take steps and values out of them, and write a line of names above, as `step,value`";
-                return Err(file.fault(body, None, &what, remedy));
+                return Err(file.fault(body, None, &messages(&head.join(" ")), MESSAGES));
             }
             found.rows = next_line(text, separator, body);
             return Ok(found);
@@ -118,8 +124,19 @@ impl<'a> Separated<'a> {
             // A separator at the end of a line, and not of the first, names no column.
             let surplus = record.len() == n + 1 && record.get(n) == Some("");
             if record.len() != n && !surplus {
+                let words = record.iter().all(|field| !is_number(field));
+                if self.named == Named::Line
+                    && words
+                    && record.iter().any(|field| self.names.iter().any(|name| name == field))
+                {
+                    failed = Some(self.file.fault(at, None, OTHER_NAMES.0, OTHER_NAMES.1));
+                    return false;
+                }
                 let what = format!("a row with {} fields, but {n} columns are named", record.len());
                 let remedy = match record.len() == n + 1 {
+                    _ if record.iter().any(|field| field.contains('\n')) => {
+                        "close the quotation mark that is open in this row: it makes several lines one"
+                    }
                     true => "give every row one field per column (in R, `write.table` with `row.names = FALSE`)",
                     false => "give every row one field per column; a last row that is cut off can be deleted",
                 };
@@ -141,6 +158,31 @@ impl<'a> Separated<'a> {
         });
         failed.map_or(Ok(repeats), Err)
     }
+}
+
+/// What a first line is that a program has written for people.
+pub(super) fn messages(line: &str) -> String {
+    format!("the first line has no names of columns, but values: `{}`", quote(line))
+}
+
+/// What to do with such lines.
+pub(super) const MESSAGES: &str = "it reads like the messages of a program: take steps and values out of them, and write a line of names above, as `step,value`";
+
+/// Columns with several levels of names, as pandas writes a MultiIndex: other names below the first, and besides names that
+/// stand twice, no name in front, or then a line with the name of the index alone.
+fn levels(rows: &[Vec<String>]) -> Option<(&'static str, &'static str)> {
+    let word = |field: &String| !is_number(field) && !is_missing(field);
+    let head = rows.first().filter(|head| head.len() > 1)?;
+    let is_level = |row: &&Vec<String>| row.len() == head.len() && row[1..].iter().all(word);
+    let n_levels = rows[1..].iter().take_while(is_level).count();
+    let below = rows[1..].first().filter(|_| n_levels > 0)?;
+    let twice = (2..head.len()).any(|column| head[1..column].contains(&head[column]));
+    let of_index = |row: &Vec<String>| word(&row[0]) && row[1..].iter().all(String::is_empty);
+    let found = twice || below[0].is_empty() || rows.get(1 + n_levels).is_some_and(of_index);
+    found.then_some((
+        "several lines of names, as pandas writes columns of a MultiIndex",
+        "join the levels before it is written: df.columns = ['.'.join(map(str, names)) for names in df.columns]",
+    ))
 }
 
 fn numbered(n: usize) -> Vec<String> {

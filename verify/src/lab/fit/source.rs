@@ -7,7 +7,7 @@ use super::document;
 use super::file::Text;
 use super::json::{Kind, Malformed, Node, Values};
 use super::number::is_number;
-use super::separated::{Named, Separated};
+use super::separated::{MESSAGES, Named, Separated, messages};
 use crate::lab::problem::ProblemError;
 
 /// What a row says in one column. A row in JSON need not say anything; it has no field then.
@@ -105,13 +105,23 @@ impl<'a> LogFile<'a> {
         match &self.rows {
             Rows::Separated(separated) => separated.each(wanted, row),
             Rows::Json { places, document } => {
+                // The object that last had a key: one that has it again is no object.
+                let (mut last, mut n_objects) = (vec![0_usize; self.names.len()], 0);
                 each_object(self.file, document.as_deref(), &mut |object| {
-                    let mut fields = Vec::new();
+                    n_objects += 1;
+                    let (mut fields, mut again) = (Vec::new(), None);
                     flatten(object, &mut String::new(), &mut |name, node| {
                         if let Some(&column) = places.get(name).filter(|&&column| wanted[column]) {
+                            if std::mem::replace(&mut last[column], n_objects) == n_objects {
+                                again = Some(column);
+                            }
                             fields.push((column, field(node)));
                         }
                     });
+                    if let Some(column) = again {
+                        let what = "stands twice in one object";
+                        return Err(self.file.fault(object.at, Some(&self.names[column]), what, "give every key once"));
+                    }
                     row(object.at, &fields)
                 })?;
                 Ok((0, 0))
@@ -186,5 +196,15 @@ fn flatten<'n, 'a>(object: &'n Node<'a>, name: &mut String, each: &mut dyn FnMut
 const ONE_A_LINE: &str = "write one object a line, as {\"step\": 100, \"grad_norm\": 0.25}, and nothing else";
 
 fn malformed(file: &Text, Malformed { at, what }: Malformed) -> ProblemError {
+    let line = file.text.trim_start().lines().next().unwrap_or_default();
+    // `[2024-01-01 12:00:00] step 10: ...`
+    let behind = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    if behind.is_some_and(|(_, text)| text.trim_start().starts_with(char::is_alphabetic)) {
+        return file.fault(at, None, &messages(line), MESSAGES);
+    }
+    if line.starts_with("{'") {
+        let what = "a dictionary as Python prints it, and not JSON";
+        return file.fault(at, None, what, "write json.dumps(...) of it, one object a line");
+    }
     file.fault(at, None, &format!("not JSON: {what}"), ONE_A_LINE)
 }

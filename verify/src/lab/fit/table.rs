@@ -45,6 +45,32 @@ pub(super) struct Table {
 /// How many values of a column an error lists, of rows that were not asked for.
 const OTHERS: usize = 8;
 
+/// What a run that was resumed with other columns leaves behind, and what to do.
+pub(super) const OTHER_NAMES: (&str, &str) = (
+    "a line of names that differs from the first",
+    "the columns change here: bring what is above and what is below to the same columns",
+);
+
+/// Columns that say what a row is about, where a table holds a row for every metric.
+const METRICS: [&str; 7] = ["key", "metric", "tag", "metric_name", "metric key", "variable", "name"];
+
+/// The column that names several metrics, and some of them, if there is one and it was not asked for.
+pub(super) fn metrics(file: &Text, columns: &Columns) -> Result<Option<(String, Vec<String>)>, ProblemError> {
+    let source = LogFile::new(file)?;
+    let asked = |name: &String| columns.run.as_ref() == Some(name) || columns.only.iter().any(|(only, _)| only == name);
+    let is = |name: &String| METRICS.iter().any(|known| name.eq_ignore_ascii_case(known)) && !asked(name);
+    let Some(column) = source.names.iter().position(is) else { return Ok(None) };
+    let mut wanted = vec![false; source.names.len()];
+    wanted[column] = true;
+    let mut found: Vec<String> = Vec::new();
+    source.each(&wanted, &mut |_, fields| {
+        let name = text(fields, column).filter(|name| !found.iter().any(|known| known == name.as_ref()));
+        found.extend(name.filter(|_| found.len() < OTHERS).map(|name| name.to_string()));
+        Ok(())
+    })?;
+    Ok(Some((source.names[column].clone(), found)).filter(|(_, found)| found.len() > 1))
+}
+
 /// Reads the rows of a log.
 ///
 /// # Errors
@@ -135,8 +161,7 @@ impl Reading<'_> {
         }
         let names_step = |text: &Cow<'_, str>| **text == *self.source.names[self.places.step];
         if self.source.named() == Named::Line && text(fields, self.places.step).is_some_and(names_step) {
-            let remedy = "the columns change here: cut the log in two, and give both files";
-            return Err(self.fault(at, self.places.step, "a line of names that differs from the first", remedy));
+            return Err(self.fault(at, self.places.step, OTHER_NAMES.0, OTHER_NAMES.1));
         }
         let run = self.run(at, fields)?;
         let mut step = None;

@@ -49,6 +49,7 @@ use ratecheck::loss::Loss;
 use ratecheck::network::Network;
 
 use crate::claim::subject::Settings;
+use crate::text::plain::plain;
 
 pub use builtin::{Builtin, INSTANCES, builtin};
 pub use described::{Described, DescribedLayer};
@@ -106,7 +107,8 @@ impl Problem {
         let document = Document { path, text };
         let table = document.parse()?;
         let root = Section::root(document, &table, &SECTIONS)?;
-        let name = path.file_stem().map_or_else(|| "problem".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let name =
+            path.file_stem().map_or_else(|| "problem".to_owned(), |stem| plain(&stem.to_string_lossy()).into_owned());
         Self::in_section(&root, path.parent().unwrap_or_else(|| Path::new("")), name)
     }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::outcome::hex_of;
 use crate::lab::constants::l_gg_upper;
 use crate::lab::problem::{Described, Entry, INSTANCES, Problem, ProblemError, SECTIONS, builtin};
+use crate::text::plain::plain;
 
 /// The keys of `[instance.NAME]`: those of a problem file may stand there themselves.
 const KEYS: [&str; 8] = {
@@ -107,6 +108,9 @@ impl Instance {
     pub(super) fn read(name: &str, entry: &Entry<'_>, directory: &Path) -> Result<Self, ProblemError> {
         if INSTANCES.iter().any(|known| known.name == name) {
             return Err(entry.fault("is the name of a built-in instance", "choose a name of your own"));
+        }
+        if plain(name) != name {
+            return Err(entry.fault("has characters in its name that cannot be shown", "choose another name"));
         }
         let section = entry.table(&KEYS)?;
         let refuse_others = |why: &str| {

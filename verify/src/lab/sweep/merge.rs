@@ -6,15 +6,13 @@ use super::error::SweepError;
 use super::parts::Places;
 use super::results::{self, Written};
 use super::store::{Listed, Manifest, Store, read_bytes};
+use crate::text::plain::path;
 use crate::text::{Kept, Locking};
-
-/// How many missing cells an error names.
-const NAMED: usize = 10;
 
 /// Joins the parts in `parts` into `out`: the same bits as one run over the whole plan. `out` may be one of the parts.
 ///
 /// # Errors
-/// If the parts are of different sweeps, if a cell is in none of them (the error names it), if two of them have different numbers
+/// If the parts are of different sweeps, if a cell is in none of them (the error names the first), if two of them have different numbers
 /// for one cell, or if `out` cannot be written.
 pub fn merge(parts: &[PathBuf], out: &Path, locking: Locking) -> Result<Written, SweepError> {
     let Some((first, others)) = parts.split_first() else {
@@ -81,13 +79,16 @@ fn joined<'a>(cell: &Listed, places: &'a Places) -> Result<Joined<'a>, SweepErro
 }
 
 fn lacking(missing: &[(&Listed, Option<&Path>)], n_cells: usize) -> String {
-    let mut text = format!("{} of {n_cells} cells are in no part:", missing.len());
-    for (cell, damaged) in missing.iter().take(NAMED) {
-        let damaged = damaged.map_or_else(String::new, |part| format!(", damaged in {}", part.display()));
-        text += &format!("\n  {} ({}{damaged})", cell.key, cell.described());
-    }
-    if missing.len() > NAMED {
-        text += &format!("\n  and {} more", missing.len() - NAMED);
-    }
-    text + "\nRun the parts that are missing, or again those that did not end, and join all of their directories."
+    let n = missing.len();
+    let damaged: Vec<&Path> = missing.iter().filter_map(|(_, damaged)| *damaged).collect();
+    let of_these = damaged.first().map_or_else(String::new, |part| match damaged.len() {
+        1 => format!(" (one is damaged, in {})", path(part)),
+        n => format!(" ({n} are damaged, the first in {})", path(part)),
+    });
+    let first = missing.first().map_or_else(String::new, |(cell, _)| match n {
+        1 => format!(": {} ({})", cell.key, cell.described()),
+        _ => format!(", the first of them {} ({})", cell.key, cell.described()),
+    });
+    let remedy = "run the parts that are missing, or again those that did not end, and join all of their directories";
+    format!("{n} of {n_cells} cells are in no part{of_these}{first}; {remedy}")
 }

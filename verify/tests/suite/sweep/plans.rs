@@ -145,6 +145,11 @@ fn every_mistake_is_named() {
             "plan.toml:14: instance.helix: is the name of a built-in instance; choose a name of your own",
         ),
         (
+            "instance.net.",
+            "instance.\"n\\u001b[31m\".",
+            "plan.toml:14: instance.n\\u{1b}[31m: has characters in its name that cannot be shown; choose another name",
+        ),
+        (
             "[instance.net.network]",
             "[instance.net]\nbuiltin = \"helix\"\n[instance.net.network]",
             "plan.toml:16: instance.net.network: has no meaning here: the instance is a built-in one; remove it",
