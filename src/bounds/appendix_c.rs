@@ -40,8 +40,8 @@ pub fn lemma_c1_inputs<S: Scalar>(lip_f: S, bn_scale: S, epsilon: S) -> S {
     Factors::ONE.lemma_c1_inputs(lip_f, bn_scale, epsilon)
 }
 
-/// Q_L = alpha_f/sqrt(B), Lemma C.2: a bound of the gradient of F_z in the outputs of the last layer, where the objective of one
-/// example has the Lipschitz constant alpha_f = `lip_f`.
+/// Q_L = alpha_f/sqrt(B), Lemma C.2: a bound of the gradient of F_z in the outputs of the last layer, where the
+/// objective of one example has the Lipschitz constant alpha_f = `lip_f`.
 ///
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_c2_q_last(3.0, 4), 1.5);
@@ -50,8 +50,8 @@ pub fn lemma_c2_q_last(lip_f: f64, batch_size: usize) -> f64 {
     Factors::ONE.lemma_c2_q_last(lip_f, batch_size)
 }
 
-/// Gamma_l = max(|g_0|_inf, Q_l sqrt(B)/lambda), Lemma C.2: a bound of every entry of gamma_l and beta_l at all times, if
-/// eta_g lambda <= 1.
+/// Gamma_l = max(|g_0|_inf, Q_l sqrt(B)/lambda), Lemma C.2: a bound of every entry of gamma_l and beta_l at all times,
+/// if eta_g lambda <= 1.
 ///
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_c2_gamma(1.0, 1.5, 4, 0.5), 6.0);
@@ -61,8 +61,8 @@ pub fn lemma_c2_gamma(g_0_max: f64, q: f64, batch_size: usize, weight_decay: f64
     Factors::ONE.lemma_c2_gamma(g_0_max, q, batch_size, weight_decay)
 }
 
-/// Q_{l-1} = alpha_s Gamma_l sqrt(m_l/epsilon) Q_l, Lemma C.2; `width` is m_l, the number of units of layer l, and alpha_s =
-/// `lip_act` the Lipschitz constant of the activation.
+/// Q_{l-1} = alpha_s Gamma_l sqrt(m_l/epsilon) Q_l, Lemma C.2; `width` is m_l, the number of units of layer l, and
+/// alpha_s = `lip_act` the Lipschitz constant of the activation.
 ///
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_c2_q(0.5, 6.0, 2, 0.5, 1.5), 9.0); // 0.5 * 6 * 2 * 1.5

@@ -135,8 +135,8 @@ impl Factors {
     /// The paper's constants.
     pub const ONE: Self = Self([1.0; Constant::ALL.len()]);
 
-    /// The same with a statement that is stronger in one constant: `multiple` < 1 times a constant that bounds grow with,
-    /// and 1/`multiple` times one that they fall with.
+    /// The same with a statement that is stronger in one constant: `multiple` < 1 times a constant that bounds grow
+    /// with, and 1/`multiple` times one that they fall with.
     #[must_use]
     pub fn claiming(mut self, constant: Constant, multiple: f64) -> Self {
         self.0[constant as usize] = match constant.side() {

@@ -90,7 +90,8 @@ pub fn lemma_a2_norm_sq(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
     Factors::ONE.lemma_a2_norm_sq(c_w, l_a, eta_w, n_start)
 }
 
-/// The left-hand side of (20), at most [`lemma_a2`]: sum_i (n_T - n_0)/(2 eta_w) + (c/2) eta_g sum_{t<T} ||grad_g L||^2.
+/// The left-hand side of (20), at most [`lemma_a2`]: sum_i (n_T - n_0)/(2 eta_w) + (c/2) eta_g sum_{t<T} ||grad_g
+/// L||^2.
 ///
 /// ```
 /// use ratecheck::bounds::lemma_a2_left;
@@ -162,9 +163,9 @@ pub fn sketch_sum_g(decrease: f64, c_g: f64, eta_g: f64, c_w: &[f64], n_start: &
     Factors::ONE.sketch_sum_g(decrease, c_g, eta_g, c_w, n_start, n_end)
 }
 
-/// Q_t in the proof of Lemma B.2 (and of Lemma 3.2), a bound of L(theta_{t+1}) - L(theta_t) - <grad L, Delta>:
-/// (1/2) sum_ij Lij |Dw_i||Dw_j|/(|w_i||w_j|) + sum_i Li |Dw_i||Dg|/|w_i| + (1/2) Lg |Dg|^2, where `turn[i]` is |Dw_i|/|w_i| and
-/// `move_g` is |Dg|.
+/// Q_t in the proof of Lemma B.2 (and of Lemma 3.2), a bound of L(theta_{t+1}) - L(theta_t) - <grad L, Delta>: (1/2)
+/// sum_ij Lij |Dw_i||Dw_j|/(|w_i||w_j|) + sum_i Li |Dw_i||Dg|/|w_i| + (1/2) Lg |Dg|^2, where `turn[i]` is |Dw_i|/|w_i|
+/// and `move_g` is |Dg|.
 ///
 /// ```
 /// use ratecheck::bounds::taylor_remainder;

@@ -1,13 +1,15 @@
 //! The paper's explicit constants and right-hand sides: pure functions of numbers, one per formula, without simulation.
 //!
-//! Notation: c = c_g in (0, 1); Lij, Li, Lg = `l_vv`, `l_vg`, `l_gg`, the smoothness constants of section 2.4; C_i = `c_w`,
-//! K_i = `k_w`, D_i = `d_w`; n_i = ||w_i||^2, with n_0 = `n_start` at time 0 and n_T = `n_end` at time T; Delta = `gap` =
-//! L(theta_0) - Lmin; e = eta_w. LA = `l_a` is the constant of Lemma A.1, ||grad_{w_i} L|| <= LA_i/||w_i||: pi Lii as printed,
-//! while Lii suffices (by the Euler identities). H_T(s) = sum over t = 1..T of t^(-s) is an argument.
+//! Notation: c = c_g in (0, 1); Lij, Li, Lg = `l_vv`, `l_vg`, `l_gg`, the smoothness constants of section 2.4; C_i =
+//! `c_w`, K_i = `k_w`, D_i = `d_w`; n_i = ||w_i||^2, with n_0 = `n_start` at time 0 and n_T = `n_end` at time T; Delta
+//! = `gap` = L(theta_0) - Lmin; e = eta_w. LA = `l_a` is the constant of Lemma A.1, ||grad_{w_i} L|| <= LA_i/||w_i||:
+//! pi Lii as printed, while Lii suffices (by the Euler identities). H_T(s) = sum over t = 1..T of t^(-s) is an
+//! argument.
 //!
-//! The formulas are those of the proofs with their misprints corrected. Every function is the formula in its doc comment,
-//! evaluated as written: a relative error of a few units of rounding, and NaN in, NaN out. Slices have an entry per block.
-//! Some are written over [`crate::scalar::Scalar`], so that a proof can evaluate them over intervals, and a replay with more digits.
+//! The formulas are those of the proofs with their misprints corrected. Every function is the formula in its doc
+//! comment, evaluated as written: a relative error of a few units of rounding, and NaN in, NaN out. Slices have an
+//! entry per block. Some are written over [`crate::scalar::Scalar`], so that a proof can evaluate them over intervals,
+//! and a replay with more digits.
 
 mod appendix_c;
 mod factors;

@@ -41,8 +41,8 @@ pub fn remark_4_1(eta_w_end: f64, n_start: f64, d_w: f64, zeta_2alpha: f64) -> (
     (psi(eta_w_end, n_start, d_w, zeta_2alpha), eta_w_end / n_start)
 }
 
-/// Lemma B.1, a bound of sum_{t=1..T} a_t/A_{t-1} with A_s = a_0 + .. + a_s, for a_0 > 0 and 0 <= a_t <= B (t >= 1; a_0 may be
-/// larger): log2(A_{T-1}/a_0) + 1 + 2B/a_0. `sum_before_last` is A_{T-1}.
+/// Lemma B.1, a bound of sum_{t=1..T} a_t/A_{t-1} with A_s = a_0 + .. + a_s, for a_0 > 0 and 0 <= a_t <= B (t >= 1; a_0
+/// may be larger): log2(A_{T-1}/a_0) + 1 + 2B/a_0. `sum_before_last` is A_{T-1}.
 ///
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_b1(2.0, 3.0, 16.0), 7.0); // 3 + 1 + 3
@@ -60,9 +60,9 @@ pub fn lemma_b1_sharp<S: Scalar>(a_start: S, b: S, sum_before_last: S) -> S {
     Factors::ONE.lemma_b1_sharp(a_start, b, sum_before_last)
 }
 
-/// sum_i S_i + R of Lemma B.2, whose expectation bounds E L_T - L_0. Per block, `descent[i]` is the sum over t of
-/// e_t ||grad_{v_i} L_t||^2 and `noise[i]` that of e_t^2 ||grad_{v_i} F_t||^2, e_t = eta_{w,t}/n_t; `descent_g` is the sum of
-/// eta_{g,t} ||grad_g L_t||^2 and `eta_g_sq` that of eta_{g,t}^2. With U = [`u_noise`], which holds G_g^2 already:
+/// sum_i S_i + R of Lemma B.2, whose expectation bounds E L_T - L_0. Per block, `descent[i]` is the sum over t of e_t
+/// ||grad_{v_i} L_t||^2 and `noise[i]` that of e_t^2 ||grad_{v_i} F_t||^2, e_t = eta_{w,t}/n_t; `descent_g` is the sum
+/// of eta_{g,t} ||grad_g L_t||^2 and `eta_g_sq` that of eta_{g,t}^2. With U = [`u_noise`], which holds G_g^2 already:
 /// sum_i (-descent_i + C_i noise_i) - (c/2) descent_g + U eta_g_sq.
 ///
 /// ```
@@ -84,8 +84,8 @@ pub fn lemma_b2(
     Factors::ONE.lemma_b2(descent, c_w, noise, c_g, descent_g, u_noise, eta_g_sq)
 }
 
-/// (23), Lemma B.4, a bound of sum_{t<T} (eta_{w,t}^2/n_t) ||grad_{w_i} F||^2 on every path, in what that path's norm has
-/// grown to: log2(n_T/n_0) + 1 + 2 eta_w^2 LA_i^2/n_0^2.
+/// (23), Lemma B.4, a bound of sum_{t<T} (eta_{w,t}^2/n_t) ||grad_{w_i} F||^2 on every path, in what that path's norm
+/// has grown to: log2(n_T/n_0) + 1 + 2 eta_w^2 LA_i^2/n_0^2.
 ///
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_b4(1.0, 2.0, 2.0, 8.0), 5.0); // 2 + 1 + 2 * 4/4

@@ -49,8 +49,9 @@ impl Proved {
 const TOLERANCE: f64 = 0.02;
 const MAX_BOXES: usize = 200_000;
 
-/// The tightest bounds that are proved here, on ||w_i|| = 1 and ||g|| <= `radius`, for every F_z of the network's minibatches: by
-/// composition, or by branch and bound for one neuron in the plane with finitely many minibatches, where that is better, with at most 200,000 boxes.
+/// The tightest bounds that are proved here, on ||w_i|| = 1 and ||g|| <= `radius`, for every F_z of the network's
+/// minibatches: by composition, or by branch and bound for one neuron in the plane with finitely many minibatches,
+/// where that is better, with at most 200,000 boxes.
 ///
 /// # Errors
 /// [`Unbounded`], with the reason.
@@ -61,7 +62,8 @@ pub fn proved_constants(network: &Network, radius: f64) -> Result<Proved, Unboun
     proved_constants_within(network, radius, MAX_BOXES)
 }
 
-/// The same with at most `max_boxes` boxes of branch and bound for each constant and minibatch: what is proved until then.
+/// The same with at most `max_boxes` boxes of branch and bound for each constant and minibatch: what is proved until
+/// then.
 ///
 /// # Errors
 /// [`Unbounded`], with the reason.

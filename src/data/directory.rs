@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{DataError, Images, Part, cifar, idx};
 
-/// The training or the test set in `dir`, which holds the files of MNIST's format (see [`idx_directory`](super::idx_directory)) or of the
-/// binary version of CIFAR-10 (see [`cifar10_directory`](super::cifar10_directory)), whichever is there. At most `most_bytes` bytes are
-/// taken into memory.
+/// The training or the test set in `dir`, which holds the files of MNIST's format (see
+/// [`idx_directory`](super::idx_directory)) or of the binary version of CIFAR-10 (see
+/// [`cifar10_directory`](super::cifar10_directory)), whichever is there. At most `most_bytes` bytes are taken into
+/// memory.
 ///
 /// ```no_run
 /// use ratecheck::data::{Part, images_directory};
@@ -16,8 +17,9 @@ use super::{DataError, Images, Part, cifar, idx};
 /// ```
 ///
 /// # Errors
-/// As the readers of both formats, and [`DataError::TooLarge`]. Where there is neither, the message names what there is instead: files whose
-/// names are spelt in another way, a directory below that holds them, CIFAR-100, pickles of Python, archives.
+/// As the readers of both formats, and [`DataError::TooLarge`]. Where there is neither, the message names what there is
+/// instead: files whose names are spelt in another way, a directory below that holds them, CIFAR-100, pickles of
+/// Python, archives.
 pub fn images_directory(dir: &Path, part: Part, most_bytes: u64) -> Result<Images, DataError> {
     let both = [Part::Train, Part::Test];
     let is_cifar = both.into_iter().flat_map(cifar::names).any(|name| stored(dir, name).is_some());

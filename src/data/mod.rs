@@ -4,9 +4,9 @@
 //! [`teacher`] draws a synthetic set of any size. Both are the same, bit for bit, on every machine.
 //!
 //! Published sets of images are read from files: [`idx`] and [`idx_directory`] read those in the format of MNIST,
-//! [`cifar10`] and [`cifar10_directory`] the binary version of CIFAR-10, and [`images_directory`] whichever of them is there, within
-//! a budget of memory. The result is [`Images`], bytes of which
-//! [`Images::dataset`] makes a data set, with the [`ChannelScales`] of the training set.
+//! [`cifar10`] and [`cifar10_directory`] the binary version of CIFAR-10, and [`images_directory`] whichever of them is
+//! there, within a budget of memory. The result is [`Images`], bytes of which [`Images::dataset`] makes a data set,
+//! with the [`ChannelScales`] of the training set.
 
 mod cifar;
 mod digits;

@@ -96,8 +96,8 @@ impl<R: Read> Stored<R> {
 
     /// The next `n` bytes, or all that are left when these are fewer.
     ///
-    /// Memory grows with the bytes that are really there, so `n` may come from a header that is not to be trusted. If it is more than
-    /// may be taken, nothing is.
+    /// Memory grows with the bytes that are really there, so `n` may come from a header that is not to be trusted. If
+    /// it is more than may be taken, nothing is.
     pub(super) fn take(&mut self, n: u64) -> Result<Vec<u8>, DataError> {
         if n > self.most - self.at {
             return Err(DataError::TooLarge { place: self.name.clone(), bytes: Some(self.at.saturating_add(n)) });

@@ -9,9 +9,10 @@ use crate::parameters::{Parameters, norm_sq};
 use crate::random::{Generator, companion};
 use crate::scalar::{Eight, Planes, Scalar, vectorised};
 
-/// Several runs of [`StepRule::Gradient`](super::StepRule::Gradient) without weight decay on one loss side by side, up to eight: starts, rates and minibatches are each
-/// run's own. A step has the bits that the run's [`Stepper`] would make alone. If there are eight, it takes about half
-/// the time: the rows of a small network are too short for the vector registers, but eight runs always fill them.
+/// Several runs of [`StepRule::Gradient`](super::StepRule::Gradient) without weight decay on one loss side by side, up
+/// to eight: starts, rates and minibatches are each run's own. A step has the bits that the run's [`Stepper`] would
+/// make alone. If there are eight, it takes about half the time: the rows of a small network are too short for the
+/// vector registers, but eight runs always fill them.
 ///
 /// ```
 /// use ratecheck::data::teacher;

@@ -178,7 +178,8 @@ impl StepRule {
     /// The same, if its numbers make sense. [`Stepper`](super::Stepper) makes steps with any numbers.
     ///
     /// # Errors
-    /// Unless every b of a momentum is at least 0 and below 1, lambda finite and at least 0, and b_0 positive and finite.
+    /// Unless every b of a momentum is at least 0 and below 1, lambda finite and at least 0, and b_0 positive and
+    /// finite.
     ///
     /// ```
     /// use ratecheck::descent::StepRule;

@@ -265,8 +265,8 @@ impl<'a> Stepper<'a> {
         self.memory.divisor(i)
     }
 
-    /// The effective learning rate of block i at theta_t, where eta_{w,t} is `eta_w`: eta_{w,t}/n_i, under a rule with b
-    /// divided by [`Stepper::divisor`], which does not know of the gradient of step t yet.
+    /// The effective learning rate of block i at theta_t, where eta_{w,t} is `eta_w`: eta_{w,t}/n_i, under a rule with
+    /// b divided by [`Stepper::divisor`], which does not know of the gradient of step t yet.
     pub fn effective_lr(&self, i: usize, eta_w: f64) -> f64 {
         let rate = eta_w / self.w_norm_sq[i];
         self.memory.divisor(i).map_or(rate, |b| rate / b)
@@ -412,9 +412,9 @@ impl<'a> Stepper<'a> {
     /// The angle between v_i before and after the step that [`Stepper::evaluate`] has prepared.
     ///
     /// With d what the block moves against (its gradient under the plain rules), k what a decoupled decay leaves of w
-    /// (all of it without one), and p = <w, d>/||w||^2 it is atan2(rate ||d - p w||, ||w|| (k - rate p)), where p = 0 up
-    /// to rounding for the gradient of a scale-invariant block. Unlike the arc cosine of <v_t, v_{t+1}> it keeps its relative accuracy for small angles, and unlike the
-    /// chord it needs no theta_{t+1}.
+    /// (all of it without one), and p = <w, d>/||w||^2 it is atan2(rate ||d - p w||, ||w|| (k - rate p)), where p = 0
+    /// up to rounding for the gradient of a scale-invariant block. Unlike the arc cosine of <v_t, v_{t+1}> it keeps its
+    /// relative accuracy for small angles, and unlike the chord it needs no theta_{t+1}.
     pub(super) fn angular_update(&self, i: usize, eta_w: f64) -> f64 {
         let block = self.layout.block(i);
         let (w, start) = (&self.theta[block.clone()], block.start);

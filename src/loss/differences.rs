@@ -3,20 +3,22 @@
 use super::{Over, Setting, Workspace};
 use crate::parameters::norm_sq;
 
-/// The step, relative to the shortest part of theta that moves. A power of two near u^(1/3), u = 2^-53, where the truncation, which
-/// falls with its square, and the rounding, which grows with its inverse, meet.
+/// The step, relative to the shortest part of theta that moves. A power of two near u^(1/3), u = 2^-53, where the
+/// truncation, which falls with its square, and the rounding, which grows with its inverse, meet.
 const STEP: f64 = 1.0 / 262_144.0; // 2^-18
 
 /// What [`product_by_differences`] may be off by, relative to the product and to ||grad F|| max_i ||d_i|| / ||w_i||.
 ///
-/// Rounding: two gradients, each right to 1024u = 2^-43 of its norm (as identities assume of foreign code), over twice the step:
-/// 2^-43 2^18 = 2^-25. Truncation: h^2/6 times a third derivative of the gradient, 2^-36/6 in units where theta has length 1; it stays below the
-/// same 2^-25 while that derivative is no more than 12288 times the gradient. Both together are 2^-24, or 6e-8.
+/// Rounding: two gradients, each right to 1024u = 2^-43 of its norm (as identities assume of foreign code), over twice
+/// the step: 2^-43 2^18 = 2^-25. Truncation: h^2/6 times a third derivative of the gradient, 2^-36/6 in units where
+/// theta has length 1; it stays below the same 2^-25 while that derivative is no more than 12288 times the gradient.
+/// Both together are 2^-24, or 6e-8.
 pub const DIFFERENCES_ERROR: f64 = 1.0 / 16_777_216.0;
 
 /// product = (grad F_z(theta + h d) - grad F_z(theta - h d)) / 2h, about Hess F_z(theta) d. Costs two gradients.
 ///
-/// h is 2^-18 of ||w_i|| / ||d_i|| in the block where that is least; g, which has no scale of its own, counts as no shorter than 1.
+/// h is 2^-18 of ||w_i|| / ||d_i|| in the block where that is least; g, which has no scale of its own, counts as no
+/// shorter than 1.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -66,7 +68,8 @@ mod tests {
     use crate::loss::closed::ProblemJ;
     use crate::random::{Seed, normals};
 
-    /// Against the exact product, at blocks of very different lengths: the error is what the constant says, in every direction.
+    /// Against the exact product, at blocks of very different lengths: the error is what the constant says, in every
+    /// direction.
     #[test]
     fn differences_are_as_good_as_they_say() {
         let loss = ProblemJ::default();

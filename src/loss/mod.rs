@@ -168,15 +168,17 @@ pub trait Products: Sync {
     /// product = Hess F_z(theta) direction.
     fn sample_product(&self, z: &[usize], theta: &[f64], direction: &[f64], product: &mut [f64]);
 
-    /// What a product may be off by, beyond the rounding of whoever differentiates, relative to the size of the product and to
+    /// What a product may be off by, beyond the rounding of whoever differentiates, relative to the size of the product
+    /// and to
     /// ||grad F|| max_i ||d_i|| / ||w_i||: 0, unless it is made of differences ([`DIFFERENCES_ERROR`]). Tolerances of identities about
     /// Hessians grow by it.
     fn relative_error(&self) -> f64 {
         0.0
     }
 
-    /// What a gradient of one minibatch costs, in multiply-adds at some 2e9 a second: what budgets of steps are made from. It follows
-    /// from sizes and never from a clock, or the same seed would not give the same numbers. The default is a call of an interpreter.
+    /// What a gradient of one minibatch costs, in multiply-adds at some 2e9 a second: what budgets of steps are made
+    /// from. It follows from sizes and never from a clock, or the same seed would not give the same numbers. The
+    /// default is a call of an interpreter.
     fn operations(&self) -> f64 {
         1e5
     }

@@ -151,15 +151,17 @@ impl Normalisation {
         self != Self::None && self.constant().is_none() && self.weight_share() == 0.0
     }
 
-    /// What epsilon adds to the variance of `units` units whose weights have the squared norm `w_norm_sq`; nothing, if there is none.
+    /// What epsilon adds to the variance of `units` units whose weights have the squared norm `w_norm_sq`; nothing, if
+    /// there is none.
     pub(super) fn added(self, w_norm_sq: f64, units: usize) -> Option<f64> {
         let smoothing = || Some(self.weight_share() * w_norm_sq / units as f64);
         self.constant()
             .or_else(|| if self == Self::WeightNorm || self.weight_share() == 0.0 { None } else { smoothing() })
     }
 
-    /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the factor
-    /// c in dL/dw += c (w p), the part of the gradient that comes through ||w||^2, where p is the [`power_of`] 1/s.
+    /// Replaces the row dL/dy of one unit by dL/dz. `sums` holds sum_b dL/dy_b and sum_b dL/dy_b xhat_b. Returns the
+    /// factor c in dL/dw += c (w p), the part of the gradient that comes through ||w||^2, where p is the [`power_of`]
+    /// 1/s.
     #[inline(always)]
     pub(super) fn unit_backward<S: Scalar>(
         self,
@@ -194,8 +196,8 @@ impl Normalisation {
         -(factor * inverse * sum_xhat).scale(tau)
     }
 
-    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scale` gives the group's gammas.
-    /// Returns c in dL/dW_group += c (W_group p), where p is the [`power_of`] the first 1/s.
+    /// Layer and group normalisation: replaces the rows dL/dy of one group by dL/dz. `bn_scale` gives the group's
+    /// gammas. Returns c in dL/dW_group += c (W_group p), where p is the [`power_of`] the first 1/s.
     pub(super) fn group_backward<S: Scalar>(
         self,
         d: &mut [S::Base],

@@ -62,8 +62,8 @@ impl Network {
         }
         shares
     }
-    /// The largest s that the units of each layer are divided by, over units and examples; layers without a normalisation are
-    /// left out. What is small beside the least of their squares is a small epsilon everywhere.
+    /// The largest s that the units of each layer are divided by, over units and examples; layers without a
+    /// normalisation are left out. What is small beside the least of their squares is a small epsilon everywhere.
     ///
     /// # Panics
     /// If theta is not of this network.

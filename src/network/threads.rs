@@ -45,8 +45,9 @@ impl Cut {
         Self { most: most.min(CACHED / bytes.max(1)).max(1), shared }
     }
 
-    /// Does the work for all parts of the items; each array has equally many numbers for every item, or none. The work is called through
-    /// a pointer, once a part: the division between threads is then compiled once, and not for every layer in every arithmetic.
+    /// Does the work for all parts of the items; each array has equally many numbers for every item, or none. The work
+    /// is called through a pointer, once a part: the division between threads is then compiled once, and not for every
+    /// layer in every arithmetic.
     pub(super) fn each<T: Send, const N: usize>(
         self,
         items: Range<usize>,

@@ -187,8 +187,8 @@ fn the_same_bits_on_one_thread_and_on_three() {
             (ascend_constants(&ProblemJ::default(), &options, &Seed::new(46)), block, sampled)
         })
     };
-    // As text, which is the same for the same bits: without an epsilon the supremum over ||g|| <= K is infinite, where gamma is 0, and
-    // an ascent that comes that far ends with NaN, which equals nothing.
+    // As text, which is the same for the same bits: without an epsilon the supremum over ||g|| <= K is infinite, where
+    // gamma is 0, and an ascent that comes that far ends with NaN, which equals nothing.
     let [one, three] = [1, 3].map(|threads| format!("{:?}", run(threads)));
     assert_eq!(one, three);
 }

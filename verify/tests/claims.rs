@@ -9,8 +9,8 @@ use ratecheck_verify::claim::results::ControlOutcome;
 use ratecheck_verify::claim::runner::{context, run_control};
 use ratecheck_verify::paper::claims::CLAIMS;
 
-/// Claims that take from one second to half a minute a seed, and how many seeds are tried here. `ratecheck conformance` tries all
-/// of them with as many as the others.
+/// Claims that take from one second to half a minute a seed, and how many seeds are tried here. `ratecheck conformance`
+/// tries all of them with as many as the others.
 const EXPENSIVE: [(&str, u64); 10] = [
     ("theorem-3.1-rate", 2),
     ("auto-tuning-gd", 1),

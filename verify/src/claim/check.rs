@@ -244,8 +244,8 @@ impl Check {
         near
     }
 
-    /// The comparison that decides: a failure, if there is one; else the claim's own with the smallest margin, or a link's if there are
-    /// only links.
+    /// The comparison that decides: a failure, if there is one; else the claim's own with the smallest margin, or a
+    /// link's if there are only links.
     pub fn worst(&self) -> Option<&Comparison> {
         let rank = |tally: &Tally| (!tally.worst.fails(), tally.part == Part::Link);
         self.instances()

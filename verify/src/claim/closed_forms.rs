@@ -47,8 +47,8 @@ impl Formula for Quadratic {
     }
 }
 
-/// L = g^2/2 - g sum_i c_i'v_i over m blocks of R^2 with one g, |c_i| = 1: every block is coupled to the same g. On |g| <= K
-/// Lii = 2K/sqrt(3), Lij = 0, Li = 1, Lg = 1 (each block is the linear loss -g c_i'v_i), and Lmin = -m^2/2.
+/// L = g^2/2 - g sum_i c_i'v_i over m blocks of R^2 with one g, |c_i| = 1: every block is coupled to the same g. On |g|
+/// <= K Lii = 2K/sqrt(3), Lij = 0, Li = 1, Lg = 1 (each block is the linear loss -g c_i'v_i), and Lmin = -m^2/2.
 #[derive(Clone, Debug)]
 pub struct SharedRegression {
     layout: Parameters,
@@ -88,8 +88,8 @@ impl Formula for SharedRegression {
     }
 }
 
-/// F(w) = the angle of w in R^2, whose gradient has norm 1/||w|| everywhere: ||grad_v F|| is L_A = 1 at every step, the worst
-/// that sums of increments can meet. The value jumps across one ray, where the gradient does not.
+/// F(w) = the angle of w in R^2, whose gradient has norm 1/||w|| everywhere: ||grad_v F|| is L_A = 1 at every step, the
+/// worst that sums of increments can meet. The value jumps across one ray, where the gradient does not.
 #[derive(Clone, Debug)]
 pub struct Spiral {
     layout: Parameters,
@@ -114,8 +114,9 @@ impl Formula for Spiral {
     }
 }
 
-/// F_z = sum_i (v_i2^2 + s xi_i v_i2) over two blocks of R^2, without a g, for the four signs xi: Rayleigh quotients of diag(0, 1)
-/// with independent noise. For the mean Lii = 2, Lij = 0, so that C_i = 1, and Lmin = 0; every F_z has ||grad_{v_i}|| <= 1 + s.
+/// F_z = sum_i (v_i2^2 + s xi_i v_i2) over two blocks of R^2, without a g, for the four signs xi: Rayleigh quotients of
+/// diag(0, 1) with independent noise. For the mean Lii = 2, Lij = 0, so that C_i = 1, and Lmin = 0; every F_z has
+/// ||grad_{v_i}|| <= 1 + s.
 #[derive(Clone, Debug)]
 pub struct NoisyPair {
     layout: Parameters,

@@ -35,8 +35,9 @@ impl Closest {
         self.keep_sized(t, [lhs, rhs], scale, scale);
     }
 
-    /// The same where the bound allows a change by `allowed` of something larger: the room is relative to what may change, so that a
-    /// quantity that has hardly changed is far from its bound; rounding is relative to the larger side.
+    /// The same where the bound allows a change by `allowed` of something larger: the room is relative to what may
+    /// change, so that a quantity that has hardly changed is far from its bound; rounding is relative to the larger
+    /// side.
     pub(crate) fn keep_change(&mut self, t: u64, lhs: f64, rhs: f64, allowed: f64) {
         let size = lhs.abs().max(rhs.abs());
         // What is allowed may be below the rounding of the sides.

@@ -76,8 +76,8 @@ pub struct Statement {
     pub formula: &'static str,
     /// The same in LaTeX, one entry a line, for the page.
     pub latex: &'static [&'static str],
-    /// Section and equation number; for a statement derived here, what of the paper it belongs to; for one of a later paper, that
-    /// paper.
+    /// Section and equation number; for a statement derived here, what of the paper it belongs to; for one of a later
+    /// paper, that paper.
     pub printed_at: &'static str,
     /// Identity, inequality, expectation or rate.
     pub kind: Kind,

@@ -18,7 +18,8 @@ pub struct Evaluator<'a> {
     /// of a hundred thousand operations in 2^-98, amplified a hundred million times, stay below it.
     /// In `f64` a thousand roundings.
     pub unit: f64,
-    /// The same of an identity about Hessian-vector products: more, by what foreign products are off (`Products::relative_error`).
+    /// The same of an identity about Hessian-vector products: more, by what foreign products are off
+    /// (`Products::relative_error`).
     pub product_unit: f64,
 }
 

@@ -37,8 +37,8 @@ pub enum Standing {
     /// The proof, or another formula of the paper, shows what is meant.
     #[serde(alias = "typo")]
     Misprint,
-    /// It can be read correctly, and incorrectly: two places disagree, a condition is left unsaid, or an exponent may have been
-    /// lost in the text that was read here.
+    /// It can be read correctly, and incorrectly: two places disagree, a condition is left unsaid, or an exponent may
+    /// have been lost in the text that was read here.
     Ambiguous,
     /// True, and weaker than it need be.
     NotTight,

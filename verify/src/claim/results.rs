@@ -232,7 +232,8 @@ impl ClaimResult {
         }
     }
 
-    /// The status in a few words, with what has to be said beside it: *holds in a reduced setting* is [`Status::Holds`].
+    /// The status in a few words, with what has to be said beside it: *holds in a reduced setting* is
+    /// [`Status::Holds`].
     pub fn label(&self) -> &'static str {
         match (self.status(), self.reduced.is_some()) {
             (Status::Holds, true) => "holds in a reduced setting",

@@ -44,8 +44,8 @@ fn target_cpu() -> String {
     text
 }
 
-/// Checks one claim and all its controls, side by side on the threads of the current pool. A panic inside is reported as an
-/// error of that claim alone.
+/// Checks one claim and all its controls, side by side on the threads of the current pool. A panic inside is reported
+/// as an error of that claim alone.
 pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult {
     let begin = Instant::now();
     let context = context(claim, seed, profile);

@@ -40,7 +40,8 @@ pub struct Subject {
     pub exact: Option<Smoothness<Exact>>,
     /// A lower bound of the loss, if one is known.
     pub loss_min: Option<f64>,
-    /// Why a loss of foreign code has no second derivatives everywhere, if that is known; of a network it follows from the layers.
+    /// Why a loss of foreign code has no second derivatives everywhere, if that is known; of a network it follows from
+    /// the layers.
     pub kinks: Option<String>,
     /// Rates and budgets.
     pub settings: Settings,
@@ -85,9 +86,9 @@ impl Subject {
     }
 
     /// The control "constant epsilon": the same network with one epsilon added to variances as frameworks do, in every
-    /// layer of batch, layer or group normalisation. It is a hundredth of the largest variance of the layer that has the
-    /// smallest, so that it is felt at any scale of the data and hides none of them. `None` if there is no such layer,
-    /// the blocks become others, or a hundredth of that variance is no number.
+    /// layer of batch, layer or group normalisation. It is a hundredth of the largest variance of the layer that has
+    /// the smallest, so that it is felt at any scale of the data and hides none of them. `None` if there is no such
+    /// layer, the blocks become others, or a hundredth of that variance is no number.
     pub fn with_constant_epsilon(&self) -> Option<Self> {
         let network = self.network.as_ref()?;
         let largest = network.largest_denominators(&self.all(), &self.theta, &mut Workspace::default());

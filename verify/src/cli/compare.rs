@@ -30,8 +30,8 @@ pub(super) struct Arguments {
     /// seed of the baseline.
     #[arg(long)]
     update: bool,
-    /// Compare runs of two profiles, of which only verdicts, claims and slopes can be compared; slopes over other horizons may differ without
-    /// anything being wrong.
+    /// Compare runs of two profiles, of which only verdicts, claims and slopes can be compared; slopes over other
+    /// horizons may differ without anything being wrong.
     #[arg(long)]
     across_profiles: bool,
     /// Print the differences as JSON.

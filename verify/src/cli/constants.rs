@@ -39,8 +39,8 @@ pub(super) struct Arguments {
     /// Ascents per constant [default: 8; 1 if there are more than 100 constants].
     #[arg(long, value_name = "N", value_parser = count::<MOST_POINTS>)]
     restarts: Option<usize>,
-    /// Hessian-vector products, and gradients of them, that one ascent may take [default: 2000; 200 if there are more than
-    /// 100 constants]; where a bound is proved by branch and bound, each also stands for a hundred boxes.
+    /// Hessian-vector products, and gradients of them, that one ascent may take [default: 2000; 200 if there are more
+    /// than 100 constants]; where a bound is proved by branch and bound, each also stands for a hundred boxes.
     #[arg(long, value_name = "N", value_parser = count::<MOST_EVALUATIONS>)]
     evaluations: Option<usize>,
     /// Threads (0: one per core); the numbers do not depend on it.

@@ -36,8 +36,8 @@ pub(super) struct Arguments {
     /// The column of the steps [default: step, t, iteration, epoch and the like].
     #[arg(long, value_name = "COLUMN")]
     step: Option<String>,
-    /// The column of the values, positive numbers [default: value, or the only other one]. Several, or what the columns of several runs in
-    /// an export of W&B have in common, are several runs.
+    /// The column of the values, positive numbers [default: value, or the only other one]. Several, or what the columns
+    /// of several runs in an export of W&B have in common, are several runs.
     #[arg(long = "value", value_name = "COLUMN")]
     values: Vec<String>,
     /// The column that tells independent runs apart, as the seed.
@@ -76,7 +76,8 @@ pub(super) struct Arguments {
     /// Leave out rows without a value.
     #[arg(long)]
     skip_empty: bool,
-    /// What counts where a run recorded a step again [default: the last value where the rows read like a resumed run, else an error].
+    /// What counts where a run recorded a step again [default: the last value where the rows read like a resumed run,
+    /// else an error].
     #[arg(long, value_enum, value_name = "RULE")]
     on_repeat: Option<OnRepeat>,
     /// Treat an inconclusive verdict as a failure (exit code 4).

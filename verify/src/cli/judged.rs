@@ -79,8 +79,8 @@ pub(super) fn judge(problem: &Problem, inspection: Inspection, eta_w: Option<f64
     Judged { inspection, verdicts, unjudged, effective_rates, epsilon_shares }
 }
 
-/// Seconds for each block, parameter and example. Every block is turned and scaled in turn, and the whole network evaluated
-/// in double-double. Measured on one core.
+/// Seconds for each block, parameter and example. Every block is turned and scaled in turn, and the whole network
+/// evaluated in double-double. Measured on one core.
 const EACH: f64 = 9.2e-8;
 
 /// As many seconds are taken unasked.

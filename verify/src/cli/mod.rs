@@ -79,8 +79,8 @@ const MEMORY: &str = "\
 A command takes at most half of the memory that is left when it starts, by its own estimate; the
 environment variable RATECHECK_MEMORY, as 8G, sets another limit.";
 
-/// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR 2019)
-/// claim, and that each check would have failed had the claim been false.
+/// Checks numerically what Arora, Li & Lyu, "Theoretical Analysis of Auto Rate-Tuning by Batch Normalization" (ICLR
+/// 2019) claim, and that each check would have failed had the claim been false.
 #[derive(Debug, Parser)]
 #[command(name = "ratecheck", version, max_term_width = 100)]
 struct Cli {

@@ -43,8 +43,8 @@ pub(super) struct Man {
 /// The script for one shell.
 pub(super) fn completions(arguments: &Completions, console: Console, claims: Claims<'_>) -> Result<Exit, Stopped> {
     let ids: Vec<&'static str> = claims.iter().map(|claim| claim.statement().id).collect();
-    // Only here are names values that the parser knows: elsewhere a wrong one ends with a code of its own, and a suggestion,
-    // and the file of a plan may stand where an experiment is named.
+    // Only here are names values that the parser knows: elsewhere a wrong one ends with a code of its own, and a
+    // suggestion, and the file of a plan may stand where an experiment is named.
     let mut command = command().mut_subcommands(|one| {
         one.mut_args(|argument| match argument.get_id().as_str() {
             "claims" | "claim" if argument.get_action().takes_values() => {

@@ -209,8 +209,8 @@ pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> R
     Ok(verdict(&results, arguments.strict))
 }
 
-/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads. What is
-/// found is kept after every claim: a run that is stopped has lost the claim it was at, and nothing else.
+/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads.
+/// What is found is kept after every claim: a run that is stopped has lost the claim it was at, and nothing else.
 fn check_all(
     claims: &[&'static dyn Claim],
     mut results: Results,
@@ -235,8 +235,9 @@ fn check_all(
         bar.set_message(claim.statement().id);
         bar.tick();
         let ended = run(*claim);
-        // Whoever took the directory away took what had been found along: what comes would be lost. If the disk is full by
-        // now, the rest is worth running all the same: the table is printed, and the last attempt to write complains.
+        // Whoever took the directory away took what had been found along: what comes would be lost. If the disk is full
+        // by now, the rest is worth running all the same: the table is printed, and the last attempt to write
+        // complains.
         if let Some(ended) = &ended
             && let Err(error @ StoreError::Place(_)) = keep(store, ended, &results.provenance)
         {

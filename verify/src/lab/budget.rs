@@ -1,7 +1,9 @@
-//! How much memory a command may take: what is larger is refused before it is made, in one clear error, and nothing ends the process.
+//! How much memory a command may take: what is larger is refused before it is made, in one clear error, and nothing
+//! ends the process.
 //!
-//! It may take half of what the machine has left when it starts ([`allowed`]), or what [`VARIABLE`] says. What is needed is an estimate
-//! of what grows with the input: data, the values that a network keeps of every example, dense matrices, tables of results.
+//! It may take half of what the machine has left when it starts ([`allowed`]), or what [`VARIABLE`] says. What is
+//! needed is an estimate of what grows with the input: data, the values that a network keeps of every example, dense
+//! matrices, tables of results.
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +11,8 @@ use std::sync::OnceLock;
 
 use ratecheck::network::{Convolution, Image, LayerKind};
 
-/// The environment variable that sets the budget: a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T behind it.
+/// The environment variable that sets the budget: a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T
+/// behind it.
 pub const VARIABLE: &str = "RATECHECK_MEMORY";
 
 /// The budget where the system does not say what is left: 4 GiB.
@@ -158,8 +161,8 @@ pub(crate) fn enough(bytes: u128) -> String {
 pub(crate) struct Size {
     /// The entries of theta, at most.
     pub(crate) parameters: u128,
-    /// The numbers that an evaluation keeps of every example: of every layer what is normalised, its values and slopes; and two
-    /// derivatives of the widest.
+    /// The numbers that an evaluation keeps of every example: of every layer what is normalised, its values and slopes;
+    /// and two derivatives of the widest.
     pub(crate) of_example: u128,
 }
 

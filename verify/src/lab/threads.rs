@@ -7,8 +7,8 @@ const FEW: usize = 64;
 /// Threads for each core, at most.
 const OF_CORE: usize = 4;
 
-/// A pool of `wanted` threads (0: one per core), or of fewer; and a sentence if they are fewer. Where no thread can be started, it is the
-/// present one alone.
+/// A pool of `wanted` threads (0: one per core), or of fewer; and a sentence if they are fewer. Where no thread can be
+/// started, it is the present one alone.
 ///
 /// # Errors
 /// If not even that can be had.

@@ -1,7 +1,8 @@
 //! JUnit XML, for continuous integration: one test case a claim.
 //!
-//! Only what the strictest common reader knows, the schema `junit-10.xsd` of Jenkins' xUnit plugin: no properties and no number of
-//! assertions at a test case. What a claim measured stands in its `system-out`, a line each, where reporters show it.
+//! Only what the strictest common reader knows, the schema `junit-10.xsd` of Jenkins' xUnit plugin: no properties and
+//! no number of assertions at a test case. What a claim measured stands in its `system-out`, a line each, where
+//! reporters show it.
 
 use std::fmt::Write as _;
 

@@ -28,8 +28,8 @@ pub fn check_formulas(results: &Results) -> Result<(), ReportError> {
     results.claims.iter().flat_map(|claim| &claim.latex).try_for_each(|latex| display(latex).map(drop))
 }
 
-/// What the renderer leaves to the leniency of browsers, as a strict reader wants it: a space between two attributes, and the operators
-/// `<`, `>` and `&` escaped.
+/// What the renderer leaves to the leniency of browsers, as a strict reader wants it: a space between two attributes,
+/// and the operators `<`, `>` and `&` escaped.
 fn strict(mathml: &str) -> String {
     let mut clean = String::with_capacity(mathml.len());
     // Inside a tag, and there inside a quoted value.
@@ -78,7 +78,8 @@ mod tests {
         }
     }
 
-    /// Every tag is closed, and every attribute stands by itself: what XML demands, and HTML's parser calls an error otherwise.
+    /// Every tag is closed, and every attribute stands by itself: what XML demands, and HTML's parser calls an error
+    /// otherwise.
     #[test]
     fn formulas_are_well_formed() {
         for latex in CLAIMS.iter().flat_map(|claim| claim.statement().latex).chain(&[r"a < b > c, \Bigl(x\Bigr) \& 1"])

@@ -48,8 +48,8 @@ use crate::paper::sensitivity::{Need, Study};
 pub use crate::text::ReportError;
 use crate::text::{number, pretty, write};
 
-/// What the check of a claim needs of every constant, a line each, as it was studied last: only of the paper's own run, since
-/// the instances were its.
+/// What the check of a claim needs of every constant, a line each, as it was studied last: only of the paper's own run,
+/// since the instances were its.
 fn needs(results: &Results, claim: &ClaimResult) -> Vec<String> {
     let kept = Study::kept().of(&claim.id).map(Need::sentence);
     if results.provenance.problem.is_none() { kept.collect() } else { Vec::new() }
@@ -85,7 +85,8 @@ pub fn write_all(results: &Results, dir: &Path) -> Result<Written, ReportError> 
     render_all(results, dir)
 }
 
-/// Writes every report but `results.json`, from which the results may have come: the same bytes as [`write_all`] has written.
+/// Writes every report but `results.json`, from which the results may have come: the same bytes as [`write_all`] has
+/// written.
 ///
 /// # Errors
 /// When a file cannot be written or rendered; the error names it. Files written before stay.

@@ -72,7 +72,8 @@ fn printed_there<'a>(results: &'a Results, statement: &str) -> Vec<(&'a str, Str
     there.map(|entry| (entry.id.as_str(), anchor(entry))).collect()
 }
 
-/// The numbered statements and equations that a text names: `Lemmas B.2 and B.4, (23)` has `lemma B.2`, `lemma B.4` and `(23)`.
+/// The numbered statements and equations that a text names: `Lemmas B.2 and B.4, (23)` has `lemma B.2`, `lemma B.4` and
+/// `(23)`.
 fn numbered(text: &str) -> Vec<String> {
     let mut kind = String::new();
     let mut names = Vec::new();

@@ -8,7 +8,8 @@ use crate::claim::results::{ClaimResult, Results, Status};
 
 /// The narrowest table that is laid out; below this lines are cut.
 const NARROWEST: usize = 40;
-/// The width of the column of times, that of "59 min 59 s": what the other columns show does not depend on how long it took.
+/// The width of the column of times, that of "59 min 59 s": what the other columns show does not depend on how long it
+/// took.
 const TIME: usize = 11;
 /// Between columns.
 const GAP: &str = "  ";

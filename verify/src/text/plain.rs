@@ -33,8 +33,8 @@ pub(crate) fn path(path: &Path) -> String {
 /// As many characters as an error has at most: with the name of the program before it, below 500.
 const LONGEST: usize = 480;
 
-/// One line, and not a long one: what is too much is left out in the middle, since the beginning names the file and the end
-/// the remedy.
+/// One line, and not a long one: what is too much is left out in the middle, since the beginning names the file and the
+/// end the remedy.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     let text = plain(text);
     let n = text.chars().count();

@@ -123,7 +123,8 @@ fn exit_codes_of_verify() {
     for id in ["good", "false", "unevaluated", "panicking", "powerless", "broken-control", "undecided"] {
         assert!(table.contains(id), "{table}");
     }
-    // Unless it is to stop there: what comes behind the first failure is not run, what is merely undecided is no reason.
+    // Unless it is to stop there: what comes behind the first failure is not run, what is merely undecided is no
+    // reason.
     let (code, table) = verify_fixed(&[], &["--fail-fast"]);
     assert_eq!(code, 1);
     assert!(table.contains("1 of 2 hold") && !table.contains("undecided"), "{table}");

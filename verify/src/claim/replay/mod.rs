@@ -1,8 +1,8 @@
 //! Floating point or theorem? What is decided by less than the rounding of `f64` is recomputed with 30 digits before
 //! the verdict falls.
 //!
-//! A comparison `lhs <= rhs + rounding` whose sides differ by no more than `rounding` says nothing: they agree as far as
-//! `f64` can tell, and it is chance on which side of each other they fell. Its replay recomputes both sides in
+//! A comparison `lhs <= rhs + rounding` whose sides differ by no more than `rounding` says nothing: they agree as far
+//! as `f64` can tell, and it is chance on which side of each other they fell. Its replay recomputes both sides in
 //! [`DoubleDouble`] from the same `f64` inputs, which are exact, or runs the same path from the same start. Such a path
 //! is another orbit, close to that of `f64`; a statement about every orbit may be checked on either.
 //!

@@ -194,7 +194,8 @@ struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    /// Has the jobs of a cluster run what is missing. They read the plan from a file, with all that the command line has set.
+    /// Has the jobs of a cluster run what is missing. They read the plan from a file, with all that the command line
+    /// has set.
     fn on_slurm(&self, console: Console) -> Result<(), Stopped> {
         let Self { plan, cells, arguments, .. } = *self;
         let out = &arguments.out;

@@ -102,8 +102,8 @@ impl Plan {
     /// are, inside a margin where the plan says so.
     ///
     /// # Errors
-    /// Files that cannot be read, halves or labels that do not fit together, more examples asked for than are there, or more memory
-    /// needed than may be taken.
+    /// Files that cannot be read, halves or labels that do not fit together, more examples asked for than are there, or
+    /// more memory needed than may be taken.
     pub fn task(&self) -> Result<Task, Fault> {
         let halves = self.source.read()?;
         let draws = |part: &str| Seed::new(self.subset_seed).generator(&format!("experiment/{part}"));

@@ -32,7 +32,8 @@ fn kept(dir: &Path, key: &str) -> Result<Option<Training>, Damage> {
     decode(unseal(&bytes, key)?).map(Some).ok_or(Damage::Foreign)
 }
 
-/// Looks which trainings of the part, each counted once, are in one of the places. One that is nowhere whole is run again.
+/// Looks which trainings of the part, each counted once, are in one of the places. One that is nowhere whole is run
+/// again.
 pub fn pending<'p>(cells: &'p [Cell], shard: Shard, places: &Places) -> Pending<'p> {
     let mut found = Pending::default();
     let mut known = BTreeSet::new();
@@ -68,7 +69,8 @@ pub(crate) fn progress(cells: &[Cell], n: usize, places: &Places) -> Vec<Progres
 /// Takes over what is missing and has been run elsewhere: the directories of parts.
 ///
 /// # Errors
-/// If a directory is none of an experiment, two of them have different numbers for one training, or a file cannot be written.
+/// If a directory is none of an experiment, two of them have different numbers for one training, or a file cannot be
+/// written.
 pub(crate) fn take_over(cells: &[Cell], parts: &[PathBuf], store: &Store) -> Result<(), SweepError> {
     for part in parts {
         if !part.join("cells").is_dir() {
@@ -114,8 +116,8 @@ pub(crate) fn forgotten(found: &Pending<'_>) -> Option<SweepError> {
     )))
 }
 
-/// Runs these trainings and keeps each as soon as it is done; `seen` is told of every epoch. Where there are as many as threads, each
-/// has a thread of its own; otherwise one after another has them all. Neither changes a bit.
+/// Runs these trainings and keeps each as soon as it is done; `seen` is told of every epoch. Where there are as many as
+/// threads, each has a thread of its own; otherwise one after another has them all. Neither changes a bit.
 ///
 /// # Errors
 /// If a file cannot be written, or no thread can be started. What was kept stays.

@@ -7,8 +7,8 @@ use super::task::{Epoch, Setting, Training};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::text::number;
 
-/// Figures 1 and 3 of separate rates, or 2 and 3 of one rate: the loss and the accuracy against the rate, and every epoch; then
-/// what the effective rate does. `found` is ordered by setting, then by rate.
+/// Figures 1 and 3 of separate rates, or 2 and 3 of one rate: the loss and the accuracy against the rate, and every
+/// epoch; then what the effective rate does. `found` is ordered by setting, then by rate.
 pub fn figures(rates: Rates, eta_g: f64, found: &[AtRate], guess: Guess) -> Vec<Plot> {
     let (losses, accuracies) = match rates {
         Rates::Separate => ("figure-1", "figure-3"),

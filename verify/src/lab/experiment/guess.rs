@@ -5,7 +5,8 @@ use ratecheck::data::Dataset;
 use super::plan::Limits;
 use super::question::Seen;
 
-/// What the best guess that looks at no image reaches: the frequencies of the classes for every image, and the most frequent class.
+/// What the best guess that looks at no image reaches: the frequencies of the classes for every image, and the most
+/// frequent class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guess {
     /// The mean cross-entropy of the frequencies p_k of the training labels: -sum_k p_k ln p_k.
@@ -45,8 +46,8 @@ impl Guess {
         }
     }
 
-    /// What counts as learned: at most half of the loss of guessing; or an accuracy of at least twice that of guessing, or an error of at
-    /// most half of that, whichever is less.
+    /// What counts as learned: at most half of the loss of guessing; or an accuracy of at least twice that of guessing,
+    /// or an error of at most half of that, whichever is less.
     pub fn learned(self, seen: Seen) -> f64 {
         match seen {
             Seen::Loss => 0.5 * self.loss,

@@ -50,8 +50,8 @@ pub struct Limits {
     pub loss: Option<f64>,
     /// And if its test accuracy is at least this; see [`Guess::learned`], if it is not given.
     pub accuracy: Option<f64>,
-    /// SGD must learn, except that its training loss at one rate for all is judged up to this rate only: beyond, g itself moves by
-    /// the rate, and the loss takes long to come down when the classes are told apart already.
+    /// SGD must learn, except that its training loss at one rate for all is judged up to this rate only: beyond, g
+    /// itself moves by the rate, and the loss takes long to come down when the classes are told apart already.
     pub unified_up_to: f64,
     /// Projected SGD must not learn from this rate on.
     pub projected_from: f64,

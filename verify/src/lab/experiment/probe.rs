@@ -1,4 +1,5 @@
-//! The first step of every training, before anything is run: one that is undefined from the start is no training that diverges.
+//! The first step of every training, before anything is run: one that is undefined from the start is no training that
+//! diverges.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +12,8 @@ use super::task::{Setting, Task};
 use crate::claim::evidence::Unevaluated;
 use crate::lab::undefined::cause;
 
-/// Evaluates the loss and the gradient that each of these trainings begins with. They are the same for every rate, and with and without
-/// projection.
+/// Evaluates the loss and the gradient that each of these trainings begins with. They are the same for every rate, and
+/// with and without projection.
 ///
 /// # Errors
 /// The first that is not finite, with the reason.

@@ -112,8 +112,8 @@ impl Task {
         order
     }
 
-    /// About how many bytes a training takes beside the images, estimated before anything is made: what the network keeps of a minibatch, and
-    /// theta with its gradient, their copies and those in single precision.
+    /// About how many bytes a training takes beside the images, estimated before anything is made: what the network
+    /// keeps of a minibatch, and theta with its gradient, their copies and those in single precision.
     pub(super) fn bytes(image: Image, n_classes: usize, width: f64, batch: usize) -> u128 {
         const COPIES: u128 = 8;
         let (filters, dense) = Convolutions::vgg(image, width);

@@ -87,8 +87,8 @@ impl Problem {
         }
     }
 
-    /// What `verify --problem` measures: the loss at the parameters of the problem, or where they are not given at a start drawn from
-    /// the seed 0. Nothing if a block is 0 there, or there is neither.
+    /// What `verify --problem` measures: the loss at the parameters of the problem, or where they are not given at a
+    /// start drawn from the seed 0. Nothing if a block is 0 there, or there is neither.
     pub fn subject(&self) -> Option<Subject> {
         let theta = match (&self.theta, &self.network) {
             (Some(theta), _) => theta.clone(),

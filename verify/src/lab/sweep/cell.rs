@@ -15,8 +15,8 @@ use super::outcome::{Outcome, Row, hex_of};
 /// The version of a cell's file and of the line that names it; it grows with every change of either.
 const FORMAT: u32 = 1;
 
-/// The version of the numbers: it grows whenever the same cell gives other bits than before, so that nothing computed by an older
-/// engine is taken for new. A test watches over it.
+/// The version of the numbers: it grows whenever the same cell gives other bits than before, so that nothing computed
+/// by an older engine is taken for new. A test watches over it.
 pub const ENGINE: u32 = 3;
 
 /// The function whose gradient is recorded.

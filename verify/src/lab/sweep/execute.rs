@@ -114,9 +114,9 @@ pub fn progress(plan: &Plan, n: usize, places: &Places) -> Vec<Progress> {
     Shard::all(n).map(of_part).collect()
 }
 
-/// Runs these cells on the threads of the current pool, eight at a time where that is faster, and keeps each as soon as it is done; `done`
-/// is told of every one. What the
-/// threads do in which order changes no bit: a run depends on its cell alone.
+/// Runs these cells on the threads of the current pool, eight at a time where that is faster, and keeps each as soon as
+/// it is done; `done` is told of every one. What the threads do in which order changes no bit: a run depends on its
+/// cell alone.
 ///
 /// # Errors
 /// If a cell cannot be written. Those that were stay.

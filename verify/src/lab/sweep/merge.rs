@@ -12,8 +12,8 @@ use crate::text::{Kept, Locking};
 /// Joins the parts in `parts` into `out`: the same bits as one run over the whole plan. `out` may be one of the parts.
 ///
 /// # Errors
-/// If the parts are of different sweeps, if a cell is in none of them (the error names the first), if two of them have different numbers
-/// for one cell, or if `out` cannot be written.
+/// If the parts are of different sweeps, if a cell is in none of them (the error names the first), if two of them have
+/// different numbers for one cell, or if `out` cannot be written.
 pub fn merge(parts: &[PathBuf], out: &Path, locking: Locking) -> Result<Written, SweepError> {
     let Some((first, others)) = parts.split_first() else {
         return Err(SweepError::Part("there are no parts; name their directories".to_owned()));

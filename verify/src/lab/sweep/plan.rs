@@ -92,7 +92,8 @@ impl Plan {
         fits.map_err(|error| sweep.fault("horizons", error.what, error.remedy))
     }
 
-    /// Takes the first step of every instance, from the starts of a few seeds: a loss that is undefined there is no run that diverges.
+    /// Takes the first step of every instance, from the starts of a few seeds: a loss that is undefined there is no run
+    /// that diverges.
     fn probe(&self, grid: &Section<'_>) -> Result<(), ProblemError> {
         for (place, instance) in self.instances.iter().enumerate() {
             let mut seeds = BTreeSet::new();

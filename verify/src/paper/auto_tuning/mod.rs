@@ -113,9 +113,9 @@ pub(crate) fn running_average(trace: &Trace) -> (Vec<f64>, Vec<f64>) {
     trace.records.iter().filter(|r| r.t > 0).map(average).unzip()
 }
 
-/// The root mean square of the gradient between one horizon and the next, at their geometric middle: what a running average
-/// remembers of the start is left behind. By what is lost in the last digit of S_t it has grown all the same, so that a sum which has stopped
-/// growing as far as f64 can tell falls as t^(-1/2) here.
+/// The root mean square of the gradient between one horizon and the next, at their geometric middle: what a running
+/// average remembers of the start is left behind. By what is lost in the last digit of S_t it has grown all the same,
+/// so that a sum which has stopped growing as far as f64 can tell falls as t^(-1/2) here.
 pub(crate) fn between_horizons(trace: &Trace) -> (Vec<f64>, Vec<f64>) {
     let between = |pair: &[Record]| {
         let [from, to] = [&pair[0], &pair[1]].map(|record| (record.t as f64, sum_of_squares(record)));

@@ -5,8 +5,8 @@
 //! rate: the theorem bounds S_T, the sum of ||grad L(V_t; g_t)||^2 over t < T, for every T and every eta_w. So the mean
 //! square of the gradient in a window cannot keep falling more slowly than 1/T, and its root not more slowly than
 //! T^(-1/2), while a run that does not settle stays on a plateau (slope 0). The windows of the last decade of T decide:
-//! sqrt(S_T/T) remembers the start, and falls for a long time above a plateau. The bound of S_T itself is far above what
-//! is measured (Theorem 3.1 has a claim of its own).
+//! sqrt(S_T/T) remembers the start, and falls for a long time above a plateau. The bound of S_T itself is far above
+//! what is measured (Theorem 3.1 has a claim of its own).
 
 use ratecheck::descent::{Plan, Schedule, Trace, run};
 use ratecheck::loss::Minibatches;
@@ -186,7 +186,8 @@ fn small(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Set
 /// 64-16-16-10 on the digits. The larger eta_g is, the more the curvature in g grows along a run, up to 2/eta_g, where
 /// the premise fails: at eta_g = 0.2 some starts reach ||Hess_gg|| = 6.8, at 0.05 none was met above 3.1.
 fn digits(context: &Context, way: Way, n_starts: usize, reach: f64) -> Result<Setting, Unevaluated> {
-    // With 64 examples and T = 4000 the gradient at η_w = 10 falls with slope -0.41: its transient is in the last decade.
+    // With 64 examples and T = 4000 the gradient at η_w = 10 falls with slope -0.41: its transient is in the last
+    // decade.
     let n_examples = context.pick([128, 128, 256, 256]);
     let z = Minibatches::full(n_examples);
     let network = digits_network(way.normalisation(0.1), Activation::Tanh, n_examples, z, &context.seed);

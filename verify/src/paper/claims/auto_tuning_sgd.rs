@@ -272,7 +272,8 @@ fn judge(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Une
     judge_effective_rates(check, cases, context)
 }
 
-/// Runs reach T, and norms never shrink: they are links, since a norm that has hardly grown is all but equal to what it was.
+/// Runs reach T, and norms never shrink: they are links, since a norm that has hardly grown is all but equal to what it
+/// was.
 fn judge_norms(check: &mut Check, cases: &[Case], context: &Context) -> Result<(), Unevaluated> {
     let n_steps = horizon(context);
     let mut links = Check::new();

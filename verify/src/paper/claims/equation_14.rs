@@ -1,12 +1,12 @@
 //! (14): the Taylor step of the sketch of Theorem 4.2, for one block and no g, and its sum.
 //!
-//! The step is orthogonal to w (Lemma 2.4), so w + gamma Delta has at least the norm of w for every gamma in [0, 1], and the
-//! Hessian of L there is at most L^vv/||w||^2 (15). Hence for every z
+//! The step is orthogonal to w (Lemma 2.4), so w + gamma Delta has at least the norm of w for every gamma in [0, 1],
+//! and the Hessian of L there is at most L^vv/||w||^2 (15). Hence for every z
 //!
 //! > L(theta_{t+1}) <= L_t - eta <grad_w L_t, grad_w F_z> + (1/2) (L^vv eta^2/||w||^2) ||grad_w F_z||^2,
 //!
-//! and in expectation over z, with E grad F_z = grad L, (14) with L^vv/2 for L^vv. The paper writes eta/||v||^2 before the
-//! first term, which is eta, and in the sum eta/||v||^2 before ||grad_v L||^2, where eta/||w||^2 is meant (E14).
+//! and in expectation over z, with E grad F_z = grad L, (14) with L^vv/2 for L^vv. The paper writes eta/||v||^2 before
+//! the first term, which is eta, and in the sum eta/||v||^2 before ||grad_v L||^2, where eta/||w||^2 is meant (E14).
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Arithmetic, Loss, Workspace};

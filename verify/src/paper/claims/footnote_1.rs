@@ -1,32 +1,33 @@
 //! Footnote 1: the smoothness constants of a network may be as large as M^O(L), for L layers of width M.
 //!
-//! Nothing is said of how they grow from below or of what g may be. Here both sides are measured over depth and width, on
-//! networks 1-M-..-M-1 with smoothed BN, tanh and the logistic objective, and entries of g that are bounded by Gamma (the
-//! first of the two ways in which section 2.4 keeps g bounded).
+//! Nothing is said of how they grow from below or of what g may be. Here both sides are measured over depth and width,
+//! on networks 1-M-..-M-1 with smoothed BN, tanh and the logistic objective, and entries of g that are bounded by Gamma
+//! (the first of the two ways in which section 2.4 keeps g bounded).
 //!
 //! **As large as.** Inputs are x = +-1 with labels y = x; every row behind the first layer is (1, .., 1)/sqrt(M), every
 //! gamma behind it Gamma, every beta 0, and gamma of the first layer so small that all units stay near 0. Then the M
-//! inputs a of a unit are alike, its BN returns Gamma sqrt(M) a/sqrt(M a^2 + epsilon), which is Gamma sqrt(M/epsilon) a up
-//! to cubes, and the output is f x with f = s gamma_1/sqrt(1 + epsilon), where
+//! inputs a of a unit are alike, its BN returns Gamma sqrt(M) a/sqrt(M a^2 + epsilon), which is Gamma sqrt(M/epsilon) a
+//! up to cubes, and the output is f x with f = s gamma_1/sqrt(1 + epsilon), where
 //!
 //! > s = (Gamma sqrt(M/epsilon))^(L-1).
 //!
-//! Along e = (1, .., 1)/sqrt(M) in the first gamma, f changes by s/sqrt(M (1 + epsilon)) a unit, and the logistic objective
-//! has the second derivative 1/4 at 0. With the decay of g,
+//! Along e = (1, .., 1)/sqrt(M) in the first gamma, f changes by s/sqrt(M (1 + epsilon)) a unit, and the logistic
+//! objective has the second derivative 1/4 at 0. With the decay of g,
 //!
 //! > e' (d^2 F/dg^2) e = s^2/(4 M (1 + epsilon)) + lambda,
 //!
 //! so that L^gg is at least that: it grows as M^(L-2). *Room:* f is odd in gamma_1. Its cubic term is at most f^3 sum_l
-//! (1/(2 Gamma^2) + 1/3)/(Gamma^2 M/epsilon)^l < f^3 at Gamma = 1, M/epsilon >= 20, so f'' <= 6 f f'^2. Against 1/4 f'^2
-//! this is 12 f at most, and what f' itself and the objective's own curvature lose is of the order f^2. The gamma_1 is
-//! chosen such that f = 1e-7: 2e-6 covers 12 f, and the roundings of a Hessian's product through L layers (some 1e-13).
+//! (1/(2 Gamma^2) + 1/3)/(Gamma^2 M/epsilon)^l < f^3 at Gamma = 1, M/epsilon >= 20, so f'' <= 6 f f'^2. Against 1/4
+//! f'^2 this is 12 f at most, and what f' itself and the objective's own curvature lose is of the order f^2. The
+//! gamma_1 is chosen such that f = 1e-7: 2e-6 covers 12 f, and the roundings of a Hessian's product through L layers
+//! (some 1e-13).
 //!
 //! **At most.** The bound by composition (claim `theorem-c.3`) on ||g|| <= K = Gamma sqrt(2 (M (L-1) + 1)) is a polynomial
-//! with positive coefficients in K, in sqrt(M) (the range of M inputs) and in numbers that do not depend on M. With both
-//! counted alike its degree is at most 2L: the derivative by a row is K sqrt(B) (rho^2 + epsilon)^(1/2)/sqrt(epsilon) with
-//! rho^2 <= M, of degree 2 (1 in the first layer), every further layer multiplies by K/sqrt(epsilon), and there are two
-//! derivatives; second derivatives of a layer are of smaller degree than the product of two first ones, times 1/sqrt(B).
-//! Since d ln K/d ln M <= 1/2, for M < M'
+//! with positive coefficients in K, in sqrt(M) (the range of M inputs) and in numbers that do not depend on M. With
+//! both counted alike its degree is at most 2L: the derivative by a row is K sqrt(B) (rho^2 +
+//! epsilon)^(1/2)/sqrt(epsilon) with rho^2 <= M, of degree 2 (1 in the first layer), every further layer multiplies by
+//! K/sqrt(epsilon), and there are two derivatives; second derivatives of a layer are of smaller degree than the product
+//! of two first ones, times 1/sqrt(B). Since d ln K/d ln M <= 1/2, for M < M'
 //!
 //! > bound(M')/bound(M) <= (M'/M)^L.
 //!

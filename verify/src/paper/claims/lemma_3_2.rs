@@ -1,8 +1,8 @@
 //! Lemma 3.2: how much one step of gradient descent lowers the loss.
 //!
-//! The lemma's power is in its constant C_i, so that three instances are nearly tight: on (a) the Rayleigh quotient near
-//! its minimum the second-order term of w, on (b) the regression with v perpendicular to c the coupling of w and g, and on
-//! (c) two blocks that share one g the factor m of that coupling, cannot be any smaller.
+//! The lemma's power is in its constant C_i, so that three instances are nearly tight: on (a) the Rayleigh quotient
+//! near its minimum the second-order term of w, on (b) the regression with v perpendicular to c the coupling of w and
+//! g, and on (c) two blocks that share one g the factor m of that coupling, cannot be any smaller.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -233,8 +233,9 @@ pub(super) fn near_tight_b() -> Instance {
     instance
 }
 
-/// (c): two blocks and one g, v_i perpendicular to c_i, g = K = 1e-4. The blocks turn together by as much as the bound allows
-/// each of them: without the factor m in C_i the right-hand side is below the left one by 0.09 K² at η_w = cη_g/(2m).
+/// (c): two blocks and one g, v_i perpendicular to c_i, g = K = 1e-4. The blocks turn together by as much as the bound
+/// allows each of them: without the factor m in C_i the right-hand side is below the left one by 0.09 K² at η_w =
+/// cη_g/(2m).
 pub(super) fn near_tight_c() -> Instance {
     SharedRegression::at("(c) shared g, near-tight", FRAC_PI_2, 1e-4, 1e-4)
 }

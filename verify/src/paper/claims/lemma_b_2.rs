@@ -247,8 +247,8 @@ fn quadratic(s: f64, c_g: f64) -> Subject {
     Subject { eta_g: 1.0, c_g, ..pair("½g² ± sg", 0.0, s, &[0.0, 1.0, 0.0], 0.0, 1.0, 1) }
 }
 
-/// Two samples that are alike, from v perpendicular to c: Q_t is its mixed term and that of g, but for ½L^vv e² beside 1/2 + e at
-/// e = 0.005.
+/// Two samples that are alike, from v perpendicular to c: Q_t is its mixed term and that of g, but for ½L^vv e² beside
+/// 1/2 + e at e = 0.005.
 fn across() -> Subject {
     let start = [0.0, 1.0, 1e-3];
     Subject { eta_g: 1.0, ..pair("two samples alike, across", 0.0, 0.0, &start, 0.0, 5e-3, 1) }

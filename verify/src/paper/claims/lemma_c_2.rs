@@ -193,9 +193,9 @@ fn two_labels(weight_decay: f64) -> Result<NetworkAt, Unevaluated> {
     neuron("neuron, one label per z", [1.0, 1.0, -1.0, -1.0], 2, weight_decay, 0.0)
 }
 
-/// Two layers of one unit each, with ε = 0.01: γ of the second starts at its bound 1/λ = 10 and that of the first at 1e-6, so
-/// that the second unit's inputs hardly vary and it passes back γ/√ε times what it receives: half of α_f, with labels of both kinds.
-/// The first step at η_gλ = 1 takes γ of the first layer to that over λ.
+/// Two layers of one unit each, with ε = 0.01: γ of the second starts at its bound 1/λ = 10 and that of the first at
+/// 1e-6, so that the second unit's inputs hardly vary and it passes back γ/√ε times what it receives: half of α_f, with
+/// labels of both kinds. The first step at η_gλ = 1 takes γ of the first layer to that over λ.
 fn behind() -> Result<NetworkAt, Unevaluated> {
     two_layers("behind a wide unit", 0.1, vec![1.0, 1.0, 1e-6, 0.0, 10.0, 0.0])
 }

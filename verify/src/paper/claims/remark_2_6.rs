@@ -1,24 +1,24 @@
 //! Remark 2.6: the adaptive method of Theorem 2.5 can be seen as WNGrad with projection to the unit sphere.
 //!
-//! WNGrad (Wu, Ward & Bottou 2018, arXiv:1803.02865) is b <- b + ||grad||^2 / b, x <- x - grad/b; AdaGrad-norm (Ward, Wu
-//! & Bottou 2019, arXiv:1806.01811) has b^2 <- b^2 + ||grad||^2 in its place. For one block and a constant eta write b_t
-//! = G_t/eta = ||w_t||^2/eta. Then (9) reads
+//! WNGrad (Wu, Ward & Bottou 2018, arXiv:1803.02865) is b <- b + ||grad||^2 / b, x <- x - grad/b; AdaGrad-norm (Ward,
+//! Wu & Bottou 2019, arXiv:1806.01811) has b^2 <- b^2 + ||grad||^2 in its place. For one block and a constant eta write
+//! b_t = G_t/eta = ||w_t||^2/eta. Then (9) reads
 //!
 //! > v_{t+1} = Pi(v_t - grad_v/b_t),   b_{t+1} = b_t + ||grad_v||^2 / b_t,   b_0 = ||w_0||^2/eta:
 //!
-//! the recursion of WNGrad without a learning rate, which has become the start of b. That is the remark, with one thing to
-//! be said: (9) divides by b *before* it takes up its gradient, and WNGrad after, as AdaGrad-norm does, and as
-//! implementations have it (ensmallen's `WNGradUpdate`, Caffe2's `Wngrad`; ensmallen writes b <- b + (eta^2/b)||grad||^2
-//! and x <- x - (eta/b) grad, the same for b/eta).
+//! the recursion of WNGrad without a learning rate, which has become the start of b. That is the remark, with one thing
+//! to be said: (9) divides by b *before* it takes up its gradient, and WNGrad after, as AdaGrad-norm does, and as
+//! implementations have it (ensmallen's `WNGradUpdate`, Caffe2's `Wngrad`; ensmallen writes b <- b +
+//! (eta^2/b)||grad||^2 and x <- x - (eta/b) grad, the same for b/eta).
 //!
 //! **One step of either order.** The gradient is orthogonal to v (Lemma 2.4), so (9) turns v by the angle phi with tan phi
-//! = ||grad_v||/b_t. From the same v_t and b_t WNGrad's order divides by b_{t+1} = b_t (1 + tan^2 phi) = b_t/cos^2 phi, and
-//! turns by psi with
+//! = ||grad_v||/b_t. From the same v_t and b_t WNGrad's order divides by b_{t+1} = b_t (1 + tan^2 phi) = b_t/cos^2 phi,
+//! and turns by psi with
 //!
 //! > tan psi = tan phi cos^2 phi = (1/2) sin 2 phi <= 1/2:
 //!
-//! never by more than arctan(1/2) = 26.6 degrees, where (9) may turn by almost 90. Both b_{t+1} are the same number. For
-//! small phi the turns differ by phi^3 to leading order.
+//! never by more than arctan(1/2) = 26.6 degrees, where (9) may turn by almost 90. Both b_{t+1} are the same number.
+//! For small phi the turns differ by phi^3 to leading order.
 //!
 //! **All steps.** Squared, b_{t+1}^2 = b_t^2 + ||grad||^2 (2 + tan^2 phi_t) in either order, on whatever path, where tan
 //! phi_t is short for ||grad||/b_t. With S = sum_{t<T} ||grad||^2 and rho = max_{t<T} tan^2 phi_t,
@@ -29,8 +29,8 @@
 //! effective rate, is the rate of AdaGrad-norm with the learning rate 1/sqrt(2), too small by at most sqrt(1 + rho/2).
 //!
 //! **Room for rounding.** Lemma 2.4 (2) holds within 1e-13 of n_{t+1} in every step (its claim), so n_T^2 is off by 2e-13 of
-//! itself for every step, and a term of S by as much: 4e-13 T n_T^2. A comparison that leaves less than ten times that is
-//! not made.
+//! itself for every step, and a term of S by as much: 4e-13 T n_T^2. A comparison that leaves less than ten times that
+//! is not made.
 
 mod ledger;
 mod spheres;

@@ -210,8 +210,8 @@ fn layer_pair(layer: usize) -> Vec<usize> {
     [(70..82), (82..90), (90..98)][layer].clone().collect()
 }
 
-/// A broken network whose parameters `which` are multiplied by 2, without the decay of g: where scales and shifts belong
-/// to g, the decay sees them, which is not what is to be shown.
+/// A broken network whose parameters `which` are multiplied by 2, without the decay of g: where scales and shifts
+/// belong to g, the decay sees them, which is not what is to be shown.
 fn broken(built: NetworkAt, which: &[usize]) -> Result<Check, Unevaluated> {
     let network = &built.network;
     let architecture = Architecture { weight_decay: 0.0, ..network.architecture().clone() };

@@ -1,4 +1,5 @@
-//! The two phases of section 3.2: gradient descent leaves the first one once, and in the second every step lowers the loss.
+//! The two phases of section 3.2: gradient descent leaves the first one once, and in the second every step lowers the
+//! loss.
 //!
 //! A block is in its first phase while eta_w/||w||^2 > 1/(2 C_i) (the print says 1/C_i, which is not enough: E8). Since
 //! ||w||^2 does not fall (Lemma 2.4), it leaves it at most once: there are at most two phases. Once all blocks have, 1 -
@@ -6,12 +7,12 @@
 //!
 //! > L_t - L_{t+1} >= sum_i (n_{i,t+1} - n_{i,t})/(2 eta_w) + (c/2) eta_g ||grad_g L_t||^2.
 //!
-//! Summed from the first such step s on, sum_i (n_{i,T} - n_{i,s}) <= 2 eta_w (L_s - Lmin): the norms are bounded. Nothing
-//! is said of the loss in the first phase, which may rise.
+//! Summed from the first such step s on, sum_i (n_{i,T} - n_{i,s}) <= 2 eta_w (L_s - Lmin): the norms are bounded.
+//! Nothing is said of the loss in the first phase, which may rise.
 //!
 //! **Near-tight.** The Rayleigh quotient of diag(0, .., 1) beside its minimiser has C = 1, and L = x^2 with x its distance. At
-//! eta_w/n = 1/2, on the edge of the phases, one step goes to the minimiser: it lowers the loss by half of the first-order
-//! term, and all of 2 eta_w (L_s - Lmin) is in the norm, both up to x^2.
+//! eta_w/n = 1/2, on the edge of the phases, one step goes to the minimiser: it lowers the loss by half of the
+//! first-order term, and all of 2 eta_w (L_s - Lmin) is in the norm, both up to x^2.
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::Rayleigh;

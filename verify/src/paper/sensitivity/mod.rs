@@ -1,9 +1,9 @@
 //! How much of every constant of the explicit bounds the checks need.
 //!
 //! A constant is made smaller (or larger, where that is the stronger statement) until the check of a claim no longer
-//! holds, with the same seeds: the smallest multiple that passes says what power the check has on this constant. What can
-//! be left out altogether is listed with the reason. The study is made by `ratecheck sensitivity`, and what it found is
-//! kept in `reports/`, from where the page shows it at every claim.
+//! holds, with the same seeds: the smallest multiple that passes says what power the check has on this constant. What
+//! can be left out altogether is listed with the reason. The study is made by `ratecheck sensitivity`, and what it
+//! found is kept in `reports/`, from where the page shows it at every claim.
 
 mod registry;
 

@@ -10,8 +10,8 @@ use ratecheck::random::Seed;
 use crate::claim::evidence::Unevaluated;
 use crate::claim::subject::Subject;
 
-/// The root of the data and the start, which are one instance like a closed form; runs draw their minibatches from seeds of
-/// their own.
+/// The root of the data and the start, which are one instance like a closed form; runs draw their minibatches from
+/// seeds of their own.
 const DATA: u64 = 1;
 /// eta_{g,t} = this (t+1)^(-1/2).
 const ETA_G: f64 = 0.1;
@@ -20,9 +20,9 @@ const ETA_G: f64 = 0.1;
 pub(crate) const RUNS: usize = 16;
 
 /// 8-1 with smoothed BN and the logistic objective on 256 examples of a teacher, in eight minibatches of 32. Labels are
-/// noisy and g decays, so that the loss has a minimiser at which minibatches disagree: q = 0.04. Deeper networks, and the
-/// digits, drift for longer than a claim can wait: after 510 steps of the digits network (64-16-16-10) what the laws leave
-/// out is more than half of n_T^2 in the best of its blocks, and it does not fall faster than T^(-1/2).
+/// noisy and g decays, so that the loss has a minimiser at which minibatches disagree: q = 0.04. Deeper networks, and
+/// the digits, drift for longer than a claim can wait: after 510 steps of the digits network (64-16-16-10) what the
+/// laws leave out is more than half of n_T^2 in the best of its blocks, and it does not fall faster than T^(-1/2).
 pub(crate) fn teacher_neuron() -> Result<Subject, Unevaluated> {
     let seed = Seed::new(DATA).child("teacher neuron");
     let data = teacher(256, 8, Target::Binary, 0.1, &mut seed.generator("data"));

@@ -8,8 +8,9 @@
 //! * **better** is a verdict that is better;
 //! * a **note** is a margin that differs, and a claim, control or slope that is new.
 //!
-//! Slopes are the observations with an interval. With another profile the claims measure something else, and with another seed they see
-//! other runs: then only verdicts, claims and slopes that both name are compared. `ratecheck compare` refuses two profiles unless told.
+//! Slopes are the observations with an interval. With another profile the claims measure something else, and with
+//! another seed they see other runs: then only verdicts, claims and slopes that both name are compared. `ratecheck
+//! compare` refuses two profiles unless told.
 
 mod baseline;
 mod rerun;

@@ -54,9 +54,9 @@ fn heat(level: u8) -> RGBColor {
 }
 
 /// (on white, in a dark page): Okabe and Ito's colours, which stay apart for colour-blind eyes, without their yellow,
-/// which is lost on white; then the greys; then plasma (Smith and van der Walt 2015), whose lightness rises evenly, from its
-/// dark end on white and to its light end in the dark. All values on white differ, or the page could not tell the roles
-/// apart.
+/// which is lost on white; then the greys; then plasma (Smith and van der Walt 2015), whose lightness rises evenly,
+/// from its dark end on white and to its light end in the dark. All values on white differ, or the page could not tell
+/// the roles apart.
 pub(in crate::report) const PALETTE: [(&str, &str); 22] = [
     ("#0072B2", "#3D9BE0"),
     ("#D55E00", "#F0803C"),

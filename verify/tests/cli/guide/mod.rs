@@ -12,7 +12,8 @@ use yaml_rust2::{Yaml, YamlLoader};
 pub(crate) use claims::{every_claim_is_explained, what_is_derived_here_is_explained};
 use page::{Kind, Page, pages, root};
 
-/// Lines that are shown and not run, since they build, need a cluster, or need what stands elsewhere. Their paths must exist.
+/// Lines that are shown and not run, since they build, need a cluster, or need what stands elsewhere. Their paths must
+/// exist.
 const KNOWN: [&str; 7] = [
     "cargo install --locked --path verify",
     "cargo test --doc",

@@ -1,5 +1,6 @@
-//! `ratecheck sweep --slurm`, and `experiment --slurm`, with a Slurm that is two short scripts: `sbatch` runs the tasks of an array one after the
-//! other, leaves out or kills those that it is told to, and notes how it was called; `squeue` says what a file says.
+//! `ratecheck sweep --slurm`, and `experiment --slurm`, with a Slurm that is two short scripts: `sbatch` runs the tasks
+//! of an array one after the other, leaves out or kills those that it is told to, and notes how it was called; `squeue`
+//! says what a file says.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The figures of `auto-tuning-gd`: losses, effective rates, norms and averages, with the other ways of descending beside.
+//! The figures of `auto-tuning-gd`: losses, effective rates, norms and averages, with the other ways of descending
+//! beside.
 
 use ratecheck::descent::{Record, Trace};
 

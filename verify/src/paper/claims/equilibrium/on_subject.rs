@@ -104,7 +104,8 @@ fn recursion(subject: &Subject, with_decay: bool, context: &Context) -> Result<C
     Ok(check)
 }
 
-/// The law in the block of a subject that has one, with `factor` times the decay; that its premises are met is a hypothesis.
+/// The law in the block of a subject that has one, with `factor` times the decay; that its premises are met is a
+/// hypothesis.
 pub(super) fn in_its_block(
     subject: &Subject,
     [eta, factor]: [f64; 2],

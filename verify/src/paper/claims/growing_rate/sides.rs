@@ -96,8 +96,8 @@ pub(super) fn in_bits(
     Ok((check, same))
 }
 
-/// The engine's own rules at eta = 1/2 and lambda = 1, so that rho = 1/2: a decoupled decay under a constant rate, and the
-/// plain rule under the rate `factor`^t, where `factor` is rho^-2 = 4. Numbers with other bits, at every step.
+/// The engine's own rules at eta = 1/2 and lambda = 1, so that rho = 1/2: a decoupled decay under a constant rate, and
+/// the plain rule under the rate `factor`^t, where `factor` is rho^-2 = 4. Numbers with other bits, at every step.
 pub(super) fn in_engine(case: &Case<'_>, factor: f64, steps: u64, context: &Context) -> Result<Check, Unevaluated> {
     let &Case { name, loss, theta_0, eta_g, .. } = case;
     let (mut check, rate_g) = (Check::new(), Schedule::constant(eta_g)?);

@@ -102,8 +102,8 @@ fn named(eta: f64) -> String {
     format!("η = {eta:.3}")
 }
 
-/// The law in the block of a subject that has one, with eta times `factor`. That its premises are met is a hypothesis where
-/// `judged`: a control far off needs no T at which they are.
+/// The law in the block of a subject that has one, with eta times `factor`. That its premises are met is a hypothesis
+/// where `judged`: a control far off needs no T at which they are.
 pub(super) fn in_its_block(
     subject: &Subject,
     [eta, factor]: [f64; 2],

@@ -1,5 +1,5 @@
-//! Theorem 4.2 with two blocks of different norms and no g, over all paths: the sum over i in Br and on the left, and the minimum over
-//! i in Psi.
+//! Theorem 4.2 with two blocks of different norms and no g, over all paths: the sum over i in Br and on the left, and
+//! the minimum over i in Psi.
 
 use ratecheck::bounds::Factors;
 use ratecheck::descent::Schedule;
