@@ -26,6 +26,8 @@ struct Page<'a> {
     style: &'static str,
     palette: Vec<(&'static str, &'static str)>,
     hold: usize,
+    /// Of those, in a smaller setting than their own.
+    reduced: usize,
     total: usize,
     counts: Vec<Count>,
     controls: (usize, usize),
@@ -177,6 +179,7 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         style: STYLE,
         palette: plots::PALETTE.to_vec(),
         hold: results.count(Status::Holds),
+        reduced: results.claims.iter().filter(|c| c.status() == Status::Holds && c.reduced.is_some()).count(),
         total: results.claims.len(),
         counts,
         controls: results.controls_rejected(),

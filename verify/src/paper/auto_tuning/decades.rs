@@ -135,7 +135,7 @@ pub(crate) fn on_networks(n_runs: usize, n_steps: u64, eta_g: f64, seed: &Seed) 
     let plain = &on_teacher[0];
     let mut rates = log_log(
         "teacher-decades-effective-rate",
-        "SGD: effective rates over eight decades end on one line (teacher, 5-4-1)",
+        "SGD: large effective rates come down to one line, small ones wait for it (teacher, 5-4-1)",
         "The mean over blocks and runs of η_w/‖w_t‖². Large learning rates are cut down in the first steps; those that \
          are small stay as they are until ‖w‖² has grown.",
         "step t",

@@ -91,7 +91,7 @@ pub(super) fn show(
     let through = averages[4].points.last().copied().unwrap_or([1.0, 1.0]);
     let mut rate = plot(
         "average",
-        "The running average of the gradient falls as T^(-1/2)",
+        "The running average of the gradient falls as T^(-1/2), once T is long enough for η_w",
         "√(S_T/T), from the first start. It falls with slope -1/2 once the sum of squared gradients stops growing; the \
          smallest learning rates have not begun to settle.",
         "number of steps T",
