@@ -224,6 +224,11 @@ fn sum_v(terms: &Terms, of: &Constants, eta_w: f64, variant: Variant) -> f64 {
     first + 2.0 * d * (largest / eta_w + d)
 }
 
+/// The same as it is derived, with the smaller constants.
+pub(super) fn derived_sum_v(terms: &Terms, eta_w: f64) -> f64 {
+    terms.bracket(|of| sum_v(terms, of, eta_w, Variant::Stated)).least
+}
+
 /// The sharper bound of one block without g.
 fn one_block(terms: &Terms, of: &Constants, eta_w: f64, variant: Variant) -> f64 {
     let ([osc, m], l) = (multiples().map(|x| x * of.l_vv[0]), of.l_vv[0]);

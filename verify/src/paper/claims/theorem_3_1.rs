@@ -10,6 +10,7 @@ use ratecheck::loss::closed::Rayleigh;
 use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
 
+use super::cost_of_eta::derived_sum_v;
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, Quadratic, bn_regression, on_circle, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
@@ -73,6 +74,8 @@ struct Outcome {
     bound_v: f64,
     /// Its bound as printed, with LA = πL.
     printed_v: f64,
+    /// The bound of `cost-of-eta`.
+    derived_v: f64,
     /// Σ‖∇_g L‖² over its bound.
     ratio_g: Option<f64>,
 }
@@ -302,6 +305,7 @@ fn follow(
         sum_v: sums.sum_grad_v_sq,
         bound_v: tight_v(sharp),
         printed_v: sum_v(printed),
+        derived_v: derived_sum_v(terms, eta_w),
         ratio_g: has_g.then(|| sums.sum_grad_g_sq / sum_g(sharp)),
     };
     Ok((check, outcome))
@@ -323,7 +327,8 @@ fn plot(outcomes: &[Outcome]) -> Plot {
         id: "sum-over-eta".to_owned(),
         title: "The sum of squared gradients stays below its bound over eight decades of η_w".to_owned(),
         caption: "Solid: Σ‖∇_V L‖² over the whole run. Dashed: the bound of Theorem 3.1 on the Rayleigh quotient, as \
-                  printed and in its sharpest form. Measured sums fall like 1/η_w where η_w is small and grow like η_w \
+                  printed, in its sharpest form, and the bound derived here (see cost-of-eta), which grows as η_w \
+                  does. Measured sums fall like 1/η_w where η_w is small and grow like η_w \
                   where it is large."
             .to_owned(),
         x: Axis::log("learning rate η_w"),
@@ -332,6 +337,7 @@ fn plot(outcomes: &[Outcome]) -> Plot {
             Series::new("measured, Rayleigh", Style::Line, measured.clone()),
             Series::new("bound as printed", Style::Dashed, curve(rayleigh, |o| o.printed_v)),
             Series::new("bound, sharpest", Style::Dashed, curve(rayleigh, |o| o.bound_v)),
+            Series::new("derived here", Style::Dashed, curve(rayleigh, |o| o.derived_v)),
             Series::new("measured, BN regression", Style::Line, curve("BN regression", |o| o.sum_v)),
         ],
         references: vec![
