@@ -166,9 +166,17 @@ impl Store {
 
     /// Writes a sealed file.
     pub(crate) fn keep_bytes(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(self.kept.path(&self.dir, key), bytes, self.kept.flush())
+    }
+
+    /// Writes a file into the directory. If it cannot be written since the directory went away that moment, that is the
+    /// reason, too.
+    fn put(&self, path: PathBuf, content: &[u8], flush: Flush) -> Result<(), StoreError> {
         self.is_there()?;
-        put(self.kept.path(&self.dir, key), bytes, self.kept.flush())?;
-        Ok(())
+        match put(path, content, flush) {
+            Ok(_) => Ok(()),
+            Err(error) => self.is_there().and(Err(error.into())),
+        }
     }
 
     /// Forgets everything that is kept.
@@ -182,13 +190,11 @@ impl Store {
 
     /// Writes a file, unless it is there with the same content. Returns whether it was written.
     pub(crate) fn write_if_new(&self, name: &str, content: &[u8]) -> Result<bool, StoreError> {
-        self.is_there()?;
         let path = self.dir.join(name);
         if std::fs::read(&path).is_ok_and(|old| old == content) {
-            return Ok(false);
+            return self.is_there().map(|()| false);
         }
-        put(path, content, Flush::Later)?;
-        Ok(true)
+        self.put(path, content, Flush::Later).map(|()| true)
     }
 }
 
