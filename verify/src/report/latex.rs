@@ -31,7 +31,7 @@ fn write(out: &mut String, results: &Results) -> std::fmt::Result {
     );
     let rows: Vec<String> = results.claims.iter().map(row).collect();
     let head = "Statement & Verdict & Margin & Comparisons & Controls";
-    table(out, (0.41, "lrrr"), "claims", &caption, head, &rows)?;
+    table(out, (0.34, "lrrr"), "claims", &caption, head, &rows)?;
     let of = |claim| Slope::of(claim).into_iter().enumerate().map(move |(k, slope)| rate(claim, &slope, k == 0));
     let slopes: Vec<String> = results.claims.iter().flat_map(of).collect();
     if !slopes.is_empty() {
@@ -77,8 +77,10 @@ fn row(claim: &ClaimResult) -> String {
     let comparisons = claim.instances.iter().map(|i| i.count).fold(0, u64::saturating_add);
     let rejected = claim.controls.iter().filter(|c| c.outcome == ControlOutcome::Rejected).count();
     let margin = claim.worst.as_ref().map_or_else(|| NONE.to_owned(), |worst| value(worst.margin));
-    let verdict = claim.label();
-    let verdict = if claim.reason().is_none() { verdict.to_owned() } else { format!("\\textbf{{{verdict}}}") };
+    // A column has no room for the setting, which the other reports name.
+    let reduced = if claim.reduced.is_some() { ", reduced" } else { "" };
+    let verdict = format!("{}{reduced}", claim.status().label());
+    let verdict = if claim.reason().is_none() { verdict } else { format!("\\textbf{{{verdict}}}") };
     format!(
         "{} \\newline {} & {verdict} & {margin} & {comparisons} & {rejected}/{}",
         escape(&claim.title),
