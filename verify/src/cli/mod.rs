@@ -48,6 +48,7 @@ use crate::lab::problem::nearest;
 use crate::lab::{budget, threads};
 use crate::paper::claims::CLAIMS;
 use crate::paper::manifest::MANIFEST;
+use crate::text::outlive_file_limits;
 use console::{Console, Flags, complain};
 
 /// Shown below the help, before the exit codes.
@@ -166,6 +167,7 @@ pub fn main() -> ExitCode {
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'static dyn Claim]) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     console::obey_colour(&arguments);
+    outlive_file_limits();
     let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,

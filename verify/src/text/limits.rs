@@ -30,6 +30,17 @@ fn is_device(_: &std::fs::Metadata) -> bool {
     false
 }
 
+/// Has writes beyond `ulimit -f` end with an error, and not the process with a signal: standard output may be a file, too.
+pub(crate) fn outlive_file_limits() {
+    #[cfg(unix)]
+    {
+        use std::sync::Arc;
+        use std::sync::atomic::AtomicBool;
+        // Where no handler can be had, such a write ends the process as before.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    }
+}
+
 /// Whether a file may have so many bytes. A process that writes beyond `ulimit -f` is ended without a word.
 pub(crate) fn may_write(bytes: usize) -> io::Result<()> {
     static MOST: OnceLock<Option<u64>> = OnceLock::new();

@@ -15,7 +15,7 @@ mod store;
 pub use error::ReportError;
 pub(crate) use files::{Flush, put, write};
 pub(crate) use json::pretty;
-pub(crate) use limits::read_within;
+pub(crate) use limits::{outlive_file_limits, read_within};
 pub use seal::Damage;
 pub(crate) use store::lock_directory;
 pub use store::{Kept, Locking, Store, StoreError};

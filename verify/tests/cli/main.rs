@@ -151,6 +151,18 @@ fn an_unknown_claim_is_5() {
     assert!(message.contains("`2.2`") && message.contains("lemma-2.2") && message.contains("list"), "{message}");
 }
 
+/// `ulimit -f` ends a process with a signal, unless it asks to be told.
+#[cfg(unix)]
+fn standard_output_beyond_a_limit_is_6() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -f 1; exec \"$0\" list > whole", env!("CARGO_BIN_EXE_ratecheck")]);
+    let output = shell.current_dir(directory.path()).output().unwrap();
+    let message = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(code(&output) == 6 && message.contains("standard output cannot be written"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
+
 fn a_directory_that_cannot_be_written_is_6() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("file"), "in the way").unwrap();
@@ -301,6 +313,8 @@ fn main() -> ExitCode {
         ("bad_usage_is_2", bad_usage_is_2),
         ("an_unknown_claim_is_5", an_unknown_claim_is_5),
         ("a_directory_that_cannot_be_written_is_6", a_directory_that_cannot_be_written_is_6),
+        #[cfg(unix)]
+        ("standard_output_beyond_a_limit_is_6", standard_output_beyond_a_limit_is_6),
         ("verify_writes_everything_and_repeats_itself", verify_writes_everything_and_repeats_itself),
         ("list_and_explain", list_and_explain),
         ("conformance_tries_many_seeds", conformance_tries_many_seeds),
