@@ -6,6 +6,7 @@ mod climb;
 mod compositional;
 mod enclosure;
 mod hessian;
+mod lanczos;
 mod neuron;
 mod norms;
 mod operator;
@@ -22,6 +23,7 @@ pub use compositional::{
 pub(crate) use enclosure::enclosing;
 pub use enclosure::{NotEnclosed, block_norms_upper, hessian_enclosure, spectral_norm_upper};
 pub use hessian::{DenseHessian, HessianProduct, Target, dense_hessian, hessian_vector_product};
+pub use lanczos::{Density, Eigenvalue, Ends, extreme_eigenvalues, spectral_density};
 pub use neuron::{Enclosed, NeuronConstants, neuron_constants};
 pub use norms::block_norms;
 pub use operator::{BlockOperator, Operator};

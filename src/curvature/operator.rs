@@ -56,6 +56,15 @@ impl<'a> BlockOperator<'a> {
         Self { loss, target: target.into(), theta, rows, columns, direction, product, work: HessianProduct::new(n) }
     }
 
+    /// The whole Hessian at `theta`, which is symmetric.
+    ///
+    /// # Panics
+    /// If theta has another length than the loss's parameters.
+    pub fn whole(loss: &'a dyn Loss, target: impl Into<Target<'a>>, theta: &'a [f64]) -> Self {
+        let n = theta.len();
+        Self { rows: 0..n, columns: 0..n, ..Self::new(loss, target, theta, Part::G, Part::G) }
+    }
+
     /// Puts x into the part `from`, multiplies, and reads the part `to`: the Hessian is symmetric, so both products of
     /// the block are products of the whole.
     fn multiply(&mut self, from: Range<usize>, x: &[f64], to: Range<usize>, y: &mut [f64]) {

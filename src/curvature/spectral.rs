@@ -213,7 +213,7 @@ pub(super) fn start(n: usize, generator: &mut Generator) -> Vec<f64> {
 
 /// Subtracts the projections on orthonormal vectors, twice: once is not enough in floating point, twice is. What is
 /// left of a vector in their span is rounding, and is set to 0.
-fn orthogonalise(x: &mut [f64], basis: &[Vec<f64>]) {
+pub(super) fn orthogonalise(x: &mut [f64], basis: &[Vec<f64>]) {
     let before = norm_sq(x).sqrt();
     for _ in 0..2 {
         for b in basis {

@@ -5,6 +5,7 @@ use super::judged::{Judged, judge};
 use super::source::ProblemArgs;
 use super::text::{columns, heading};
 use super::{Claims, Exit, Stopped};
+use crate::lab::inspect::spectrum::spectrum;
 use crate::lab::inspect::{AtPoint, Inspection, inspect};
 use crate::lab::problem::{Described, DescribedLayer};
 use crate::text::number;
@@ -17,7 +18,8 @@ const EXAMPLES: &str = "\
 Examples:
   ratecheck inspect --problem examples/problems/one-neuron.toml
   ratecheck inspect --instance 3-4-1 --json > 3-4-1.json
-  ratecheck inspect --problem examples/problems/flowers.toml --verbose    all blocks, not 24";
+  ratecheck inspect --problem examples/problems/flowers.toml --verbose    all blocks, not 24
+  ratecheck inspect --instance 3-4-1 --spectrum 5                         eigenvalues of the Hessian";
 
 /// Which problem, and how to show it.
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,10 @@ pub(super) struct Arguments {
     /// Form the dense Hessian for up to this many parameters; beyond, its blocks are not reported.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     dense_up_to: usize,
+    /// Show the K largest and the K smallest eigenvalues of the Hessian at theta~, and how all of them are spread. Takes
+    /// some 700 Hessian-vector products.
+    #[arg(long, value_name = "K", num_args = 0..=1, default_missing_value = "3")]
+    spectrum: Option<usize>,
     /// Show the effective learning rates eta_w/||w_i||^2 that this learning rate of W gives.
     #[arg(long, value_name = "RATE")]
     eta_w: Option<f64>,
@@ -44,7 +50,10 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     if let Some(rate) = arguments.eta_w.filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
         return Err((Exit::Usage, format!("--eta-w {rate}: give a finite number above 0")));
     }
-    let judged = judge(&problem, found, arguments.eta_w, claims);
+    let spectrum = arguments.spectrum.map(|k| spectrum(&problem, k)).transpose();
+    let spectrum = spectrum.map_err(|error| (Exit::Input, format!("{}: {error}", arguments.source.shown())))?;
+    let mut judged = judge(&problem, found, arguments.eta_w, claims);
+    judged.spectrum = spectrum;
     if arguments.json {
         console.json(&judged)?;
     } else {

@@ -12,6 +12,7 @@ use crate::claim::evidence::Profile;
 use crate::claim::results::{ClaimResult, Status};
 use crate::claim::runner::run_on_subject;
 use crate::lab::inspect::Inspection;
+use crate::lab::inspect::spectrum::Spectrum;
 use crate::lab::problem::Problem;
 use crate::text::number;
 
@@ -30,6 +31,9 @@ const OF_A_POINT: [&str; 6] = [
 pub(super) struct Judged {
     #[serde(flatten)]
     pub(super) inspection: Inspection,
+    /// Eigenvalues of the Hessian at theta~, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) spectrum: Option<Spectrum>,
     verdicts: Vec<OfClaim>,
     /// Why there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,7 +80,7 @@ pub(super) fn judge(problem: &Problem, inspection: Inspection, eta_w: Option<f64
         eta_w.map(|eta_w| Effective { eta_w, rates: norms.iter().map(|norm| eta_w / (norm * norm)).collect() });
     let epsilon_shares =
         problem.network.as_ref().map_or_else(Vec::new, |network| shares(network, &inspection.at_w.theta));
-    Judged { inspection, verdicts, unjudged, effective_rates, epsilon_shares }
+    Judged { inspection, spectrum: None, verdicts, unjudged, effective_rates, epsilon_shares }
 }
 
 /// Seconds for each block, parameter and example. Every block is turned and scaled in turn, and the whole network
@@ -135,7 +139,7 @@ impl Judged {
 
     /// The sections behind those of the inspection.
     pub(super) fn shown(&self, rows: usize) -> String {
-        let mut text = String::new();
+        let mut text = self.spectrum.as_ref().map_or_else(String::new, eigenvalues);
         if let Some(Effective { eta_w, rates }) = &self.effective_rates {
             let name = |i: usize| self.inspection.blocks[i].name.clone();
             text +=
@@ -169,6 +173,26 @@ impl Judged {
         }
         text
     }
+}
+
+/// Both ends beside each other, and the density below.
+fn eigenvalues(found: &Spectrum) -> String {
+    let row = |cells: [&str; 5]| cells.map(str::to_owned).to_vec();
+    let mut ends = vec![row(["", "largest", "residual", "smallest", "residual"])];
+    for (k, (high, low)) in found.largest.iter().zip(&found.smallest).enumerate() {
+        let cells = [high.value, high.residual, low.value, low.residual].map(number::short);
+        ends.push([&[(k + 1).to_string()][..], &cells].concat());
+    }
+    let title = format!("Eigenvalues of the Hessian at theta~ ({} products)", found.products);
+    let mut text = format!("\n{}\n{}", heading(&title), columns(&ends, 1));
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let mut spread = vec![["from", "to", "share of eigenvalues", "standard error"].map(str::to_owned).to_vec()];
+    for bin in &found.density {
+        let edges = [bin.low, bin.high].map(number::short);
+        spread.push([&edges[..], &[percent(bin.share), percent(bin.error)]].concat());
+    }
+    text += &format!("\nHow they are spread, by Lanczos from {} random vectors\n", found.probes);
+    text + &columns(&spread, 0)
 }
 
 #[cfg(test)]

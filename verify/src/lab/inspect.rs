@@ -2,6 +2,7 @@
 //! given and at theta~ = (V; g). What `ratecheck inspect` prints; the fields are described in `docs/problem-file.md`.
 
 mod sizes;
+pub mod spectrum;
 
 use std::fmt;
 
@@ -211,8 +212,7 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
     let layout = loss.parameters();
     let z = loss.minibatches();
     let all: Vec<usize> = (0..z.n_examples()).collect();
-    let partition = z.drawing() == Drawing::Partition;
-    let target = if partition { Target::Mean } else { Target::Sample(&all) };
+    let (partition, target) = (z.drawing() == Drawing::Partition, target(loss, &all));
 
     let theta_unit = layout.theta_unit(&theta);
     let network = problem.network.as_deref();
@@ -264,6 +264,11 @@ pub fn inspect(problem: &Problem, dense_up_to: usize) -> Result<Inspection, Insp
         at_v,
         intrinsic_gradient,
     })
+}
+
+/// The function that is differentiated: `all` are the examples.
+fn target<'a>(loss: &dyn Loss, all: &'a [usize]) -> Target<'a> {
+    if loss.minibatches().drawing() == Drawing::Partition { Target::Mean } else { Target::Sample(all) }
 }
 
 /// What the numbers are about, in words.

@@ -210,3 +210,35 @@ fn too_many_parameters_for_the_hessian() {
     let output = inspect(&["--instance", "3-4-1", "--dense-up-to", "10"], Path::new("."));
     assert!(String::from_utf8(output.stdout).unwrap().contains("--dense-up-to"));
 }
+
+/// At theta~ of a network both ends agree with the dense Hessian, and the shares add up.
+#[test]
+fn the_spectrum_is_that_of_the_dense_hessian() {
+    let directory = tempfile::tempdir().unwrap();
+    let found = json(&["--instance", "3-4-1", "--spectrum", "2"], directory.path());
+    let dense = ndarray::Array2::from_shape_vec(
+        {
+            let n = found["n_parameters"].as_u64().unwrap() as usize;
+            (n, n)
+        },
+        numbers(&found["at_V"]["hessian"]),
+    )
+    .unwrap();
+    let eigen = ratecheck::linalg::symmetric_eigen(dense.view()).unwrap().values;
+    let n = eigen.len();
+    let spectrum = &found["spectrum"];
+    let scale = eigen[0].abs().max(eigen[n - 1].abs());
+    for (end, expected) in [("largest", [eigen[n - 1], eigen[n - 2]]), ("smallest", [eigen[0], eigen[1]])] {
+        for (k, expected) in expected.into_iter().enumerate() {
+            let [value, residual] = ["value", "residual"].map(|key| spectrum[end][k][key].as_f64().unwrap());
+            assert!((value - expected).abs() <= 1e-12 * scale && residual <= 1e-12 * scale, "{end} {k}: {value}");
+        }
+    }
+    let shares: f64 = spectrum["density"].as_array().unwrap().iter().map(|bin| bin["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-12, "{shares}");
+    let text = inspect(&["--instance", "3-4-1", "--spectrum"], directory.path());
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("Eigenvalues of the Hessian at theta~") && text.contains("share of eigenvalues"), "{text}");
+    let more = inspect(&["--instance", "rayleigh", "--spectrum", "-1"], directory.path());
+    assert_eq!(more.status.code(), Some(2));
+}
