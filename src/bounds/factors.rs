@@ -112,6 +112,14 @@ constants! {
     Gamma: Above, "Gamma", "Γ_l: Q_l√B/λ", "Lemma C.2";
     GammaStart: Above, "Gamma.start", "Γ_l: |g_0|_∞", "Lemma C.2";
     RadiusC2: Above, "radius", "K = √(Σ2m_lΓ_l²)", "Lemma C.2";
+    CostPhase: Above, "cost.phase", "2C_i² + M_i², and ½L² + M²", "cost-of-eta";
+    CostJump: Above, "cost.jump", "N_i: η²M_i²/n_0", "cost-of-eta";
+    CostOsc: Above, "cost.osc", "one block: osc", "cost-of-eta";
+    CostSum: Above, "cost.sum", "2D(max N_i/η + D)", "cost-of-eta";
+    CostSumG: Above, "cost.sum-g", "2D/(cη_g)", "cost-of-eta";
+    CostGap: Above, "cost.gap", "D: L(θ_0) - L_min", "cost-of-eta";
+    CostOne: Above, "cost.one", "D: the 1 beside log₂(2C_iη/n_0)", "cost-of-eta";
+    CostLog: Above, "cost.log", "D: log₂(2C_iη/n_0)", "cost-of-eta";
 }
 
 /// What every constant is multiplied by.

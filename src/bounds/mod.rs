@@ -12,6 +12,7 @@
 //! and a replay with more digits.
 
 mod appendix_c;
+mod cost;
 mod factors;
 mod gradient_descent;
 mod stochastic;
@@ -20,6 +21,7 @@ pub use appendix_c::{
     lemma_c1_input, lemma_c1_input_printed, lemma_c1_inputs, lemma_c1_scale, lemma_c2_gamma, lemma_c2_q,
     lemma_c2_q_last, lemma_c2_radius,
 };
+pub use cost::{BlockCost, cost_one_block, cost_rise, cost_sum_g, cost_sum_v};
 pub use factors::{Constant, Factors};
 pub use gradient_descent::{
     c_w, equation_11, eta_g_limit, eta_g_printed, k_w, lemma_3_2, lemma_a2, lemma_a2_left, lemma_a2_norm_sq,

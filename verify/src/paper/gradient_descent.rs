@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ratecheck::bounds::{Factors, c_w, eta_g_limit};
 use ratecheck::curvature::{Sampling, Smoothness, sampled_constants};
-use ratecheck::descent::{Schedule, StepRule, Stepper};
+use ratecheck::descent::{Plan, Schedule, StepRule, Stepper, Trace, run};
 use ratecheck::loss::Loss;
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
@@ -169,6 +169,24 @@ impl Terms {
         self.loss.sample_gradient(&z, &self.theta_0, &mut grad, &mut Default::default());
         layout.blocks().iter().map(|block| norm_sq(&grad[block.range.clone()])).collect()
     }
+}
+
+/// A run under constant rates, with records at the horizons and at its end.
+///
+/// # Errors
+/// If it diverges.
+pub(crate) fn descend(
+    loss: &dyn Loss,
+    theta_0: &[f64],
+    rule: StepRule,
+    [eta_w, eta_g]: [f64; 2],
+    steps: u64,
+    horizons: Vec<u64>,
+    context: &Context,
+) -> Result<Trace, Unevaluated> {
+    let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(eta_g)?, steps, horizons);
+    let trace = run(loss, theta_0, &plan, context.generator("z"));
+    trace.divergence.map_or(Ok(trace), |divergence| Err(divergence.into()))
 }
 
 /// See the first lines of this file. Without a g there is no coupling, and nothing depends on it.

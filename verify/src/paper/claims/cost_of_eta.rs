@@ -43,7 +43,10 @@
 
 mod on_subject;
 
-use ratecheck::descent::{Plan, Record, Running, Schedule, StepRule, run};
+use std::f64::consts::FRAC_PI_2;
+
+use ratecheck::bounds::{BlockCost, Constant, cost_sum_v};
+use ratecheck::descent::{Record, Running, StepRule};
 use ratecheck::loss::Workspace;
 use ratecheck::loss::closed::{Rayleigh, TanhCircle};
 use ratecheck::parameters::norm_sq;
@@ -55,7 +58,7 @@ use crate::claim::closed_forms::{C_G, ETA_W, Instance, on_circle, ordinary};
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::plot::{Plot, Reference, Series, Style};
-use crate::paper::gradient_descent::{Bracket, Constants, Terms};
+use crate::paper::gradient_descent::{Bracket, Constants, Terms, descend};
 
 /// See the module's first line.
 pub(super) struct CostOfEta;
@@ -89,31 +92,15 @@ static STATEMENT: Statement = Statement {
     does_not_show: "that a run is as slow as its bound: measured sums are at most 16 % of it with one block; nor that the logarithm is needed",
 };
 
-/// What the subject is.
-#[derive(Clone, Copy, PartialEq)]
-enum Variant {
-    Stated,
-    /// N := n_0.
-    WithoutJump,
-}
-
 impl Claim for CostOfEta {
     fn statement(&self) -> &'static Statement {
         &STATEMENT
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        let steps = context.pick([1_000, 20_000, 200_000, 2_000_000]);
         let mut evidence = Evidence::default();
-        let instances = ordinary(steps)?;
-        let work: Vec<_> = instances.iter().flat_map(|i| ETA_W.map(|eta_w| (i, eta_w))).collect();
-        let one = |&(instance, eta_w): &(&Instance, f64)| {
-            follow(&Terms::new(instance, context.factors), eta_w, steps, StepRule::Gradient, Variant::Stated, context)
-        };
-        let runs: Vec<_> = work.par_iter().map(one).collect();
         let mut ends = Vec::new();
-        for run in runs {
-            let (check, end) = run?;
+        for (check, end) in runs(context.pick([STEPS_TEST, 20_000, 200_000, 2_000_000]), context)? {
             evidence.check.merge(check);
             ends.push(end);
         }
@@ -155,16 +142,38 @@ impl Claim for CostOfEta {
                 breaks: "the norm is fixed and η_w/‖w‖² = 1.5 is beyond the stability limit: the gradient stays at 0.745",
                 run: |context| {
                     let terms = Terms::new(&rayleigh_in_the_plane(), context.factors);
-                    Ok(follow(&terms, 1.5, 1_000, StepRule::Projected, Variant::Stated, context)?.0)
+                    Ok(follow(&terms, 1.5, 1_000, StepRule::Projected, context)?.0)
                 },
             },
             Control {
-                name: "N := n_0",
+                name: "N without η²M²/n_0",
                 breaks: "what the first steps make of the norm is left out, at η_w = 1e4",
-                run: |context| {
-                    let terms = Terms::new(&rayleigh_in_the_plane(), context.factors);
-                    Ok(follow(&terms, 1e4, 20_000, StepRule::Gradient, Variant::WithoutJump, context)?.0)
-                },
+                run: |context| less(Constant::CostJump, 0.0, context),
+            },
+            Control {
+                name: "0.0115 of η²M²/n_0",
+                breaks: "what the first steps make of the norm is smaller than the suite needs by 2 %",
+                run: |context| less(Constant::CostJump, 0.0115, context),
+            },
+            Control {
+                name: "0.164 of osc",
+                breaks: "what the loss may rise by, with one block and no g, is smaller than the suite needs by 1 %",
+                run: |context| less(Constant::CostOsc, 0.164, context),
+            },
+            Control {
+                name: "0.498 of the bound of W",
+                breaks: "2D(max N_i/η + D) is smaller than the suite needs by 1 %",
+                run: |context| less(Constant::CostSum, 0.498, context),
+            },
+            Control {
+                name: "0.0363 of the bound of g",
+                breaks: "2D/(cη_g) is smaller than the suite needs by 1 %",
+                run: |context| less(Constant::CostSumG, 0.0363, context),
+            },
+            Control {
+                name: "0.53 of L(θ_0) - L_min",
+                breaks: "the gap in D is smaller than the suite needs by 1.5 %",
+                run: |context| less(Constant::CostGap, 0.53, context),
             },
         ]
     }
@@ -173,6 +182,29 @@ impl Claim for CostOfEta {
 fn rayleigh_in_the_plane() -> Instance {
     let loss = Rayleigh::new(vec![0.0, 1.0]);
     Instance::new("Rayleigh in R^2", loss.clone(), on_circle(0.9), loss.constants(), loss.loss_min())
+}
+
+/// T at the test profile.
+const STEPS_TEST: u64 = 1_000;
+
+/// Every closed form under every rate, in parallel and collected in order.
+fn runs(steps: u64, context: &Context) -> Result<Vec<(Check, End)>, Unevaluated> {
+    let instances = ordinary(steps)?;
+    let work: Vec<_> = instances.iter().flat_map(|i| ETA_W.map(|eta_w| (i, eta_w))).collect();
+    let one = |&(instance, eta_w): &(&Instance, f64)| {
+        follow(&Terms::new(instance, context.factors), eta_w, steps, StepRule::Gradient, context)
+    };
+    work.par_iter().map(one).collect()
+}
+
+/// Every run of the test profile with `multiple` of a constant.
+fn less(constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+    let context = context.claiming(constant, multiple);
+    let mut check = Check::new();
+    for run in runs(STEPS_TEST, &context)? {
+        check.merge(run.0);
+    }
+    Ok(check)
 }
 
 /// Where both limits are known.
@@ -185,56 +217,15 @@ fn sharp_instances() -> [(&'static str, Instance); 3] {
     [("tanh circle from 1.2", circle(1.2)), ("tanh circle from 0.6", circle(0.6)), ("Rayleigh in R^10", quotient)]
 }
 
-/// 2 ln cosh(pi/2) and tanh(pi/2): osc and M as multiples of L.
-fn multiples() -> [f64; 2] {
-    let half_pi = std::f64::consts::FRAC_PI_2;
-    let cosh = 0.5 * (Scalar::exp(half_pi) + Scalar::exp(-half_pi));
-    [2.0 * Scalar::ln(cosh), Scalar::tanh(half_pi)]
+/// What the bounds take of every block.
+fn blocks(terms: &Terms, of: &Constants) -> Vec<BlockCost> {
+    let of = of.c_w.iter().zip(&of.l_vv).zip(&terms.n_start);
+    of.map(|((&c_w, &l_vv), &n_start)| BlockCost { c_w, l_vv, n_start }).collect()
 }
 
-/// N of a block, and the [..] of phase 1: both of the module's doc comment. Each grows with C and with M.
-fn first_phase(c: f64, m: f64, eta_w: f64, n_start: f64) -> [f64; 2] {
-    let edge = 2.0 * c * eta_w;
-    if n_start > edge {
-        return [n_start, 0.0];
-    }
-    let after = |n: f64| n + eta_w * eta_w * m * m / n;
-    [after(n_start).max(after(edge)), 2.0 * c * c + m * m]
-}
-
-/// D.
-fn rise(terms: &Terms, of: &Constants, eta_w: f64) -> f64 {
-    let [osc, _] = multiples();
-    let block = |i: usize| {
-        let doublings = Scalar::ln(2.0 * of.c_w[i] * eta_w / terms.n_start[i]) / std::f64::consts::LN_2;
-        if doublings < 0.0 { 0.0 } else { of.c_w[i].max(osc * of.l_vv[i]) * (1.0 + doublings) }
-    };
-    terms.gap + (0..of.c_w.len()).map(block).sum::<f64>()
-}
-
-/// The bound of sum ||grad_V L||^2.
-fn sum_v(terms: &Terms, of: &Constants, eta_w: f64, variant: Variant) -> f64 {
-    let ([_, m], d) = (multiples(), rise(terms, of, eta_w));
-    let (mut first, mut largest) = (0.0, 0.0_f64);
-    for (i, &n_start) in terms.n_start.iter().enumerate() {
-        let [n, phase] = first_phase(of.c_w[i], m * of.l_vv[i], eta_w, n_start);
-        first += phase;
-        largest = largest.max(if variant == Variant::WithoutJump { n_start } else { n });
-    }
-    first + 2.0 * d * (largest / eta_w + d)
-}
-
-/// The same as it is derived, with the smaller constants.
+/// The bound of sum ||grad_V L||^2 as it is derived, with the smaller constants.
 pub(super) fn derived_sum_v(terms: &Terms, eta_w: f64) -> f64 {
-    terms.bracket(|of| sum_v(terms, of, eta_w, Variant::Stated)).least
-}
-
-/// The sharper bound of one block without g.
-fn one_block(terms: &Terms, of: &Constants, eta_w: f64, variant: Variant) -> f64 {
-    let ([osc, m], l) = (multiples().map(|x| x * of.l_vv[0]), of.l_vv[0]);
-    let [n, phase] = first_phase(0.5 * l, m, eta_w, terms.n_start[0]);
-    let n = if variant == Variant::WithoutJump { terms.n_start[0] } else { n };
-    phase + 2.0 * osc * (n / eta_w + osc)
+    terms.bracket(|of| cost_sum_v(terms.gap, &blocks(terms, of), eta_w)).least
 }
 
 /// What one run showed at its last horizon.
@@ -255,17 +246,16 @@ fn follow(
     eta_w: f64,
     steps: u64,
     rule: StepRule,
-    variant: Variant,
     context: &Context,
 ) -> Result<(Check, End), Unevaluated> {
-    let Terms { name, loss, theta_0, n_start, eta_g, has_g, .. } = terms;
+    let Terms { name, loss, theta_0, n_start, gap, eta_g, has_g, factors, .. } = terms;
     let horizons = log_spaced(1, steps, context.pick([8, 16, 24, 24]));
-    let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(*eta_g)?, steps, horizons);
-    let trace = run(&**loss, theta_0, &plan, context.generator("z"));
-    trace.divergence.map_or(Ok(()), Err)?;
-    let bound_v = terms.bracket(|of| sum_v(terms, of, eta_w, variant));
-    let bound_g = terms.bracket(|of| 2.0 * rise(terms, of, eta_w) / (C_G * eta_g));
-    let alone = (n_start.len() == 1 && !has_g).then(|| terms.bracket(|of| one_block(terms, of, eta_w, variant)));
+    let trace = descend(&**loss, theta_0, rule, [eta_w, *eta_g], steps, horizons, context)?;
+    let bound_v = terms.bracket(|of| factors.cost_sum_v(*gap, &blocks(terms, of), eta_w));
+    let bound_g =
+        terms.bracket(|of| factors.cost_sum_g(factors.cost_rise(*gap, &blocks(terms, of), eta_w), C_G, *eta_g));
+    let alone = (n_start.len() == 1 && !has_g)
+        .then(|| terms.bracket(|of| factors.cost_one_block(of.l_vv[0], n_start[0], eta_w)));
     let mut check = Check::new();
     for record in &trace.records {
         let sums = running(record)?;
@@ -320,10 +310,7 @@ fn at_the_limit(
     /// Far above the largest eta_w: see the trap.
     const STEPS: u64 = 200_000;
     let (loss, theta_0, l) = (&*instance.loss, &instance.theta_0, instance.constants.l_vv[(0, 0)]);
-    let rate = Schedule::constant(eta_w)?;
-    let plan = Plan::new(StepRule::Gradient, rate, rate, STEPS, [1]);
-    let trace = run(loss, theta_0, &plan, context.generator("z"));
-    trace.divergence.map_or(Ok(()), Err)?;
+    let trace = descend(loss, theta_0, StepRule::Gradient, [eta_w; 2], STEPS, vec![1], context)?;
     let (first, last) = (&trace.records[0], &trace.records[1]);
     let sum = running(last)?.sum_grad_v_sq;
     let n_0 = norm_sq(theta_0);
@@ -339,7 +326,7 @@ fn at_the_limit(
         let phi = loss.sample_loss(&[0], &u) - instance.loss_min;
         // v_1 is off u by the angle arctan(n_0/(eta ||grad_v||)), and the slope is at most M.
         let angle = n_0 / (eta_w * grad_v_sq.sqrt());
-        (first.w_norm_sq[0], grad_v_sq, phi, multiples()[1] * l * angle, eta_w * grad_v_sq * phi / n_0)
+        (first.w_norm_sq[0], grad_v_sq, phi, Scalar::tanh(FRAC_PI_2) * l * angle, eta_w * grad_v_sq * phi / n_0)
     };
     let (tail, half) = (last.loss - instance.loss_min, 0.5 * l * eta_w / n);
     let (low, high) = ((phi - off - tail) / (1.0 + half), (phi + off) / (1.0 - half));

@@ -4,7 +4,7 @@
 //! so that it needs no constant of the loss.
 
 use ratecheck::bounds::{Constant, equation_11};
-use ratecheck::descent::{Plan, Record, Schedule, StepRule, run};
+use ratecheck::descent::{Record, StepRule};
 use ratecheck::loss::Loss;
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::rates::log_spaced;
@@ -18,6 +18,7 @@ use crate::claim::evidence::{
 use crate::claim::instances::{INVARIANT, U, digits_at, small};
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::{Recursion, Sides};
+use crate::paper::gradient_descent::descend;
 
 mod on_subject;
 
@@ -191,9 +192,7 @@ fn follow(
     context: &Context,
 ) -> Quotients {
     let rule = if variant == Variant::Projected { StepRule::Projected } else { StepRule::Gradient };
-    let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(eta_g)?, steps, log_spaced(1, steps, 12));
-    let trace = run(loss, theta_0, &plan, context.generator("z"));
-    trace.divergence.map_or(Ok(()), Err)?;
+    let trace = descend(loss, theta_0, rule, [eta_w, eta_g], steps, log_spaced(1, steps, 12), context)?;
     let reading =
         Reading { variant, off_tangent: 64.0, replayed_up_to: u64::MAX, factor: context.factors.of(Constant::Growth) };
     compare(name, loss, theta_0, [eta_w, eta_g], &trace.records, reading)

@@ -43,7 +43,7 @@ impl Claim for LemmaA1 {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        measure(PI, context)
+        measure(PI.into(), context)
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {
@@ -57,14 +57,14 @@ impl Claim for LemmaA1 {
                 breaks: "the constant is a quarter of the printed one, on the tanh circle",
                 run: |context| {
                     let mut check = Check::new();
-                    tanh_circle(&mut check, PI / 4.0, context);
+                    tanh_circle(&mut check, (PI / 4.0).into(), context);
                     Ok(check)
                 },
             },
             Control {
                 name: "no scale invariance",
                 breaks: "F = ‖w‖², whose Hessian is 2 and whose gradient grows with ‖w‖",
-                run: |context| Ok(quadratic(PI, context)),
+                run: |context| Ok(quadratic(PI.into(), context)),
             },
         ]
     }

@@ -20,15 +20,18 @@ use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, Target, spectra
 use ratecheck::loss::closed::{Linear, Rayleigh, TanhCircle};
 use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::network::Activation;
-use ratecheck::parameters::{Parameters, norm_sq};
-use ratecheck::scalar::Scalar;
+use ratecheck::parameters::{Parameters, dot, norm_sq};
+use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::{Instance, on_circle, ordinary};
 use crate::claim::evidence::{
-    Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Soundness, Standing, Statement, Unevaluated,
+    Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Soundness, Standing, Statement,
+    Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, NetworkAt, U, digits_at, direction, small};
+use crate::claim::precise::{Evaluator, block_norm};
+use crate::claim::replay::{Sides, UNITS};
 
 mod on_subject;
 pub(super) use on_subject::{controls_on_subject, measure_on_subject};
@@ -77,7 +80,7 @@ impl Claim for LemmaA1Sharp {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        let mut evidence = measure(1.0, context)?;
+        let mut evidence = measure(DoubleDouble::ONE, context)?;
         one_dimension(&mut evidence.check, context);
         Ok(evidence)
     }
@@ -93,7 +96,7 @@ impl Claim for LemmaA1Sharp {
                 breaks: "the constant is 10 % smaller, on the tanh circle, whose gradient reaches 0.917 L^vv",
                 run: |context| {
                     let mut check = Check::new();
-                    tanh_circle(&mut check, 0.9, context);
+                    tanh_circle(&mut check, 0.9.into(), context);
                     Ok(check)
                 },
             },
@@ -104,21 +107,21 @@ impl Claim for LemmaA1Sharp {
                 run: |_| {
                     let mut check = Check::new();
                     let loss = Rayleigh::new(vec![0.0, 1.0]);
-                    pointwise(&mut check, "Rayleigh in R^2", &loss, &[0], &on_circle(FRAC_PI_4), 0.999)?;
+                    pointwise(&mut check, "Rayleigh in R^2", &loss, &[0], &on_circle(FRAC_PI_4), 0.999.into())?;
                     Ok(check)
                 },
             },
             Control {
                 name: "no scale invariance",
                 breaks: "F = ‖w‖², whose Hessian is 2 and whose gradient grows with ‖w‖",
-                run: |context| Ok(quadratic(1.0, context)),
+                run: |context| Ok(quadratic(DoubleDouble::ONE, context)),
             },
         ]
     }
 }
 
 /// Every comparison, with `factor` times the sharp bound.
-pub(super) fn measure(factor: f64, context: &Context) -> Result<Evidence, Unevaluated> {
+pub(super) fn measure(factor: DoubleDouble, context: &Context) -> Result<Evidence, Unevaluated> {
     let mut check = Check::new();
     let mut ratios = closed_forms(&mut check, factor, context)?;
     let name = "at the point, Rayleigh in R^2";
@@ -148,7 +151,11 @@ pub(super) fn observe(evidence: &mut Evidence, ratios: &[Ratio]) {
 }
 
 /// The closed forms against `factor` times their exact constants.
-pub(super) fn closed_forms(check: &mut Check, factor: f64, context: &Context) -> Result<Vec<Ratio>, Unevaluated> {
+pub(super) fn closed_forms(
+    check: &mut Check,
+    factor: DoubleDouble,
+    context: &Context,
+) -> Result<Vec<Ratio>, Unevaluated> {
     let mut ratios = Vec::new();
     for instance in &ordinary(1_000)? {
         let Instance { name, loss, constants, g_radius, .. } = instance;
@@ -171,13 +178,13 @@ pub(super) fn closed_forms(check: &mut Check, factor: f64, context: &Context) ->
 }
 
 /// The circle's steepest point is on the second axis; the side with w_1 = 0 counts as the right half plane.
-pub(super) fn tanh_circle(check: &mut Check, factor: f64, context: &Context) -> Ratio {
+pub(super) fn tanh_circle(check: &mut Check, factor: DoubleDouble, context: &Context) -> Ratio {
     let loss = TanhCircle::new(1.0);
     constant(check, "tanh circle", &loss, &[1.0], 0.0, Some(&[0.0, 1.0]), factor, context)
 }
 
 /// F = ||w||^2 with its Hessian 2, as if that were L^vv of a scale-invariant loss.
-pub(super) fn quadratic(factor: f64, context: &Context) -> Check {
+pub(super) fn quadratic(factor: DoubleDouble, context: &Context) -> Check {
     let mut check = Check::new();
     let loss = crate::claim::closed_forms::Quadratic::default();
     constant(&mut check, "quadratic", &loss, &[2.0], 0.0, None, factor, context);
@@ -193,7 +200,7 @@ fn constant(
     l: &[f64],
     radius: f64,
     steepest: Option<&[f64]>,
-    factor: f64,
+    factor: DoubleDouble,
     context: &Context,
 ) -> Ratio {
     let layout = loss.parameters();
@@ -217,12 +224,31 @@ fn constant(
         loss.sample_gradient(&[0], &theta, &mut grad, &mut work);
         for (i, block) in layout.blocks().iter().enumerate() {
             let lhs = (layout.w_norm_sq(&theta, i) * norm_sq(&grad[block.range.clone()])).sqrt();
-            let rhs = factor * l[i];
-            check.at_most(format!("{name} · point {k}, {}", block.name), lhs, rhs, 64.0 * U * (lhs + rhs));
+            let rhs = factor.value() * l[i];
+            let (rounding, scale) = (64.0 * U * (lhs + rhs), lhs.max(rhs));
+            check.replayed(
+                format!("{name} · point {k}, {}", block.name),
+                Inequality { lhs, rhs, rounding, scale },
+                || {
+                    let lhs = steepness(loss, &[0], &theta, i)?;
+                    // A constant that is no whole number is off by its rounding.
+                    let off = if l[i].fract() == 0.0 { 0.0 } else { 4.0 * U * rhs };
+                    Some(Sides { lhs, rhs: factor.scale(l[i]), rounding: UNITS * rounding + off })
+                },
+            );
             largest = largest.max(lhs / rhs);
         }
     }
     Ratio { name: name.to_owned(), value: largest }
+}
+
+/// ||w_i|| ||grad_{w_i} F_z|| in double-double.
+pub(super) fn steepness(loss: &dyn Loss, z: &[usize], theta: &[f64], i: usize) -> Option<DoubleDouble> {
+    let range = loss.parameters().block(i);
+    let mut precise = Evaluator::new(loss);
+    let grad = precise.is_precise().then(|| precise.at(z, theta).grad)?;
+    let w: Vec<DoubleDouble> = theta[range.clone()].iter().map(|&x| DoubleDouble::from(x)).collect();
+    Some((dot(&w, &w) * dot(&grad[range.clone()], &grad[range])).sqrt())
 }
 
 /// ||grad_{w_i} F|| <= factor ||Hess_ii|| ||w_i|| for every block at one point; returns the largest ratio.
@@ -232,15 +258,16 @@ fn pointwise(
     loss: &dyn Loss,
     z: &[usize],
     theta: &[f64],
-    factor: f64,
+    factor: DoubleDouble,
 ) -> Result<f64, Unevaluated> {
     let blocks: Vec<usize> = (0..loss.parameters().n_blocks()).collect();
-    of_blocks(check, name, loss, z, theta, &blocks, [factor, 0.0])
+    of_blocks(check, name, loss, z, theta, &blocks, factor, 0.0)
 }
 
 /// The same for some of the blocks, times `factor`. Rounding may make `of_all` times as much of a block's gradient as
 /// 512u of all of grad_V make: nothing where the blocks are known to be alike.
 /// Only what is far above that counts for the ratio.
+#[allow(clippy::too_many_arguments)] // a place and what is claimed there
 fn of_blocks(
     check: &mut Check,
     at: &str,
@@ -248,7 +275,8 @@ fn of_blocks(
     z: &[usize],
     theta: &[f64],
     blocks: &[usize],
-    [factor, of_all]: [f64; 2],
+    factor: DoubleDouble,
+    of_all: f64,
 ) -> Result<f64, Unevaluated> {
     let layout = loss.parameters();
     let mut grad = vec![0.0; layout.len()];
@@ -267,14 +295,27 @@ fn of_blocks(
             false => Soundness::Sampled,
         };
         let lhs = norm_sq(&grad[layout.block(i)]).sqrt();
-        let rhs = factor * hessian.value * layout.w_norm_sq(theta, i).sqrt();
+        let rhs = factor.value() * hessian.value * layout.w_norm_sq(theta, i).sqrt();
         let place = if at.contains(" · ") { format!("{at}, ") } else { format!("{at} · ") };
         let place = format!("{place}{}", layout.blocks()[i].name);
         // It misses the norm by no more than the residual.
-        let missed = factor * hessian.residual * layout.w_norm_sq(theta, i).sqrt();
+        let missed = factor.value() * hessian.residual * layout.w_norm_sq(theta, i).sqrt();
         let floor = floor / layout.w_norm_sq(theta, i).sqrt();
         let rounding = 512.0 * U * (lhs + rhs) + missed + floor;
-        check.compare(place, lhs, rhs, rounding, lhs.abs().max(rhs.abs()), soundness);
+        let scale = lhs.max(rhs);
+        if soundness == Soundness::Sampled {
+            check.compare(place, lhs, rhs, rounding, scale, soundness);
+        } else {
+            check.replayed(place, Inequality { lhs, rhs, rounding, scale }, || {
+                let theta_dd: Vec<DoubleDouble> = theta.iter().map(|&x| x.into()).collect();
+                let (lhs, w) = (steepness(loss, z, theta, i)?, &theta_dd[layout.block(i)]);
+                let (norm, residual) = block_norm(loss, Target::Sample(z), &theta_dd, [part, part])?;
+                // Both sides times ||w||.
+                let (n, length) = (dot(w, w), layout.w_norm_sq(theta, i).sqrt());
+                let off = UNITS * (512.0 * U * (lhs.value() + rhs * length) + floor * length) + residual * n.value();
+                Some(Sides { lhs, rhs: factor * norm * n, rounding: off })
+            });
+        }
         if lhs >= 1e4 * floor {
             largest = largest.max(lhs / rhs);
         }
@@ -283,18 +324,18 @@ fn of_blocks(
 }
 
 /// The full batch, and minibatches of a quarter of it; of every layer's blocks as many as the budget allows.
-fn on_network(subject: &NetworkAt, factor: f64, context: &Context) -> Result<(Check, f64), Unevaluated> {
+fn on_network(subject: &NetworkAt, factor: DoubleDouble, context: &Context) -> Result<(Check, f64), Unevaluated> {
     let mut check = Check::new();
     let m = subject.layout().n_blocks();
     // A block of 64 inputs costs 64 Hessian-vector products.
     let stride = if subject.theta.len() > 500 { context.pick([6, 3, 1, 1]) } else { 1 };
     let blocks: Vec<usize> = (0..m).step_by(stride).collect();
     let at = format!("at the point, {}", subject.name);
-    let mut largest = of_blocks(&mut check, &at, &subject.network, &subject.z, &subject.theta, &blocks, [factor, 0.0])?;
+    let mut largest = of_blocks(&mut check, &at, &subject.network, &subject.z, &subject.theta, &blocks, factor, 0.0)?;
     let quarter = subject.z.len() / 4;
     for (k, z) in subject.z.chunks_exact(quarter).enumerate().take(context.pick([1, 2, 4, 4])) {
         let at = format!("{at} · minibatch {k}");
-        largest = largest.max(of_blocks(&mut check, &at, &subject.network, z, &subject.theta, &blocks, [factor, 0.0])?);
+        largest = largest.max(of_blocks(&mut check, &at, &subject.network, z, &subject.theta, &blocks, factor, 0.0)?);
     }
     Ok((check, largest))
 }

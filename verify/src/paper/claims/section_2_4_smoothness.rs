@@ -7,8 +7,8 @@
 
 use ndarray::array;
 use ratecheck::curvature::{
-    Ascent, AscentOptions, Constant, Exact, Functions, HessianProduct, Part, Sampled, Sampling, Smoothness, Target,
-    Upper, ascend_constants, hessian_vector_product, proved_constants, sampled_constants,
+    Ascent, AscentOptions, Constant, Exact, Functions, Part, Sampled, Sampling, Smoothness, Target, Upper,
+    ascend_constants, proved_constants, sampled_constants,
 };
 use ratecheck::loss::Loss;
 use ratecheck::loss::closed::{Bilinear, BnRegression, Linear, ProblemJ, Rayleigh};
@@ -22,6 +22,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::{NetworkAt, U, small, tiny};
 use crate::claim::plot::{Axis, Plot, Series, Style};
+use crate::claim::precise::block_norm;
 use crate::claim::replay::{Sides, UNITS};
 
 mod on_subject;
@@ -58,9 +59,6 @@ static STATEMENT: Statement = Statement {
 const NORMS: f64 = 1e-11;
 /// What an ascent may miss of the constant: see `tolerance` in the statement.
 const MISSED: f64 = 1e-6;
-
-/// Steps of the power iteration of a replay; what they leave is its residual.
-const POWER_STEPS: usize = 100;
 
 /// What stands for the bound.
 #[derive(Clone, Copy, PartialEq)]
@@ -158,39 +156,8 @@ impl Subject<'_> {
     fn replay(&self, ascent: &Ascent, parts: [Part; 2], upper: f64) -> Option<Sides> {
         let layout = self.loss.parameters();
         let theta: Vec<DoubleDouble> = ascent.theta.iter().map(|&x| DoubleDouble::from(x)).collect();
-        let [rows, columns] = parts.map(|part| part.range(layout));
         let target = ascent.z.as_ref().map_or(Target::Mean, |z| Target::Sample(z));
-        let (n, mut work) = (theta.len(), HessianProduct::new(theta.len()));
-        let (mut direction, mut out) = (vec![DoubleDouble::ZERO; n], vec![DoubleDouble::ZERO; n]);
-        let mut block = Vec::new();
-        for j in columns {
-            direction[j] = DoubleDouble::ONE;
-            hessian_vector_product(self.loss, target, &theta, &direction, &mut out, &mut work);
-            direction[j] = DoubleDouble::ZERO;
-            block.push(out[rows.clone()].to_vec());
-        }
-        let product = |x: &[DoubleDouble]| -> Vec<DoubleDouble> {
-            let column =
-                |i: usize| block.iter().zip(x).fold(DoubleDouble::ZERO, |sum, (column, &x)| sum + column[i] * x);
-            (0..rows.len()).map(column).collect()
-        };
-        let squared = |x: &[DoubleDouble]| -> Vec<DoubleDouble> {
-            let y = product(x);
-            block.iter().map(|column| dot(column, &y)).collect()
-        };
-        let longest = block.iter().map(|c| dot(c, c).value()).enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let mut x = vec![DoubleDouble::ZERO; block.len()];
-        x[longest.0] = DoubleDouble::ONE;
-        for _ in 0..POWER_STEPS {
-            x = squared(&x);
-            let length = dot(&x, &x).sqrt();
-            x.iter_mut().for_each(|x| *x = *x / length);
-        }
-        let y = product(&x);
-        let value_sq = dot(&y, &y);
-        let missed: Vec<DoubleDouble> = squared(&x).iter().zip(&x).map(|(&h, &x)| h - value_sq * x).collect();
-        let value = value_sq.sqrt();
-        let residual = dot(&missed, &missed).value().sqrt() / value.value();
+        let (value, residual) = block_norm(self.loss, target, &theta, parts)?;
         let norm = |part: Part| match part {
             Part::Block(i) => dot(&theta[layout.block(i)], &theta[layout.block(i)]).sqrt(),
             Part::G => DoubleDouble::ONE,

@@ -5,7 +5,7 @@
 
 use ratecheck::bounds::Constant;
 use ratecheck::curvature::Exact;
-use ratecheck::descent::{Plan, Record, Running, Schedule, StepRule, run};
+use ratecheck::descent::{Record, Running, StepRule};
 use ratecheck::loss::closed::Rayleigh;
 use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
@@ -17,7 +17,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::U;
 use crate::claim::plot::{Axis, Plot, Reference, Series, Style};
-use crate::paper::gradient_descent::{Bracket, Terms};
+use crate::paper::gradient_descent::{Bracket, Terms, descend};
 use crate::paper::slack;
 
 mod on_subject;
@@ -262,9 +262,7 @@ fn follow(
 ) -> Result<(Check, Outcome), Unevaluated> {
     let Terms { name, loss, theta_0, n_start, gap, loss_min, eta_g, has_g, .. } = terms;
     let horizons = log_spaced(1, steps, context.pick([8, 16, 24, 24]));
-    let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(*eta_g)?, steps, horizons);
-    let trace = run(&**loss, theta_0, &plan, context.generator("z"));
-    trace.divergence.map_or(Ok(()), Err)?;
+    let trace = descend(&**loss, theta_0, rule, [eta_w, *eta_g], steps, horizons, context)?;
     let a = |factor: f64| terms.a(eta_w, factor).map(|a| if constants == Constants::True { a } else { *gap });
     let sum_v = |a: f64| terms.factors.theorem_3_1_sum_v(a, eta_w, n_start);
     let tight_v = |a: f64| terms.factors.theorem_3_1_sum_v_tight(a, eta_w, n_start);

@@ -4,7 +4,7 @@
 //! are known, and -1/2 itself on a family of losses indexed by T, on which nothing faster is possible.
 
 use ratecheck::bounds::eta_g_printed;
-use ratecheck::descent::{Plan, Running, Schedule, StepRule, Trace, run};
+use ratecheck::descent::{Running, StepRule, Trace};
 use ratecheck::loss::closed::{Circle, HelixValley, Rayleigh, TIndexedHelix};
 use ratecheck::rates::{Fit, Window, fit_power_law, log_spaced};
 use rayon::prelude::*;
@@ -14,6 +14,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::paper::gradient_descent::descend;
 
 mod on_subject;
 mod plots;
@@ -202,8 +203,8 @@ fn quadratic() -> Instance {
     Instance::new("quadratic", Quadratic::default(), on_circle(0.9), constants, 0.0)
 }
 
-/// A run with records at the horizons.
-fn descend(
+/// A run of an instance at its own eta_g.
+fn run(
     instance: &Instance,
     eta_w: f64,
     rule: StepRule,
@@ -211,15 +212,13 @@ fn descend(
     horizons: Vec<u64>,
     context: &Context,
 ) -> Result<Trace, Unevaluated> {
-    let plan = Plan::new(rule, Schedule::constant(eta_w)?, Schedule::constant(instance.eta_g())?, last, horizons);
-    let trace = run(&*instance.loss, &instance.theta_0, &plan, context.generator("z"));
-    trace.divergence.map_or(Ok(trace), |divergence| Err(divergence.into()))
+    descend(&*instance.loss, &instance.theta_0, rule, [eta_w, instance.eta_g()], last, horizons, context)
 }
 
 /// One long run; the slope is fitted on its last two decades.
 fn decay(subject: &Subject, rule: StepRule, last: u64, context: &Context) -> Result<Curve, Unevaluated> {
     let horizons = log_spaced(10, last, 5 * 20 + 1);
-    let trace = descend(&subject.instance, subject.eta_w, rule, last, horizons, context)?;
+    let trace = run(&subject.instance, subject.eta_w, rule, last, horizons, context)?;
     curve(subject.instance.name.clone(), &trace, Window::new(last as f64 / 100.0, last as f64))
 }
 
@@ -246,7 +245,7 @@ fn family(eta_w: f64, context: &Context) -> Result<Curve, Unevaluated> {
             let loss = TIndexedHelix::for_steps(t);
             let (start, constants) = (loss.theta_0(), loss.constants());
             let instance = Instance::new("T-indexed helix", loss, start, constants, 0.0);
-            let trace = descend(&instance, eta_w, StepRule::Gradient, t, vec![t], context)?;
+            let trace = run(&instance, eta_w, StepRule::Gradient, t, vec![t], context)?;
             let largest_g = trace.largest_g;
             let record = trace.records.into_iter().last().ok_or_else(|| Unevaluated("no record".to_owned()))?;
             Ok((record, largest_g))
@@ -337,7 +336,7 @@ fn two_cycles(evidence: &mut Evidence, context: &Context) -> Result<Trace, Uneva
     let steps = 100_000;
     let mut kept = None;
     for e in [1.01, 1.5, 3.0_f64] {
-        let trace = descend(&planar(), e, StepRule::Projected, steps, log_spaced(1, steps, 41), context)?;
+        let trace = run(&planar(), e, StepRule::Projected, steps, log_spaced(1, steps, 41), context)?;
         let last = trace.records.last().map_or(f64::NAN, |record| record.grad_sq().sqrt());
         let expected = (1.0 - 1.0 / (e * e)).sqrt();
         // The cycle attracts geometrically, so that the error is that of a fixed point: roundings of one step (some
@@ -349,7 +348,7 @@ fn two_cycles(evidence: &mut Evidence, context: &Context) -> Result<Trace, Uneva
         }
     }
     for eta_w in [0.5, 1.5, 10.0, 1e3] {
-        let trace = descend(&planar(), eta_w, StepRule::Gradient, steps, vec![steps], context)?;
+        let trace = run(&planar(), eta_w, StepRule::Gradient, steps, vec![steps], context)?;
         let min = trace.records.last().and_then(|r| r.running.as_ref()).map_or(f64::NAN, |r| r.min_grad_sq.sqrt());
         let note = "no projection: it converges at every rate (0 where the square underflows)";
         evidence.observe(format!("min‖∇L‖ after 1e5 steps, Rayleigh in R^2, η_w = {eta_w}"), min, note);

@@ -42,6 +42,7 @@ pub(super) const CLAIMS_OF: &[(&str, &[Constant])] = &[
     ("lemma-c.1-sharp", &[ScaleC1, SharpC1, AllC1]),
     ("lemma-c.2", &[QLast, QBack, Gamma, GammaStart, RadiusC2]),
     ("theorem-c.3", &[QLast, QBack, Gamma, GammaStart, RadiusC2]),
+    ("cost-of-eta", &[CostPhase, CostJump, CostOsc, CostSum, CostSumG, CostGap, CostOne, CostLog]),
 ];
 
 /// The constants of a claim's own statement; none for most claims.
@@ -78,6 +79,9 @@ pub(super) fn reason(constant: Constant) -> &'static str {
         LogB1 | StepB1 => "The other terms are enough on every sequence that was tried.",
         QLast | QBack | Gamma | GammaStart | RadiusC2 => {
             "Bounds by composition grow like a product over the layers: runs stay far inside, and lemma-c.2 needs it."
+        }
+        CostPhase | CostOne | CostLog => {
+            "At large η_w the N_i/η beside D grows, at small ones there is no first phase."
         }
         _ => "The other terms of the bound are enough on every instance.",
     }

@@ -4,7 +4,7 @@
 use ratecheck::descent::StepRule;
 use rayon::prelude::*;
 
-use super::{CostOfEta, Variant, follow};
+use super::{CostOfEta, follow};
 use crate::claim::evidence::{Context, Evidence, Measure, SubjectControl, Unevaluated};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::gradient_descent::{Terms, left_the_numbers, premises, some_steps};
@@ -17,7 +17,7 @@ impl Measure for CostOfEta {
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
         let (terms, n_steps) = (Terms::of(subject)?, some_steps(subject, 0.3, context));
         let one = |&eta_w: &f64| -> Result<_, Unevaluated> {
-            let found = follow(&terms, eta_w, n_steps, StepRule::Gradient, Variant::Stated, context)?;
+            let found = follow(&terms, eta_w, n_steps, StepRule::Gradient, context)?;
             Ok((found, terms.largest_g(eta_w, n_steps)?))
         };
         let runs: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
@@ -53,7 +53,7 @@ impl Measure for CostOfEta {
                 // times as large.
                 let broken = || {
                     let (terms, eta_w) = Terms::decayed(subject)?;
-                    Ok(follow(&terms, eta_w, 60, StepRule::Gradient, Variant::Stated, context)?.0)
+                    Ok(follow(&terms, eta_w, 60, StepRule::Gradient, context)?.0)
                 };
                 Some(broken())
             },

@@ -98,7 +98,7 @@ fn at_points(check: &mut Check, subject: &Subject, factor: f64, context: &Contex
         let theta = if k == 0 { subject.theta.clone() } else { random_point(subject, &mut generator)? };
         for (j, z) in batches.iter().enumerate() {
             let at = format!("{} · point {k}, minibatch {j}", subject.name);
-            largest = largest.max(of_blocks(check, &at, &*subject.loss, z, &theta, &blocks, [factor, 1.0])?);
+            largest = largest.max(of_blocks(check, &at, &*subject.loss, z, &theta, &blocks, factor.into(), 1.0)?);
         }
     }
     Ok(largest)

@@ -3,15 +3,18 @@
 use std::f64::consts::FRAC_PI_2;
 
 use rand::RngExt;
-use ratecheck::curvature::dense_hessian;
+use ratecheck::curvature::{Part, Target, dense_hessian};
 use ratecheck::linalg::spectral_norm;
 use ratecheck::loss::{Formula, Minibatches, Over, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
-use ratecheck::scalar::Scalar;
+use ratecheck::scalar::{DoubleDouble, Scalar};
 
 use super::{best, ln_cosh};
-use crate::claim::evidence::{Check, Context, Unevaluated};
+use crate::claim::evidence::{Check, Context, Inequality, Unevaluated};
 use crate::claim::instances::{U, direction};
+use crate::claim::precise::block_norm;
+use crate::claim::replay::{Sides, UNITS};
+use crate::paper::claims::lemma_a_1_sharp;
 
 /// f(angle between w and the first axis) in R^d: f' = tanh theta up to theta = `turn`, and falls like its mirror image
 /// beyond. With `turn` = pi/2 it is the tanh circle's f; rounded within `delta` of the turn, that of
@@ -67,13 +70,15 @@ impl Formula for Zone {
 pub(super) fn sharp(check: &mut Check, context: &Context) -> Result<(), Unevaluated> {
     let (d, mut generator) = (10, context.generator("zone"));
     let loss = Zone::new(d, FRAC_PI_2);
+    let mut links = Check::new();
     for k in 0..context.pick([20, 100, 1_000, 5_000]) {
         let v = direction(d, 0..d, 1.0, &mut generator);
         let norm = spectral_norm(dense_hessian(&loss, &[0], &v).matrix.view())?;
-        check.identity(format!("tanh zone in R^10, its constant · point {k}"), (norm - 1.0).abs(), 512.0 * U);
+        links.identity(format!("tanh zone in R^10, its constant · point {k}"), (norm - 1.0).abs(), 512.0 * U);
         let equator = direction(d, 1..d, 1.0, &mut generator);
         steepness(check, "tanh zone in R^10", &loss, &equator, best());
     }
+    check.merge_links(links);
     Ok(())
 }
 
@@ -83,16 +88,18 @@ pub(super) fn rounded(
     check: &mut Check,
     d: usize,
     delta: f64,
-    most: f64,
+    most: DoubleDouble,
     context: &Context,
 ) -> Result<f64, Unevaluated> {
     let loss = Zone::rounded(d, FRAC_PI_2, delta);
-    constant(check, &loss, context)?;
+    let mut links = Check::new();
+    constant(&mut links, &loss, context)?;
+    check.merge_links(links);
     let equator = direction(d, 1..d, 1.0, &mut context.generator("equator"));
     let at = format!("rounded zones in R^{d} · δ = {delta}");
     let steep = steepness(check, &format!("{at}, gradient"), &loss, &equator, most);
     let p = Scalar::tanh(FRAC_PI_2 - delta);
-    check.at_most(format!("{at}, what is missing"), best() - steep, delta * (1.0 - p * p), 64.0 * U);
+    check.at_most(format!("{at}, what is missing"), best::<f64>() - steep, delta * (1.0 - p * p), 64.0 * U);
     Ok(steep)
 }
 
@@ -112,21 +119,26 @@ pub(super) fn constant(check: &mut Check, loss: &Zone, context: &Context) -> Res
         let mut v = direction(d, 1..d, Scalar::sin(angle), &mut generator);
         v[0] = Scalar::cos(angle);
         let norm = spectral_norm(dense_hessian(loss, &[0], &v).matrix.view())?;
-        check.at_most(
-            format!("rounded zones in R^{d}, the constant · δ = {}, θ = {angle:.4}", loss.delta),
-            norm,
-            1.0,
-            rounding,
-        );
+        let at = format!("rounded zones in R^{d}, the constant · δ = {}, θ = {angle:.4}", loss.delta);
+        check.replayed(at, Inequality { lhs: norm, rhs: 1.0, rounding, scale: norm.max(1.0) }, || {
+            let w: Vec<DoubleDouble> = v.iter().map(|&x| x.into()).collect();
+            let (norm, residual) = block_norm(loss, Target::Sample(&[0]), &w, [Part::Block(0); 2])?;
+            // v is a unit vector up to its rounding; the Hessian falls as 1/||v||^2.
+            Some(Sides { lhs: dot(&w, &w) * norm, rhs: DoubleDouble::ONE, rounding: UNITS * rounding + residual })
+        });
     }
     Ok(())
 }
 
 /// ||grad|| at a unit vector against `most`, for a loss with L = 1; returns it.
-pub(super) fn steepness(check: &mut Check, at: &str, loss: &Zone, v: &[f64], most: f64) -> f64 {
+pub(super) fn steepness(check: &mut Check, at: &str, loss: &Zone, v: &[f64], most: DoubleDouble) -> f64 {
     let mut grad = vec![0.0; v.len()];
     loss.sample_gradient(&[0], v, &mut grad, &mut Workspace::default());
     let steep = norm_sq(&grad).sqrt();
-    check.at_most(at, steep, most, 64.0 * U);
+    let (rhs, scale) = (most.value(), steep.max(most.value()));
+    check.replayed(at, Inequality { lhs: steep, rhs, rounding: 64.0 * U, scale }, || {
+        let lhs = lemma_a_1_sharp::steepness(loss, &[0], v, 0)?;
+        Some(Sides::counted(lhs, most, 64.0 * U))
+    });
     steep
 }

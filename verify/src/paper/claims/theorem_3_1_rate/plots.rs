@@ -2,7 +2,7 @@
 
 use ratecheck::descent::{StepRule, Trace};
 
-use super::{Curve, EXPONENT, descend, planar};
+use super::{Curve, EXPONENT, planar, run};
 use crate::claim::evidence::{Context, Unevaluated};
 use crate::claim::instances::U;
 use crate::claim::plot::{Axis, Plot, Reference, Series, Style};
@@ -76,7 +76,7 @@ pub(super) fn decay(id: &str, what: &str, curves: &[Curve]) -> Plot {
 /// The 2-cycle of projected descent beside descent, until the gradient has reached the square root of the unit
 /// roundoff.
 pub(super) fn projected(cycle: &Trace, context: &Context) -> Result<Plot, Unevaluated> {
-    let descent = descend(&planar(), 1.5, StepRule::Gradient, 1_000, (1..1_000).collect(), context)?;
+    let descent = run(&planar(), 1.5, StepRule::Gradient, 1_000, (1..1_000).collect(), context)?;
     let floor = U.sqrt();
     let shown = |trace: &Trace, from: f64| -> Vec<[f64; 2]> {
         let all = trace.records.iter().map(|r| [r.t as f64, r.grad_sq().sqrt()]);
