@@ -12,6 +12,7 @@ mod errata;
 mod exit;
 mod experiment;
 mod explain;
+mod filter;
 mod fit;
 mod inspect;
 mod judged;
@@ -20,6 +21,7 @@ mod merge;
 mod parts;
 mod place;
 mod preset;
+mod profiles;
 mod replay;
 mod report;
 mod resume;
@@ -168,6 +170,13 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     console::obey_colour(&arguments);
     outlive_file_limits();
+    let arguments = match profiles::expanded(arguments) {
+        Ok(arguments) => arguments,
+        Err((exit, message)) => {
+            complain(&message);
+            return exit.into();
+        }
+    };
     let parsed = command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -193,6 +202,8 @@ fn command() -> clap::Command {
     whole.mut_subcommands(|one| {
         let examples = one.get_after_help().map(ToString::to_string).unwrap_or_default();
         let codes = exit::help_of(one.get_name());
+        // A flag on the command line wins over that of a profile in `ratecheck.toml`.
+        let one = if one.get_name() == "verify" { one.args_override_self(true) } else { one };
         one.after_help(format!("{examples}\n\n{codes}"))
     })
 }

@@ -1,13 +1,16 @@
-//! `ratecheck report DIR`: everything that is written of a verification, again; and `ratecheck report MONITOR.csv`, the
-//! page of what the Python package's Monitor has recorded.
+//! `ratecheck report DIR`: everything that is written of a verification, again; with `--index`, a page of all
+//! verifications in DIR; and `ratecheck report MONITOR.csv`, the page of what the Python package's Monitor has recorded.
 
 use std::path::{Path, PathBuf};
 
 use super::console::Console;
 use super::fit::quoted;
+use super::text::counted;
 use super::{Exit, Stopped};
 use crate::lab::monitor::Monitored;
-use crate::report::{RESULTS, ReportError, check_formulas, read_results, render_all, without_checksum, write_monitor};
+use crate::report::{
+    Gallery, RESULTS, ReportError, check_formulas, read_results, render_all, without_checksum, write_monitor,
+};
 use crate::text::{number, plain, write};
 
 const EXAMPLES: &str = "\
@@ -15,6 +18,7 @@ Examples:
   ratecheck report reports/latest                      after an update: the same numbers, a new page
   ratecheck report reports/latest --out reports/again  somewhere else, with a copy of results.json
   ratecheck report results.json                        one that came alone; the rest goes beside it
+  ratecheck report --index reports/latest              a page with links to every verification in it
   ratecheck report norms.csv                           norms by Python's Monitor, and Lemma 2.4";
 
 /// Which verification, and where to write.
@@ -24,6 +28,9 @@ pub(super) struct Arguments {
     /// The directory of a verification, or its results.json; or a log of the Python package's Monitor, in CSV.
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     from: PathBuf,
+    /// Write a page that links every verification below DIR.
+    #[arg(long, conflicts_with = "out")]
+    index: bool,
     /// Where the reports are written [default: beside results.json; of a log, reports/latest/monitor].
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     out: Option<PathBuf>,
@@ -69,8 +76,22 @@ fn monitor(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
     Ok(Exit::Holds)
 }
 
+/// The page of all verifications in a directory.
+fn index(dir: &Path, console: Console) -> Result<Exit, Stopped> {
+    let gallery = Gallery::of(dir).map_err(|error| (Exit::Input, error.to_string()))?;
+    gallery.unread.iter().for_each(|why| console.note(&format!("left out: {why}")));
+    let command = format!("ratecheck report --index {}", quoted(&dir.display().to_string()));
+    let page = gallery.write(&command).map_err(|error| (Exit::Output, error.to_string()))?;
+    let all = counted(gallery.shown(), "verification");
+    console.answer(&format!("The page of {all}: {}\n", plain::path(&page)))?;
+    Ok(Exit::Holds)
+}
+
 /// Reads, renders, writes.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
+    if arguments.index {
+        return index(&arguments.from, console);
+    }
     if arguments.from.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
         return monitor(arguments, console);
     }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::{Console, colour};
 use super::details::details;
+use super::filter::filtered;
 use super::place::Place;
 use super::preset::Preset;
 use super::resume::{earlier, keep};
@@ -27,6 +28,7 @@ Examples:
   ratecheck verify lemma-3.2 theorem-3.1 --verbose       two of them, and all they found
   ratecheck verify 'lemma-b*' --fail-fast                up to the first of these that does not hold
   ratecheck verify --section 4 --open                    those of section 4, and the page
+  ratecheck verify -E 'kind(rate) - theorem-3.1-rate'    an expression of sets: see the guide
   ratecheck verify --profile standard --strict --quiet   for a script: one line, and the exit code
   ratecheck verify --json | jq '.claims[] | {id, verdict}'
   ratecheck verify --profile full --resume --out long    an hour; later only what is missing
@@ -43,9 +45,13 @@ pub(super) struct Arguments {
     /// Only those of a section of the paper: 2, 2.4, 4, A.
     #[arg(long, value_name = "SECTION")]
     section: Option<String>,
+    /// Only those of an expression: 'section(4) and kind(rate)', 'lemma-b* - lemma-b.1', 'not origin(paper)'.
+    #[arg(short = 'E', long, value_name = "EXPRESSION")]
+    filter: Option<String>,
     #[command(flatten)]
     pub(super) subject: OnSubject,
-    /// How much work to do: quick about a minute, standard at most ten, full at most an hour (on two cores).
+    /// How much work to do: quick about a minute, standard at most ten, full at most an hour (on two cores); or a
+    /// profile of ./ratecheck.toml: --profile NAME stands for the flags in [profile.NAME].
     #[arg(long, value_enum, default_value_t = Level::Quick)]
     pub(super) profile: Level,
     /// The root of the seed tree; the same seed gives the same numbers.
@@ -86,6 +92,7 @@ impl Default for Arguments {
         Self {
             claims: Vec::new(),
             section: None,
+            filter: None,
             subject: OnSubject::default(),
             profile: Level::Quick,
             seed: DEFAULT_SEED,
@@ -136,6 +143,9 @@ pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> R
     let mut claims = select(&arguments.claims, all)?;
     if let Some(section) = &arguments.section {
         claims = of_section(section, claims)?;
+    }
+    if let Some(expression) = &arguments.filter {
+        claims = filtered(expression, &claims)?;
     }
     let subject = arguments.subject.load()?;
     if subject.is_some() {

@@ -58,6 +58,10 @@ impl ReportError {
         }
     }
 
+    pub(crate) fn no_gallery(what: String, remedy: &'static str) -> Self {
+        Self { what, remedy, source: None }
+    }
+
     /// A formula comes from a claim of this program, or from a file that was edited.
     pub(crate) fn formula(latex: &str, why: &str) -> Self {
         Self {

@@ -169,3 +169,29 @@ pub(super) fn presets_are_printed() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is run or written");
     assert_eq!(code(&ratecheck(&["verify", "nothing", "--print-config"], directory.path())), 5);
 }
+
+/// A profile of `ratecheck.toml` stands for flags, and those of the command line win.
+pub(super) fn profiles_come_from_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(directory.path().join("ratecheck.toml"), text).unwrap();
+    let config = |more: &[&str]| {
+        let output = ratecheck(&[&["verify", "--print-config", "--json"][..], more].concat(), directory.path());
+        let error = String::from_utf8(output.stderr.clone()).unwrap();
+        (code(&output), serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap_or_default(), error)
+    };
+    let (exit, _, error) = config(&["--profile", "night"]);
+    assert!(exit == 2 && error.contains("there is no ratecheck.toml here with [profile.night]"), "{error}");
+    write("[profile.night]\nprofile = \"standard\"\nseed = 7\nstrict = true\nclaims = [\"lemma-b*\"]\n");
+    let (exit, found, error) = config(&["--profile", "night"]);
+    assert!(exit == 0, "{error}");
+    assert_eq!((&found["profile"], &found["seed"], &found["strict"]), (&"standard".into(), &7.into(), &true.into()));
+    assert_eq!(found["claims"].as_array().unwrap().len(), 5);
+    let (_, found, _) = config(&["--profile=night", "--seed", "8", "-E", "lemma-b.1"]);
+    assert_eq!((&found["seed"], found["claims"].as_array().unwrap().len()), (&8.into(), 1));
+    write("[profile.night]\nseed = \"seven\"\n");
+    let (exit, _, error) = config(&["--profile", "night"]);
+    assert!(exit == 7 && error.contains("ratecheck.toml: profile.night: invalid value 'seven'"), "{error}");
+    // The built-in ones do not look at the file.
+    write("no toml");
+    assert_eq!(config(&["--profile", "quick", "lemma-2.2"]).0, 0);
+}

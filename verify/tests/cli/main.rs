@@ -331,6 +331,8 @@ fn main() -> ExitCode {
         ("bad_input_of_an_experiment_is_one_line", experiment::bad_input_is_one_line),
         ("report_writes_the_same_bytes", reports::writes_the_same_bytes),
         ("report_leaves_the_numbers_alone", reports::leaves_the_numbers_alone),
+        ("an_index_links_every_verification", reports::an_index_links_every_verification),
+        ("profiles_come_from_a_file", flags::profiles_come_from_a_file),
         ("report_refuses_what_is_no_results_json", reports::refuses_what_is_no_results_json),
         ("results_that_were_changed_are_noticed", reports::notices_a_change),
         ("remnants_of_killed_processes_are_removed", reports::remnants_are_removed),

@@ -186,3 +186,29 @@ pub(super) fn remnants_are_removed() {
         }
     }
 }
+
+pub(super) fn an_index_links_every_verification() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let run = |arguments: &[&str]| {
+        let output = ratecheck(arguments, here);
+        (code(&output), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(&["verify", "lemma-2.2", "--out", "all/first"]).0, 0);
+    assert_eq!(run(&["verify", "--instance", "rayleigh", "lemma-2.2", "--out", "all/deeper/a & b"]).0, 0);
+    let (exit, text) = run(&["report", "--index", "all"]);
+    assert!(exit == 0 && text.contains("The page of 2 verifications: all/index.html"), "{text}");
+    let page = std::fs::read_to_string(here.join("all/index.html")).unwrap();
+    assert!(page.contains("href=\"first/index.html\"") && page.contains("href=\"deeper/a%20%26%20b/index.html\""));
+    assert!(page.contains("deeper/a &amp; b: rayleigh") && page.contains("1 holds"), "{page}");
+    // One that is damaged is named and left out; a verification is not overwritten; nothing below is an error.
+    std::fs::write(here.join("all/first/results.json"), "{").unwrap();
+    let (exit, text) = run(&["report", "--index", "all"]);
+    assert!(exit == 0 && text.contains("left out: ") && text.contains("1 verification:"), "{text}");
+    let (exit, text) = run(&["report", "--index", "all/deeper/a & b"]);
+    assert!(exit == 7 && text.contains("is itself a verification"), "{text}");
+    std::fs::create_dir(here.join("none")).unwrap();
+    let (exit, text) = run(&["report", "--index", "none"]);
+    assert!(exit == 7 && text.contains("no verification is below none"), "{text}");
+    assert_eq!(run(&["report", "--index", "absent"]).0, 7);
+}

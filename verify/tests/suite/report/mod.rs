@@ -74,6 +74,27 @@ fn a_verdict_without_controls_does_not_hold() {
     assert!(claim.reason().unwrap().contains("no control"));
 }
 
+/// A claim that holds in a smaller setting than its own says so wherever its verdict stands.
+#[test]
+fn a_reduced_setting_is_said_in_every_report() {
+    let mut results = sample::results();
+    results.claims.truncate(1);
+    let claim = &mut results.claims[0];
+    assert_eq!((claim.status(), claim.label()), (Status::Holds, "holds"));
+    claim.reduced = Some("16 images instead of 60000".to_owned());
+    assert_eq!(claim.label(), "holds in a reduced setting");
+    let (_dir, written) = written(&results);
+    for file in [&written.page, &written.markdown, &written.junit, &written.json] {
+        let text = read(file);
+        assert!(text.contains("16 images instead of 60000"), "{}", file.display());
+    }
+    for file in [&written.page, &written.markdown] {
+        assert!(read(file).contains("in a reduced setting"), "{}", file.display());
+    }
+    assert!(read(&written.latex).contains("holds, reduced"));
+    assert_eq!(report::read_results(&written.json).unwrap().claims[0].reduced, results.claims[0].reduced);
+}
+
 #[test]
 fn json_comes_back_bit_for_bit() {
     let results = sample::results();
