@@ -126,7 +126,15 @@ fn below(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<
 fn entry(results: &Results, place: &Path) -> Entry {
     let p = &results.provenance;
     let controls = || results.claims.iter().flat_map(|claim| &claim.controls);
-    let of = |status: &Status| Verdict { key: *status, label: status.label(), count: results.count(*status) };
+    let of = |&key: &Status| {
+        let count = results.count(key);
+        let label = match (key, count) {
+            (Status::Holds, 2..) => "hold",
+            (Status::Fails, 2..) => "fail",
+            _ => key.label(),
+        };
+        Verdict { key, label, count }
+    };
     let subject = p.problem.as_ref().map_or("the paper's own instances", |problem| &problem.name);
     Entry {
         name: format!("{}: {subject}", plain::path(place)),
