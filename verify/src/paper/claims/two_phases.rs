@@ -23,6 +23,7 @@ use crate::claim::closed_forms::{C_G, ETA_W, Instance, SharedRegression, ordinar
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Origin, Standing, Statement, Unevaluated,
 };
+use crate::claim::plot::{Plot, Series, Style};
 use crate::claim::replay::{Recursion, Sides};
 
 /// See the module's first line.
@@ -88,13 +89,17 @@ impl Claim for TwoPhases {
         let jobs: Vec<(&Instance, f64)> = instances.iter().flat_map(|i| ETA_W.map(|eta| (i, eta))).collect();
         let found: Vec<_> = jobs.par_iter().map(|&(i, eta)| follow(i, eta, steps, STATED, context)).collect();
         let mut evidence = Evidence::default();
-        let mut longest: Vec<(u64, &str, f64)> = Vec::new();
+        let (mut longest, mut curves): (Vec<(u64, &str, f64)>, _) = (Vec::new(), Vec::new());
         for (found, (instance, eta)) in found.into_iter().zip(jobs) {
-            let (check, first) = found?;
+            let (check, first, effective) = found?;
             evidence.check.merge(check);
             longest.push((first, &instance.name, eta));
+            if instance.name == SHOWN {
+                curves.push((eta, effective));
+            }
         }
-        let (check, _) = follow(&at_edge(), edge_rate(0.5), 3, STATED, context)?;
+        evidence.plots.push(plot(curves));
+        let (check, ..) = follow(&at_edge(), edge_rate(0.5), 3, STATED, context)?;
         evidence.check.merge(check);
         longest.sort_by_key(|run| std::cmp::Reverse(run.0));
         for (first, name, eta) in longest.into_iter().take(3) {
@@ -157,14 +162,18 @@ fn edge(effective: f64, claimed: Claimed, context: &Context) -> Result<Check, Un
     Ok(follow(&at_edge(), edge_rate(effective), 10, claimed, context)?.0)
 }
 
-/// The phases, the decrease and the norms of one run; returns how many steps its first phase has.
+/// The instance that is drawn.
+const SHOWN: &str = "BN regression";
+
+/// The phases, the decrease and the norms of one run; returns how many steps its first phase has, and C eta_w/n_t of
+/// the first block as (t + 1, value).
 fn follow(
     instance: &Instance,
     eta_w: f64,
     steps: u64,
     claimed: Claimed,
     context: &Context,
-) -> Result<(Check, u64), Unevaluated> {
+) -> Result<(Check, u64, Vec<[f64; 2]>), Unevaluated> {
     let (mut check, loss, eta_g) = (Check::new(), &*instance.loss, instance.eta_g());
     let (rate_w, rate_g) = (Schedule::constant(eta_w)?, Schedule::constant(eta_g)?);
     let mut stepper = Stepper::new(loss, &instance.theta_0, claimed.rule, rate_w, rate_g, context.generator("z"))
@@ -176,13 +185,14 @@ fn follow(
     let mut before = settled(stepper.w_norm_sq());
     // L_s and sum n_s, once all blocks are in the second phase; and the steps until then.
     let (mut began, mut first) = (None, 0);
-    let mut step = stepper.step()?;
+    let (mut step, mut effective) = (stepper.step()?, Vec::new());
     for t in 0..steps {
         let theta = stepper.theta_before().map(<[f64]>::to_vec).unwrap_or_default();
         let (value, grad_g_sq) = (step.loss, step.grad_g_sq);
         let grad_w_sq: f64 = stepper.gradient_norm_sq().iter().sum();
         let n: Vec<f64> = (0..c_w.len()).map(|i| loss.parameters().w_norm_sq(&theta, i)).collect();
         let n_next = stepper.w_norm_sq().to_vec();
+        effective.push([t as f64 + 1.0, c_w[0] * eta_w / n[0]]);
         let after = settled(&n_next);
         for ((before, after), name) in before.iter().zip(&after).zip(&names) {
             let back = if *before && !after { 1.0 } else { 0.0 };
@@ -217,7 +227,26 @@ fn follow(
         }
         before = after;
     }
-    Ok((check, first))
+    Ok((check, first, effective))
+}
+
+/// C eta_w/n_t along the runs, and where the phases meet.
+fn plot(curves: Vec<(f64, Vec<[f64; 2]>)>) -> Plot {
+    let steps = curves.iter().flat_map(|(_, curve)| curve.last()).fold(1.0, |most: f64, p| most.max(p[0]));
+    let mut plot = Plot::log_log(
+        "phases",
+        "No effective rate that is below the edge of the phases comes back above it",
+        "C η_w/‖w_t‖² along gradient descent on the BN regression, for rates over eight decades. Above 1/2 a step may \
+         raise the loss; below, every step lowers it by half of its first-order term. The largest rates leave the \
+         first phase within a few steps, small ones begin in the second, and some come to rest in the first, where \
+         nothing is said of the loss.",
+        "steps t + 1",
+        "C η_w/‖w_t‖²",
+    );
+    let curves = curves.into_iter().map(|(eta, curve)| Series::new(format!("η_w = {eta:e}"), Style::Line, curve));
+    plot.series = curves.collect();
+    plot.series.insert(0, Series::new("edge of the phases, 1/2", Style::Dashed, vec![[1.0, 0.5], [steps, 0.5]]));
+    plot
 }
 
 /// With a margin relative to the larger side.
