@@ -230,9 +230,9 @@ fn powers(context: &Context) -> Plot {
     let mut plot = Plot::log_log(
         "powers",
         "Curvature falls as one over the lengths of the blocks it touches",
-        "The length of four parts of the Hessian of the small network under smoothed BN, each times one direction, when \
-         all blocks are c long: c^(-2) between weights, c^(-1) between weights and g, and constant in g. The slopes \
-         start from the value at c = 10^-3 of the first part and of the third.",
+        "The length of four parts of the Hessian of the small network under smoothed BN, each times one direction, \
+         when all blocks are c long: c^(-2) between weights, c^(-1) between weights and g, and constant in g. The \
+         slopes start from the value at c = 10^-3 of the first part and of the third.",
         "c = ‖w⁽ⁱ⁾‖",
         "‖∇²L(cV; g) d‖",
     );

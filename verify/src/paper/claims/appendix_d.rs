@@ -114,8 +114,8 @@ impl Budget {
     /// What is smaller than in the paper, and what is judged.
     fn setting(&self) -> String {
         format!(
-            "{} bundled digits of 8x8 pixels in the place of CIFAR-10, 1/{} of the width, {} epochs in the place of 100; judged by half \
-             of the loss of guessing and twice its accuracy, and one rate for all up to {}",
+            "{} bundled digits of 8x8 pixels in the place of CIFAR-10, 1/{} of the width, {} epochs in the place of \
+             100; judged by half of the loss of guessing and twice its accuracy, and one rate for all up to {}",
             self.n_train,
             (1.0 / self.width).round(),
             self.n_epochs,

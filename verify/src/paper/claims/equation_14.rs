@@ -28,8 +28,9 @@ pub(super) struct Equation14;
 static STATEMENT: Statement = Statement {
     id: "equation-14",
     title: "Equation (14)",
-    plain: "For one scale-invariant block and nothing else, a step of SGD lowers the expected loss to first order by the squared gradient, \
-            and raises it to second order by at most half of L^vv times the squared noisy step; and so do all steps together.",
+    plain: "For one scale-invariant block and nothing else, a step of SGD lowers the expected loss to first order by \
+            the squared gradient, and raises it to second order by at most half of L^vv times the squared noisy step; \
+            and so do all steps together.",
     formula: "E L(θ_{t+1}) ≤ L(θ_t) - η‖∇_w L_t‖² + ½L^vv(η²/‖w_t‖²)E‖∇_w F_t‖²,   \
               Σ_t E(η_t/‖w_t‖²)‖∇_v L_t‖² ≤ L_0 - E L_T + ½L^vv Σ_t E(η_t²/‖w_t‖²)‖∇_w F_t‖²",
     latex: &[
@@ -40,13 +41,15 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Expectation,
     origin: Origin::Paper,
     hypotheses: &["m = 1, no g; E∇F_z = ∇L", "L^vv bounds the Hessian of the mean loss on the unit sphere"],
-    measured: "Rayleigh quotients of diag(0,1,3) and diag(0,1,1) with noise, eight equally likely minibatches: from every point of runs \
-               with η_w = 0.01, 1 and 100 and α = 0, 1/4 the exact expectation over the eight steps; and the sum at every T up to 4 \
-               (full: 5) over all 8^T paths. At the minimiser of diag(0,1,1) with a small step both sides are nearly one number",
-    tolerance: "a step: 1e-14·max(1, L), the difference of two losses of some tens of roundings each, replayed in double-double where that \
-                decides; a sum: (8^(T+1) + 200T)u of its terms, a rounding for every point and some 200 in every path",
-    does_not_show: "the two items below it, which bound the effective rate from below and the sum of second-order terms from above: claims \
-                    lemma-b.3 and lemma-b.4. With g and more blocks the step is lemma-b.2",
+    measured: "Rayleigh quotients of diag(0,1,3) and diag(0,1,1) with noise, eight equally likely minibatches: from \
+               every point of runs with η_w = 0.01, 1 and 100 and α = 0, 1/4 the exact expectation over the eight \
+               steps; and the sum at every T up to 4 (full: 5) over all 8^T paths. At the minimiser of diag(0,1,1) \
+               with a small step both sides are nearly one number",
+    tolerance: "a step: 1e-14·max(1, L), the difference of two losses of some tens of roundings each, replayed in \
+                double-double where that decides; a sum: (8^(T+1) + 200T)u of its terms, a rounding for every point \
+                and some 200 in every path",
+    does_not_show: "the two items below it, which bound the effective rate from below and the sum of second-order \
+                    terms from above: claims lemma-b.3 and lemma-b.4. With g and more blocks the step is lemma-b.2",
 };
 
 const ROUNDING: f64 = 1e-14;

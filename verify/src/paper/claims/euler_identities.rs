@@ -45,8 +45,9 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "Hessian-vector products with every block of weights, part by part, on four closed forms and on networks \
                under eight normalisations, and with up to 64 blocks of the digits network, in double-double",
-    tolerance: "u times max(1, |F|) + ||theta|| ||∇F|| and the parts of a Hessian-vector product with a random direction, each \
-                times the norm of its block; the roundings of double-double are a billion times smaller",
+    tolerance: "u times max(1, |F|) + ||theta|| ||∇F|| and the parts of a Hessian-vector product with a random \
+                direction, each times the norm of its block; the roundings of double-double are a billion times \
+                smaller",
     does_not_show: "that the rest of the Hessian is right: the engine's tests compare it with reference values",
 };
 

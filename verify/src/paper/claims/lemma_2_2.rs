@@ -32,8 +32,8 @@ static STATEMENT: Statement = Statement {
     measured: "the distance of both sides, block by block and for g, for networks under eight normalisations, for two \
                with layers of filters and pooling, and for the digits network, two gradients by backpropagation at two \
                different points, in double-double",
-    tolerance: "u times max(1, |F|) + ||theta|| ||∇F|| at V, where the roundings of double-double, in which both sides are \
-                evaluated, are a billion times smaller",
+    tolerance: "u times max(1, |F|) + ||theta|| ||∇F|| at V, where the roundings of double-double, in which both sides \
+                are evaluated, are a billion times smaller",
     does_not_show: "that the computed gradient is the derivative of F: the engine's tests show that",
 };
 

@@ -46,11 +46,11 @@ static STATEMENT: Statement = Statement {
          integrates, and C^{1,1} would do)",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2; η_w > 0 is arbitrary",
     ],
-    measured: "every step of runs: the three near-tight instances; seven closed forms with exact constants and η_w from \
-               1e-4 to 1e4; a small network and the digits network with a bracket of the constants, found at random \
-               points and along every step, and proved by composition: what holds for the smaller C holds for the true \
-               one, what fails for the larger is false, and between them nothing is decided. There η_g is the limit \
-               for the proved L^gg; every inequality of the proof by itself, with its part of the gap",
+    measured: "every step of runs: the three near-tight instances; seven closed forms with exact constants and η_w \
+               from 1e-4 to 1e4; a small network and the digits network with a bracket of the constants, found at \
+               random points and along every step, and proved by composition: what holds for the smaller C holds for \
+               the true one, what fails for the larger is false, and between them nothing is decided. There η_g is the \
+               limit for the proved L^gg; every inequality of the proof by itself, with its part of the gap",
     tolerance: "1e-14·max(1, |L_t|, |L_{t+1}|): the difference of two losses, each with some tens of roundings of its \
                 own size. It is absolute since at a converged point all terms are rounding. Margins are relative to \
                 the sum of the right-hand side's terms in absolute value, and absolute where those are below 1e-8, so \

@@ -182,7 +182,8 @@ impl Claim for LemmaB2 {
             },
             Control {
                 name: "0.86 of ½L^vv in Q_t",
-                breaks: "the edge's Taylor bound has less curvature than the step meets near the minimiser, √3/2 = 0.866 of L^vv",
+                breaks: "the edge's Taylor bound has less curvature than the step meets near the minimiser, √3/2 = \
+                         0.866 of L^vv",
                 run: |context| just_below(along(), Constant::TaylorVv, 0.86, context),
             },
             Control {

@@ -44,9 +44,9 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = \
                0.01, 1, 100 on problem J and on a network 3-4-1, and of runs on the rounded tanh circle from its \
-               steepest \
-               point, whose first step uses 84 % of D, and on the spiral, whose gradient is L_A at every step; with L_A = L and L_A = πL; of each run the comparison with the \
-               least room; every inequality of the proof by itself, with its part of the gap",
+               steepest point, whose first step uses 84 % of D, and on the spiral, whose gradient is L_A at every \
+               step; with L_A = L and L_A = πL; of each run the comparison with the least room; every inequality of \
+               the proof by itself, with its part of the gap",
     tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by \
                 twice that, and every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
     does_not_show: "the exponent: see theorem-4.2-rate and effective-rate-law",

@@ -155,14 +155,14 @@ impl Claim for LemmaB4 {
             },
             Control {
                 name: "0.47 of log₂ in (23)",
-                breaks: "less than half of the logarithm, on 10,000 steps of the spiral at η_w = 0.3, which need 0.479 of it; \
-                         a longer run would need more, up to ln 2",
+                breaks: "less than half of the logarithm, on 10,000 steps of the spiral at η_w = 0.3, which need 0.479 \
+                         of it; a longer run would need more, up to ln 2",
                 run: |context| just_below(0.3, 10_000, Constant::LogB4, 0.47, context),
             },
             Control {
                 name: "0.49 of 2η_w²L_A²/‖w_0‖⁴ in (23)",
-                breaks: "less than half of the first step's term, which is all there is in the first step of the spiral at \
-                         η_w = 100",
+                breaks: "less than half of the first step's term, which is all there is in the first step of the \
+                         spiral at η_w = 100",
                 run: |context| just_below(100.0, 1, Constant::StepB4, 0.49, context),
             },
             Control {

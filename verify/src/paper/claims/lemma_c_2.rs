@@ -129,8 +129,8 @@ impl Claim for LemmaC2 {
             },
             Control {
                 name: "0.49 of Q_{l-1}",
-                breaks: "what a layer passes back is bounded by less than half, on the two layers of which the second stands at its \
-                         bound: labels of both kinds let half of it arrive",
+                breaks: "what a layer passes back is bounded by less than half, on the two layers of which the second \
+                         stands at its bound: labels of both kinds let half of it arrive",
                 run: |context| {
                     let context = context.claiming(Constant::QBack, 0.49);
                     Run { eta_lambda: 1.0, eta_w: 1.0, steps: 1, shrink: 1.0 }.checked(&behind()?, &context)
@@ -193,8 +193,8 @@ fn plot(multiples: &[(String, Vec<f64>)]) -> Plot {
     rows.line("Γ, the bound", 1.0).plot(
         "entries",
         "No scale or shift leaves its bound, which single neurons nearly reach",
-        "The largest entry of g after the first step over Γ_l, layer by layer, over all runs of an instance. One neuron \
-         is taken from one side to the other by a single step, and reaches its bound.",
+        "The largest entry of g after the first step over Γ_l, layer by layer, over all runs of an instance. One \
+         neuron is taken from one side to the other by a single step, and reaches its bound.",
         Axis::log("largest |entry of g_t| / Γ_l"),
         "instance",
     )

@@ -157,7 +157,8 @@ impl Claim for Remark41 {
             },
             Control {
                 name: "0.6 of η_w⁴L_A⁴/‖w_0‖⁴ in D",
-                breaks: "the second term of D is just below 1/ζ(2) = 0.608 of what it is, on the spiral at η_w = 100, α = 1",
+                breaks: "the second term of D is just below 1/ζ(2) = 0.608 of what it is, on the spiral at η_w = 100, \
+                         α = 1",
                 run: |context| just_below(100.0, Constant::DFourth, 0.6, context),
             },
             Control {
@@ -267,7 +268,8 @@ fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u6
 /// T, the effective rate, and its bounds.
 type Horizon = (f64, f64, [f64; 2]);
 
-/// The effective rate of the first block at some horizons with its bounds, and how near the lower bounds with L and pi L came to it.
+/// The effective rate of the first block at some horizons with its bounds, and how near the lower bounds with L and pi
+/// L came to it.
 struct EffectiveRates {
     rates: Vec<Horizon>,
     nearest: [f64; 2],

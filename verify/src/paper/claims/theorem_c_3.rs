@@ -156,9 +156,9 @@ fn plot(found: &[Looseness]) -> Plot {
         .plot(
             "looseness",
             "No block of the Hessian exceeds its bound by composition, which networks of one layer attain in one block",
-            "The proved bound of a block of the Hessian on ‖g‖ ≤ K over the largest norm that ascent and a run found, for \
-             the nearest and the farthest block of every network. The constants of section 2.4 lie between the line and \
-             the points.",
+            "The proved bound of a block of the Hessian on ‖g‖ ≤ K over the largest norm that ascent and a run found, \
+             for the nearest and the farthest block of every network. The constants of section 2.4 lie between the \
+             line and the points.",
             Axis::log("bound / largest norm found"),
             "instance",
         )

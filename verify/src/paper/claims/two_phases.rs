@@ -2,17 +2,17 @@
 //! loss.
 //!
 //! A block is in its first phase while eta_w/||w||^2 > 1/(2 C_i) (the print says 1/C_i, which is not enough: E8). Since
-//! ||w||^2 does not fall (Lemma 2.4), it leaves it at most once: there are at most two phases. Once all blocks have, 1 -
-//! C_i eta_w/n_i >= 1/2 in (12), and with eta_w^2 ||grad_{w_i} L||^2 = n_{i,t+1} - n_{i,t}
+//! ||w||^2 does not fall (Lemma 2.4), it leaves it at most once: there are at most two phases. Once all blocks have, 1
+//! - C_i eta_w/n_i >= 1/2 in (12), and with eta_w^2 ||grad_{w_i} L||^2 = n_{i,t+1} - n_{i,t}
 //!
 //! > L_t - L_{t+1} >= sum_i (n_{i,t+1} - n_{i,t})/(2 eta_w) + (c/2) eta_g ||grad_g L_t||^2.
 //!
 //! Summed from the first such step s on, sum_i (n_{i,T} - n_{i,s}) <= 2 eta_w (L_s - Lmin): the norms are bounded.
 //! Nothing is said of the loss in the first phase, which may rise.
 //!
-//! **Near-tight.** The Rayleigh quotient of diag(0, .., 1) beside its minimiser has C = 1, and L = x^2 with x its distance. At
-//! eta_w/n = 1/2, on the edge of the phases, one step goes to the minimiser: it lowers the loss by half of the
-//! first-order term, and all of 2 eta_w (L_s - Lmin) is in the norm, both up to x^2.
+//! **Near-tight.** The Rayleigh quotient of diag(0, .., 1) beside its minimiser has C = 1, and L = x^2 with x its
+//! distance. At eta_w/n = 1/2, on the edge of the phases, one step goes to the minimiser: it lowers the loss by half of
+//! the first-order term, and all of 2 eta_w (L_s - Lmin) is in the norm, both up to x^2.
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::Rayleigh;
@@ -32,10 +32,10 @@ pub(super) struct TwoPhases;
 static STATEMENT: Statement = Statement {
     id: "two-phases",
     title: "The two phases",
-    plain: "Gradient descent has at most two phases for every scale-invariant block; in the second, every step lowers the loss by half of \
-            its first-order term, so that norms stop growing.",
-    formula: "η_w/n_{i,t} ≤ 1/(2C_i) ⟹ η_w/n_{i,τ} ≤ 1/(2C_i) for all τ ≥ t;   then, for all i:  \
-              L_t - L_{t+1} ≥ Σ_i(n_{i,t+1} - n_{i,t})/(2η_w) + (c/2)η_g‖∇_g L_t‖²,   Σ_i(n_{i,T} - n_{i,s}) ≤ 2η_w(L_s - L_min)",
+    plain: "Gradient descent has at most two phases for every scale-invariant block; in the second, every step lowers \
+            the loss by half of its first-order term, so that norms stop growing.",
+    formula: "η_w/n_{i,t} ≤ 1/(2C_i) ⟹ η_w/n_{i,τ} ≤ 1/(2C_i) for all τ ≥ t;   then, for all i:  L_t - L_{t+1} ≥ \
+              Σ_i(n_{i,t+1} - n_{i,t})/(2η_w) + (c/2)η_g‖∇_g L_t‖²,   Σ_i(n_{i,T} - n_{i,s}) ≤ 2η_w(L_s - L_min)",
     latex: &[
         r"\frac{\eta_w}{n_{i,t}}\le\frac1{2C_i}\;\Rightarrow\;\frac{\eta_w}{n_{i,\tau}}\le\frac1{2C_i}\quad(\tau\ge t),\qquad n_{i,t}=\|w^{(i)}_t\|^2",
         r"\text{then, for all }i:\quad L_t-L_{t+1}\ge\sum_i\frac{n_{i,t+1}-n_{i,t}}{2\eta_w}+\frac c2\,\eta_g\|\nabla_gL_t\|^2,\qquad\sum_i(n_{i,T}-n_{i,s})\le2\eta_w(L_s-L_{\min})",
@@ -47,14 +47,16 @@ static STATEMENT: Statement = Statement {
         "L^vv_ij, L^vg_i, L^gg bound the blocks of the Hessian along the steps",
         "0 < η_g ≤ 2(2-c)/((2+c)L^gg), here with c = 1/2; η_w > 0 is arbitrary and constant",
     ],
-    measured: "every step of gradient descent on seven closed forms with exact constants and on two blocks that share one g, η_w from 1e-4 to \
-               1e4: the phase of every block, the decrease of every step of the second phase, and the growth of the norms since it began; \
-               and the Rayleigh quotient beside its minimiser at the edge of the phases, where both bounds are nearly used up",
-    tolerance: "none for the phases; 1e-14·max(1, |L|) for a decrease, as in Lemma 3.2, and 1e-14·max(1, |L|) + 1e-13·T·n/(2η_w) for a sum, \
-                what Lemma 2.4 (2) leaves a step; replayed in double-double where that decides. What is not ten times its rounding is not compared: a \
-                run that has converged shows nothing",
-    does_not_show: "how long the first phase lasts ((19) of lemma-a.2 bounds the norm at its end), or that η_w large enough to have one is of \
-                    use; nothing for networks, whose C_i are only known within brackets (lemma-3.2 measures their steps)",
+    measured: "every step of gradient descent on seven closed forms with exact constants and on two blocks that share \
+               one g, η_w from 1e-4 to 1e4: the phase of every block, the decrease of every step of the second phase, \
+               and the growth of the norms since it began; and the Rayleigh quotient beside its minimiser at the edge \
+               of the phases, where both bounds are nearly used up",
+    tolerance: "none for the phases; 1e-14·max(1, |L|) for a decrease, as in Lemma 3.2, and 1e-14·max(1, |L|) + \
+                1e-13·T·n/(2η_w) for a sum, what Lemma 2.4 (2) leaves a step; replayed in double-double where that \
+                decides. What is not ten times its rounding is not compared: a run that has converged shows nothing",
+    does_not_show: "how long the first phase lasts ((19) of lemma-a.2 bounds the norm at its end), or that η_w large \
+                    enough to have one is of use; nothing for networks, whose C_i are only known within brackets \
+                    (lemma-3.2 measures their steps)",
 };
 
 const ROUNDING: f64 = 1e-14;
@@ -117,12 +119,14 @@ impl Claim for TwoPhases {
         vec![
             Control {
                 name: "threshold 1/C_i",
-                breaks: "the second phase is said to begin at 1/C_i, as printed (E8): at 0.75/C a step lowers the loss by a quarter",
+                breaks: "the second phase is said to begin at 1/C_i, as printed (E8): at 0.75/C a step lowers the loss \
+                         by a quarter",
                 run: |c| edge(0.75, Claimed { threshold: 1.0, ..STATED }, c),
             },
             Control {
                 name: "0.51 for half",
-                breaks: "a step of the second phase lowers the loss by 0.51 of its first-order term, at the edge of the phases",
+                breaks: "a step of the second phase lowers the loss by 0.51 of its first-order term, at the edge of \
+                         the phases",
                 run: |c| edge(0.5, Claimed { share: 0.51, ..STATED }, c),
             },
             Control {

@@ -46,8 +46,8 @@ pub(in super::super) fn over_batch(factors: &Factors) -> Plot {
     let mut plot = Plot::log_log(
         "over-batch",
         "Both sharp bounds are attained at every batch size; that of Lemma C.1 grows with √B",
-        "The derivative in one input and in all of them, of units with γ = 1, ε = 1 and G = 1 whose inputs differ across \
-         w only: one input has √(1-1/B) of |γ|/√ε·G, all together have all of it.",
+        "The derivative in one input and in all of them, of units with γ = 1, ε = 1 and G = 1 whose inputs differ \
+         across w only: one input has √(1-1/B) of |γ|/√ε·G, all together have all of it.",
         "",
         "derivative / (|γ|/√ε·G)",
     );

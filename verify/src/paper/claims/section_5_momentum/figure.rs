@@ -29,9 +29,9 @@ pub(super) fn norms(context: &Context) -> Result<Plot, Unevaluated> {
     let mut plot = Plot::log_log(
         "norms",
         "Momentum from m_0 = 0 does not shorten the weights; momentum along them does, and so does weight decay",
-        "The squared norm over its start, along full-batch runs on a Rayleigh quotient in R^4 with b = 0.9 and η = 0.1, \
-         under the four forms of momentum, whose curves never fall; and under heavy ball that starts with half of w \
-         as its momentum, and gradient descent with weight decay on w, of which the statement does not speak.",
+        "The squared norm over its start, along full-batch runs on a Rayleigh quotient in R^4 with b = 0.9 and η = \
+         0.1, under the four forms of momentum, whose curves never fall; and under heavy ball that starts with half of \
+         w as its momentum, and gradient descent with weight decay on w, of which the statement does not speak.",
         "",
         "‖w_t‖²/‖w_0‖²",
     );

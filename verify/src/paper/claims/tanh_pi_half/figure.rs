@@ -27,9 +27,9 @@ pub(super) fn around() -> Plot {
     let mut plot = Plot::log_log(
         "slope",
         "The tanh circle climbs to tanh(π/2) and no higher; C² losses come as near as one likes",
-        "‖∇F‖ at unit vectors, against their angle with the first axis, of losses whose curvature is at most 1: the tanh \
-         circle, whose second derivative jumps at the top; the same rounded within 0.3 of the top, which is C²; and two \
-         of its Fejér means, which are trigonometric polynomials.",
+        "‖∇F‖ at unit vectors, against their angle with the first axis, of losses whose curvature is at most 1: the \
+         tanh circle, whose second derivative jumps at the top; the same rounded within 0.3 of the top, which is C²; \
+         and two of its Fejér means, which are trigonometric polynomials.",
         "",
         "",
     );
