@@ -21,6 +21,7 @@ use crate::claim::instances::{SMOOTHED_BN, U, digits_at, small};
 use crate::paper::slack;
 
 mod descent;
+mod figure;
 mod network;
 mod on_subject;
 
@@ -67,7 +68,7 @@ impl Claim for Lemma32 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut check = Check::new();
-        let mut multiples = Vec::new();
+        let (mut multiples, mut tight, mut runs) = (Vec::new(), Vec::new(), Vec::new());
         for (what, instance, rates) in [
             ("(a)", near_tight_a(), vec![0.1, 1.0, 3.0]),
             ("(b)", near_tight_b(), vec![0.3]),
@@ -80,6 +81,7 @@ impl Claim for Lemma32 {
                 descent.eta_g = if instance.has_g() { limit } else { 1.0 };
                 let extremes = descent.follow(&mut check, context)?;
                 multiple = multiple.max(extremes.multiple);
+                tight.push((what, eta_w, extremes.multiple));
             }
             multiples.push((what, multiple));
         }
@@ -94,8 +96,9 @@ impl Claim for Lemma32 {
         };
         let found: Result<Vec<_>, _> = work.par_iter().map(one).collect::<Vec<_>>().into_iter().collect();
         let (mut ordinary_multiple, mut g_max) = (0.0_f64, 0.0_f64);
-        for ((instance, _), (part, extremes)) in work.iter().zip(found?) {
+        for ((instance, eta_w), (part, extremes)) in work.iter().zip(found?) {
             check.merge(part);
+            runs.push((instance.name.as_str(), *eta_w, extremes.multiple));
             ordinary_multiple = ordinary_multiple.max(extremes.multiple);
             if instance.g_radius.is_some() {
                 g_max = g_max.max(extremes.g);
@@ -140,6 +143,7 @@ impl Claim for Lemma32 {
             printed.slack,
             "0 if the printed \"=\" were right (E2); over 20 steps",
         );
+        evidence.plots.push(figure::needed(&tight, &runs));
         slack::descent::lemma_3_2(&mut evidence, context)?;
         Ok(evidence)
     }
