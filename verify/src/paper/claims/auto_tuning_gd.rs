@@ -110,6 +110,8 @@ impl Claim for AutoTuningGd {
             premises(&mut evidence.check, &setting, &runs, context);
             if context.profile > Profile::Test {
                 figures::show(&mut evidence, &setting, &runs, context)?;
+            } else {
+                evidence.plots.extend(figures::progress(&setting, &runs));
             }
         }
         Ok(evidence)

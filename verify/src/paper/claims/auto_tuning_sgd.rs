@@ -103,6 +103,8 @@ impl Claim for AutoTuningSgd {
         eta_g_is_admissible(&mut evidence.check, NAME, ETA_G, largest(ends));
         if context.profile > Profile::Test {
             figures::show(&mut evidence, &cases, context)?;
+        } else {
+            evidence.plots.push(figures::norms(&cases));
         }
         Ok(evidence)
     }
