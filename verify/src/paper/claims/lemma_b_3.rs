@@ -290,8 +290,11 @@ fn spiral(check: &mut Check, eta_w: f64, alpha: f64, steps: u64, context: &Conte
     follow(check, &case("spiral", &Spiral::default(), [&[1.0, 0.0], &[1.0]], [eta_w, alpha], steps), SHARP, context)
 }
 
+/// T, and both sides there.
+type Sides = (f64, [f64; 2]);
+
 /// Norms and their bounds along runs with three exponents.
-fn plot(curves: Vec<(f64, Vec<(f64, [f64; 2])>)>) -> Plot {
+fn plot(curves: Vec<(f64, Vec<Sides>)>) -> Plot {
     let mut plot = Plot::log_log(
         "norm",
         "Norms grow no faster than √(H_T(2α)): as √T for a constant rate, and slower for one that falls",

@@ -2,8 +2,11 @@
 
 use crate::claim::plot::{Plot, Series, Style};
 
+/// T, and both sides there.
+type Sides = (f64, [f64; 2]);
+
 /// The sums of (23) and their bounds along runs at three rates.
-pub(super) fn noise(curves: Vec<(f64, Vec<(f64, [f64; 2])>)>) -> Plot {
+pub(super) fn noise(curves: Vec<(f64, Vec<Sides>)>) -> Plot {
     let mut plot = Plot::log_log(
         "noise",
         "What noise can cost grows with the logarithm of the norm at most, once the first step is paid for",
