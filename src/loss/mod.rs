@@ -170,8 +170,8 @@ pub trait Products: Sync {
 
     /// What a product may be off by, beyond the rounding of whoever differentiates, relative to the size of the product
     /// and to
-    /// ||grad F|| max_i ||d_i|| / ||w_i||: 0, unless it is made of differences ([`DIFFERENCES_ERROR`]). Tolerances of identities about
-    /// Hessians grow by it.
+    /// ||grad F|| max_i ||d_i|| / ||w_i||: 0, unless it is made of differences ([`DIFFERENCES_ERROR`]). Tolerances of
+    /// identities about Hessians grow by it.
     fn relative_error(&self) -> f64 {
         0.0
     }

@@ -47,7 +47,8 @@ proptest! {
         // Lam bounds log2(n_T/n_0) for the largest n_T that Lemma B.3 allows; absolute, as 1 + x rounds for small x.
         let grown = libm::log2(lemma_b3_norm_sq(n, d, h) / n);
         prop_assert!((lam(n, d, h) - grown).abs() <= 1e-14 * grown.max(1.0));
-        let (block, b4) = (theorem_4_2_block(c_i, grown, eta, l_a, n), lemma_b4(eta, l_a, n, lemma_b3_norm_sq(n, d, h)));
+        let block = theorem_4_2_block(c_i, grown, eta, l_a, n);
+        let b4 = lemma_b4(eta, l_a, n, lemma_b3_norm_sq(n, d, h));
         prop_assert!(close(block, c_i * b4));
         prop_assert!(at_most(u_noise(l_gg, c, l_a), u_noise(l_gg, (factor * c).min(1.0), factor * l_a)));
     }
@@ -88,7 +89,8 @@ proptest! {
         // For one block, Q <= C turn^2 + (1/2)(1 + c/2) Lg move_g^2, with equality where the mixed term is balanced.
         let [l_vv, l_vg, l_gg] = l;
         let q = |move_g: f64| taylor_remainder(ndarray::array![[l_vv]].view(), &[l_vg], l_gg, &[turn], move_g);
-        let paid = |move_g: f64| c_w(&[l_vv], l_vg, l_gg, c) * turn * turn + 0.5 * (1.0 + 0.5 * c) * l_gg * move_g * move_g;
+        let of_w = c_w(&[l_vv], l_vg, l_gg, c) * turn * turn;
+        let paid = |move_g: f64| of_w + 0.5 * (1.0 + 0.5 * c) * l_gg * move_g * move_g;
         prop_assert!(at_most(q(move_g), paid(move_g)));
         let balanced = 2.0 * l_vg * turn / (c * l_gg);
         prop_assert!(close(q(balanced), paid(balanced)));
@@ -99,7 +101,8 @@ proptest! {
 
     #[test]
     fn lemma_b2_is_made_of_its_parts(
-        parts in [positive(), positive(), positive(), positive()], c in 0.01..0.99_f64, c_i in positive(), u in positive(),
+        parts in [positive(), positive(), positive(), positive()],
+        c in 0.01..0.99_f64, c_i in positive(), u in positive(),
     ) {
         let [descent, noise, g, eta_g_sq] = parts;
         let whole = lemma_b2(&[descent, 2.0 * descent], &[c_i, c_i], &[noise, noise], c, g, u, eta_g_sq);
@@ -113,8 +116,8 @@ proptest! {
 
     #[test]
     fn theorem_3_1_is_made_of_its_parts(
-        delta in positive(), k in positive(), n in positive(), eta in positive(), c in 0.01..0.99_f64, eta_g in positive(),
-        t in 1_u64..1_000_000,
+        delta in positive(), k in positive(), n in positive(), eta in positive(), c in 0.01..0.99_f64,
+        eta_g in positive(), t in 1_u64..1_000_000,
     ) {
         let a = lemma_a2(delta, &[k, 2.0 * k]);
         prop_assert!(close(a, delta + 3.0 * k));
@@ -128,7 +131,8 @@ proptest! {
         prop_assert!(close(lemma_a2_left(eta, &starts, &starts, c, eta_g, sum_g), a));
         let end = n + 2.0 * eta * a;
         prop_assert!(close(lemma_a2_left(eta, &[n], &[end], c, eta_g, 0.0), ((end - n) / eta) / 2.0));
-        prop_assert!(at_most(equation_11(eta, n, end), theorem_3_1_sum_v(a, eta, &[n]) * (1.0 + 1e-10 * end / (end - n))));
+        let most = theorem_3_1_sum_v(a, eta, &[n]) * (1.0 + 1e-10 * end / (end - n));
+        prop_assert!(at_most(equation_11(eta, n, end), most));
         // Without growth and decrease the sketch leaves the C_i.
         prop_assert!(close(sketch_sum_g(0.0, c, eta_g, &[1.0, 2.0], &starts, &starts), 6.0 / (c * eta_g)));
     }

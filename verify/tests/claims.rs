@@ -1,10 +1,11 @@
-//! Every claim, by its name, at the smallest budget: it holds and every control is rejected, with one seed after
-//! another; it finds the same for any number of threads; and it keeps to its budget.
+//! Every claim, by its name, at the smallest budget: it holds, has a plot, and every control is rejected, with one seed
+//! after another; it finds the same for any number of threads; and it keeps to its budget.
 #![allow(missing_docs)]
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use ratecheck_verify::claim::conformance::{FIRST_SEED, SEEDS, affordable, holds, repeats};
-use ratecheck_verify::claim::evidence::{Claim, Profile, Verdict};
+use ratecheck_verify::claim::evidence::{Claim, Evidence, Profile, Verdict};
+use ratecheck_verify::claim::plot::Scale;
 use ratecheck_verify::claim::results::ControlOutcome;
 use ratecheck_verify::claim::runner::{context, run_control};
 use ratecheck_verify::paper::claims::CLAIMS;
@@ -37,10 +38,34 @@ fn verdict(claim: &dyn Claim) -> Result<(), Failed> {
         )
         .into());
     }
+    pictured(&evidence)?;
     match evidence.check.verdict() {
         Verdict::Holds => Ok(()),
         other => Err(format!("{other:?}").into()),
     }
+}
+
+/// At least one plot, and in every series of every plot a point that its axes can show.
+fn pictured(evidence: &Evidence) -> Result<(), Failed> {
+    if evidence.plots.is_empty() {
+        return Err("no plot".into());
+    }
+    let shown = |scale: Scale, value: f64| value.is_finite() && (scale == Scale::Linear || value > 0.0);
+    for (k, plot) in evidence.plots.iter().enumerate() {
+        let id = &plot.id;
+        if evidence.plots[..k].iter().any(|before| before.id == *id) {
+            return Err(format!("two plots are called {id}").into());
+        }
+        if plot.series.is_empty() {
+            return Err(format!("the plot {id} has no series").into());
+        }
+        for series in &plot.series {
+            if !series.points.iter().any(|&[x, y]| shown(plot.x.scale, x) && shown(plot.y.scale, y)) {
+                return Err(format!("the plot {id} shows nothing of {}", series.name).into());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn rejected(claim: &dyn Claim, control: usize) -> Result<(), Failed> {

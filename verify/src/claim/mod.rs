@@ -14,6 +14,7 @@ pub mod precise;
 pub mod printed;
 pub mod replay;
 pub mod results;
+pub(crate) mod rows;
 pub mod runner;
 pub mod sampled_test;
 mod scaled_layers;

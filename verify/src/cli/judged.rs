@@ -96,8 +96,8 @@ fn too_long(blocks: usize, parameters: usize, examples: usize) -> Option<String>
     (seconds > MOST).then(|| {
         let minutes = number::short((seconds / 60.0).ceil());
         format!(
-            "{blocks} blocks of together {parameters} parameters, on {examples} examples, would take some {minutes} minutes; give \
-             fewer examples, or let `ratecheck verify --problem` judge it"
+            "{blocks} blocks of together {parameters} parameters, on {examples} examples, would take some {minutes} \
+             minutes; give fewer examples, or let `ratecheck verify --problem` judge it"
         )
     })
 }

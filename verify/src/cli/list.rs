@@ -82,7 +82,8 @@ fn map(claims: Claims<'_>) -> String {
             text += &format!("  {:longest$}  {}\n", statement.title, marked(statement.id, claims));
         }
     }
-    text + "\n† derived here, ‡ from a later paper. In brackets: claims listed at another statement that check this one, too.\n"
+    text + "\n† derived here, ‡ from a later paper. In brackets: claims listed at another statement that check this \
+            one, too.\n"
 }
 
 /// The id, with a mark if the paper does not state it.

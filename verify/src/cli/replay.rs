@@ -18,7 +18,8 @@ Examples:
   ratecheck replay results.json --claim lemma-3.2 --claim theorem-4.2-rate --json
   ratecheck replay reports/latest                       all of them: as long as the run itself took
 
-The same version finds the same bits on every machine and for any number of threads. What differs comes from another version, and
+The same version finds the same bits on every machine and for any number of threads. What differs comes from another \
+version, and
 is shown as `ratecheck compare` shows it.";
 
 /// Which run, and what of it.

@@ -119,7 +119,8 @@ impl OnSlurm {
              set -uo pipefail\n\
              \n\
              part=\"${{SLURM_ARRAY_TASK_ID:?submit it with sbatch --array}}/{n}\"\n\
-             words=({program} {command} {plan} --out {out} --part \"$part\" --jobs \"${{SLURM_CPUS_PER_TASK:-1}}\"{no_lock})\n\
+             words=({program} {command} {plan} --out {out} --part \"$part\" --jobs \
+             \"${{SLURM_CPUS_PER_TASK:-1}}\"{no_lock})\n\
              \n\
              # A minute before its time is up Slurm says so, and the log says what it leaves. What has ended is kept.\n\
              \"${{words[@]}}\" &\n\
@@ -264,8 +265,8 @@ impl Array<'_> {
         let first = open.first().map_or(0, |of| of.part.numbers().0);
         let log = self.dir.join(format!("{job}_{first}.log"));
         format!(
-            "{} missing, and job {job} has added none ({}): {} says why; give more time, as --sbatch=--time=08:00:00, or more parts, \
-             and run the same command again",
+            "{} missing, and job {job} has added none ({}): {} says why; give more time, as --sbatch=--time=08:00:00, \
+             or more parts, and run the same command again",
             counted(missing, self.parted.one),
             parts.join(", "),
             log.display()

@@ -117,8 +117,8 @@ fn table(shown: &Shown<'_>) -> Table {
         rows,
         note: format!(
             "Loss and accuracy are means over the last five epochs; a training that diverged has an infinite loss, and \
-             guesses. An expectation is met, or missed, if every start says so: were the median over all starts on the other side, that \
-             would happen with a probability of at most {level} %. Otherwise it is undecided. {}{}",
+             guesses. An expectation is met, or missed, if every start says so: were the median over all starts on the \
+             other side, that would happen with a probability of at most {level} %. Otherwise it is undecided. {}{}",
             unasked(shown.plan),
             objected(shown)
         ),

@@ -24,7 +24,7 @@ pub(super) use canvas::PALETTE;
 
 /// Width of the sheet.
 const WIDTH: f64 = 720.0;
-/// Height of the area inside the axes.
+/// Height of the area inside the axes, unless more rows have names than fit.
 const HEIGHT: f64 = 310.0;
 /// Text of labels; ticks are a little smaller.
 const TEXT: f64 = 13.0;
@@ -136,12 +136,13 @@ fn figure(plot: &Plot, x: Map, y: Map, headline: bool) -> std::io::Result<Canvas
     };
     let widest = |ticks: &[Tick]| ticks.iter().map(|t| em(&t.label)).fold(0.0, f64::max);
     let left = (EDGE + widest(&y_ticks) * TICK + 8.0).max(44.0);
-    let looks = looks(&plot.series);
+    let looks = looks(plot);
     let named: Vec<Vec<String>> = plot.series.iter().map(|s| lines(&s.name, NAME / TEXT, 2)).collect();
     let references: Vec<Vec<String>> = plot.references.iter().map(|r| lines(&r.name, NAME / TEXT, 2)).collect();
     let column = named.iter().chain(&references).flatten().map(|l| em(l) * TEXT).fold(0.0, f64::max);
     let count: usize = named.iter().chain(&references).map(Vec::len).sum();
-    let beside = count as f64 * LINE <= HEIGHT + LINE && count > 0;
+    let inside = HEIGHT.max(plot.y.names.len() as f64 * (LINE + 2.0));
+    let beside = count as f64 * LINE <= inside + LINE && count > 0;
     let margin = if beside { LEADERS + SAMPLE + 6.0 + column + EDGE } else { 34.0 };
 
     // Bold letters are wider than `em` says of plain ones, by up to a tenth.
@@ -150,7 +151,7 @@ fn figure(plot: &Plot, x: Map, y: Map, headline: bool) -> std::io::Result<Canvas
     let y_label = lines(&plot.y.label, (WIDTH - 2.0 * EDGE) / TEXT, 2);
     let x_label = lines(&plot.x.label, (WIDTH - margin - left) / TEXT, 2);
     let top = EDGE + header + y_label.len() as f64 * LINE + 8.0;
-    let bottom = top + HEIGHT;
+    let bottom = top + inside;
     let frame = Frame { x, y, left, right: WIDTH - margin, top, bottom };
     let mut names = Vec::new();
     for ((series, &look), lines) in plot.series.iter().zip(&looks).zip(named) {
@@ -161,15 +162,17 @@ fn figure(plot: &Plot, x: Map, y: Map, headline: bool) -> std::io::Result<Canvas
             // The name of a layer belongs to its middle.
             end = frame.point([x, 0.5 * (low + high)]).unwrap_or(end);
         }
+        // A leader along a row would pass for a bar.
+        let joined = series.style != Style::Points || plot.y.names.is_empty();
         let near = names.last().is_some_and(|before: &Name| {
             before.look.colour == look.colour && (before.end[1] - end[1]).abs() < 3.0 * LINE
         });
-        names.push(Name { lines, look, end, follows: near && series.style == Style::Dashed });
+        names.push(Name { lines, look, end, joined, follows: near && series.style == Style::Dashed });
     }
     let drawn: Vec<Vec<[f64; 2]>> = plot.references.iter().map(|r| reference_line(plot, r, &frame)).collect();
     let look = Look { colour: Colour::Muted, pen: Some(Pen::Thin), round: 0 };
     for (line, lines) in drawn.iter().zip(references) {
-        names.extend(line.last().map(|&end| Name { lines, look, end, follows: false }));
+        names.extend(line.last().map(|&end| Name { lines, look, end, joined: true, follows: false }));
     }
     names.retain(|name| !name.lines.is_empty());
     let legend = if beside { Vec::new() } else { names::legend_places(&names, &frame, x_label.len()) };
@@ -245,8 +248,10 @@ fn are_ordered(series: &[Series]) -> Option<usize> {
     (alike && (rises || falls) && (4..=Colour::ORDERED).contains(&parsed.len())).then_some(parsed.len())
 }
 
-/// Colours in order; a fit or prediction has the colour of the measured series before it.
-fn looks(series: &[Series]) -> Vec<Look> {
+/// Colours in order; a fit or prediction has the colour of the measured series before it. One that has none before it,
+/// or that runs across named rows, belongs to none of them.
+fn looks(plot: &Plot) -> Vec<Look> {
+    let series = &plot.series;
     let ordered = are_ordered(series);
     let mut measured: usize = 0;
     let mut first = true;
@@ -262,6 +267,9 @@ fn looks(series: &[Series]) -> Vec<Look> {
                 Style::Dashed => Some(Pen::Dashed),
                 Style::Points => None,
             };
+            if s.style == Style::Dashed && (first || !plot.y.names.is_empty()) {
+                return Look { colour: Colour::Muted, pen, round: 0 };
+            }
             match ordered {
                 Some(n) => {
                     let place = measured * (Colour::ORDERED - 1) / (n - 1);

@@ -30,7 +30,8 @@ fn is_device(_: &std::fs::Metadata) -> bool {
     false
 }
 
-/// Has writes beyond `ulimit -f` end with an error, and not the process with a signal: standard output may be a file, too.
+/// Has writes beyond `ulimit -f` end with an error, and not the process with a signal: standard output may be a file,
+/// too.
 pub(crate) fn outlive_file_limits() {
     #[cfg(unix)]
     {

@@ -154,8 +154,9 @@ impl Store {
         }
         let dir = self.dir.display();
         Err(StoreError::Place(format!(
-            "{dir} was moved, deleted or replaced while this run worked in it, and is not made anew; what had ended is wherever the directory \
-             is now: move it back, or name it with --out DIR, and run the same command again for the rest"
+            "{dir} was moved, deleted or replaced while this run worked in it, and is not made anew; what had ended is \
+             wherever the directory is now: move it back, or name it with --out DIR, and run the same command again \
+             for the rest"
         )))
     }
 
@@ -233,8 +234,8 @@ fn locked(attempt: Result<(), TryLockError>, dir: &Path, lock: &mut impl Read) -
             Err(StoreError::Busy(format!("{} is in use by {who}; {remedy}", dir.display())))
         }
         Err(TryLockError::Error(error)) => Err(StoreError::Place(format!(
-            "{} cannot be locked: {error}; its file system may have no locks: choose a directory on another one with --out DIR, or give --no-lock \
-             if no other process works there",
+            "{} cannot be locked: {error}; its file system may have no locks: choose a directory on another one with \
+             --out DIR, or give --no-lock if no other process works there",
             dir.display()
         ))),
     }

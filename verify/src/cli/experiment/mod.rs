@@ -38,7 +38,8 @@ Examples:
   ratecheck experiment d3 --out out --slurm           all parts, as jobs of a Slurm cluster
 
 Images come from a directory of IDX files (MNIST, Fashion-MNIST) or of the binary version of CIFAR-10,
-or from four IDX files of any name (--files); without either from Debian's dataset-fashion-mnist, or from the bundled digits where that is not there.
+or from four IDX files of any name (--files); without either from Debian's dataset-fashion-mnist, or from the bundled \
+digits where that is not there.
 d3 needs the trainings of d1 and d2: what is there already is not run again. Stop it whenever you like.";
 
 /// Which experiment, how large, and where to keep it.
@@ -55,7 +56,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// The images, file by file in the IDX format: training images and labels, test images and labels.
-    #[arg(long, value_names = ["IMAGES", "LABELS", "TEST_IMAGES", "TEST_LABELS"], num_args = 4, conflicts_with = "data")]
+    #[arg(
+        long,
+        value_names = ["IMAGES", "LABELS", "TEST_IMAGES", "TEST_LABELS"],
+        num_args = 4,
+        conflicts_with = "data"
+    )]
     files: Vec<PathBuf>,
     /// The width of the network; 1 is the paper's.
     #[arg(long, value_name = "FACTOR", value_parser = width)]
@@ -290,7 +296,8 @@ fn opening(plan: &Plan, task: &Task, found: &Pending<'_>, out: &Path) -> String 
     let (source, steps, classes) = (plan.source.text(), number::count(plan.n_steps()), task.n_classes);
     let guess = task.guess();
     let mut text = format!(
-        "{}, {steps} steps a training; {classes} classes, among which guessing has a loss of {:.3} and an accuracy of {:.3}\n",
+        "{}, {steps} steps a training; {classes} classes, among which guessing has a loss of {:.3} and an accuracy of \
+         {:.3}\n",
         plain::plain(&source),
         guess.loss,
         guess.accuracy

@@ -219,10 +219,12 @@ impl Plan {
         let empty = counts[..n_classes].iter().filter(|&&n| n == 0).count();
         if empty > 0 && self.n_classes.is_none() {
             let what = format!(
-                "{image} of {place} has the label {largest}, but {empty} of the classes 0 to {largest} have no training image"
+                "{image} of {place} has the label {largest}, but {empty} of the classes 0 to {largest} have no \
+                 training image"
             );
             let remedy = format!(
-                "correct the labels; if they are meant, write classes = {seen} in [data] of a plan (--print-plan prints one)"
+                "correct the labels; if they are meant, write classes = {seen} in [data] of a plan (--print-plan \
+                 prints one)"
             );
             return Err(Fault::new(["data", "source"], what, remedy));
         }

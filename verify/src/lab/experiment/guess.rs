@@ -74,8 +74,8 @@ impl Guess {
         let limit = limits.of(seen).filter(|&limit| self.reaches(seen, limit))?;
         let (name, key) = (seen.name(), seen.key());
         Some(format!(
-            "expected.{key} = {limit:.3} is no better than guessing among {n_classes} classes, which has a {name} of {:.3}: {:.3} counts as \
-             learned instead",
+            "expected.{key} = {limit:.3} is no better than guessing among {n_classes} classes, which has a {name} of \
+             {:.3}: {:.3} counts as learned instead",
             self.of(seen),
             self.learned(seen)
         ))

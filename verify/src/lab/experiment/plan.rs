@@ -248,7 +248,8 @@ impl Plan {
         let source = self.source.toml();
         let wrote = write!(
             text,
-            "[experiment]\nfigure = \"{}\"\nseeds = [{}]\nepochs = {}\nbatch-size = {}\nwidth = {:?}\nprecision = \"{precision}\"\n\n\
+            "[experiment]\nfigure = \"{}\"\nseeds = [{}]\nepochs = {}\nbatch-size = {}\nwidth = {:?}\nprecision = \
+             \"{precision}\"\n\n\
              [data]\n{source}\ntrain = {}\ntest = {}\n{side}{classes}seed = {}\n\n\
              [rates]\neta-w = [{}]\neta-g = {:?}\neta = [{}]\n\n\
              [expected]\n{loss}{accuracy}unified-up-to = {unified_up_to:?}\n\

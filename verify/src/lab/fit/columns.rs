@@ -223,7 +223,8 @@ impl Names<'_> {
     fn by_number(&self) -> String {
         let n = self.source.names.len();
         format!(
-            "name the columns in the first line, as `step,value`, or give their numbers, 1 to {n}, as --step 1 --value 2"
+            "name the columns in the first line, as `step,value`, or give their numbers, 1 to {n}, as --step 1 --value \
+             2"
         )
     }
 
@@ -272,7 +273,11 @@ impl Names<'_> {
                     "no telling which column holds the steps: the first has no name, and the others are {}",
                     listed(self.source.names.iter().skip(1).map(String::as_str))
                 );
-                self.fault(&what, "name it with --step COLUMN; if the one without a name counts steps (an index of pandas), with --step \"\"")
+                self.fault(
+                    &what,
+                    "name it with --step COLUMN; if the one without a name counts steps (an index of \
+                     pandas), with --step \"\"",
+                )
             }
             (Named::Line, None) => self.unclear("steps", "step", self.listed()),
             _ => {

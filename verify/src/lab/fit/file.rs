@@ -124,7 +124,9 @@ fn within(path: &Path, reader: impl Read, left: u64) -> Result<Vec<u8>, ProblemE
     if bytes.len() as u64 > left {
         let most = most();
         let what = format!("more than {} of text in all logs together, unpacked", budget::shown(most.into()));
-        let mut remedy = "thin the log (steps evenly spaced in ln t lose nothing of a rate), or take out the columns that are not fitted".to_owned();
+        let mut remedy = "thin the log (steps evenly spaced in ln t lose nothing of a rate), or take out the columns \
+                          that are not fitted"
+            .to_owned();
         if most < MOST {
             remedy +=
                 &format!(", or allow more memory: {}={}", budget::VARIABLE, budget::enough((OF_TEXT * MOST).into()));

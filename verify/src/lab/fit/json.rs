@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn values_are_read_with_their_places() {
-        let text = "{\"a.b\": [1, -2.5e-3, NaN, -Infinity],\r\n \"c\": {\"d\": null, \"\\u00e9\\\"\": \"x\\\\\"}}\u{1e}\n\n[] 3";
+        let text = "{\"a.b\": [1, -2.5e-3, NaN, -Infinity],\r\n \"c\": {\"d\": null, \"\\u00e9\\\"\": \
+                    \"x\\\\\"}}\u{1e}\n\n[] 3";
         let values = read(text).expect("JSON");
         assert_eq!(values.iter().map(|value| value.at).collect::<Vec<_>>(), [0, 79, 82]);
         let expected = serde_json::json!({"a.b": ["1", "-2.5e-3", "NaN", "-Infinity"], "c": {"d": null, "é\"": "x\\"}});

@@ -129,8 +129,8 @@ impl Log {
         }
         if columns.run.as_deref() == Some("block") {
             notes.of_all.push(
-                "the runs are blocks: those of one model share its data and its seed, and are taken for independent here; \
-                 choose one with --where block=NAME, and give a file for every seed"
+                "the runs are blocks: those of one model share its data and its seed, and are taken for independent \
+                 here; choose one with --where block=NAME, and give a file for every seed"
                     .to_owned(),
             );
         }
@@ -159,7 +159,8 @@ impl Log {
         if common.interpolated {
             let (from, to) = (common.t[0], common.t[common.t.len() - 1]);
             notes.of_all.push(format!(
-                "the runs recorded different steps: each is read at {} steps from {from} to {to}, linearly in ln t between its own",
+                "the runs recorded different steps: each is read at {} steps from {from} to {to}, linearly in ln t \
+                 between its own",
                 common.t.len()
             ));
         }
@@ -269,8 +270,8 @@ fn settle_all(
                     (Some(_), _) => "give every step once, or say which value counts with --on-repeat last",
                     (None, true) => "give every step of a run once, or say which value counts with --on-repeat last",
                     (None, false) => {
-                        "name the column that tells the runs apart with --run COLUMN; if it is one run that was resumed, say \
-                         --on-repeat last"
+                        "name the column that tells the runs apart with --run COLUMN; if it is one run that was \
+                         resumed, say --on-repeat last"
                     }
                 };
                 return Err(text.fault(again.at, Some(step), &what, remedy));
@@ -320,10 +321,12 @@ fn usable(texts: &[Text], value: &str, run: &mut Run, window: Window, notes: &mu
         );
         let remedy = match row.value.is_finite() {
             true => {
-                "a rate is fitted to a positive quantity (a norm, or a loss above its minimum): end before with --window, or log that"
+                "a rate is fitted to a positive quantity (a norm, or a loss above its minimum): end before with \
+                 --window, or log that"
             }
             false => {
-                "the run diverged here, or it had not begun: leave it out, end before with --window ..STEP, or begin after with --window STEP.."
+                "the run diverged here, or it had not begun: leave it out, end before with --window ..STEP, or begin \
+                 after with --window STEP.."
             }
         };
         return Err(texts[run.file].fault(row.at, Some(value), &what, remedy));
@@ -379,7 +382,8 @@ fn ends_early(texts: &[Text], step: &str, runs: &[Run], short: usize) -> Problem
     match run.rows.last() {
         Some(row) => {
             let what = format!("{} ends at step {}, and {long} goes on to step {furthest}", run.name, row.step);
-            let remedy = "if it ended early, end all with --window ..STEP, or leave it out: those that are left may be the lucky ones";
+            let remedy = "if it ended early, end all with --window ..STEP, or leave it out: those that are left may be \
+                          the lucky ones";
             texts[run.file].fault(row.at, Some(step), &what, remedy)
         }
         None => {

@@ -166,7 +166,8 @@ pub(super) fn messages(line: &str) -> String {
 }
 
 /// What to do with such lines.
-pub(super) const MESSAGES: &str = "it reads like the messages of a program: take steps and values out of them, and write a line of names above, as `step,value`";
+pub(super) const MESSAGES: &str = "it reads like the messages of a program: take steps and values out of them, and \
+                                   write a line of names above, as `step,value`";
 
 /// Columns with several levels of names, as pandas writes a MultiIndex: other names below the first, and besides names
 /// that stand twice, no name in front, or then a line with the name of the index alone.

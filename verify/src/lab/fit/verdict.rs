@@ -10,8 +10,8 @@ pub(super) fn verdict(request: &Request, exponent: f64, found: &Fits, chosen: &F
     let Some(interval) = chosen.interval else {
         let why = match source {
             None => {
-                "one run tells nothing of how others would have fallen: record several seeds and name their column with --run, or say \
-                     --deterministic if the method has no randomness"
+                "one run tells nothing of how others would have fallen: record several seeds and name their column \
+                 with --run, or say --deterministic if the method has no randomness"
             }
             Some(_) => FEW,
         };

@@ -124,8 +124,8 @@ fn directions(section: &Section<'_>, network: &Network, theta: &[f64]) -> Result
         if !NORMS.contains(&norm) {
             let what = format!("the norm of {} is {}", block.name, number::exact(norm));
             let remedy = format!(
-                "give it one between {:e} and {:e}, or derivatives overflow or vanish: the block is scale invariant, only \
-                 its direction counts",
+                "give it one between {:e} and {:e}, or derivatives overflow or vanish: the block is scale invariant, \
+                 only its direction counts",
                 NORMS.start(),
                 NORMS.end()
             );

@@ -83,8 +83,8 @@ fn the_engine_gives_the_bits_it_gave() {
     let beside = NETWORK.replace(
         "eta-g",
         "growth = [1, 1.02]\nrule = [{ kind = \"wn-grad\", b-0 = 1 }, { kind = \"adagrad-norm\", b-0 = 1 }, { kind = \
-         \"heavy-ball\", b = 0.5, decay = \"coupled\", lambda = 0.1 }, { kind = \"adam\", b-1 = 0.5, b-2 = 0.75, decay = \
-         \"decoupled\", lambda = 0.1 }, { kind = \"adaptive\", decay = \"decoupled\", lambda = 0.1 }]\neta-g",
+         \"heavy-ball\", b = 0.5, decay = \"coupled\", lambda = 0.1 }, { kind = \"adam\", b-1 = 0.5, b-2 = 0.75, decay \
+         = \"decoupled\", lambda = 0.1 }, { kind = \"adaptive\", decay = \"decoupled\", lambda = 0.1 }]\neta-g",
     );
     assert_eq!(
         digest(&[plan(&beside)]),
@@ -169,10 +169,11 @@ fn names_say_what_determines_a_run() {
 #[test]
 fn rules_decays_and_growth_reach_the_runs() {
     use ratecheck::descent::{StepRule, WeightDecay};
-    let text = "[sweep]\nsteps = 3\nhorizons = [0, 1, 2]\nseeds = 1\nrecord = [\"effective-lr\", \"w-norm-sq\"]\n[grid]\n\
-                instance = \"rayleigh\"\neta-w = 0.5\ngrowth = [1, 4]\nrule = [\"gradient\", { kind = \"wn-grad\", b-0 = 2 \
-                }, { kind = \"adagrad-norm\", b-0 = 2, lambda = 1, decay = \"coupled\" }, { kind = \"gradient\", decay = \
-                \"decoupled\", lambda = 1 }]\n";
+    let text = "[sweep]\nsteps = 3\nhorizons = [0, 1, 2]\nseeds = 1\nrecord = [\"effective-lr\", \
+                \"w-norm-sq\"]\n[grid]\n\
+                instance = \"rayleigh\"\neta-w = 0.5\ngrowth = [1, 4]\nrule = [\"gradient\", { kind = \"wn-grad\", b-0 \
+                = 2 }, { kind = \"adagrad-norm\", b-0 = 2, lambda = 1, decay = \"coupled\" }, { kind = \"gradient\", \
+                decay = \"decoupled\", lambda = 1 }]\n";
     let plan = plan(text);
     let words: Vec<&str> = plan.cells.iter().step_by(2).map(|cell| cell.rule_in_words.as_str()).collect();
     let expected = [

@@ -95,8 +95,8 @@ pub(crate) fn eta_g_is_admissible(check: &mut Check, instance: &str, eta_g: f64,
         format!("η_g ≤ 2(1-c)/L^gg with c = 1/2, on {instance}"),
         standing,
         format!(
-            "η_g = {eta_g}; the largest ‖∇²_gg F_z‖ (over all z) at the starts and ends of the runs is {sampled:.3}, so \
-                 1/L^gg is {:.2} at most",
+            "η_g = {eta_g}; the largest ‖∇²_gg F_z‖ (over all z) at the starts and ends of the runs is {sampled:.3}, \
+             so 1/L^gg is {:.2} at most",
             1.0 / sampled
         ),
     );

@@ -14,6 +14,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Profile, Soundness, Statement, Unevaluated,
 };
 use crate::claim::instances::{ordered_digits, shuffle};
+use crate::claim::plot::Plot;
 use crate::lab::experiment::{
     Answer, AtRate, Guess, Question, Rates, Seen, Setting, Side, Study, Task, Training, figures,
 };
@@ -114,8 +115,8 @@ impl Budget {
     /// What is smaller than in the paper, and what is judged.
     fn setting(&self) -> String {
         format!(
-            "{} bundled digits of 8x8 pixels in the place of CIFAR-10, 1/{} of the width, {} epochs in the place of 100; judged by half \
-             of the loss of guessing and twice its accuracy, and one rate for all up to {}",
+            "{} bundled digits of 8x8 pixels in the place of CIFAR-10, 1/{} of the width, {} epochs in the place of \
+             100; judged by half of the loss of guessing and twice its accuracy, and one rate for all up to {}",
             self.n_train,
             (1.0 / self.width).round(),
             self.n_epochs,
@@ -141,6 +142,8 @@ impl Claim for AppendixD {
         let mut evidence = Evidence::new(check).reduced_to(budget.setting());
         if context.profile > Profile::Test {
             show(&mut evidence, context, separate, unified)?;
+        } else {
+            evidence.plots.extend(pictures(&separate, &unified));
         }
         Ok(evidence)
     }
@@ -251,7 +254,14 @@ fn show(
         let name = format!("{}, {} = {eta:e}: training loss", setting.name(), rates.name());
         evidence.observe(name, mean(&|training| training.last(|epoch| epoch.loss)), note);
     }
-    evidence.plots.extend(figures(Rates::Separate, ETA_G, &figure_1, Guess::among(N_CLASSES)));
-    evidence.plots.extend(figures(Rates::Unified, ETA_G, &figure_2, Guess::among(N_CLASSES)));
+    evidence.plots.extend(pictures(&figure_1, &figure_2));
     Ok(())
+}
+
+/// The figures of trainings with separate rates and with one rate.
+fn pictures(separate: &[AtRate], unified: &[AtRate]) -> Vec<Plot> {
+    let guess = Guess::among(N_CLASSES);
+    let mut plots = figures(Rates::Separate, ETA_G, separate, guess);
+    plots.extend(figures(Rates::Unified, ETA_G, unified, guess));
+    plots
 }

@@ -58,9 +58,9 @@ static STATEMENT: Statement = Statement {
                second formula for η_w ≤ 1e-3",
     tolerance: "the slope is at most -1/2 if S_T is bounded, and 0 on a plateau: at most -1/2 + 0.05 from every start, \
                 a tenth of the way to the plateau, for what the line through a finite window may be off by. An η_w is \
-                refuted if it is above -1/4 from every start, and undecided if it is above -0.45 from any. S_T grows by its last digit in \
-                every window, if by nothing else. The second formula is Lemma 3.2 with C_i η_w/n_i ≤ 1/2 and c = 1/2, \
-                summed over t, with n_t ≤ n_T; rounding 1e-12 L(θ_0)",
+                refuted if it is above -1/4 from every start, and undecided if it is above -0.45 from any. S_T grows \
+                by its last digit in every window, if by nothing else. The second formula is Lemma 3.2 with C_i \
+                η_w/n_i ≤ 1/2 and c = 1/2, summed over t, with n_t ≤ n_T; rounding 1e-12 L(θ_0)",
     does_not_show: "a rate for the learning rates that T does not reach (the theorem's constant grows as 1/η_w for \
                     small and as a power of η_w for large η_w; the observations name them), that nothing comes after \
                     T, a plateau below 1e-8 of the first gradients, which the last digit of S_T hides, or that the \
@@ -110,6 +110,8 @@ impl Claim for AutoTuningGd {
             premises(&mut evidence.check, &setting, &runs, context);
             if context.profile > Profile::Test {
                 figures::show(&mut evidence, &setting, &runs, context)?;
+            } else {
+                evidence.plots.extend(figures::progress(&setting, &runs));
             }
         }
         Ok(evidence)
@@ -134,8 +136,8 @@ impl Claim for AutoTuningGd {
             },
             Control {
                 name: "a plateau after a steep start",
-                breaks: "gradients of norm 1 for 100 steps and 1/10 ever after: √(S_T/T) still falls with slope -0.30 over the last decade up to \
-                         T = 10,000",
+                breaks: "gradients of norm 1 for 100 steps and 1/10 ever after: √(S_T/T) still falls with slope -0.30 \
+                         over the last decade up to T = 10,000",
                 run: |_| plateau::plateau(),
             },
             Control {

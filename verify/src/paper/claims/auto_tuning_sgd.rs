@@ -103,6 +103,8 @@ impl Claim for AutoTuningSgd {
         eta_g_is_admissible(&mut evidence.check, NAME, ETA_G, largest(ends));
         if context.profile > Profile::Test {
             figures::show(&mut evidence, &cases, context)?;
+        } else {
+            evidence.plots.push(figures::norms(&cases));
         }
         Ok(evidence)
     }
@@ -128,19 +130,20 @@ impl Claim for AutoTuningSgd {
         vec![
             Control {
                 name: "projected SGD: slope",
-                breaks: "every block is brought back to its norm after each step (η_w = 10, constant): the gradient stays on a plateau. The slope \
-                         decides alone",
+                breaks: "every block is brought back to its norm after each step (η_w = 10, constant): the gradient \
+                         stays on a plateau. The slope decides alone",
                 run: |context| broken(context, StepRule::Projected, &[10.0], judge_slopes),
             },
             Control {
                 name: "projected SGD: effective rates",
-                breaks: "every block is brought back to its norm after each step (η_w = 10 and 100, constant): effective rates stay a decade apart. \
-                         Their comparison decides alone",
+                breaks: "every block is brought back to its norm after each step (η_w = 10 and 100, constant): \
+                         effective rates stay a decade apart. Their comparison decides alone",
                 run: |context| broken(context, StepRule::Projected, &[10.0, 100.0], judge_effective_rates),
             },
             Control {
                 name: "weight decay on w: norms",
-                breaks: "w also shrinks by a hundredth in every step (η_w = 10): norms that have grown shrink again. The norms decide alone",
+                breaks: "w also shrinks by a hundredth in every step (η_w = 10): norms that have grown shrink again. \
+                         The norms decide alone",
                 run: |context| broken(context, StepRule::Decay { lambda: 1e-3 }, &[10.0], judge_norms),
             },
             Control {

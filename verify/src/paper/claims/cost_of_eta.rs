@@ -66,11 +66,12 @@ pub(super) struct CostOfEta;
 static STATEMENT: Statement = Statement {
     id: "cost-of-eta",
     title: "What η_w costs in Theorem 3.1",
-    plain: "Under gradient descent the sum of squared gradients grows in proportion to a large learning rate of W, up to a logarithm, and not to its \
-            fourth power.",
-    formula: "one block, no g:  Σ_{t<T}‖∇_v L‖² ≤ L²/2 + M² + 2·osc·(N/η + osc),   osc = 2 ln cosh(π/2)·L,  M = tanh(π/2)·L,  \
-              N = max(n_0 + η²M²/n_0, ηL + ηM²/L);   blocks and g:  Σ‖∇_V L‖² ≤ Σ_i(2C_i² + M_i²) + 2D(max N_i/η + D),  \
-              Σ‖∇_g L‖² ≤ 2D/(cη_g),  D = L_0 - L_min + Σ_i max(C_i, osc_i)(1 + log₂(2C_iη/n_{0,i}))",
+    plain: "Under gradient descent the sum of squared gradients grows in proportion to a large learning rate of W, up \
+            to a logarithm, and not to its fourth power.",
+    formula: "one block, no g:  Σ_{t<T}‖∇_v L‖² ≤ L²/2 + M² + 2·osc·(N/η + osc),   osc = 2 ln cosh(π/2)·L,  M = \
+              tanh(π/2)·L,  N = max(n_0 + η²M²/n_0, ηL + ηM²/L);   blocks and g:  Σ‖∇_V L‖² ≤ Σ_i(2C_i² + M_i²) + \
+              2D(max N_i/η + D),  Σ‖∇_g L‖² ≤ 2D/(cη_g),  D = L_0 - L_min + Σ_i max(C_i, osc_i)(1 + \
+              log₂(2C_iη/n_{0,i}))",
     latex: &[
         r"\sum_{t<T}\|\nabla_vL\|^2\le\tfrac12L^2+M^2+2\,\mathrm{osc}\Bigl(\frac{N}{\eta}+\mathrm{osc}\Bigr),\quad\mathrm{osc}=2\ln\cosh\frac{\pi}{2}\,L,\quad M=\tanh\frac{\pi}{2}\,L,\quad N=\max\Bigl(n_0+\frac{\eta^2M^2}{n_0},\;\eta L+\frac{\eta M^2}{L}\Bigr)",
         r"\sum_{t<T}\|\nabla_VL\|^2\le\sum_i(2C_i^2+M_i^2)+2D\Bigl(\max_i\frac{N_i}{\eta}+D\Bigr),\qquad\sum_{t<T}\|\nabla_gL\|^2\le\frac{2D}{c\,\eta_g}",
@@ -84,12 +85,13 @@ static STATEMENT: Statement = Statement {
          bounded below, η_w > 0 is constant, η_g ≤ 2(2-c)/((2+c)L^gg), c = 1/2",
         "blocks of dimension 2 or more (one of dimension 1 never moves)",
     ],
-    measured: "the sums at log-spaced T of runs with η_w from 1e-4 to 1e4 on seven closed forms, for W and for g, and the sharper form where there is \
-               one block and no g; and the sums at η_w = 1e-3 and 1e4, T = 2e5, on the tanh circle from 1.2 and 0.6 and on the Rayleigh quotient in R^10 \
-               beside their limits",
-    tolerance: "none but the rounding of sums, (T + d)u of them; near the limits the bracket of Taylor's formula, some L e: 1e-3 at η_w = 1e-3, and 2e-4 to 1e-3 \
-                at 1e4",
-    does_not_show: "that a run is as slow as its bound: measured sums are at most 16 % of it with one block; nor that the logarithm is needed",
+    measured: "the sums at log-spaced T of runs with η_w from 1e-4 to 1e4 on seven closed forms, for W and for g, and \
+               the sharper form where there is one block and no g; and the sums at η_w = 1e-3 and 1e4, T = 2e5, on the \
+               tanh circle from 1.2 and 0.6 and on the Rayleigh quotient in R^10 beside their limits",
+    tolerance: "none but the rounding of sums, (T + d)u of them; near the limits the bracket of Taylor's formula, some \
+                L e: 1e-3 at η_w = 1e-3, and 2e-4 to 1e-3 at 1e4",
+    does_not_show: "that a run is as slow as its bound: measured sums are at most 16 % of it with one block; nor that \
+                    the logarithm is needed",
 };
 
 impl Claim for CostOfEta {
@@ -139,7 +141,8 @@ impl Claim for CostOfEta {
             },
             Control {
                 name: "projected descent",
-                breaks: "the norm is fixed and η_w/‖w‖² = 1.5 is beyond the stability limit: the gradient stays at 0.745",
+                breaks: "the norm is fixed and η_w/‖w‖² = 1.5 is beyond the stability limit: the gradient stays at \
+                         0.745",
                 run: |context| {
                     let terms = Terms::new(&rayleigh_in_the_plane(), context.factors);
                     Ok(follow(&terms, 1.5, 1_000, StepRule::Projected, context)?.0)
@@ -350,8 +353,8 @@ fn plot(ends: &[End]) -> Plot {
         Reference { name: "1/η_w".to_owned(), slope: -1.0, through: through(1) },
         Reference { name: "η_w".to_owned(), slope: 1.0, through: through(7) },
     ];
-    let caption = "Solid: Σ‖∇_v L‖² over whole runs on the Rayleigh quotient in R^10. Dashed: the bound derived here for one block, that for blocks and g, and \
-                   Theorem 3.1's in its sharpest form, which grows as η_w⁴.";
+    let caption = "Solid: Σ‖∇_v L‖² over whole runs on the Rayleigh quotient in R^10. Dashed: the bound derived here \
+                   for one block, that for blocks and g, and Theorem 3.1's in its sharpest form, which grows as η_w⁴.";
     let (x, y) = ("learning rate η_w", "Σ‖∇_v L‖²");
     let plot = Plot::log_log("cost", "A large learning rate costs its first power, not its fourth", caption, x, y);
     let series = vec![

@@ -10,7 +10,9 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::{FILTERS, INVARIANT, LAYER_NORM, NetworkAt, digits_at, filters, small};
-use crate::claim::precise::Evaluator;
+use crate::claim::plot::{Plot, Series, Style};
+use crate::claim::precise::{Evaluator, U};
+use crate::claim::rows::{LAST_BIT, envelope};
 use crate::claim::subject::{CONSTANT_EPSILON, Premise, Subject};
 
 /// See the module's first line.
@@ -40,16 +42,21 @@ impl Claim for Definition21 {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        let mut check = Check::new();
+        let (mut check, mut errors) = (Check::new(), Vec::new());
         for (name, normalisation) in INVARIANT {
-            check.merge(scaled(&small(name, normalisation, Activation::Tanh, context).subject(), &FACTORS));
+            let subject = small(name, normalisation, Activation::Tanh, context).subject();
+            let (part, found) = within(&subject, &FACTORS, |block| block);
+            check.merge(part);
+            errors.extend(found);
         }
         for (name, normalisation, activation) in FILTERS {
             check.merge(scaled(&filters(name, normalisation, activation, context).subject(), &FEW));
         }
         let digits = digits_at(context.pick([32, 128, 512, 1797]), context).subject();
         check.merge(scaled(&digits, &FEW));
-        Ok(Evidence::new(check))
+        let mut evidence = Evidence::new(check);
+        evidence.plots.push(plot(errors, context));
+        Ok(evidence)
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {
@@ -124,12 +131,13 @@ impl Measure for Definition21 {
 
 /// |F(c w) - F(w)|, block by block and with as many digits as the loss has.
 fn scaled(subject: &Subject, factors: &[f64]) -> Check {
-    within(subject, factors, |block| block)
+    within(subject, factors, |block| block).0
 }
 
-/// The same where `part` of every block is multiplied.
-fn within(subject: &Subject, factors: &[f64], part: impl Fn(Range<usize>) -> Range<usize>) -> Check {
+/// The same where `part` of every block is multiplied; and every error, as (c, error relative to the terms of F).
+fn within(subject: &Subject, factors: &[f64], part: impl Fn(Range<usize>) -> Range<usize>) -> (Check, Vec<[f64; 2]>) {
     let (mut check, mut evaluator, z) = (Check::new(), Evaluator::new(&*subject.loss), subject.all());
+    let mut errors = Vec::new();
     let before = evaluator.at(&z, &subject.theta);
     let tolerance = evaluator.unit * before.size();
     for block in subject.layout().blocks() {
@@ -137,9 +145,38 @@ fn within(subject: &Subject, factors: &[f64], part: impl Fn(Range<usize>) -> Ran
             let theta = evaluator.scaled(&subject.theta, part(block.range.clone()), c);
             let error = (evaluator.value(&z, &theta) - before.value).value().abs();
             check.identity(format!("{} · {}, c = {c}", subject.name, block.name), error, tolerance);
+            errors.push([c, error / before.size()]);
         }
     }
-    check
+    (check, errors)
+}
+
+/// The errors against c, with those of two small networks that are not scale invariant.
+fn plot(errors: Vec<[f64; 2]>, context: &Context) -> Plot {
+    let broken = |name: &str, normalisation: Normalisation| {
+        within(&small(name, normalisation, Activation::Tanh, context).subject(), &FACTORS, |block| block).1
+    };
+    let curve = |name: &str, errors: Vec<[f64; 2]>| {
+        let shown = envelope(errors).into_iter().map(|[c, error]| [c, error.max(LAST_BIT)]);
+        Series::new(name, Style::Line, shown.collect())
+    };
+    let mut plot = Plot::log_log(
+        "scaled",
+        "The loss does not see the length of normalised weights, to all digits there are",
+        "The relative change of the loss when one block is multiplied by c, the largest over all blocks of small \
+         networks: under the eight normalisations, and under two that leave the length visible. Both sides are \
+         evaluated in double-double; what is below its last bit, 1e-32, is drawn there (powers of two commute with \
+         rounding). The claim allows a rounding of f64.",
+        "factor c",
+        "|F(c w) - F(w)| / size of F's terms",
+    );
+    plot.series = vec![
+        curve("no normalisation", broken("no normalisation", Normalisation::None)),
+        curve("constant ε in BN", broken("constant epsilon", CONSTANT)),
+        curve("eight normalisations", errors),
+    ];
+    plot.noise_floor = Some(U);
+    plot
 }
 
 /// Where every block costs a pass over many examples.
@@ -176,7 +213,7 @@ fn norm_not_squared(context: &Context) -> Result<Check, Unevaluated> {
 fn row(context: &Context) -> Result<Check, Unevaluated> {
     let subject = small("LayerNorm", LAYER_NORM.1, Activation::Tanh, context).subject();
     let n_in = subject.layout().block(0).len() / 6;
-    Ok(within(&subject, &[2.0], |block| block.start..block.start + n_in))
+    Ok(within(&subject, &[2.0], |block| block.start..block.start + n_in).0)
 }
 
 fn broken(subject: NetworkAt, factor: f64) -> Result<Check, Unevaluated> {

@@ -17,6 +17,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::Sides;
 use crate::paper::paths::expectations::Expectations;
 use crate::paper::sgd::noisy_rayleigh::NoisyRayleigh;
@@ -27,8 +28,9 @@ pub(super) struct Equation14;
 static STATEMENT: Statement = Statement {
     id: "equation-14",
     title: "Equation (14)",
-    plain: "For one scale-invariant block and nothing else, a step of SGD lowers the expected loss to first order by the squared gradient, \
-            and raises it to second order by at most half of L^vv times the squared noisy step; and so do all steps together.",
+    plain: "For one scale-invariant block and nothing else, a step of SGD lowers the expected loss to first order by \
+            the squared gradient, and raises it to second order by at most half of L^vv times the squared noisy step; \
+            and so do all steps together.",
     formula: "E L(θ_{t+1}) ≤ L(θ_t) - η‖∇_w L_t‖² + ½L^vv(η²/‖w_t‖²)E‖∇_w F_t‖²,   \
               Σ_t E(η_t/‖w_t‖²)‖∇_v L_t‖² ≤ L_0 - E L_T + ½L^vv Σ_t E(η_t²/‖w_t‖²)‖∇_w F_t‖²",
     latex: &[
@@ -39,16 +41,20 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Expectation,
     origin: Origin::Paper,
     hypotheses: &["m = 1, no g; E∇F_z = ∇L", "L^vv bounds the Hessian of the mean loss on the unit sphere"],
-    measured: "Rayleigh quotients of diag(0,1,3) and diag(0,1,1) with noise, eight equally likely minibatches: from every point of runs \
-               with η_w = 0.01, 1 and 100 and α = 0, 1/4 the exact expectation over the eight steps; and the sum at every T up to 4 \
-               (full: 5) over all 8^T paths. At the minimiser of diag(0,1,1) with a small step both sides are nearly one number",
-    tolerance: "a step: 1e-14·max(1, L), the difference of two losses of some tens of roundings each, replayed in double-double where that \
-                decides; a sum: (8^(T+1) + 200T)u of its terms, a rounding for every point and some 200 in every path",
-    does_not_show: "the two items below it, which bound the effective rate from below and the sum of second-order terms from above: claims \
-                    lemma-b.3 and lemma-b.4. With g and more blocks the step is lemma-b.2",
+    measured: "Rayleigh quotients of diag(0,1,3) and diag(0,1,1) with noise, eight equally likely minibatches: from \
+               every point of runs with η_w = 0.01, 1 and 100 and α = 0, 1/4 the exact expectation over the eight \
+               steps; and the sum at every T up to 4 (full: 5) over all 8^T paths. At the minimiser of diag(0,1,1) \
+               with a small step both sides are nearly one number",
+    tolerance: "a step: 1e-14·max(1, L), the difference of two losses of some tens of roundings each, replayed in \
+                double-double where that decides; a sum: (8^(T+1) + 200T)u of its terms, a rounding for every point \
+                and some 200 in every path",
+    does_not_show: "the two items below it, which bound the effective rate from below and the sum of second-order \
+                    terms from above: claims lemma-b.3 and lemma-b.4. With g and more blocks the step is lemma-b.2",
 };
 
 const ROUNDING: f64 = 1e-14;
+/// How many times its rounding the second-order term must be to be drawn: a share then has three digits.
+const DIGITS: f64 = 1e3;
 
 /// What stands where.
 #[derive(Clone, Copy)]
@@ -90,20 +96,23 @@ impl Claim for Equation14 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let (steps, depth) = (context.pick([20, 200, 2_000, 20_000]), context.pick([3, 4, 4, 5]));
-        let mut check = Check::new();
-        for case in [ordinary(), at_minimiser()] {
+        let (mut check, mut curves) = (Check::new(), Vec::new());
+        for (short, case) in [("", ordinary()), (", from the minimiser", at_minimiser())] {
             for alpha in [0.0, 0.25] {
                 for eta in [0.01, 1.0, 100.0] {
                     let rate = Schedule::new(eta, alpha)?;
                     let name = format!("η_w = {eta}, α = {alpha}");
-                    case.steps(&mut check, (rate, &name), steps, STATED, context)?;
+                    let used = case.steps(&mut check, (rate, &name), steps, STATED, context)?;
+                    if alpha == 0.0 {
+                        curves.push((format!("η_w = {eta}{short}"), used));
+                    }
                     case.sums(&mut check, (rate, &name), depth, STATED)?;
                 }
             }
         }
         check.hypothesis("m = 1, no g, and all minibatches are looked at", Standing::Met, "by construction");
         check.hypothesis("L^vv bounds the Hessian", Standing::Met, "twice the gap of A, exact");
-        Ok(Evidence::new(check))
+        Ok(Evidence { plots: vec![plot(curves)], ..Evidence::new(check) })
     }
 
     fn controls(&self) -> Vec<Control> {
@@ -150,6 +159,25 @@ impl Claim for Equation14 {
     }
 }
 
+/// What the steps of the runs used of the second-order term.
+fn plot(curves: Vec<(String, Vec<[f64; 2]>)>) -> Plot {
+    let mut plot = Plot::log_log(
+        "second-order",
+        "No step uses more than the second-order term of (14), and at the minimiser small steps use all of it",
+        "E L(θ_{t+1}) - L(θ_t) + η‖∇_w L_t‖², what a step costs beyond its first order, over what (14) allows for it, \
+         ½L^vv(η²/‖w_t‖²)E‖∇_w F_t‖²: exact expectations at every point of a run of SGD on two Rayleigh quotients with \
+         noise, constant η_w. 1 would be an equality. Points at which rounding leaves less than three digits are left \
+         out.",
+        "steps t + 1",
+        "",
+    );
+    plot.y = Axis::linear("second-order cost / its bound");
+    plot.series = curves.into_iter().map(|(name, used)| Series::new(name, Style::Line, used)).collect();
+    let last = plot.series.iter().flat_map(|s| s.points.last()).fold(1.0, |most: f64, p| most.max(p[0]));
+    plot.series.push(Series::new("the bound", Style::Dashed, vec![[1.0, 1.0], [last, 1.0]]));
+    plot
+}
+
 fn one_step(reading: Reading, context: &Context) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
     at_minimiser().steps(&mut check, (Schedule::constant(0.01)?, "broken"), 1, reading, context)?;
@@ -157,7 +185,8 @@ fn one_step(reading: Reading, context: &Context) -> Result<Check, Unevaluated> {
 }
 
 impl Case {
-    /// (14) from every point of a run.
+    /// (14) from every point of a run; returns (t + 1, the share of the second-order term that a step used), where
+    /// rounding leaves it digits.
     fn steps(
         &self,
         check: &mut Check,
@@ -165,30 +194,34 @@ impl Case {
         steps: u64,
         reading: Reading,
         context: &Context,
-    ) -> Result<(), Unevaluated> {
+    ) -> Result<Vec<[f64; 2]>, Unevaluated> {
+        let mut used = Vec::new();
         let generator = context.generator(&format!("{}/{named}/z", self.name));
         let one = Schedule::constant(1.0)?;
         let mut stepper = Stepper::new(&self.loss, &self.start, StepRule::Gradient, rate, one, generator);
         for t in 0..steps {
             let (theta, eta) = (stepper.theta().to_vec(), rate.at(t));
             let unknown = || Unevaluated("the loss has no arithmetic of f64".to_owned());
-            let [before, lhs, rhs] = self.sides::<f64>(&theta, eta, reading).ok_or_else(unknown)?;
+            let [before, lhs, rhs, second] = self.sides::<f64>(&theta, eta, reading).ok_or_else(unknown)?;
             let rounding = ROUNDING * before.abs().max(1.0);
+            if second > DIGITS * rounding {
+                used.push([t as f64 + 1.0, 1.0 - (rhs - lhs) / second]);
+            }
             let terms = lhs.abs().max(rhs.abs());
             // As in Lemma 3.2: at a converged point all terms are rounding, which is no margin.
             let scale = if terms > 1e-8 { terms } else { 1.0 };
             let at = format!("{} · {named}, t = {t}", self.name);
             check.replayed(at, Inequality { lhs, rhs, rounding, scale }, || {
-                let [_, lhs, rhs] = self.sides::<DoubleDouble>(&theta, eta, reading)?;
+                let [_, lhs, rhs, _] = self.sides::<DoubleDouble>(&theta, eta, reading)?;
                 Some(Sides::counted(lhs, rhs, rounding))
             });
             stepper.step()?;
         }
-        Ok(())
+        Ok(used)
     }
 
-    /// L_t, and both sides of E L_{t+1} - L_t <= ..
-    fn sides<S: Arithmetic>(&self, theta: &[f64], eta: f64, reading: Reading) -> Option<[S; 3]> {
+    /// L_t, both sides of E L_{t+1} - L_t <= .., and the second-order term of the right one.
+    fn sides<S: Arithmetic>(&self, theta: &[f64], eta: f64, reading: Reading) -> Option<[S; 4]> {
         let over = (&self.loss as &dyn Loss).over::<S>()?;
         let mut work = Workspace::default();
         let w: Vec<S> = theta.iter().map(|&x| S::from_f64(x)).collect();
@@ -207,7 +240,7 @@ impl Case {
         let noisy = if reading.mean_for_sample { mean_sq } else { sample_sq };
         let rate = S::from_f64(eta);
         let second = rate * rate / n * noisy.scale(reading.half * self.l_vv);
-        Some([before, after - before, second - rate * mean_sq])
+        Some([before, after - before, second - rate * mean_sq, second])
     }
 
     fn loss_minibatches(&self) -> Option<Vec<&[usize]>> {

@@ -6,6 +6,7 @@ use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objec
 
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 use crate::claim::instances::U;
+use crate::claim::rows;
 
 /// See the module's first line.
 pub(super) struct Equation8;
@@ -48,7 +49,18 @@ impl Claim for Equation8 {
         check.identity("BN · inputs shifted by 5", (shifted - original).abs(), 8.0 * tolerance);
         let scaled = loss(&transformed(&data, 3.0, 0.0)?, 0.0)?;
         check.identity("BN · inputs scaled by 3", (scaled - original).abs(), tolerance);
-        Ok(Evidence::new(check))
+        let plot = rows::errors(
+            "errors",
+            "The formula gives the network's loss to within rounding; other readings of it do not",
+            "The network's loss against the formula with u and S formed explicitly, and against that of shifted and \
+             scaled inputs (“BN”), over what rounding may make of the difference; and the readings that the controls \
+             take.",
+            (&check, &self.controls()),
+            // The tolerance is 32 roundings or more.
+            1.0 / 64.0,
+            context,
+        );
+        Ok(Evidence { plots: vec![plot], ..Evidence::new(check) })
     }
 
     fn controls(&self) -> Vec<Control> {

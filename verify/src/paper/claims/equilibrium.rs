@@ -50,16 +50,16 @@ pub(super) struct Equilibrium;
 static STATEMENT: Statement = Statement {
     id: "equilibrium",
     title: "Equilibrium under weight decay",
-    plain: "Under weight decay the norms settle, the effective learning rate at a value that depends on the product ηλ alone, and the gradient \
-            does not go to 0.",
+    plain: "Under weight decay the norms settle, the effective learning rate at a value that depends on the product ηλ \
+            alone, and the gradient does not go to 0.",
     formula: "‖w_{t+1}‖² = ρ²‖w_t‖² + η²‖∇_v F_t‖²/‖w_t‖²,  ρ = 1-ηλ;   ‖w_T‖⁴ → ηq/(λ(2-ηλ)),   \
               e_T = η/‖w_T‖² → √(ηλ(2-ηλ)/q),   E‖∇_v L‖² → e·tr(HΣ)/2",
     latex: &[
         r"\|w_{t+1}\|^2=\rho^2\|w_t\|^2+\frac{\eta^2}{\|w_t\|^2}\|\nabla_vF_t\|^2,\qquad\rho=1-\eta\lambda",
         r"\|w_T\|^4\to\frac{\eta q}{\lambda(2-\eta\lambda)},\qquad\frac{\eta}{\|w_T\|^2}\to\sqrt{\frac{\eta\lambda(2-\eta\lambda)}{q}},\qquad\mathbb{E}\|\nabla_vL\|^2\to\tfrac12\,e\operatorname{tr}(H\Sigma)",
     ],
-    printed_at: "Li, Lyu & Arora 2020, Reconciling Modern Deep Learning with Traditional Optimization Analyses; Wan et al. 2021, Spherical Motion \
-                 Dynamics",
+    printed_at: "Li, Lyu & Arora 2020, Reconciling Modern Deep Learning with Traditional Optimization Analyses; Wan et \
+                 al. 2021, Spherical Motion Dynamics",
     kind: Kind::Rate,
     origin: Origin::Later,
     hypotheses: &[
@@ -67,14 +67,16 @@ static STATEMENT: Statement = Statement {
         "E‖∇_v F‖² → q > 0 (problem J: q = 3/4 at its minimisers)",
         "T is far above 1/(4ηλ), and ηλ is small",
     ],
-    measured: "the recursion, one step at a time in double-double, at points along runs of small networks under eight normalisations; on problem J, 24 runs of \
-               T = 4e4 each, for (η, λ) = (1, 1e-4) and three pairs with ηλ = 1e-3: the means of ‖w‖² and of ‖∇_v L‖² over [T/4, T), over theory's; \
-               two runs with the same ηλ, bit for bit; and a neuron on a teacher's data in minibatches, η = 1, ηλ = 20/T, 16 runs of T = 4e4: \
-               the mean of ‖w‖⁴ over the last quarter, with the q of the same quarter",
-    tolerance: "one rounding of f64 for the recursion; 2.5% for ‖w‖² and 5% for the gradient, by Student's intervals at level 1 - 1e-8: bias is of order \
-                √(ηλ), 0.4% and 1.5% at ηλ = 1e-3; 20% for the neuron, twice what its premises may be off by together",
-    does_not_show: "how long a network takes to get there, or that its noise q stays what it is: both are premises, which the digits network does \
-                    not meet within the steps that a claim can run",
+    measured: "the recursion, one step at a time in double-double, at points along runs of small networks under eight \
+               normalisations; on problem J, 24 runs of T = 4e4 each, for (η, λ) = (1, 1e-4) and three pairs with ηλ = \
+               1e-3: the means of ‖w‖² and of ‖∇_v L‖² over [T/4, T), over theory's; two runs with the same ηλ, bit \
+               for bit; and a neuron on a teacher's data in minibatches, η = 1, ηλ = 20/T, 16 runs of T = 4e4: the \
+               mean of ‖w‖⁴ over the last quarter, with the q of the same quarter",
+    tolerance: "one rounding of f64 for the recursion; 2.5% for ‖w‖² and 5% for the gradient, by Student's intervals \
+                at level 1 - 1e-8: bias is of order √(ηλ), 0.4% and 1.5% at ηλ = 1e-3; 20% for the neuron, twice what \
+                its premises may be off by together",
+    does_not_show: "how long a network takes to get there, or that its noise q stays what it is: both are premises, \
+                    which the digits network does not meet within the steps that a claim can run",
 };
 
 const NORM: f64 = 0.025;
@@ -299,8 +301,9 @@ fn plot(context: &Context) -> Result<Plot, Unevaluated> {
     let t: Vec<f64> = log_spaced(1, T, 60).into_iter().map(|t| t as f64).collect();
     series.push(dashed("ηλ = 1e-4", &t, |_| rate_of(CASES[0], Q)));
     series.push(dashed("ηλ = 1e-3", &t, |_| rate_of(CASES[1], Q)));
-    let caption = "Problem J under weight decay, four runs each: the effective learning rate settles at √(ηλ(2-ηλ)/q), dashed, and knows \
-                   nothing of η and λ but their product. Without decay it would fall as t^(-1/2) for ever.";
+    let caption = "Problem J under weight decay, four runs each: the effective learning rate settles at √(ηλ(2-ηλ)/q), \
+                   dashed, and knows nothing of η and λ but their product. Without decay it would fall as t^(-1/2) for \
+                   ever.";
     let plot = Plot::log_log("equilibrium", "With decay the effective learning rate settles", caption, "t", "η/‖w_t‖²");
     Ok(Plot { series, ..plot })
 }

@@ -19,7 +19,8 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, SMOOTHED_BN, digits_at, direction, small};
-use crate::claim::precise::Evaluator;
+use crate::claim::precise::{Evaluator, U};
+use crate::claim::rows::{self, LAST_BIT};
 use crate::claim::subject::{CONSTANT_EPSILON, Premise, Subject};
 use crate::paper::visits::{hessian_columns, part_name, parts, some_of};
 
@@ -44,8 +45,9 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "Hessian-vector products with every block of weights, part by part, on four closed forms and on networks \
                under eight normalisations, and with up to 64 blocks of the digits network, in double-double",
-    tolerance: "u times max(1, |F|) + ||theta|| ||∇F|| and the parts of a Hessian-vector product with a random direction, each \
-                times the norm of its block; the roundings of double-double are a billion times smaller",
+    tolerance: "u times max(1, |F|) + ||theta|| ||∇F|| and the parts of a Hessian-vector product with a random \
+                direction, each times the norm of its block; the roundings of double-double are a billion times \
+                smaller",
     does_not_show: "that the rest of the Hessian is right: the engine's tests compare it with reference values",
 };
 
@@ -65,7 +67,16 @@ impl Claim for EulerIdentities {
         }
         let digits = digits_at(context.pick([64, 256, 1797, 1797]), context).subject();
         check.merge(of_subject(&digits, context.pick([8, 16, 64, 64]), -1.0, context));
-        Ok(Evidence::new(check))
+        let plot = rows::errors(
+            "errors",
+            "Along its own weights a loss has the curvature of its gradient, where it is scale invariant",
+            "The distance of both sides, the largest over all blocks of the columns looked at, over what the claim \
+             allows: one rounding of f64 of the terms. Both sides are evaluated in double-double.",
+            (&check, &Claim::controls(self)),
+            LAST_BIT / U,
+            context,
+        );
+        Ok(Evidence { plots: vec![plot], ..Evidence::new(check) })
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {

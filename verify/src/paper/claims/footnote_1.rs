@@ -22,9 +22,9 @@
 //! gamma_1 is chosen such that f = 1e-7: 2e-6 covers 12 f, and the roundings of a Hessian's product through L layers
 //! (some 1e-13).
 //!
-//! **At most.** The bound by composition (claim `theorem-c.3`) on ||g|| <= K = Gamma sqrt(2 (M (L-1) + 1)) is a polynomial
-//! with positive coefficients in K, in sqrt(M) (the range of M inputs) and in numbers that do not depend on M. With
-//! both counted alike its degree is at most 2L: the derivative by a row is K sqrt(B) (rho^2 +
+//! **At most.** The bound by composition (claim `theorem-c.3`) on ||g|| <= K = Gamma sqrt(2 (M (L-1) + 1)) is a
+//! polynomial with positive coefficients in K, in sqrt(M) (the range of M inputs) and in numbers that do not depend on
+//! M. With both counted alike its degree is at most 2L: the derivative by a row is K sqrt(B) (rho^2 +
 //! epsilon)^(1/2)/sqrt(epsilon) with rho^2 <= M, of degree 2 (1 in the first layer), every further layer multiplies by
 //! K/sqrt(epsilon), and there are two derivatives; second derivatives of a layer are of smaller degree than the product
 //! of two first ones, times 1/sqrt(B). Since d ln K/d ln M <= 1/2, for M < M'
@@ -54,8 +54,8 @@ pub(super) struct Footnote1;
 static STATEMENT: Statement = Statement {
     id: "footnote-1",
     title: "Footnote 1",
-    plain: "The smoothness constants of a network may grow exponentially with its depth, like a power of the width whose exponent is \
-            proportional to the number of layers; and on bounded g no faster.",
+    plain: "The smoothness constants of a network may grow exponentially with its depth, like a power of the width \
+            whose exponent is proportional to the number of layers; and on bounded g no faster.",
     formula: "M^(L-2)·Γ^(2(L-1))ε^(-(L-1))/(4(1+ε)) + λ ≤ L^gg,   bound(M′)/bound(M) ≤ (M′/M)^L,   \
               for L layers of width M and |g|_∞ ≤ Γ",
     latex: &[
@@ -69,13 +69,14 @@ static STATEMENT: Statement = Statement {
         "smoothed BN with ε‖w‖², ε > 0; a smooth activation (tanh); the logistic objective",
         "the entries of g are at most Γ",
     ],
-    measured: "networks 1-M-…-M-1, in the full profile with L = 2 to 6 layers and M = 2 to 32, Γ = 1, ε = 0.1: the curvature of F in γ of the \
-               first layer at the point where every layer has its largest gain, beside its closed form and the bound by composition; and the \
-               growth of the bounds of L^vv, L^vg and L^gg from each width to the next",
-    tolerance: "2e-6 for the closed form, whose point is 1e-7 from where it is exact (derived in the file); 1e-12 for bounds, which are \
-                rounded up by some units a layer",
-    does_not_show: "that trained networks have such constants: the point is made. Nothing for weight decay in place of bounded g, where the \
-                    ball of Lemma C.2 itself grows as M^O(2^L) (E24)",
+    measured: "networks 1-M-…-M-1, in the full profile with L = 2 to 6 layers and M = 2 to 32, Γ = 1, ε = 0.1: the \
+               curvature of F in γ of the first layer at the point where every layer has its largest gain, beside its \
+               closed form and the bound by composition; and the growth of the bounds of L^vv, L^vg and L^gg from each \
+               width to the next",
+    tolerance: "2e-6 for the closed form, whose point is 1e-7 from where it is exact (derived in the file); 1e-12 for \
+                bounds, which are rounded up by some units a layer",
+    does_not_show: "that trained networks have such constants: the point is made. Nothing for weight decay in place of \
+                    bounded g, where the ball of Lemma C.2 itself grows as M^O(2^L) (E24)",
 };
 
 const EPSILON: f64 = 0.1;
@@ -281,8 +282,9 @@ fn grows(check: &mut Check, layers: usize, widths: [usize; 2], growth: Growth) -
 
 fn plot([found, bounds, by_decay]: [Vec<[f64; 2]>; 3]) -> Plot {
     let caption = format!(
-        "L^gg of networks of width {PLOTTED}, over their depth: the curvature at one point, from below, and the bound by composition on \
-         bounded g, both straight lines; and the bound on the ball that weight decay leaves, which is none"
+        "L^gg of networks of width {PLOTTED}, over their depth: the curvature at one point, from below, and the bound \
+         by composition on bounded g, both straight lines; and the bound on the ball that weight decay leaves, which \
+         is none"
     );
     let mut plot = Plot::log_log("depth", "Smoothness constants over depth", caption, "L", "L^gg");
     plot.x = Axis::linear("L");

@@ -46,7 +46,8 @@ pub(super) struct GrowingRate;
 static STATEMENT: Statement = Statement {
     id: "growing-rate",
     title: "Weight decay is a growing rate",
-    plain: "Weight decay on scale-invariant weights does what an exponentially growing learning rate does without decay, step for step.",
+    plain: "Weight decay on scale-invariant weights does what an exponentially growing learning rate does without \
+            decay, step for step.",
     formula: "u_t = a^(-t)·w_t:  u_{t+1} = u_t + (b/a²)(u_t - u_{t-1}) - η·a^(-2t-1)·∇F_z(u_t),  u_{-1} = a·u_0,  \
               a the larger root of a² - (1+b-ηλ)a + b = 0;  a = 1-ηλ for b = 0",
     latex: &[
@@ -61,12 +62,15 @@ static STATEMENT: Statement = Statement {
         "decay and learning rate are constant; 0 ≤ b < 1; 1 + b - ηλ ≥ 2√b and > 0, so that a is real and positive",
         "the same z and the same learning rate of g on both sides",
     ],
-    measured: "u_t = 2^t·w_t and g, in every bit over whole runs (a = 1/2: b = 0, ηλ = 1/2 and b = 1/8, ηλ = 3/8) on eight closed forms \
-               (problem J is stochastic), small networks under eight normalisations and the digits network with minibatches; the same of the \
-               step rules that sweeps have, a decoupled decay and a growing rate (ηλ = 1/2, b = 0); one step from every point of runs in double-double for (b, ηλ) = (0, 0.1), (0.5, 0.05) and (0.9, 0.001)",
-    tolerance: "none for a = 1/2; in double-double one rounding of f64, relative to the terms of the step, which leaves 2^45 of its own",
-    does_not_show: "that a schedule in use, with warm-up and steps, has such a counterpart (it has, with another factor at each change), or \
-                    anything about where runs end (claim equilibrium)",
+    measured: "u_t = 2^t·w_t and g, in every bit over whole runs (a = 1/2: b = 0, ηλ = 1/2 and b = 1/8, ηλ = 3/8) on \
+               eight closed forms (problem J is stochastic), small networks under eight normalisations and the digits \
+               network with minibatches; the same of the step rules that sweeps have, a decoupled decay and a growing \
+               rate (ηλ = 1/2, b = 0); one step from every point of runs in double-double for (b, ηλ) = (0, 0.1), \
+               (0.5, 0.05) and (0.9, 0.001)",
+    tolerance: "none for a = 1/2; in double-double one rounding of f64, relative to the terms of the step, which \
+                leaves 2^45 of its own",
+    does_not_show: "that a schedule in use, with warm-up and steps, has such a counterpart (it has, with another \
+                    factor at each change), or anything about where runs end (claim equilibrium)",
 };
 
 /// b and eta lambda.
@@ -262,8 +266,8 @@ fn plot(case: &Case<'_>, context: &Context) -> Result<Plot, Unevaluated> {
     let names = ["η, with decay", "η·ρ^(-2t-1), without", "η/‖w‖², with decay", "the same, without"];
     let styles = [Style::Line, Style::Line, Style::Line, Style::Dashed];
     let caption = format!(
-        "{name}, ηλ = 0.01: one run under a constant rate with decay, one under a rate that grows by 2 % a step without. Their effective \
-         rates differ by the factor ρ = 0.99 alone, at every step."
+        "{name}, ηλ = 0.01: one run under a constant rate with decay, one under a rate that grows by 2 % a step \
+         without. Their effective rates differ by the factor ρ = 0.99 alone, at every step."
     );
     let mut plot = Plot::log_log("rates", "A decay is a learning rate that grows", caption, "t + 1", "learning rates");
     plot.series = names.into_iter().zip(styles).zip(curves).map(|((n, s), c)| Series::new(n, s, c)).collect();

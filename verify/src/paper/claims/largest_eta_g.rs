@@ -26,6 +26,7 @@ use crate::claim::closed_forms::{C_G, ETA_W, Instance, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
+use crate::claim::plot::{Axis, Plot, Series, Style};
 
 /// See the module's first line.
 pub(super) struct LargestEtaG;
@@ -65,6 +66,7 @@ impl Claim for LargestEtaG {
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut evidence = Evidence::default();
         let (instance, mut g_max) = (near_tight_b(), 0.0_f64);
+        let mut edges = Vec::new();
         for c in SHARES {
             g_max = g_max.max(at_multiple(&instance, c, 1.0, context).follow(&mut evidence.check, context)?.g);
             let (limit, printed) = (eta_g_limit(1.0, c), eta_g_printed(1.0, c));
@@ -72,6 +74,7 @@ impl Claim for LargestEtaG {
             let (holds, fails) = edge(&instance, c, context)?;
             let note = format!("as multiples of the limit, found by bisection on (b); it fails at {fails:.6}");
             evidence.observe(format!("largest η_g that passes, c = {c}"), holds, note);
+            edges.push([c, holds * limit]);
         }
         let steps = context.pick([50, 1_000, 10_000, 100_000]);
         for instance in ordinary(steps)?.iter().filter(|instance| instance.has_g()) {
@@ -93,6 +96,7 @@ impl Claim for LargestEtaG {
         let standing = if g_max <= radius { Standing::Met } else { Standing::NotMet };
         let detail = format!("exact on |g| ≤ K = g_0 = {radius}; the largest |g| at either end of a step: {g_max}");
         evidence.check.hypothesis("the regression (b): |g| ≤ K", standing, detail);
+        evidence.plots.push(plot(edges));
         Ok(evidence)
     }
 
@@ -124,6 +128,29 @@ impl Claim for LargestEtaG {
                 run: |context| at_multiple(&near_tight_b(), 0.5, 2.1 / 1.2, context).checked(context),
             },
         ]
+    }
+}
+
+/// Where the lemma begins to fail on (b), and the limits.
+fn plot(edges: Vec<[f64; 2]>) -> Plot {
+    let curve =
+        |limit: fn(f64, f64) -> f64| (1..=99).map(|k| 0.01 * f64::from(k)).map(|c| [c, limit(1.0, c)]).collect();
+    Plot {
+        x: Axis::linear("c of Lemma 3.2"),
+        y: Axis::linear("η_g L^gg"),
+        series: vec![
+            Series::new("largest that passes on (b)", Style::Points, edges),
+            Series::new("2(2-c)/(2+c), derived here", Style::Dashed, curve(eta_g_limit)),
+            Series::new("2(1-c), as Theorem 3.1 prints", Style::Line, curve(eta_g_printed)),
+        ],
+        ..Plot::log_log(
+            "limit",
+            "Lemma 3.2 begins to fail where the derived limit says, above the printed one",
+            "The largest learning rate of g that passes on the near-tight regression, found by bisection, for five \
+             choices of c: it is 2(2-c)/((2+c)L^gg), which no c exceeds; the print allows less for every c.",
+            "",
+            "",
+        )
     }
 }
 

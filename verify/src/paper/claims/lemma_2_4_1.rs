@@ -7,8 +7,10 @@ use ratecheck::scalar::{DoubleDouble, Scalar};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
-use crate::claim::instances::{NetworkAt, SMOOTHED_BN, filters, scale_invariant, small};
+use crate::claim::instances::{NetworkAt, SMOOTHED_BN, U, filters, scale_invariant, small};
+use crate::claim::plot::{Axis, Plot};
 use crate::claim::precise::{Evaluator, length};
+use crate::claim::rows::{LAST_BIT, Rows};
 use crate::claim::subject::{CONSTANT_EPSILON, Premise, Subject};
 
 /// See the module's first line.
@@ -37,11 +39,14 @@ impl Claim for Lemma241 {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        let mut check = Check::new();
+        let (mut check, mut cosines) = (Check::new(), Vec::new());
         for subject in scale_invariant(context.pick([128, 512, 1792, 1792]), context) {
-            check.merge(perpendicular(&subject.in_minibatches(8).subject(), BATCHES, context).0);
+            let subject = subject.in_minibatches(8).subject();
+            let (part, cosine, _) = perpendicular(&subject, BATCHES, context);
+            check.merge(part);
+            cosines.push((subject.name, cosine));
         }
-        Ok(Evidence::new(check))
+        Ok(Evidence { plots: vec![plot(cosines, context)], ..Evidence::new(check) })
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {
@@ -138,6 +143,31 @@ fn perpendicular(subject: &Subject, n: usize, context: &Context) -> (Check, f64,
         }
     }
     (check, largest, place)
+}
+
+/// The largest cosines, with those of three losses that are not scale invariant.
+fn plot(cosines: Vec<(String, f64)>, context: &Context) -> Plot {
+    let constant = Normalisation::ConstantEpsilonBatchNorm { epsilon: 0.1 };
+    let broken = [
+        small("weight decay on w", SMOOTHED_BN.1, Activation::Softplus, context).subject().decayed(1e-3),
+        small("constant epsilon", constant, Activation::Softplus, context).subject(),
+        small("no normalisation", Normalisation::None, Activation::Softplus, context).subject(),
+    ];
+    let names = ["weight decay on w", "constant epsilon", "no normalisation"];
+    let broken =
+        names.into_iter().zip(&broken).map(|(name, of)| (name.to_owned(), perpendicular(of, BATCHES, context).1));
+    Rows::default()
+        .with("scale invariant", cosines.into_iter().map(|(name, cosine)| (name, cosine.max(LAST_BIT))))
+        .with("not scale invariant", broken)
+        .line("a rounding of f64", U)
+        .plot(
+            "cosine",
+            "Weights and their gradient are perpendicular on every minibatch, where the loss is scale invariant",
+            "The cosine of the angle between a block and its gradient, the largest over all blocks and minibatches, \
+             evaluated in double-double; what is below its last bit, 1e-32, is drawn there.",
+            Axis::log("largest |⟨w, ∇_w F_z⟩| / (‖w‖ ‖∇_w F_z‖)"),
+            "instance",
+        )
 }
 
 fn broken(subject: NetworkAt, context: &Context) -> Result<Check, Unevaluated> {

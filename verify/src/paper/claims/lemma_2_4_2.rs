@@ -6,10 +6,12 @@ use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
+use ratecheck::rates::log_spaced;
 use ratecheck::scalar::Scalar;
 
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_at, filters, small};
+use crate::claim::plot::{Plot, Series, Style};
 
 /// See the module's first line.
 pub(super) struct Lemma242;
@@ -43,11 +45,23 @@ impl Claim for Lemma242 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let steps = context.pick([5, 20, 100, 1000]);
-        let mut check = Check::new();
+        let (mut check, mut paths) = (Check::new(), Vec::new());
         for (name, normalisation) in INVARIANT {
             let subject = small(name, normalisation, Activation::Tanh, context);
             for eta in [0.01, 1.0, 100.0] {
-                follow(&mut check, name, &subject.network, &subject.theta, eta, steps, StepRule::Gradient, context)?;
+                let path = follow(
+                    &mut check,
+                    name,
+                    &subject.network,
+                    &subject.theta,
+                    eta,
+                    steps,
+                    StepRule::Gradient,
+                    context,
+                )?;
+                if name == SMOOTHED_BN.0 {
+                    paths.push((format!("η = {eta}"), path));
+                }
             }
         }
         for (name, normalisation, activation) in FILTERS {
@@ -62,7 +76,12 @@ impl Claim for Lemma242 {
         for eta in [0.01, 1.0, 100.0] {
             follow(&mut check, &digits.name, &network, &digits.theta, eta, steps, StepRule::Gradient, context)?;
         }
-        Ok(Evidence::new(check))
+        let (name, normalisation) = SMOOTHED_BN;
+        let subject = small(name, normalisation, Activation::Tanh, context);
+        let (network, theta) = (&subject.network, &subject.theta);
+        let path = follow(&mut Check::new(), name, network, theta, 1.0, steps, StepRule::Sign, context)?;
+        paths.push(("sign steps, η = 1".to_owned(), path));
+        Ok(Evidence { plots: vec![plot(paths)], ..Evidence::new(check) })
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {
@@ -115,6 +134,9 @@ impl<S: Scalar> Grown<S> {
     }
 }
 
+/// What ||w_t||^2 of the first block has grown by, and what the lemma makes of it: both as (t, value).
+type Norms = [Vec<[f64; 2]>; 2];
+
 #[allow(clippy::too_many_arguments)] // a run has that many ingredients
 fn follow(
     check: &mut Check,
@@ -125,8 +147,10 @@ fn follow(
     steps: usize,
     rule: StepRule,
     context: &Context,
-) -> Result<(), Unevaluated> {
+) -> Result<Norms, Unevaluated> {
     let layout = network.parameters();
+    let (n_start, mut expected) = (layout.w_norm_sq(theta_0, 0), 0.0);
+    let mut norms = [Vec::new(), Vec::new()];
     let schedule = Schedule::constant(eta)?;
     let generator = context.generator(&format!("{name}/{eta}"));
     let mut stepper =
@@ -140,7 +164,7 @@ fn follow(
         stepper.step_with(z)?;
         let before = stepper.theta_before().ok_or_else(|| Unevaluated("theta is not kept".to_owned()))?;
         network.sample_gradient(z, &layout.theta_unit(before), &mut at_unit, &mut work);
-        for block in layout.blocks() {
+        for (i, block) in layout.blocks().iter().enumerate() {
             let range = block.range.clone();
             let grad = &stepper.gradient()[range.clone()];
             let grown =
@@ -149,9 +173,35 @@ fn follow(
             let at = format!("{name} · η = {eta}, t = {t}, {}", block.name);
             check.identity(&at, grown.off[0].abs(), tolerance);
             check.identity(format!("{at} (second equality)"), grown.off[1].abs(), 4.0 * tolerance);
+            if i == 0 {
+                expected += grown.step_sq;
+                norms[0].push([t as f64 + 1.0, norm_sq(&stepper.theta()[block.range.clone()]) - n_start]);
+                norms[1].push([t as f64 + 1.0, expected]);
+            }
         }
     }
-    Ok(())
+    Ok(norms)
+}
+
+/// What was measured beside the sums of the lemma, of runs by their names.
+fn plot(paths: Vec<(String, Norms)>) -> Plot {
+    let mut plot = Plot::log_log(
+        "growth",
+        "Gradient steps add their squared length to the squared norm; sign steps add something else",
+        "What the squared norm of the first block of a small network under smoothed BN has grown by (dots), and the \
+         squared lengths η²‖∇_w F_z‖² of the steps that gradient descent makes from the same points (dashed), which \
+         the lemma says is the same.",
+        "steps t",
+        "‖w_t‖² - ‖w_0‖²",
+    );
+    for (name, [measured, expected]) in paths {
+        let last = expected.last().map_or(2, |p| p[0] as u64).max(2);
+        let shown = log_spaced(1, last, 20);
+        let measured = measured.into_iter().filter(|p| shown.binary_search(&(p[0] as u64)).is_ok());
+        plot.series.push(Series::new(name, Style::Points, measured.collect()));
+        plot.series.push(Series::new("Σ η²‖∇_w F_z‖²", Style::Dashed, expected));
+    }
+    plot
 }
 
 fn broken(context: &Context, rule: StepRule) -> Result<Check, Unevaluated> {

@@ -6,7 +6,7 @@
 
 use std::f64::consts::PI;
 
-use super::lemma_a_1_sharp::{controls_on_subject, measure, measure_on_subject, quadratic, tanh_circle};
+use super::lemma_a_1_sharp::{controls_on_subject, measure, measure_on_subject, plot, quadratic, tanh_circle};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
@@ -43,7 +43,10 @@ impl Claim for LemmaA1 {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        measure(PI.into(), context)
+        let (mut evidence, ratios) = measure(PI.into(), context)?;
+        let title = "No gradient uses more than 1/π of the printed bound: its factor π is not needed";
+        evidence.plots.push(plot(&ratios, title, [("the bound as printed", 1.0), ("1/π of it", PI.recip())]));
+        Ok(evidence)
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {

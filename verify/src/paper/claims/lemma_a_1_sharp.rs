@@ -13,7 +13,7 @@
 //! The bound at one point is attained: where Hess_ii has v_i among its leading singular vectors, as for the Rayleigh
 //! quotient in R^2 at 45 degrees. The bound by the largest L^vv_ii over all points is not; see `tanh-pi-half`.
 
-use std::f64::consts::FRAC_PI_4;
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
 use rand::RngExt;
 use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, Target, spectral_norm};
@@ -30,8 +30,10 @@ use crate::claim::evidence::{
     Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, NetworkAt, U, digits_at, direction, small};
+use crate::claim::plot::{Axis, Plot};
 use crate::claim::precise::{Evaluator, block_norm};
 use crate::claim::replay::{Sides, UNITS};
+use crate::claim::rows::Rows;
 
 mod on_subject;
 pub(super) use on_subject::{controls_on_subject, measure_on_subject};
@@ -80,8 +82,12 @@ impl Claim for LemmaA1Sharp {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        let mut evidence = measure(DoubleDouble::ONE, context)?;
+        let (mut evidence, ratios) = measure(DoubleDouble::ONE, context)?;
         one_dimension(&mut evidence.check, context);
+        let title =
+            "The bound without π is attained at a point; with the largest L^vv, no gradient passes tanh(π/2) of it";
+        let lines = [("the bound", 1.0), ("tanh(π/2), the best constant", Scalar::tanh(FRAC_PI_2))];
+        evidence.plots.push(plot(&ratios, title, lines));
         Ok(evidence)
     }
 
@@ -120,8 +126,8 @@ impl Claim for LemmaA1Sharp {
     }
 }
 
-/// Every comparison, with `factor` times the sharp bound.
-pub(super) fn measure(factor: DoubleDouble, context: &Context) -> Result<Evidence, Unevaluated> {
+/// Every comparison, with `factor` times the sharp bound; and the largest ratios.
+pub(super) fn measure(factor: DoubleDouble, context: &Context) -> Result<(Evidence, Vec<Ratio>), Unevaluated> {
     let mut check = Check::new();
     let mut ratios = closed_forms(&mut check, factor, context)?;
     let name = "at the point, Rayleigh in R^2";
@@ -139,7 +145,22 @@ pub(super) fn measure(factor: DoubleDouble, context: &Context) -> Result<Evidenc
     }
     let mut evidence = Evidence::new(check);
     observe(&mut evidence, &ratios);
-    Ok(evidence)
+    Ok((evidence, ratios))
+}
+
+/// The ratios as a plot, with lines to compare with.
+pub(super) fn plot(ratios: &[Ratio], title: &str, lines: [(&str, f64); 2]) -> Plot {
+    const AT: &str = "at the point, ";
+    let of = |pointwise: bool| {
+        let these = ratios.iter().filter(move |ratio| ratio.name.starts_with(AT) == pointwise);
+        these.map(|ratio| (ratio.name.trim_start_matches(AT).to_owned(), ratio.value)).collect::<Vec<_>>()
+    };
+    let rows =
+        Rows::default().with("L^vv, the largest curvature", of(false)).with("the Hessian at the same point", of(true));
+    let caption = "The largest ‖w‖‖∇_w F‖ over its bound: with exact constants L^vv on closed forms, and with the norm \
+                   of the Hessian's block at the very same point.";
+    let rows = lines.into_iter().fold(rows, |rows, (name, at)| rows.line(name, at));
+    rows.plot("ratio", title, caption, Axis::log("largest ‖w‖ ‖∇_w F‖ / bound"), "instance")
 }
 
 /// The ratios as figures.

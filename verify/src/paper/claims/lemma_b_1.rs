@@ -2,6 +2,8 @@
 //!
 //! A sharper form is derived in `lemma-b.1-sharp`.
 
+pub(super) mod figure;
+
 use rand::RngExt;
 use ratecheck::bounds::{Constant, lemma_b1};
 use ratecheck::random::Generator;
@@ -44,7 +46,11 @@ impl Claim for LemmaB1 {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        Ok(measure(&|a, b, sum| context.factors.lemma_b1(a, b, sum), None, context))
+        let bound = |a, b, sum| context.factors.lemma_b1(a, b, sum);
+        let mut evidence = measure(&bound, None, context);
+        let title = "The sums stay below the bound of Lemma B.1 and do not use more than 0.69 of it";
+        evidence.plots.push(figure::sums(title, "log₂(A_(T-1)/a_0) + 1 + 2B/a_0", &bound));
+        Ok(evidence)
     }
 
     fn controls(&self) -> Vec<Control> {

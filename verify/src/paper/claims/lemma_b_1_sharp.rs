@@ -16,7 +16,7 @@
 use ratecheck::bounds::lemma_b1_sharp;
 use ratecheck::scalar::Scalar;
 
-use super::lemma_b_1::{constant, measure, one};
+use super::lemma_b_1::{constant, figure, measure, one};
 use crate::claim::evidence::{Claim, Context, Control, Evidence, Kind, Origin, Statement, Unevaluated};
 
 /// See the module's first line.
@@ -46,11 +46,11 @@ impl Claim for LemmaB1Sharp {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        Ok(measure(
-            &|a, b, sum| context.factors.lemma_b1_sharp(a, b, sum),
-            Some(&|a, b, sum| context.factors.lemma_b1_sharp(a, b, sum)),
-            context,
-        ))
+        let bound = |a: f64, b, sum| context.factors.lemma_b1_sharp(a, b, sum);
+        let mut evidence = measure(&bound, Some(&|a, b, sum| context.factors.lemma_b1_sharp(a, b, sum)), context);
+        let title = "The sums stay below ln of the whole plus B/a_0, which single large and many small steps use up";
+        evidence.plots.push(figure::sums(title, "ln(A_(T-1)/a_0) + B/a_0", &bound));
+        Ok(evidence)
     }
 
     fn controls(&self) -> Vec<Control> {

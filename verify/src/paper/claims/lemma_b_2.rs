@@ -9,6 +9,7 @@
 //! Besides the expectation, the pathwise inequality that its proof integrates is checked on every edge of the tree:
 //! L(theta_{t+1}) <= L_t + <grad L_t, Delta_t> + Q_t.
 
+mod figure;
 mod on_subject;
 
 use ratecheck::bounds::{self, Constant, Factors};
@@ -104,14 +105,19 @@ impl Claim for LemmaB2 {
         for eta_w in [0.01, 1.0, 100.0] {
             blocks(&mut evidence.check, eta_w, context.pick([4, 5, 5, 7]), &context.factors)?;
         }
+        let mut left = Vec::new();
         for (subject, found) in subjects.iter().zip(found) {
-            let (check, ratio) = found?;
+            let Enumerated { check, ratio, sides } = found?;
             evidence.check.merge(check);
+            if subject.alpha == 0.25 {
+                left.push((subject, sides));
+            }
             if subject.depth == 1 {
                 let note = "measured/bound, 1/(1 + c/2): the smallest multiple of U that passes";
                 evidence.observe(format!("½g² ± sg, c = {}", subject.c_g), ratio, note);
             }
         }
+        evidence.plots.push(figure::left(&left));
         slack::lemma_b_2(&mut evidence, context)?;
         Ok(evidence)
     }
@@ -125,17 +131,17 @@ impl Claim for LemmaB2 {
             Control {
                 name: "U = 0",
                 breaks: "the noise of g is free, on F = ½g² ± sg",
-                run: |_| Ok(enumerate(&quadratic(0.5, 0.5), Reading::NoiseTimes(0.0))?.0),
+                run: |_| Ok(enumerate(&quadratic(0.5, 0.5), Reading::NoiseTimes(0.0))?.check),
             },
             Control {
                 name: "0.99 U",
                 breaks: "the noise of g costs 1 % less, on F = ½g² ± sg with c = 1/100",
-                run: |_| Ok(enumerate(&quadratic(0.5, 0.01), Reading::NoiseTimes(0.99))?.0),
+                run: |_| Ok(enumerate(&quadratic(0.5, 0.01), Reading::NoiseTimes(0.99))?.check),
             },
             Control {
                 name: "G_g cubed",
                 breaks: "U G_g as printed (E5), with G_g = 1/2",
-                run: |_| Ok(enumerate(&quadratic(0.5, 0.5), Reading::DoubledNoise)?.0),
+                run: |_| Ok(enumerate(&quadratic(0.5, 0.5), Reading::DoubledNoise)?.check),
             },
             Control {
                 name: "0.999 C_i",
@@ -182,7 +188,8 @@ impl Claim for LemmaB2 {
             },
             Control {
                 name: "0.86 of ½L^vv in Q_t",
-                breaks: "the edge's Taylor bound has less curvature than the step meets near the minimiser, √3/2 = 0.866 of L^vv",
+                breaks: "the edge's Taylor bound has less curvature than the step meets near the minimiser, √3/2 = \
+                         0.866 of L^vv",
                 run: |context| just_below(along(), Constant::TaylorVv, 0.86, context),
             },
             Control {
@@ -201,7 +208,7 @@ impl Claim for LemmaB2 {
                 run: |_| {
                     let mut subject = pair("from the minimiser", 0.5, 0.0, &[1.0, 0.0, 1.0], 0.0, 1.0, 4);
                     subject.eta_g = 1e-3;
-                    Ok(enumerate(&subject, Reading::MeanForSample)?.0)
+                    Ok(enumerate(&subject, Reading::MeanForSample)?.check)
                 },
             },
         ]
@@ -262,7 +269,7 @@ fn along() -> Subject {
 
 fn just_below(subject: Subject, constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
     let factors = context.claiming(constant, multiple).factors;
-    Ok(enumerate(&Subject { factors, ..subject }, Reading::Corrected)?.0)
+    Ok(enumerate(&Subject { factors, ..subject }, Reading::Corrected)?.check)
 }
 
 /// Two blocks without a g, at every T up to `depth` over all paths from the minimiser: for small steps C_i is used up.
@@ -298,8 +305,17 @@ struct Level {
     descent_g: f64,
 }
 
-/// Compares at every T, and on every edge; returns the largest measured/bound where both are positive.
-fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Unevaluated> {
+/// What all paths of a subject showed.
+struct Enumerated {
+    check: Check,
+    /// The largest measured/bound where both are positive.
+    ratio: f64,
+    /// E L_T - L_0 and its bound for T = 1, 2, ..
+    sides: Vec<[f64; 2]>,
+}
+
+/// Compares at every T, and on every edge.
+fn enumerate(subject: &Subject, reading: Reading) -> Result<Enumerated, Unevaluated> {
     let Subject { name, loss, noise_g, theta_0, eta_w, alpha, eta_g, c_g, depth, factors } = subject;
     let (rate_w, rate_g) = (Schedule::new(*eta_w, *alpha)?, Schedule::new(*eta_g, 0.5)?);
     let radius = loss.radius(theta_0[2]);
@@ -358,6 +374,7 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
         Reading::DoubledNoise => noise_g * factors.u_noise(constants.l_gg, *c_g, *noise_g),
     };
     let (mut sums, mut eta_g_sq, mut ratio) = (Level::default(), 0.0, 0.0_f64);
+    let mut sides = Vec::new();
     let rounding = (nodes as f64 + 200.0 * *depth as f64) * U;
     for n_steps in 1..=*depth {
         let (before, t) = (levels[n_steps - 1], n_steps as u64 - 1);
@@ -367,6 +384,7 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
         eta_g_sq += rate_g.at(t) * rate_g.at(t);
         let rhs = factors.lemma_b2(&[sums.descent], &[c_w], &[sums.noise], *c_g, sums.descent_g, u, eta_g_sq);
         let lhs = levels[n_steps].loss - levels[0].loss;
+        sides.push([lhs, rhs]);
         let size = 1.0 + sums.descent + c_w * sums.noise + sums.descent_g + u * eta_g_sq;
         check.at_most(format!("{name} · α = {alpha}, η_w = {eta_w}, T = {n_steps}"), lhs, rhs, rounding * size);
         if lhs > 0.0 && rhs > 0.0 {
@@ -376,5 +394,5 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<(Check, f64), Uneval
     let mut link = Check::new();
     edges.record(&mut link, &format!("{name}, every edge · α = {alpha}, η_w = {eta_w}"), 256.0 * U);
     check.merge_links(link);
-    Ok((check, ratio))
+    Ok(Enumerated { check, ratio, sides })
 }

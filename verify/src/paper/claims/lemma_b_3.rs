@@ -8,6 +8,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 use ratecheck::bounds::{Constant, lemma_b3_norm_sq};
 use ratecheck::descent::{Schedule, StepRule};
 use ratecheck::loss::closed::TanhCircle;
+use ratecheck::rates::log_spaced;
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::{ROUNDED, Spiral, on_circle};
@@ -16,6 +17,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::plot::{Plot, Series, Style};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
@@ -44,9 +46,9 @@ static STATEMENT: Statement = Statement {
     ],
     measured: "the identity and both bounds at every T of stochastic runs with α = 0, 1/8, 1/4, 3/8, 1/2 and η_w = \
                0.01, 1, 100 on problem J and on a network 3-4-1, and of runs on the rounded tanh circle from its \
-               steepest \
-               point, whose first step uses 84 % of D, and on the spiral, whose gradient is L_A at every step; with L_A = L and L_A = πL; of each run the comparison with the \
-               least room; every inequality of the proof by itself, with its part of the gap",
+               steepest point, whose first step uses 84 % of D, and on the spiral, whose gradient is L_A at every \
+               step; with L_A = L and L_A = πL; of each run the comparison with the least room; every inequality of \
+               the proof by itself, with its part of the gap",
     tolerance: "a step changes ‖w‖² by up to 2u (rounded weights) and 34u (step not quite orthogonal to w), ‖w‖⁴ by \
                 twice that, and every sum by u a term: (80T + 32)u of ‖w_T‖⁴",
     does_not_show: "the exponent: see theorem-4.2-rate and effective-rate-law",
@@ -90,23 +92,32 @@ impl Claim for LemmaB3 {
             .map(|&(alpha, eta_w)| -> Result<_, Unevaluated> {
                 let mut check = Check::new();
                 let (j, net) = (losses.problem_j(eta_w, alpha, steps), losses.network(eta_w, alpha, steps / 50));
+                let (horizons, mut seen) = (log_spaced(1, steps, 60), Vec::new());
+                let mut look = |t: u64, sides: [f64; 2]| {
+                    if horizons.binary_search(&t).is_ok() {
+                        seen.push((t as f64, sides));
+                    }
+                };
                 let found = [
-                    follow(&mut check, &j, SHARP, context)?,
+                    along(&mut check, &j, SHARP, context, &mut look)?,
                     follow(&mut check, &net, SHARP, context)?,
                     steepest(&mut check, eta_w, alpha, SHARP, 20, context)?,
                 ];
                 follow(&mut check, &j, Reading { l_a: PI, ..SHARP }, context)?;
                 spiral(&mut check, eta_w, alpha, steps, context)?;
                 follow(&mut check, &net, Reading { l_a: PI, ..SHARP }, context)?;
-                Ok((check, found))
+                Ok((check, found, seen))
             })
             .collect();
         let mut evidence = Evidence::default();
         let mut most = [[0.0_f64; 3]; 3];
-        let mut near = 0.0_f64;
-        for (&(_, eta_w), found) in grid.iter().zip(found) {
-            let (check, found) = found?;
+        let (mut near, mut curves) = (0.0_f64, Vec::new());
+        for (&(alpha, eta_w), found) in grid.iter().zip(found) {
+            let (check, found, seen) = found?;
             evidence.check.merge(check);
+            if eta_w == 1.0 && [0.0, 0.25, 0.5].contains(&alpha) {
+                curves.push((alpha, seen));
+            }
             for (most, found) in most.iter_mut().zip(&found) {
                 *most = [most[0].max(found.growth), most[1].max(found.norm), most[2].max(found.gradient)];
             }
@@ -123,6 +134,7 @@ impl Claim for LemmaB3 {
             evidence.observe(format!("{name}: ‖w_T‖²/bound"), norm, "largest over every T, α and η_w");
         }
         evidence.observe("problem J, η_w = 0.01: ‖w_T‖²/bound", near, "near 1 because the norm has hardly grown");
+        evidence.plots.push(plot(curves));
         slack::stochastic::lemma_b_3(&mut evidence, context)?;
         Ok(evidence)
     }
@@ -278,8 +290,42 @@ fn spiral(check: &mut Check, eta_w: f64, alpha: f64, steps: u64, context: &Conte
     follow(check, &case("spiral", &Spiral::default(), [&[1.0, 0.0], &[1.0]], [eta_w, alpha], steps), SHARP, context)
 }
 
+/// T, and both sides there.
+type Sides = (f64, [f64; 2]);
+
+/// Norms and their bounds along runs with three exponents.
+fn plot(curves: Vec<(f64, Vec<Sides>)>) -> Plot {
+    let mut plot = Plot::log_log(
+        "norm",
+        "Norms grow no faster than √(H_T(2α)): as √T for a constant rate, and slower for one that falls",
+        "‖w_T‖² along SGD on problem J at η_w = 1 (lines), and its bound √(‖w_0‖⁴ + H_T(2α)D) with L_A = L (dashed), for \
+         three exponents α of the learning rate.",
+        "steps T",
+        "‖w_T‖²",
+    );
+    for (alpha, seen) in curves {
+        for (name, style, k) in [(format!("α = {alpha}"), Style::Line, 0), ("its bound".to_owned(), Style::Dashed, 1)]
+        {
+            let points = seen.iter().map(|(t, sides)| [*t, sides[k]]);
+            plot.series.push(Series::new(name, style, points.collect()));
+        }
+    }
+    plot
+}
+
 /// Compares at every T of one run.
 fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<NormShares, Unevaluated> {
+    along(check, case, reading, context, &mut |_, _| ())
+}
+
+/// The same, with a look at T and at ||w_T||^2 and its bound of the first block.
+fn along(
+    check: &mut Check,
+    case: &Case<'_>,
+    reading: Reading,
+    context: &Context,
+    look: &mut dyn FnMut(u64, [f64; 2]),
+) -> Result<NormShares, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();
@@ -314,6 +360,9 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
             }
             let bound = lemma_b3_norm_sq(n_start[i], d[i], h);
             norms[i].keep_change(t, next, bound, bound - n_start[i]);
+            if i == 0 {
+                look(t, [next, bound]);
+            }
             let least = context.factors.psi(moment.eta_w[1], n_start[i], d[i], h);
             rates[i].keep_change(t, least, moment.eta_w[1] / next, moment.eta_w[1] / n_start[i] - least);
             norm = norm.max(next / bound);

@@ -4,12 +4,15 @@
 //! is random, but Lemma B.3 bounds it from below by a number that is not. The second sum is Lemma B.1's,
 //! with n_t for A_t (23).
 
+mod figure;
+
 use std::f64::consts::PI;
 
 use ratecheck::bounds::{Constant, lemma_b1_sharp};
 use ratecheck::descent::StepRule;
 use ratecheck::loss::{Formula, Minibatches, closed::ProblemJ};
 use ratecheck::parameters::{Parameters, dot};
+use ratecheck::rates::log_spaced;
 use ratecheck::scalar::Scalar;
 use rayon::prelude::*;
 
@@ -109,19 +112,30 @@ impl Claim for LemmaB4 {
             .par_iter()
             .map(|&(alpha, eta_w)| -> Result<_, Unevaluated> {
                 let mut check = Check::new();
-                let j = follow(&mut check, &losses.problem_j(eta_w, alpha, steps), Reading::Corrected, context)?;
+                let (horizons, mut seen) = (log_spaced(1, steps, 60), Vec::new());
+                let mut look = |t: u64, sides: [f64; 2]| {
+                    if horizons.binary_search(&t).is_ok() {
+                        seen.push((t as f64, sides));
+                    }
+                };
+                let j = losses.problem_j(eta_w, alpha, steps);
+                let j = along(&mut check, &j, Reading::Corrected, context, &mut look)?;
                 let net = follow(&mut check, &losses.network(eta_w, alpha, steps / 100), Reading::Corrected, context)?;
                 spiral(&mut check, eta_w, alpha, steps, context)?;
-                Ok((check, [j, net]))
+                Ok((check, [j, net], seen))
             })
             .collect();
         let mut evidence = Evidence::default();
         // Where the logarithm has grown most beside the first step's term.
         spiral(&mut evidence.check, 0.3, 0.0, steps, context)?;
         let mut most = [Shares::default(); 2];
-        for found in found {
-            let (check, found) = found?;
+        let mut curves = Vec::new();
+        for (&(alpha, eta_w), found) in grid.iter().zip(found) {
+            let (check, found, seen) = found?;
             evidence.check.merge(check);
+            if alpha == 0.0 {
+                curves.push((eta_w, seen));
+            }
             for (most, found) in most.iter_mut().zip(found) {
                 *most = most.max(found);
             }
@@ -133,6 +147,7 @@ impl Claim for LemmaB4 {
             evidence.observe(format!("{name}: (23), sum/bound"), log, note);
             evidence.observe(format!("{name}: (23) with ln and η_w²L_A²/‖w_0‖⁴, sum/bound"), sharp, note);
         }
+        evidence.plots.push(figure::noise(curves));
         slack::stochastic::lemma_b_4(&mut evidence, context)?;
         Ok(evidence)
     }
@@ -155,14 +170,14 @@ impl Claim for LemmaB4 {
             },
             Control {
                 name: "0.47 of log₂ in (23)",
-                breaks: "less than half of the logarithm, on 10,000 steps of the spiral at η_w = 0.3, which need 0.479 of it; \
-                         a longer run would need more, up to ln 2",
+                breaks: "less than half of the logarithm, on 10,000 steps of the spiral at η_w = 0.3, which need 0.479 \
+                         of it; a longer run would need more, up to ln 2",
                 run: |context| just_below(0.3, 10_000, Constant::LogB4, 0.47, context),
             },
             Control {
                 name: "0.49 of 2η_w²L_A²/‖w_0‖⁴ in (23)",
-                breaks: "less than half of the first step's term, which is all there is in the first step of the spiral at \
-                         η_w = 100",
+                breaks: "less than half of the first step's term, which is all there is in the first step of the \
+                         spiral at η_w = 100",
                 run: |context| just_below(100.0, 1, Constant::StepB4, 0.49, context),
             },
             Control {
@@ -300,6 +315,17 @@ fn broken(eta_w: f64, steps: u64, reading: Reading, context: &Context) -> Result
 
 /// Compares at every T of one run.
 fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Context) -> Result<Shares, Unevaluated> {
+    along(check, case, reading, context, &mut |_, _| ())
+}
+
+/// The same, with a look at T and both sides of (23) of the first block.
+fn along(
+    check: &mut Check,
+    case: &Case<'_>,
+    reading: Reading,
+    context: &Context,
+    look: &mut dyn FnMut(u64, [f64; 2]),
+) -> Result<Shares, Unevaluated> {
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();
@@ -324,7 +350,11 @@ fn follow(check: &mut Check, case: &Case<'_>, reading: Reading, context: &Contex
             // eta^2 ||grad_v F||^2 = eta^2 n ||grad_w F||^2.
             increments[i] += if reading == Reading::UnitNorm { step * n } else { step / n };
             let l_a = if reading == Reading::WithoutFirstStep { 0.0 } else { case.l_a[i] };
-            log[i].keep(t, increments[i], share * context.factors.lemma_b4(eta_w, l_a, n_start[i], next));
+            let bound = share * context.factors.lemma_b4(eta_w, l_a, n_start[i], next);
+            log[i].keep(t, increments[i], bound);
+            if i == 0 {
+                look(t, [increments[i], bound]);
+            }
             log_printed[i].keep(t, increments[i], share * context.factors.lemma_b4(eta_w, PI * l_a, n_start[i], next));
             let largest = (eta_w * case.l_a[i]).powi(2) / n_start[i];
             // A_{T-1} is n_{T-1}: the norm before the last step.

@@ -4,6 +4,8 @@
 //! |gamma|/sqrt(epsilon) G sqrt(B). The sharp form is a claim of its own, `lemma-c.1-sharp`,
 //! where the Jacobian is derived.
 
+pub(super) mod figure;
+
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
@@ -162,6 +164,7 @@ impl Claim for LemmaC1 {
             Input::Printed.bound(&Factors::ONE, 1.0, 1.0, 100.0, 2) / lemma_c1_input(1.0, 1.0, 100.0, 2),
             "below 1: the printed bound fails (E15); the derivative there is exactly the sharp bound",
         );
+        evidence.plots.push(figure::over_epsilon());
         Ok(evidence)
     }
 

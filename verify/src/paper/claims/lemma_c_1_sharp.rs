@@ -17,7 +17,7 @@
 
 use ratecheck::bounds::{Constant, Factors};
 
-use super::lemma_c_1::{Input, Subject, across, broken, everywhere, exact_entry, spread};
+use super::lemma_c_1::{Input, Subject, across, broken, everywhere, exact_entry, figure, spread};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
@@ -64,6 +64,7 @@ impl Claim for LemmaC1Sharp {
             let note = format!("1 is sharp; {of_random:.4} over the random units alone");
             evidence.observe(format!("smallest multiple of the bound of {what} that passes"), nearest, note);
         }
+        evidence.plots.push(figure::over_batch(&context.factors));
         Ok(evidence)
     }
 

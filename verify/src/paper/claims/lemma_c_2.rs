@@ -22,6 +22,8 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{NetworkAt, U};
+use crate::claim::plot::{Axis, Plot};
+use crate::claim::rows::Rows;
 use crate::paper::appendix_c::{GD, Plan, SGD, neuron, two_layers};
 
 /// See the module's first line.
@@ -85,6 +87,7 @@ impl Claim for LemmaC2 {
         let beyond = Run { eta_lambda: 1.8, eta_w: 1.0, steps: 1000, shrink: 1.0 };
         let beyond = beyond.follow(&mut Check::new(), &two_labels(0.1)?, context)?;
         let mut evidence = Evidence::new(check);
+        evidence.plots.push(plot(&multiples));
         for (name, found) in multiples {
             let figures: Vec<String> = found.iter().map(|x| format!("{x:.2e}")).collect();
             let note = format!("from the first layer to the last: {}", figures.join(", "));
@@ -126,8 +129,8 @@ impl Claim for LemmaC2 {
             },
             Control {
                 name: "0.49 of Q_{l-1}",
-                breaks: "what a layer passes back is bounded by less than half, on the two layers of which the second stands at its \
-                         bound: labels of both kinds let half of it arrive",
+                breaks: "what a layer passes back is bounded by less than half, on the two layers of which the second \
+                         stands at its bound: labels of both kinds let half of it arrive",
                 run: |context| {
                     let context = context.claiming(Constant::QBack, 0.49);
                     Run { eta_lambda: 1.0, eta_w: 1.0, steps: 1, shrink: 1.0 }.checked(&behind()?, &context)
@@ -181,6 +184,21 @@ const PLANS: &[Plan] = &[
         examples: (32, 8),
     },
 ];
+
+/// The largest share of its bound that a layer used, layer by layer.
+fn plot(multiples: &[(String, Vec<f64>)]) -> Plot {
+    let deepest = multiples.iter().map(|(_, found)| found.len()).max().unwrap_or(0);
+    let of_layer = |l: usize| multiples.iter().filter_map(move |(name, found)| Some((name.clone(), *found.get(l)?)));
+    let rows = (0..deepest).fold(Rows::default(), |rows, l| rows.with(format!("layer {}", l + 1), of_layer(l)));
+    rows.line("Γ, the bound", 1.0).plot(
+        "entries",
+        "No scale or shift leaves its bound, which single neurons nearly reach",
+        "The largest entry of g after the first step over Γ_l, layer by layer, over all runs of an instance. One \
+         neuron is taken from one side to the other by a single step, and reaches its bound.",
+        Axis::log("largest |entry of g_t| / Γ_l"),
+        "instance",
+    )
+}
 
 /// All labels are +1 and beta_0 = -0.9 Gamma, Gamma = 10: at eta lambda = 1 the first step ends at -grad/lambda, where
 /// the gradient is 1 - e^-9 in absolute value.

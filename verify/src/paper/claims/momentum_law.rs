@@ -40,7 +40,8 @@ pub(super) struct MomentumLaw;
 static STATEMENT: Statement = Statement {
     id: "momentum-law",
     title: "The effective-rate law under momentum",
-    plain: "With momentum b the effective learning rate tends to what it tends to without, if the learning rate is counted as η/(1-b).",
+    plain: "With momentum b the effective learning rate tends to what it tends to without, if the learning rate is \
+            counted as η/(1-b).",
     formula: "(η/(1-b))/‖w_T‖² · √(2qT) → 1,   q = E‖∇_v F_z‖² at the minimiser",
     latex: &[
         r"\frac{\eta/(1-b)}{\|w_T\|^2}\,\sqrt{2qT}\to1,\qquad q=\mathbb{E}\|\nabla_vF_z\|^2\;\text{at the minimiser}",
@@ -49,16 +50,20 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Rate,
     origin: Origin::Derived,
     hypotheses: &[
-        "heavy ball with constant η and b, m_0 = 0; θ̃_t tends to a minimiser in the mean (problem J, η_{g,t} = (t+1)^(-1/2)/2)",
+        "heavy ball with constant η and b, m_0 = 0; θ̃_t tends to a minimiser in the mean (problem J, η_{g,t} = \
+         (t+1)^(-1/2)/2)",
         "the gradients of minibatches are uncorrelated there, and q > 0 (q = 3/4, exact for problem J)",
         "T is far above 1/(1-b)²",
     ],
-    measured: "(η/(1-b))·√(2qT)/‖w_T‖² over 16 runs of problem J for b = 0, 0.5 and 0.9 at η = 1, and b = 0.9 at η = 0.1; T = 1e5. Standard and full: the same of a neuron on a teacher's \
-               data in minibatches, b = 0.9, η = 1, with the q of every run's last quarter",
-    tolerance: "2%, by Student's interval at level 1 - 1e-8: start and first steps are at most 0.1% of e_T there (η/(1-b) = 10), the memory less,, and what the iterates' \
-                own gradient adds to q is e_T·tr(HΣ)/(2q), another 0.1%; 10% for the neuron, what its premises may be off by together",
-    does_not_show: "the law for b = 0.99, which needs T far above 1e5 (the plot shows it), or under Nesterov's momentum or Adam; nor on networks with \
-                    hidden layers or the digits, whose drift outlasts what a claim can run",
+    measured: "(η/(1-b))·√(2qT)/‖w_T‖² over 16 runs of problem J for b = 0, 0.5 and 0.9 at η = 1, and b = 0.9 at η = \
+               0.1; T = 1e5. Standard and full: the same of a neuron on a teacher's data in minibatches, b = 0.9, η = \
+               1, with the q of every run's last quarter",
+    tolerance: "2%, by Student's interval at level 1 - 1e-8: start and first steps are at most 0.1% of e_T there \
+                (η/(1-b) = 10), the memory less,, and what the iterates' own gradient adds to q is e_T·tr(HΣ)/(2q), \
+                another 0.1%; 10% for the neuron, what its premises may be off by together",
+    does_not_show: "the law for b = 0.99, which needs T far above 1e5 (the plot shows it), or under Nesterov's \
+                    momentum or Adam; nor on networks with hidden layers or the digits, whose drift outlasts what a \
+                    claim can run",
 };
 
 const LAW: f64 = 0.02;
@@ -202,8 +207,8 @@ fn effective_rates(
 
 fn plot(series: Vec<crate::claim::plot::Series>) -> Plot {
     let references = vec![Reference { name: "1/√(2qt)".to_owned(), slope: -0.5, through: [1.0, (0.5 / Q).sqrt()] }];
-    let caption = "Problem J under heavy ball: the effective learning rate with η counted as η/(1-b) ends on the curve of plain SGD, which \
-                   contains neither η nor b. The more memory, the later.";
+    let caption = "Problem J under heavy ball: the effective learning rate with η counted as η/(1-b) ends on the curve \
+                   of plain SGD, which contains neither η nor b. The more memory, the later.";
     let (x, y) = ("t", "(η/(1-b))/‖w_t‖²");
     let plot = Plot::log_log("momentum", "Momentum is a learning rate 1/(1-b) times as large", caption, x, y);
     Plot { series, references, ..plot }

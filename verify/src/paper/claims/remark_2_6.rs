@@ -11,26 +11,26 @@
 //! implementations have it (ensmallen's `WNGradUpdate`, Caffe2's `Wngrad`; ensmallen writes b <- b +
 //! (eta^2/b)||grad||^2 and x <- x - (eta/b) grad, the same for b/eta).
 //!
-//! **One step of either order.** The gradient is orthogonal to v (Lemma 2.4), so (9) turns v by the angle phi with tan phi
-//! = ||grad_v||/b_t. From the same v_t and b_t WNGrad's order divides by b_{t+1} = b_t (1 + tan^2 phi) = b_t/cos^2 phi,
-//! and turns by psi with
+//! **One step of either order.** The gradient is orthogonal to v (Lemma 2.4), so (9) turns v by the angle phi with tan
+//! phi = ||grad_v||/b_t. From the same v_t and b_t WNGrad's order divides by b_{t+1} = b_t (1 + tan^2 phi) = b_t/cos^2
+//! phi, and turns by psi with
 //!
 //! > tan psi = tan phi cos^2 phi = (1/2) sin 2 phi <= 1/2:
 //!
 //! never by more than arctan(1/2) = 26.6 degrees, where (9) may turn by almost 90. Both b_{t+1} are the same number.
 //! For small phi the turns differ by phi^3 to leading order.
 //!
-//! **All steps.** Squared, b_{t+1}^2 = b_t^2 + ||grad||^2 (2 + tan^2 phi_t) in either order, on whatever path, where tan
-//! phi_t is short for ||grad||/b_t. With S = sum_{t<T} ||grad||^2 and rho = max_{t<T} tan^2 phi_t,
+//! **All steps.** Squared, b_{t+1}^2 = b_t^2 + ||grad||^2 (2 + tan^2 phi_t) in either order, on whatever path, where
+//! tan phi_t is short for ||grad||/b_t. With S = sum_{t<T} ||grad||^2 and rho = max_{t<T} tan^2 phi_t,
 //!
 //! > b_0^2 + 2 S <= b_T^2 <= b_0^2 + (2 + rho) S.
 //!
 //! AdaGrad-norm from a_0 = b_0/sqrt(2) has 2 a_T^2 = b_0^2 + 2 S for the same gradients. So 1/b_T = eta/||w_T||^2, the
 //! effective rate, is the rate of AdaGrad-norm with the learning rate 1/sqrt(2), too small by at most sqrt(1 + rho/2).
 //!
-//! **Room for rounding.** Lemma 2.4 (2) holds within 1e-13 of n_{t+1} in every step (its claim), so n_T^2 is off by 2e-13 of
-//! itself for every step, and a term of S by as much: 4e-13 T n_T^2. A comparison that leaves less than ten times that
-//! is not made.
+//! **Room for rounding.** Lemma 2.4 (2) holds within 1e-13 of n_{t+1} in every step (its claim), so n_T^2 is off by
+//! 2e-13 of itself for every step, and a term of S by as much: 4e-13 T n_T^2. A comparison that leaves less than ten
+//! times that is not made.
 
 mod ledger;
 mod spheres;
@@ -58,8 +58,8 @@ pub(super) struct Remark26;
 static STATEMENT: Statement = Statement {
     id: "remark-2.6",
     title: "Remark 2.6",
-    plain: "The growing norm of a scale-invariant block does what WNGrad's divisor does, with b = ‖w‖²/η; the effective learning rate is \
-            that of AdaGrad-norm up to a factor that the largest turn bounds.",
+    plain: "The growing norm of a scale-invariant block does what WNGrad's divisor does, with b = ‖w‖²/η; the \
+            effective learning rate is that of AdaGrad-norm up to a factor that the largest turn bounds.",
     formula: "b_t = ‖w_t‖²/η:  v_{t+1} = Π(v_t - ∇_v F/b_t),  b_{t+1} = b_t + ‖∇_v F‖²/b_t;   \
               b₀² + 2S ≤ b_T² ≤ b₀² + (2+ρ)S,  S = Σ‖∇_v F‖²,  ρ = max‖∇_v F‖²/b_t²;   tan ψ = ½ sin 2φ",
     latex: &[
@@ -71,14 +71,15 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Inequality,
     origin: Origin::Paper,
     hypotheses: &["F_z is scale invariant in every block", "plain (stochastic) gradient descent (4) with a constant η"],
-    measured: "from every point of runs with η = 0.1, 3 and 100 one step of projected WNGrad in either order: v and b beside w and ‖w‖²/η \
-               where b divides first, and the angle ψ where it takes up the gradient first. Over whole runs, of (4) and of projected \
-               WNGrad in its own order, b_T² - b₀² - 2S beside ρS. On small networks under eight normalisations, closed forms, problem J \
-               and the digits network with minibatches",
-    tolerance: "1e-13 for one step, relative to 1 and b, as in Theorem 2.5; over T steps 4e-13·T of b_T², twice what Lemma 2.4 (2) leaves \
-                a step; a comparison that leaves less than ten times that is not made",
-    does_not_show: "anything about rates of convergence (claims effective-rate-law and theorem-4.2-rate), or about WNGrad without \
-                    projection; the remark's history, that Wu et al. found the rule for weight normalisation, is not a formula",
+    measured: "from every point of runs with η = 0.1, 3 and 100 one step of projected WNGrad in either order: v and b \
+               beside w and ‖w‖²/η where b divides first, and the angle ψ where it takes up the gradient first. Over \
+               whole runs, of (4) and of projected WNGrad in its own order, b_T² - b₀² - 2S beside ρS. On small \
+               networks under eight normalisations, closed forms, problem J and the digits network with minibatches",
+    tolerance: "1e-13 for one step, relative to 1 and b, as in Theorem 2.5; over T steps 4e-13·T of b_T², twice what \
+                Lemma 2.4 (2) leaves a step; a comparison that leaves less than ten times that is not made",
+    does_not_show: "anything about rates of convergence (claims effective-rate-law and theorem-4.2-rate), or about \
+                    WNGrad without projection; the remark's history, that Wu et al. found the rule for weight \
+                    normalisation, is not a formula",
 };
 
 const NO_F64: &str = "the loss has no arithmetic of f64";
@@ -140,7 +141,8 @@ impl Claim for Remark26 {
         vec![
             Control {
                 name: "ensmallen's order",
-                breaks: "b takes up the gradient before it divides the step, and the points are said to be those of (9)",
+                breaks: "b takes up the gradient before it divides the step, and the points are said to be those of \
+                         (9)",
                 run: |c| broken(c, Claimed { form: Form::TakesUpFirst, ..STATED }),
             },
             Control {
@@ -303,8 +305,8 @@ fn long_runs(evidence: &mut Evidence, case: &Case<'_>, context: &Context) -> Res
     let mut plot = Plot::log_log(
         "wngrad",
         "The norm is a divisor",
-        "problem J, η = 1: the effective rate 1/b of (9), of projected WNGrad in its own order, and of AdaGrad-norm from b₀/√2, from one \
-         start with the same minibatches",
+        "problem J, η = 1: the effective rate 1/b of (9), of projected WNGrad in its own order, and of AdaGrad-norm \
+         from b₀/√2, from one start with the same minibatches",
         "t",
         "effective rate",
     );

@@ -19,6 +19,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::plot::{Plot, Series, Style};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
 use crate::paper::stochastic::{Case, Losses, Mean, bounded, case};
@@ -94,7 +95,7 @@ impl Claim for Remark41 {
             .collect::<Result<_, Unevaluated>>()?;
         let mut evidence = Evidence::default();
         let window = Window::new(steps as f64 / 100.0, steps as f64);
-        let mut nearest = [0.0_f64; 2];
+        let (mut nearest, mut curves) = ([0.0_f64; 2], Vec::new());
         let gradient =
             found.iter().fold([0.0_f64; 2], |[j, n], (_, found, network)| [j.max(found.gradient), n.max(*network)]);
         bounded(&mut evidence.check, "problem J", gradient[0]);
@@ -102,7 +103,10 @@ impl Claim for Remark41 {
         for (&(alpha, eta_w), (check, found, _)) in grid.iter().zip(found) {
             evidence.check.merge(check);
             nearest = [nearest[0].max(found.nearest[0]), nearest[1].max(found.nearest[1])];
-            let (t, e): (Vec<f64>, Vec<f64>) = found.rates.into_iter().unzip();
+            if eta_w == 1.0 {
+                curves.push((alpha, found.rates.clone()));
+            }
+            let (t, e): (Vec<f64>, Vec<f64>) = found.rates.into_iter().map(|(t, e, _)| (t, e)).unzip();
             let slope = fit_power_law(&t, &e, window)?.slope;
             evidence.observe(
                 format!("problem J, α = {alpha}, η_w = {eta_w}: slope of the effective rate"),
@@ -113,6 +117,7 @@ impl Claim for Remark41 {
         let note = "largest over every T, α and η_w; 1 would be sharp";
         evidence.observe("problem J: lower bound/measured with L_A = L", nearest[0], note);
         evidence.observe("problem J: lower bound/measured with L_A = πL", nearest[1], note);
+        evidence.plots.push(plot(curves));
         Ok(evidence)
     }
 
@@ -152,7 +157,8 @@ impl Claim for Remark41 {
             },
             Control {
                 name: "0.6 of η_w⁴L_A⁴/‖w_0‖⁴ in D",
-                breaks: "the second term of D is just below 1/ζ(2) = 0.608 of what it is, on the spiral at η_w = 100, α = 1",
+                breaks: "the second term of D is just below 1/ζ(2) = 0.608 of what it is, on the spiral at η_w = 100, \
+                         α = 1",
                 run: |context| just_below(100.0, Constant::DFourth, 0.6, context),
             },
             Control {
@@ -259,9 +265,13 @@ fn broken(context: &Context, eta_w: f64, alpha: f64, reading: Reading, steps: u6
     Ok(check)
 }
 
-/// The effective rate of the first block at some horizons, and how near the lower bounds with L and pi L came to it.
+/// T, the effective rate, and its bounds.
+type Horizon = (f64, f64, [f64; 2]);
+
+/// The effective rate of the first block at some horizons with its bounds, and how near the lower bounds with L and pi
+/// L came to it.
 struct EffectiveRates {
-    rates: Vec<(f64, f64)>,
+    rates: Vec<Horizon>,
     nearest: [f64; 2],
     /// (n_T^2 - n_0^2)/(zeta(2 alpha) D) of the first LA, at most, over every block:
     /// the smallest multiple of D that passes.
@@ -291,14 +301,18 @@ fn follow(
         let (t, eta) = (moment.t + 1, moment.eta_w[1]);
         for (i, &n) in moment.n[1].iter().enumerate() {
             let effective = if reading.with_eta { eta } else { 1.0 } / n;
+            let mut bounds = [0.0; 2];
             growth = growth.max((n * n - n_start[i] * n_start[i]) / (reading.zeta * d[i][0]));
             for k in 0..2 {
                 let (low, high) = remark_4_1(eta, n_start[i], d[i][k], reading.zeta);
                 lower[i][k].keep_change(t, low, effective, high - low);
                 upper[i].keep(t, effective, high);
+                if k == 0 {
+                    bounds = [low, high];
+                }
             }
             if i == 0 && horizons.binary_search(&t).is_ok() {
-                rates.push((t as f64, effective));
+                rates.push((t as f64, effective, bounds));
             }
         }
     })?;
@@ -317,6 +331,27 @@ fn follow(
         lower[i][1].record(check, &format!("{run}, lower bound, L_A = π{}", case.bound), rounding);
     }
     Ok(EffectiveRates { rates, nearest: lower[0].map(|closest| closest.ratio()), growth, gradient })
+}
+
+/// The effective rates of one exponent between their bounds.
+fn plot(curves: Vec<(f64, Vec<Horizon>)>) -> Plot {
+    let mut plot = Plot::log_log(
+        "effective-rate",
+        "For α > 1/2 the effective rate falls as T^(-α), between its bounds",
+        "The effective learning rate of SGD on problem J at η_w = 1 (lines), between the bounds of Remark 4.1 with L_A \
+         = L (bands); the dashed lines are η_{w,T}/‖w_0‖², the upper bounds, which fall exactly as T^(-α).",
+        "steps T",
+        "η_{w,T}/‖w_T‖²",
+    );
+    for (alpha, rates) in curves {
+        let measured = rates.iter().map(|&(t, effective, _)| [t, effective]).collect();
+        let mut line = Series::new(format!("α = {alpha}"), Style::Line, measured);
+        line.band = rates.iter().map(|&(.., bounds)| bounds).collect();
+        plot.series.push(line);
+        let upper = rates.iter().map(|&(t, _, [_, high])| [t, high]).collect();
+        plot.series.push(Series::new("upper bound", Style::Dashed, upper));
+    }
+    plot
 }
 
 fn d_of(eta_w: f64, l_a: f64, n_start: f64, reading: Reading, context: &Context) -> f64 {

@@ -44,27 +44,30 @@ pub(super) struct Rest;
 static STATEMENT: Statement = Statement {
     id: "rest",
     title: "Where descent comes to rest",
-    plain: "If gradient descent converges to a minimiser, the weights have grown until their effective learning rate is stable there.",
-    formula: "(η/‖w_∞‖²)·λ_max(∇²L(v_∞)) ≤ 2 for almost every start;  with blocks and g:  λ_max(D^(1/2)·∇²L·D^(1/2)) ≤ 2,  \
-              D = diag(η_w/‖w_i‖², η_g)",
+    plain: "If gradient descent converges to a minimiser, the weights have grown until their effective learning rate \
+            is stable there.",
+    formula: "(η/‖w_∞‖²)·λ_max(∇²L(v_∞)) ≤ 2 for almost every start;  with blocks and g:  λ_max(D^(1/2)·∇²L·D^(1/2)) ≤ \
+              2,  D = diag(η_w/‖w_i‖², η_g)",
     latex: &[
         r"\frac{\eta}{\|w_\infty\|^2}\,\lambda_{\max}\bigl(\nabla^2L(v_\infty)\bigr)\le2\quad\text{for almost every start}",
         r"\lambda_{\max}\bigl(D^{1/2}\,\nabla^2L\,D^{1/2}\bigr)\le2,\quad D=\operatorname{diag}\bigl(\eta_w/\|w_i\|^2,\;\eta_g\bigr)",
     ],
-    printed_at: "Lyu, Li & Arora 2022, Understanding the Generalization Benefit of Normalization Layers: Sharpness Reduction",
+    printed_at: "Lyu, Li & Arora 2022, Understanding the Generalization Benefit of Normalization Layers: Sharpness \
+                 Reduction",
     kind: Kind::Inequality,
     origin: Origin::Later,
     hypotheses: &[
         "L is scale invariant in w, and smooth at the minimiser",
-        "gradient descent with constant η_w and η_g, from a start that lies on no stable manifold of a fixed point that is unstable",
+        "gradient descent with constant η_w and η_g, from a start that lies on no stable manifold of a fixed point \
+         that is unstable",
         "it converges: ‖∇L‖ at the normalised weights falls to 1e-10",
     ],
-    measured: "the largest eigenvalue where runs have come to rest: the Rayleigh quotient of diag(0, 0.3, 0.7, 1) from random starts and \
-               learning rates between 0.5 and 100 (η λ_max between 1 and 200), its near-tight start at 2.002, and four closed forms, two of \
-               them with several parts, at η_w = 0.1, 1, 10 and 100",
+    measured: "the largest eigenvalue where runs have come to rest: the Rayleigh quotient of diag(0, 0.3, 0.7, 1) from \
+               random starts and learning rates between 0.5 and 100 (η λ_max between 1 and 200), its near-tight start \
+               at 2.002, and four closed forms, two of them with several parts, at η_w = 0.1, 1, 10 and 100",
     tolerance: "rounding of the eigenvalue alone: 64u a product and parameter",
-    does_not_show: "that descent converges (Theorem 3.1 bounds gradients), that the edge is reached, or what happens on the way: the claim looks \
-                    at the end. Where norms are fixed no such thing is true",
+    does_not_show: "that descent converges (Theorem 3.1 bounds gradients), that the edge is reached, or what happens \
+                    on the way: the claim looks at the end. Where norms are fixed no such thing is true",
 };
 
 /// ||grad L|| from which on a run is at rest. L and its curvature are of order 1 on the closed forms.
@@ -139,7 +142,8 @@ impl Claim for Rest {
         vec![
             Control {
                 name: "on the stable manifold",
-                breaks: "the entries of the start along the two largest eigenvalues are exactly 0, and floating point keeps them there",
+                breaks: "the entries of the start along the two largest eigenvalues are exactly 0, and floating point \
+                         keeps them there",
                 run: |_| {
                     let start = [1.0, 0.5, 0.0, 0.0];
                     // From 3.36, where the direction that is left has 3.36 * 0.3 = 1.008 and converges in a few steps.
@@ -151,7 +155,8 @@ impl Claim for Rest {
             },
             Control {
                 name: "projected descent",
-                breaks: "with fixed norms the rate stays at 2.5/λ_max: from a start near the minimiser it never comes to rest",
+                breaks: "with fixed norms the rate stays at 2.5/λ_max: from a start near the minimiser it never comes \
+                         to rest",
                 run: |_| {
                     let start = four().theta_0();
                     let eta_w = 2.5 / LARGEST * norm_sq(&start);
@@ -267,9 +272,10 @@ impl Operator for Scaled<'_> {
 fn plot(mut points: Vec<[f64; 2]>) -> Plot {
     points.sort_by(|a, b| a[0].total_cmp(&b[0]));
     let ends = [0, points.len() - 1].map(|k| points[k][0]);
-    let caption = "Random starts and learning rates on a Rayleigh quotient in R^4. Across: the learning rate times the largest eigenvalue at \
-                   the minimiser, with the norm of the start. Up: the same with the norm at which the run came to rest. Above 2 the \
-                   minimiser is unstable; no run ends there, and those that begin below 2 need not grow.";
+    let caption = "Random starts and learning rates on a Rayleigh quotient in R^4. Across: the learning rate times the \
+                   largest eigenvalue at the minimiser, with the norm of the start. Up: the same with the norm at \
+                   which the run came to rest. Above 2 the minimiser is unstable; no run ends there, and those that \
+                   begin below 2 need not grow.";
     let (x, y) = ("η λ_max/‖w_0‖²", "η λ_max/‖w_∞‖²");
     let mut plot =
         Plot::log_log("edge", "However large the learning rate, descent rests below the edge", caption, x, y);

@@ -11,7 +11,9 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::{NetworkAt, SMOOTHED_BN, filters, small};
-use crate::claim::precise::Evaluator;
+use crate::claim::plot::{Plot, Series, Style};
+use crate::claim::precise::{Evaluator, U};
+use crate::claim::rows::{LAST_BIT, envelope};
 use crate::claim::subject::{Premise, Subject};
 
 /// See the module's first line.
@@ -44,7 +46,7 @@ impl Claim for GammaBeta {
     }
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
-        let mut check = Check::new();
+        let (mut check, mut errors) = (Check::new(), Vec::new());
         for (name, normalisation) in [
             ("ReLU, BN", Normalisation::BatchNorm),
             ("ReLU, l1-BN", Normalisation::LpBatchNorm { p: ratecheck::network::Lp::One }),
@@ -55,10 +57,14 @@ impl Claim for GammaBeta {
                 small(&format!("leaky {name}"), normalisation, leaky, context),
                 filters(&format!("filters, {name}"), normalisation, Activation::Relu, context),
             ] {
-                check.merge(scaled(&built.subject(), "the start", &FACTORS, whole));
+                let (part, found) = scaled(&built.subject(), "the start", &FACTORS, whole);
+                check.merge(part);
+                errors.extend(found);
             }
         }
-        Ok(Evidence::new(check))
+        let mut evidence = Evidence::new(check);
+        evidence.plots.push(plot(errors, context)?);
+        Ok(evidence)
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {
@@ -112,8 +118,8 @@ impl Measure for GammaBeta {
     }
 
     fn measure(&self, subject: &Subject, context: &Context) -> Result<Evidence, Unevaluated> {
-        let mut check = scaled(subject, "the start", &FACTORS, whole);
-        check.merge(scaled(&shifted(subject, context), "other shifts", &FACTORS, whole));
+        let mut check = scaled(subject, "the start", &FACTORS, whole).0;
+        check.merge(scaled(&shifted(subject, context), "other shifts", &FACTORS, whole).0);
         Ok(Evidence::new(check))
     }
 
@@ -124,7 +130,7 @@ impl Measure for GammaBeta {
                 breaks: "β is left as it was",
                 run: |subject, context| {
                     let gamma = |n: usize| vec![(0..n / 2).collect()];
-                    Some(Ok(scaled(&shifted(subject, context), "γ alone", &[2.0], gamma)))
+                    Some(Ok(scaled(&shifted(subject, context), "γ alone", &[2.0], gamma).0))
                 },
             },
             SubjectControl {
@@ -133,13 +139,13 @@ impl Measure for GammaBeta {
                 run: |subject, context| {
                     subject.scaled_layers().iter().find(|block| block.range.len() > 2)?;
                     let pairs = |n: usize| (0..n / 2).map(|k| vec![k, n / 2 + k]).collect();
-                    Some(Ok(scaled(&shifted(subject, context), "one pair", &[2.0], pairs)))
+                    Some(Ok(scaled(&shifted(subject, context), "one pair", &[2.0], pairs).0))
                 },
             },
             SubjectControl {
                 name: "weight decay in the loss",
                 breaks: "F + ‖W‖²/20 instead of F, where W includes (γ, β)",
-                run: |subject, _| Some(Ok(of_blocks(subject, &subject.decayed(0.1), "decayed", &[2.0], whole))),
+                run: |subject, _| Some(Ok(of_blocks(subject, &subject.decayed(0.1), "decayed", &[2.0], whole).0)),
             },
         ]
     }
@@ -163,9 +169,12 @@ fn shifted(subject: &Subject, context: &Context) -> Subject {
     subject
 }
 
+/// The comparisons, and every error as (c, error relative to the terms of F).
+type Found = (Check, Vec<[f64; 2]>);
+
 /// |F(c (γ, β)) - F(γ, β)| of a network, relative to the size of its terms and with as many digits as it has.
 /// `parts` lists what is scaled together of a layer of n numbers, all γ first.
-fn scaled(subject: &Subject, at: &str, factors: &[f64], parts: fn(usize) -> Vec<Vec<usize>>) -> Check {
+fn scaled(subject: &Subject, at: &str, factors: &[f64], parts: fn(usize) -> Vec<Vec<usize>>) -> Found {
     of_blocks(subject, subject, at, factors, parts)
 }
 
@@ -176,7 +185,7 @@ fn of_blocks(
     at: &str,
     factors: &[f64],
     parts: fn(usize) -> Vec<Vec<usize>>,
-) -> Check {
+) -> Found {
     let of_layer = |block: Block| {
         let start = block.range.start;
         let whole = move |part: Vec<usize>| part.into_iter().map(|i| start + i).collect();
@@ -187,8 +196,9 @@ fn of_blocks(
 }
 
 /// |F - F| where these parameters are multiplied together by each of the factors.
-fn together(subject: &Subject, parts: impl IntoIterator<Item = (String, Vec<usize>)>, factors: &[f64]) -> Check {
+fn together(subject: &Subject, parts: impl IntoIterator<Item = (String, Vec<usize>)>, factors: &[f64]) -> Found {
     let (mut check, mut evaluator, z) = (Check::new(), Evaluator::new(&*subject.loss), subject.all());
+    let mut errors = Vec::new();
     let before = evaluator.at(&z, &subject.theta);
     let start: Vec<DoubleDouble> = subject.theta.iter().map(|&x| x.into()).collect();
     for (name, part) in parts {
@@ -198,9 +208,41 @@ fn together(subject: &Subject, parts: impl IntoIterator<Item = (String, Vec<usiz
             let error = (evaluator.value(&z, &theta) - before.value).value().abs();
             let at = format!("{} · {name}, c = {c}, relative", subject.name);
             check.identity(at, error / before.size(), evaluator.unit);
+            errors.push([c, error / before.size()]);
         }
     }
-    check
+    (check, errors)
+}
+
+/// The errors against c, with those of three networks of which the statement does not speak.
+fn plot(errors: Vec<[f64; 2]>, context: &Context) -> Result<Plot, Unevaluated> {
+    let gamma: Vec<usize> = (70..76).collect();
+    let broken = |normalisation, activation, which: &[usize]| -> Result<_, Unevaluated> {
+        let subject = without_decay(small("broken", normalisation, activation, context))?;
+        Ok(together(&subject, [(String::new(), which.to_vec())], &FACTORS).1)
+    };
+    let curve = |name: &str, errors: Vec<[f64; 2]>| {
+        let shown = envelope(errors).into_iter().map(|[c, error]| [c, error.max(LAST_BIT)]);
+        Series::new(name, Style::Line, shown.collect())
+    };
+    let mut plot = Plot::log_log(
+        "scaled",
+        "Behind ReLU the loss does not see the length of (γ, β); without one of the hypotheses it does",
+        "The relative change of the loss when the scales and shifts of an inner layer are multiplied by c, the largest \
+         over the networks of the claim, and of a small network behind tanh, under smoothed BN, and with γ multiplied \
+         alone. Both sides are evaluated in double-double; what is below its last bit, 1e-32, is drawn there (powers \
+         of two commute with rounding). The claim allows a rounding of f64.",
+        "factor c",
+        "|F(c γ, c β) - F(γ, β)| / size of F's terms",
+    );
+    plot.series = vec![
+        curve("γ alone", broken(Normalisation::BatchNorm, Activation::Relu, &gamma)?),
+        curve("tanh", broken(Normalisation::BatchNorm, Activation::Tanh, &layer_pair(0))?),
+        curve("smoothed BN", broken(SMOOTHED_BN.1, Activation::Relu, &layer_pair(0))?),
+        curve("ReLU and leaky ReLU", errors),
+    ];
+    plot.noise_floor = Some(U);
+    Ok(plot)
 }
 
 const FACTORS: [f64; 5] = [0.25, 2.0, 64.0, 3.0, 0.7];
@@ -210,9 +252,14 @@ fn layer_pair(layer: usize) -> Vec<usize> {
     [(70..82), (82..90), (90..98)][layer].clone().collect()
 }
 
-/// A broken network whose parameters `which` are multiplied by 2, without the decay of g: where scales and shifts
-/// belong to g, the decay sees them, which is not what is to be shown.
+/// A broken network whose parameters `which` are multiplied by 2.
 fn broken(built: NetworkAt, which: &[usize]) -> Result<Check, Unevaluated> {
+    Ok(together(&without_decay(built)?, [("some scales and shifts".to_owned(), which.to_vec())], &[2.0]).0)
+}
+
+/// A broken network without the decay of g: where scales and shifts belong to g, the decay sees them, which is not what
+/// is to be shown.
+fn without_decay(built: NetworkAt) -> Result<Subject, Unevaluated> {
     let network = &built.network;
     let architecture = Architecture { weight_decay: 0.0, ..network.architecture().clone() };
     let (data, z) = (network.data().clone(), network.minibatches().clone());
@@ -220,8 +267,7 @@ fn broken(built: NetworkAt, which: &[usize]) -> Result<Check, Unevaluated> {
         Some(filters) => Network::convolutional(architecture, filters.clone(), data, z)?,
         None => Network::new(architecture, data, z)?,
     };
-    let subject = NetworkAt::new(built.name, plain, built.theta).subject();
-    Ok(together(&subject, [("some scales and shifts".to_owned(), which.to_vec())], &[2.0]))
+    Ok(NetworkAt::new(built.name, plain, built.theta).subject())
 }
 
 /// The same of 5-6-4-4.

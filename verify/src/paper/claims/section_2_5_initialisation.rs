@@ -4,6 +4,7 @@ use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Minibatches, Setting};
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
+use ratecheck::rates::log_spaced;
 use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
@@ -11,6 +12,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_at, filters, small};
+use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::precise::{Evaluator, length};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::visits::{Visited, observe, of_norm_two, size_at_unit, visited, with_rate_of_g};
@@ -58,12 +60,23 @@ impl Claim for Initialisation {
             let minibatches = Minibatches::partition((0..32).collect(), 16)?;
             subjects.push((subject.name, subject.network.with_minibatches(minibatches), subject.theta));
         }
+        let mut losses = None;
         for (name, network, theta) in &subjects {
             for c in [4.0, 0.5, 3.0] {
-                follow(&mut check, (name, network, theta), c, c * c, steps, context)?;
+                let seen = follow(&mut check, (name, network, theta), c, c * c, steps, context)?;
+                if c == 4.0 && name == SMOOTHED_BN.0 {
+                    losses = Some((network, theta, seen));
+                }
             }
         }
-        Ok(Evidence::new(check))
+        let mut evidence = Evidence::new(check);
+        if let Some((network, theta, equivalent)) = losses {
+            let on = (SMOOTHED_BN.0, network, &theta[..]);
+            let [unchanged, halfway] =
+                [1.0, 4.0].map(|divisor| follow(&mut Check::new(), on, 4.0, divisor, steps, context));
+            evidence.plots.push(plot(equivalent, unchanged?, halfway?));
+        }
+        Ok(evidence)
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {
@@ -169,6 +182,9 @@ fn along(subject: &Subject, run: &Visited, divisor: fn(f64) -> f64) -> Check {
     check
 }
 
+/// The losses of both runs before every step, as (t + 1, F).
+type Losses = [Vec<[f64; 2]>; 2];
+
 /// Runs (C w_0, eta) beside (w_0, eta / divisor), with eta = 1.
 fn follow(
     check: &mut Check,
@@ -177,8 +193,9 @@ fn follow(
     divisor: f64,
     steps: u64,
     context: &Context,
-) -> Result<(), Unevaluated> {
+) -> Result<Losses, Unevaluated> {
     let layout = network.parameters();
+    let mut losses = [Vec::new(), Vec::new()];
     let scaled = |theta: &[f64]| {
         let mut theta = theta.to_vec();
         theta[..layout.g().start].iter_mut().for_each(|x| *x *= c);
@@ -197,8 +214,9 @@ fn follow(
             // Both from the same direction, so that the roundings of one step are all there is.
             large.restart(&scaled(small.theta()), t);
         }
-        large.step()?;
-        small.step()?;
+        for (stepper, losses) in [&mut large, &mut small].into_iter().zip(&mut losses) {
+            losses.push([t as f64 + 1.0, stepper.step()?.loss]);
+        }
         let expected = scaled(small.theta());
         let gap: Vec<f64> = expected.iter().zip(large.theta()).map(|(x, y)| x - y).collect();
         let at = format!("{name} · C = {c}, t = {t}");
@@ -213,7 +231,31 @@ fn follow(
         }
         compare(check, format!("{at}, g"), &gap[layout.g()], &expected[layout.g()], bitwise);
     }
-    Ok(())
+    Ok(losses)
+}
+
+/// The losses from both starts at the rates of the statement, and from the smaller start at other rates.
+fn plot(equivalent: Losses, unchanged: Losses, halfway: Losses) -> Plot {
+    let ([large, small], [_, unchanged], [_, halfway]) = (equivalent, unchanged, halfway);
+    let shown = log_spaced(1, large.len().max(2) as u64, 20);
+    let dots = large.into_iter().filter(|p| shown.binary_search(&(p[0] as u64)).is_ok());
+    let mut plot = Plot::log_log(
+        "loss",
+        "Weights four times as large walk like a learning rate sixteen times as small",
+        "The loss of the small network under smoothed BN along runs of gradient descent. The dots of the start 4w_0 at \
+         the rate η lie on the line of the start w_0 at η/16, bit for bit; from w_0 with η as it was, or with η/4, the \
+         loss goes other ways.",
+        "steps t + 1",
+        "F(θ_t)",
+    );
+    plot.y = Axis::linear("F(θ_t)");
+    plot.series = vec![
+        Series::new("w_0, η", Style::Line, unchanged),
+        Series::new("w_0, η/4", Style::Line, halfway),
+        Series::new("w_0, η/16", Style::Line, small),
+        Series::new("4w_0, η", Style::Points, dots.collect()),
+    ];
+    plot
 }
 
 fn compare(check: &mut Check, at: String, gap: &[f64], expected: &[f64], bitwise: bool) {

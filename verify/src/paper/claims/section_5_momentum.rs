@@ -25,6 +25,7 @@
 //!
 //! Rounding is carried along each run: see [`path`].
 
+mod figure;
 mod on_subject;
 mod path;
 mod precise;
@@ -153,7 +154,9 @@ impl Claim for Momentum {
         let steps = context.pick([4, 30, 300, 2_000]);
         found.extend(on_network(&digits.name, &network, &digits.theta, steps, context)?);
 
-        Ok(evidence_of(found))
+        let mut evidence = evidence_of(found);
+        evidence.plots.push(figure::norms(context)?);
+        Ok(evidence)
     }
 
     fn on_subject(&self) -> Option<&dyn Measure> {
@@ -240,6 +243,9 @@ impl Claim for Momentum {
     }
 }
 
+/// theta_0 of the controls.
+const START: [f64; 4] = [1.0, 0.5, -0.25, 2.0];
+
 /// Heavy ball, or what stands in its place, on a Rayleigh quotient in R^4.
 fn broken(
     context: &Context,
@@ -249,8 +255,8 @@ fn broken(
     compared: Compared,
 ) -> Result<Check, Unevaluated> {
     let loss = Rayleigh::equally_spaced(4);
-    let (curvature, theta_0) = (vec![loss.constants().l_vv[(0, 0)].0], [1.0, 0.5, -0.25, 2.0]);
-    let case = Case { name: "Rayleigh in R^4", loss: &loss, theta_0: &theta_0, curvature, eta_g: 1.0, steps: 50 };
+    let curvature = vec![loss.constants().l_vv[(0, 0)].0];
+    let case = Case { name: "Rayleigh in R^4", loss: &loss, theta_0: &START, curvature, eta_g: 1.0, steps: 50 };
     Ok(follow(&case, Mover::Rule(rule), rates, push, compared, context)?.0)
 }
 

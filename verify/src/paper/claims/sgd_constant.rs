@@ -34,8 +34,8 @@ pub(super) struct SgdConstant;
 static STATEMENT: Statement = Statement {
     id: "sgd-constant",
     title: "The constant of T^(-1/4)",
-    plain: "Under SGD with a constant learning rate the mean square gradient of W falls as T^(-1/2) with a constant that the curvature and the noise \
-            at the minimum know, and the learning rate does not.",
+    plain: "Under SGD with a constant learning rate the mean square gradient of W falls as T^(-1/2) with a constant \
+            that the curvature and the noise at the minimum know, and the learning rate does not.",
     formula: "√T · E‖∇_v L(θ̃_T)‖² → tr(HΣ)/(2√(2q)),   H = ∇²L, Σ = Cov(∇_v F_z), q = tr Σ at the minimiser",
     latex: &[
         r"\sqrt{T}\;\mathbb{E}\|\nabla_vL(\tilde\theta_T)\|^2\to\frac{\operatorname{tr}(H\Sigma)}{2\sqrt{2q}},\qquad H=\nabla^2L,\;\Sigma=\operatorname{Cov}(\nabla_vF_z),\;q=\operatorname{tr}\Sigma\;\text{at the minimiser}",
@@ -44,16 +44,21 @@ static STATEMENT: Statement = Statement {
     kind: Kind::Rate,
     origin: Origin::Derived,
     hypotheses: &[
-        "constant η_w; θ̃_t tends to a minimiser with positive H (both losses have two, mirror images with the same H and Σ)",
+        "constant η_w; θ̃_t tends to a minimiser with positive H (both losses have two, mirror images with the same H \
+         and Σ)",
         "q > 0: the samples do not agree at the minimiser",
-        "no g, or one whose noise does not reach v (problem J: ∇_v∇_g L = 0 at the minimiser, and η_{g,t} = (t+1)^(-1/2)/2)",
+        "no g, or one whose noise does not reach v (problem J: ∇_v∇_g L = 0 at the minimiser, and η_{g,t} = \
+         (t+1)^(-1/2)/2)",
     ],
-    measured: "the mean of ‖∇_v L‖² over [T/4, T) over that of tr(HΣ)/(2√(2qt)), 32 runs each: problem J at η = 0.1, 1 and 10, the Rayleigh quotient of \
-               diag(0, 1, 3) with noise at η = 0.1 and 1; T = 1e5. Scatter that a linear process with the same minibatches shares is taken out",
-    tolerance: "2.4%, by Student's interval at level 1 - 1e-8; what is left out is of relative order e_T‖H‖, 0.3% on problem J and 1% on the quotient",
-    does_not_show: "that iterates settle at one minimiser on other losses, anything about ∇_g, or the factor of α = 1/2, which no such T can tell. \
-                    Nothing for networks: there g has a schedule of its own, whose noise enters ∇_v L through the mixed block of H; the law \
-                    needs that block to be 0, as it is at the minimisers of problem J",
+    measured: "the mean of ‖∇_v L‖² over [T/4, T) over that of tr(HΣ)/(2√(2qt)), 32 runs each: problem J at η = 0.1, 1 \
+               and 10, the Rayleigh quotient of diag(0, 1, 3) with noise at η = 0.1 and 1; T = 1e5. Scatter that a \
+               linear process with the same minibatches shares is taken out",
+    tolerance: "2.4%, by Student's interval at level 1 - 1e-8; what is left out is of relative order e_T‖H‖, 0.3% on \
+                problem J and 1% on the quotient",
+    does_not_show: "that iterates settle at one minimiser on other losses, anything about ∇_g, or the factor of α = \
+                    1/2, which no such T can tell. Nothing for networks: there g has a schedule of its own, whose \
+                    noise enters ∇_v L through the mixed block of H; the law needs that block to be 0, as it is at the \
+                    minimisers of problem J",
 };
 
 const LAW: f64 = 0.024;
@@ -110,7 +115,8 @@ impl Claim for SgdConstant {
             },
             Control {
                 name: "q·‖H‖ for tr(HΣ)",
-                breaks: "every direction is said to be as curved as the steepest: 12/8 of the constant on the quotient, 1 on problem J",
+                breaks: "every direction is said to be as curved as the steepest: 12/8 of the constant on the \
+                         quotient, 1 on problem J",
                 run: |context| broken(&Known::rayleigh(), 8.0 / 12.0, T / 5, context),
             },
             Control {
@@ -173,8 +179,8 @@ fn plot(points: &[(&str, f64, Estimate)]) -> Plot {
         id: "constant".to_owned(),
         title: "One constant, whatever the learning rate".to_owned(),
         caption: format!(
-            "√T·E‖∇_v L‖² over tr(HΣ)/(2√(2q)), with 95 % intervals over {RUNS} runs of {T} steps; dashed 1 and what is allowed. Learning rates a hundred \
-             times as large end at the same gradient."
+            "√T·E‖∇_v L‖² over tr(HΣ)/(2√(2q)), with 95 % intervals over {RUNS} runs of {T} steps; dashed 1 and what \
+             is allowed. Learning rates a hundred times as large end at the same gradient."
         ),
         x: Axis::linear("measured over limit"),
         y: Axis::names("loss and learning rate", names),

@@ -1,5 +1,6 @@
 //! Theorem 2.5: gradient descent on W is an adaptive method on the unit spheres, with rate eta/G and G growing.
 
+mod figure;
 mod on_subject;
 mod trajectory;
 
@@ -73,7 +74,7 @@ impl Claim for Theorem25 {
         let (steps, found) = whole(context)?;
         let mut shortest = steps;
         for eta_w in WHOLE {
-            let mut most = Followed { steps, apart: [0.0; 2], bound: 0.0 };
+            let mut most = Followed { steps, apart: [0.0; 2], bound: 0.0, path: Vec::new() };
             for (part, _, followed) in found.iter().filter(|(_, rate, _)| *rate == eta_w) {
                 check.merge(part.clone());
                 most = most.and(followed);
@@ -89,6 +90,10 @@ impl Claim for Theorem25 {
         let detail = format!("the shortest of them is followed for {shortest} of {steps} steps");
         check.hypothesis("rounding in double-double stays below 2^-53 over a whole trajectory", standing, detail);
         evidence.check = check;
+        // The first network at the larger rate.
+        if let Some((_, _, followed)) = found.iter().find(|(_, rate, _)| *rate == WHOLE[1]) {
+            evidence.plots.push(figure::apart(followed, &nudged(steps, context)?));
+        }
         Ok(evidence)
     }
 
@@ -175,6 +180,15 @@ fn whole(context: &Context) -> Result<(usize, Vec<Whole>), Unevaluated> {
     let mut found: Vec<_> = of_networks.into_par_iter().map(on_network).collect();
     found.extend(of_closed.into_par_iter().map(on_closed).collect::<Vec<_>>());
     Ok((steps, found.into_iter().collect::<Result<_, _>>()?))
+}
+
+/// The first of them at the larger rate, with an effective rate that is 2^-50 too large.
+fn nudged(steps: usize, context: &Context) -> Result<Followed, Unevaluated> {
+    let (name, normalisation) = SMOOTHED_BN;
+    let subject = small(name, normalisation, Activation::Tanh, context);
+    let network = subject.network.with_minibatches(Minibatches::partition((0..24).collect(), 8)?);
+    let rates = (WHOLE[1], 0.05);
+    trajectory::follow(&mut Check::new(), (name, &network, &subject.theta), rates, steps, Form::Nudged, context)
 }
 
 /// A trajectory's comparisons, its eta_w, and how it went.

@@ -156,7 +156,8 @@ impl Claim for Theorem42 {
             },
             Control {
                 name: "0.18 U",
-                breaks: "U is a fifth of what it is, where the noise of g is all there is (every path): it needs 0.2 of it",
+                breaks: "U is a fifth of what it is, where the noise of g is all there is (every path): it needs 0.2 \
+                         of it",
                 run: |context| {
                     let factors = context.factors.claiming(Constant::U, 0.18);
                     let subject = Subject { factors, ..constant_noise() };

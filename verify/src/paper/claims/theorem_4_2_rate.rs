@@ -206,7 +206,8 @@ impl Claim for Theorem42Rate {
             },
             Control {
                 name: "weight decay",
-                breaks: "w decays by 1e-3·w a step: the effective rate settles (claim equilibrium), and the gradient stalls",
+                breaks: "w decays by 1e-3·w a step: the effective rate settles (claim equilibrium), and the gradient \
+                         stalls",
                 run: |context| {
                     broken(decayed(Known::problem_j(), Budget::CONTROL), context, |found, check| found.no_slower(check))
                 },

@@ -103,8 +103,8 @@ pub(super) fn depth() -> Result<Example, Unevaluated> {
     let step = |layers: i32| log_first(layers + 1) - log_first(layers);
     let last = step(4);
     Ok(Example {
-        setting: "Γ₁ of Lemma C.2 on networks 1-M-…-M-1, M = 16, ε = 1, λ = ½, α_f = α_σ = 1: ln Γ₁ from 4 layers to 5, where M^O(L) adds \
-                  as much with every layer"
+        setting: "Γ₁ of Lemma C.2 on networks 1-M-…-M-1, M = 16, ε = 1, λ = ½, α_f = α_σ = 1: ln Γ₁ from 4 layers to \
+                  5, where M^O(L) adds as much with every layer"
             .into(),
         printed: Reading::equal("as much as from 3 to 4", last, step(3), 64.0 * U),
         corrected: Reading::equal("twice as much as from 3 to 4", last, 2.0 * step(3), 64.0 * U),

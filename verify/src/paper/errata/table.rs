@@ -213,8 +213,9 @@ pub static ERRATA: &[Erratum] = &[
         id: "E23",
         place: "Remark 2.6",
         printed: "(9) is WNGrad with projection to the unit sphere after each step",
-        corrected: "with b = G/η, whose recursion is WNGrad's, but (9) divides the step by b before it takes up the gradient; as \
-                    implementations have WNGrad, b takes it up first, and tan ψ = ½ sin 2φ of the turn is left",
+        corrected: "with b = G/η, whose recursion is WNGrad's, but (9) divides the step by b before it takes up the \
+                    gradient; as implementations have WNGrad, b takes it up first, and tan ψ = ½ sin 2φ of the turn is \
+                    left",
         standing: Standing::Ambiguous,
         claims: &["remark-2.6", "theorem-2.5"],
         example: Some(framework::order_of_wngrad),
@@ -223,8 +224,8 @@ pub static ERRATA: &[Erratum] = &[
         id: "E24",
         place: "section 2.4, footnote 1",
         printed: "the upper bound of the smoothness can be as large as M^O(L)",
-        corrected: "so it is where g is bounded entry by entry; the ball that Lemma C.2 proves for weight decay grows as M^O(2^L), since its \
-                    recursion squares Q at every layer, and the bound with it",
+        corrected: "so it is where g is bounded entry by entry; the ball that Lemma C.2 proves for weight decay grows \
+                    as M^O(2^L), since its recursion squares Q at every layer, and the bound with it",
         standing: Standing::Ambiguous,
         claims: &["footnote-1", "lemma-c.2", "theorem-c.3"],
         example: Some(smoothness::depth),

@@ -113,9 +113,10 @@ impl Study {
     pub fn markdown(&self, command: &str) -> String {
         let mut text = format!(
             "# What the checks need of every constant\n\nEvery factor and every term of the explicit bounds is made \
-             smaller (or larger, where that is the stronger statement) until the check of the claim no longer holds, with the \
-             same seeds. The table has the smallest multiple with which it holds, found by bisection to a hundredth of itself; \
-             0 means that the check holds without the constant. Profile {}, seed {}: `{command}`\n\n**{}.**\n",
+             smaller (or larger, where that is the stronger statement) until the check of the claim no longer holds, \
+             with the same seeds. The table has the smallest multiple with which it holds, found by bisection to a \
+             hundredth of itself; 0 means that the check holds without the constant. Profile {}, seed {}: \
+             `{command}`\n\n**{}.**\n",
             self.profile,
             self.seed,
             self.summary().unwrap_or_else(|| "Nothing was studied".to_owned())

@@ -56,7 +56,8 @@ pub(super) fn reason(constant: Constant) -> &'static str {
         OneB1 | OneB4 => "By lemma-b.1-sharp the bound holds with ln and B/a_0 alone, whatever the sequence.",
         One42 => "By lemma-b.1-sharp (23), from which it comes, holds without it.",
         K | KRatio | KHalf | KPhaseC | KGradient => {
-            "Theorem 3.1 squares A and Lemma A.2 pays for a first phase in which a bounded loss could not rise: the other terms are enough."
+            "Theorem 3.1 squares A and Lemma A.2 pays for a first phase in which a bounded loss could not rise: the \
+             other terms are enough."
         }
         SumVA | TightA | SumVStart | TightStart => {
             "Of the two terms in the bracket the other one is enough on every run."

@@ -264,7 +264,8 @@ impl Canvas {
         };
         // On a page the same rule is in its style sheet, with the page's own paper.
         let halo = if id.is_none() {
-            "<style>[fill=\"#565B61\"]{paint-order:stroke;stroke:#fff;stroke-width:12px;stroke-linejoin:round}</style>\n"
+            "<style>[fill=\"#565B61\"]{paint-order:stroke;stroke:#fff;stroke-width:12px;stroke-linejoin:round}\
+             </style>\n"
         } else {
             ""
         };

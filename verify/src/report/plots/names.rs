@@ -12,6 +12,8 @@ pub(super) struct Name {
     pub(super) lines: Vec<String>,
     pub(super) look: Look,
     pub(super) end: [f64; 2],
+    /// Whether a leader joins it to that end.
+    pub(super) joined: bool,
     /// Whether it stands right below the name before it: a fit below what it fits.
     pub(super) follows: bool,
 }
@@ -42,7 +44,9 @@ pub(super) fn beside(canvas: &mut Canvas, frame: &Frame, names: &[Name]) -> std:
             leader.push([end_x + 4.0, end_y]);
         }
         leader.extend([[frame.right + 2.0, end_y], [x - 3.0, centre]]);
-        canvas.line(&leader, Pen::Hair, name.look.colour, 0.55)?;
+        if name.joined {
+            canvas.line(&leader, Pen::Hair, name.look.colour, 0.55)?;
+        }
         sample(canvas, name, x, centre)?;
         for (i, line) in name.lines.iter().enumerate() {
             let y = centre + LINE * (i as f64 - (name.lines.len() - 1) as f64 / 2.0);

@@ -176,6 +176,27 @@ fn an_axis_of_names() {
     assert_eq!(drawn.iter().filter(|t| t.4 == "1" || t.4 == "2").count(), 0);
 }
 
+/// Many rows make the axes higher; lines across them, and those before all curves, have a colour of their own.
+#[test]
+fn lines_to_compare_with_are_of_no_series() {
+    let names: Vec<String> = (0..24).map(|k| format!("instance {k}")).collect();
+    let points = (0..24).map(|k| [0.5, f64::from(k) + 1.0]).collect();
+    let line = |name: &str, points: Vec<[f64; 2]>| Series::new(name, Style::Dashed, points);
+    let across = line("limit", vec![[1.0, 0.5], [1.0, 24.5]]);
+    let mut picture = plot(vec![Series::new("found", Style::Points, points), across]);
+    picture.x = Axis::linear("part");
+    picture.y = Axis::names("instance", names);
+    picture.noise_floor = None; // a dotted line
+    let dashed = |svg: &str| {
+        let lines = svg.split("<polyline").filter(|line| line.contains("stroke-dasharray"));
+        lines.map(|line| line.contains(&Colour::Muted.hex())).collect::<Vec<_>>()
+    };
+    assert_eq!(dashed(&check(&picture)), [true, true]); // the line and its sample beside its name
+    let level = line("edge", vec![[1.0, 0.1], [100.0, 0.1]]);
+    let curves = vec![level, decay("η = 1", Style::Line, -0.5), decay("fit", Style::Dashed, -0.49)];
+    assert_eq!(dashed(&check(&plot(curves)))[..2], [true, false]);
+}
+
 #[test]
 fn any_range() {
     for scale in [Scale::Linear, Scale::Log] {

@@ -14,7 +14,8 @@ const INTRODUCTION: &str = "\
 
 # What each statement says, and how it is tested
 
-In the order of the paper. `ratecheck explain CLAIM` adds to each its hypotheses, where its tolerance comes from, and the errata of the print;
+In the order of the paper. `ratecheck explain CLAIM` adds to each its hypotheses, where its tolerance comes from, and \
+the errata of the print;
 `ratecheck list` shows the paper statement by statement, also what is checked under another name or not at all.
 
 What counts as evidence depends on what kind of statement it is:

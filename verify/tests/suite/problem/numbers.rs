@@ -35,12 +35,13 @@ fn what_has_no_value_is_refused_by_name() {
         (text("l1-batch-norm", &constant, ""), "net.toml:3: network.normalisation: layer 1, unit 1 has no spread"),
         (
             text("linf-batch-norm", &INPUTS, &format!("{one}{WEIGHTS}")),
-            "net.toml:12: minibatches.batch-size: minibatch 1 of 4: layer 1, unit 1 has no spread over a minibatch of one example, \
-             and no epsilon; give minibatches of two examples or more",
+            "net.toml:12: minibatches.batch-size: minibatch 1 of 4: layer 1, unit 1 has no spread over a minibatch of \
+             one example, and no epsilon; give minibatches of two examples or more",
         ),
         (
             text("batch-norm", &equal, subsets),
-            "net.toml:12: minibatches.batch-size: examples 1, 2, 4 are equal and may be a minibatch: layer 1, unit 1 has no spread",
+            "net.toml:12: minibatches.batch-size: examples 1, 2, 4 are equal and may be a minibatch: layer 1, unit 1 \
+             has no spread",
         ),
         (
             text(
@@ -52,7 +53,8 @@ fn what_has_no_value_is_refused_by_name() {
         ),
         (
             text("batch-norm", &INPUTS.map(|x| x.map(|x| x * 1e300)), &WEIGHTS.replace("0.6", "6e60")),
-            "net.toml:11: parameters.weights: layer 1, unit 1: a value overflows, or its square does; scale the inputs or the weights",
+            "net.toml:11: parameters.weights: layer 1, unit 1: a value overflows, or its square does; scale the inputs \
+             or the weights",
         ),
         (
             text("batch-norm", &INPUTS, &WEIGHTS.replace("[0.6, -0.9]", "[0, -5e153]")),

@@ -97,7 +97,8 @@ fn a_part_runs_what_no_part_has_and_the_last_one_joins() {
     ending(0, &["sweep", "plan.toml", "--out", "whole"], here);
     let part = |plan: &str, part: &str| ending(0, &["sweep", plan, "--out", "out", "--part", part], here);
     let said = part("plan.toml", "2/4");
-    let lack = "The part 2/4 is complete. The whole lacks 42 runs: part 1 of 4: 0 of 14, part 3 of 4: 0 of 14, part 4 of 4: 0 of 14.";
+    let lack = "The part 2/4 is complete. The whole lacks 42 runs: part 1 of 4: 0 of 14, part 3 of 4: 0 of 14, part 4 \
+                of 4: 0 of 14.";
     assert!(said.starts_with("14 runs.\n") && said.contains(lack), "{said}");
     // A larger plan meanwhile: the parts of the smaller one are worth as much as they were, and make it no less
     // incomplete.

@@ -69,8 +69,8 @@ fn every_mistake_is_named() {
         (
             "\"gradient\"",
             "{ kind = \"ema\", b = 0.5, lambda = 1 }",
-            "plan.toml:9: grid.rule[0].lambda: decays nothing by itself under this step rule; write decay = \"coupled\" or \
-             \"decoupled\" beside it",
+            "plan.toml:9: grid.rule[0].lambda: decays nothing by itself under this step rule; write decay = \
+             \"coupled\" or \"decoupled\" beside it",
         ),
         (
             "\"gradient\"",
@@ -310,9 +310,11 @@ proptest! {
 fn what_is_undefined_from_the_start_is_refused() {
     let plan = |data: &str, batch: &str, normalisation: &str| {
         format!(
-            "[sweep]\nsteps = 10\nhorizons = 3\nseeds = 4\n[grid]\ninstance = \"net\"\neta-w = [0.1, 1.0]\neta-g = 0.1\n\
+            "[sweep]\nsteps = 10\nhorizons = 3\nseeds = 4\n[grid]\ninstance = \"net\"\neta-w = [0.1, 1.0]\neta-g = \
+             0.1\n\
              [instance.net.network]\nwidths = [2, 3, 2]\nnormalisation = {normalisation}\nactivation = \"tanh\"\n\
-             objective = \"cross-entropy\"\n[instance.net.data]\nkind = \"inline\"\ninputs = {data}\nlabels = [0, 1, 0, 1]\n\
+             objective = \"cross-entropy\"\n[instance.net.data]\nkind = \"inline\"\ninputs = {data}\nlabels = [0, 1, \
+             0, 1]\n\
              [instance.net.minibatches]\nkind = \"partition\"\nbatch-size = {batch}\n"
         )
     };

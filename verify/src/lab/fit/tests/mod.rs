@@ -346,7 +346,8 @@ proptest! {
         let name = |name: &str, given: bool| given.then(|| name.to_owned());
         let only = if only { vec![("y".to_owned(), "1".to_owned())] } else { Vec::new() };
         let values = name("y", named).into_iter().collect();
-        let columns = Columns { step: name("t", named), values, run: name("seed", run), only, skip_empty, on_repeat: None };
+        let (step, run) = (name("t", named), name("seed", run));
+        let columns = Columns { step, values, run, only, skip_empty, on_repeat: None };
         let file = || (PathBuf::from("log"), text.as_bytes().to_vec());
         for files in [vec![file()], vec![file(), file()]] {
             match Log::parse(files, &columns, (None, end)) {

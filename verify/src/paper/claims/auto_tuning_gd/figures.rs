@@ -5,7 +5,7 @@ use ratecheck::descent::{Record, Trace};
 
 use super::{DECADES, Setting, descend, digits, late_slope, small};
 use crate::claim::evidence::{Context, Evidence, Unevaluated};
-use crate::claim::plot::{Reference, Series, Style};
+use crate::claim::plot::{Plot, Reference, Series, Style};
 use crate::paper::auto_tuning::{Way, largest, log_log, mean, running_average};
 
 /// The figures and the plots: the same runs beside projected ones and ones without normalisation, from the first start.
@@ -36,22 +36,30 @@ pub(super) fn show(
         settled,
         "at the start it was up to 1e4/‖w_0‖²; large rates have tuned themselves down",
     );
-    let tag = if name == "digits" { "digits" } else { "small" };
-    let about = if name == "digits" { "digits, 64-16-16-10" } else { "5-4-1" };
-    let plot = |id: &str, title: &str, caption: &str, x: &str, y: &str, series: Vec<Series>| {
-        log_log(&format!("{tag}-{id}"), &format!("{title} ({about})"), caption, x, y, series)
-    };
     evidence.plots.push(plot(
+        name,
         "loss",
         "Final loss against the learning rate",
         "Batch-normalised, the final loss hardly depends on η_w once T is long enough for it; with fixed norms it is \
          stuck high above η_w of order 1, and without normalisation the runs diverge (crosses at the upper edge). The \
          network without normalisation is another function, nothing bounds its outputs: its losses are not to be \
          compared with the others.",
-        "learning rate η_w",
-        "loss after T steps",
+        ["learning rate η_w", "loss after T steps"],
         losses,
     ));
+    evidence.plots.extend(progress(setting, runs));
+    Ok(())
+}
+
+/// A plot on logarithmic axes of one of the two networks.
+fn plot(name: &str, id: &str, title: &str, caption: &str, [x, y]: [&str; 2], series: Vec<Series>) -> Plot {
+    let (tag, about) = if name == "digits" { ("digits", "digits, 64-16-16-10") } else { ("small", "5-4-1") };
+    log_log(&format!("{tag}-{id}"), &format!("{title} ({about})"), caption, x, y, series)
+}
+
+/// Effective rates, norms and averages along the runs from the first start.
+pub(super) fn progress(setting: &Setting, runs: &[Vec<Trace>]) -> [Plot; 3] {
+    let name = setting.name;
     let curves = |value: &dyn Fn(&Record) -> f64| -> Vec<Series> {
         DECADES
             .iter()
@@ -62,24 +70,24 @@ pub(super) fn show(
             })
             .collect()
     };
-    evidence.plots.push(plot(
+    let effective_rates = plot(
+        name,
         "effective-rate",
         "Effective learning rates that are too large shrink, the others stay",
         "The mean over blocks of η_w/‖w‖². Rates that start decades apart above the stability limit fall below it \
          within a few steps; rates below it stay as they are.",
-        "step t + 1",
-        "η_w/‖w_i‖², mean over i",
+        ["step t + 1", "η_w/‖w_i‖², mean over i"],
         curves(&|r| mean(r.effective_lr.iter().copied())),
-    ));
-    evidence.plots.push(plot(
+    );
+    let norms = plot(
+        name,
         "norm",
         "‖w‖² grows until the rate suits the loss",
         "The mean over blocks of ‖w‖²: it never shrinks (Lemma 2.4), and stops growing when the gradients' squares can \
          be summed.",
-        "step t + 1",
-        "‖w_i‖², mean over i",
+        ["step t + 1", "‖w_i‖², mean over i"],
         curves(&|r| mean(r.w_norm_sq.iter().copied())),
-    ));
+    );
     let averages: Vec<Series> = DECADES
         .iter()
         .zip(runs)
@@ -90,18 +98,17 @@ pub(super) fn show(
         .collect();
     let through = averages[4].points.last().copied().unwrap_or([1.0, 1.0]);
     let mut rate = plot(
+        name,
         "average",
         "The running average of the gradient falls as T^(-1/2), once T is long enough for η_w",
         "√(S_T/T), from the first start. It falls with slope -1/2 once the sum of squared gradients stops growing; the \
          smallest learning rates have not begun to settle.",
-        "number of steps T",
-        "√(Σ‖∇L‖²/T)",
+        ["number of steps T", "√(Σ‖∇L‖²/T)"],
         averages,
     );
     rate.references.push(Reference { name: "Theorem 3.1: T^(-1/2)".to_owned(), slope: -0.5, through });
     rate.window = Some([setting.n_steps as f64 / 10.0, setting.n_steps as f64]);
-    evidence.plots.push(rate);
-    Ok(())
+    [effective_rates, norms, rate]
 }
 
 /// The last loss against eta_w, from the first start; a divergent run has none.

@@ -5,7 +5,7 @@ use ratecheck::rates::{Bootstrap, Summary, bootstrap_slope, fit_power_law_with_l
 
 use super::{ALPHAS, Case, ETA_G, ETA_W, descend, effective_rate, horizon, window};
 use crate::claim::evidence::{Context, Evidence, Unevaluated};
-use crate::claim::plot::{Reference, Series, Style};
+use crate::claim::plot::{Plot, Reference, Series, Style};
 use crate::paper::auto_tuning::{Way, decades, log_log, mean};
 
 /// Figures and plots, with projected SGD and the unnormalised network beside.
@@ -75,18 +75,23 @@ pub(super) fn show(evidence: &mut Evidence, cases: &[Case], context: &Context) -
         "η_{w,t}/‖w_i‖², mean",
         rates.chain(decaying).collect(),
     ));
+    evidence.plots.push(norms(cases));
+    let n_runs = context.pick([1, 2, 4, 8]);
+    evidence.plots.extend(decades::on_networks(n_runs, horizon(context), ETA_G, &context.seed)?);
+    Ok(())
+}
+
+/// The norms along the runs.
+pub(super) fn norms(cases: &[Case]) -> Plot {
     let norm = |record: &Record| mean(record.w_norm_sq.iter().copied());
     let norms =
         cases.iter().map(|case| case.curve(format!("α = {}, η_w = {}", case.alpha, case.eta_w), Style::Line, norm));
-    evidence.plots.push(log_log(
+    log_log(
         "norm",
         "SGD: ‖w‖² grows",
         "The mean over blocks and runs of ‖w_i‖²: every step lengthens every block (Lemma 2.4).",
         "step t + 1",
         "‖w_i‖², mean",
         norms.collect(),
-    ));
-    let n_runs = context.pick([1, 2, 4, 8]);
-    evidence.plots.extend(decades::on_networks(n_runs, horizon(context), ETA_G, &context.seed)?);
-    Ok(())
+    )
 }

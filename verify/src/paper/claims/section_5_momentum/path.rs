@@ -206,6 +206,11 @@ impl<'a> Path<'a> {
         Ok(())
     }
 
+    /// ||w_t||^2 of block i.
+    pub(super) fn w_norm_sq(&self, i: usize) -> f64 {
+        self.loss.parameters().w_norm_sq(&self.after.theta, i)
+    }
+
     /// What the last step did to block i; moves its ledger on. `curvature` is L of the module's doc comment.
     pub(super) fn look(&mut self, i: usize, curvature: f64) -> Seen {
         let moved = Moved {

@@ -47,6 +47,19 @@ pub(super) struct Followed {
     pub(super) apart: [f64; 2],
     /// The largest bound in double-double.
     pub(super) bound: f64,
+    /// What was seen at every step.
+    pub(super) path: Vec<Apart>,
+}
+
+/// How far (9) and (4) were apart after a step, each in `f64` and in double-double.
+#[derive(Clone, Copy)]
+pub(super) struct Apart {
+    /// The number of steps made.
+    pub(super) t: usize,
+    /// The relative deviation.
+    pub(super) seen: [f64; 2],
+    /// What rounding may make of it; NaN in `f64` where the first order no longer suffices.
+    pub(super) bound: [f64; 2],
 }
 
 impl Followed {
@@ -56,6 +69,7 @@ impl Followed {
             steps: self.steps.min(other.steps),
             apart: [0, 1].map(|k| self.apart[k].max(other.apart[k])),
             bound: self.bound.max(other.bound),
+            path: self.path,
         }
     }
 }
@@ -153,7 +167,7 @@ pub(super) fn follow(
     let mut adaptive: (_, Adaptive<'_, DoubleDouble>) = double.zip(precise).ok_or_else(without)?;
     let mut draws = context.generator(&format!("trajectory/{name}/{eta_w}"));
     let (mut permutation, mut spread) = (Vec::new(), Array2::<f64>::zeros((n, n)));
-    let (mut followed, mut linear) = (Followed { steps: 0, apart: [0.0; 2], bound: 0.0 }, true);
+    let (mut followed, mut linear) = (Followed { steps: 0, apart: [0.0; 2], bound: 0.0, path: Vec::new() }, true);
     let g_norm = |run: &Recursion<'_>| run.theta[layout.g()].iter().map(|x| x.value().powi(2)).sum::<f64>().sqrt();
     // The part of theta that each parameter belongs to.
     let part = |k: usize| layout.blocks().iter().position(|b| b.range.contains(&k)).unwrap_or(m);
@@ -190,15 +204,15 @@ pub(super) fn follow(
         followed.steps = t + 1;
         followed.bound = followed.bound.max(precise);
         let at = format!("{name}, whole · η = {eta_w}, t = {t}");
-        let apart = adaptive.1.apart(&plain.1.theta, &scales);
-        check.identity(format!("{at}: double-double"), apart, precise);
-        followed.apart[1] = followed.apart[1].max(apart);
-        let apart = adaptive.0.apart(&plain.0.theta, &scales);
-        followed.apart[0] = followed.apart[0].max(apart);
+        let apart = [adaptive.0.apart(&plain.0.theta, &scales), adaptive.1.apart(&plain.1.theta, &scales)];
+        check.identity(format!("{at}: double-double"), apart[1], precise);
+        followed.apart = [0, 1].map(|k| followed.apart[k].max(apart[k]));
         linear &= bound <= LINEAR;
         if linear {
-            check.identity(format!("{at}: f64"), apart, bound);
+            check.identity(format!("{at}: f64"), apart[0], bound);
         }
+        let bound = [if linear { bound } else { f64::NAN }, precise];
+        followed.path.push(Apart { t: t + 1, seen: apart, bound });
     }
     Ok(followed)
 }
