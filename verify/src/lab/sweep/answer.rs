@@ -268,7 +268,7 @@ mod tests {
         let spread = Spread::of(vec![4.0, 1.0, 3.0, 2.0]).expect("four");
         assert_eq!(spread, Spread { middle: 2.5, least: 1.0, largest: 4.0 });
         assert_eq!(Spread::of(vec![7.0, 1.0, 2.0]).map(|spread| spread.middle), Some(2.0));
-        assert_eq!(Spread::around_mean(vec![7.0, 1.0, 1.0]).map(|spread| spread.middle), Some(3.0));
+        assert_eq!(Spread::around_mean(vec![7.0, 1.0, 1.0, 3.0]).map(|spread| spread.middle), Some(3.0));
         assert_eq!(Spread::of(Vec::new()), None);
     }
 }
