@@ -164,7 +164,20 @@ fn panels(answer: &Answer, axes: &[Setting]) -> (Vec<Setting>, Vec<Setting>) {
 }
 
 fn said(group: &Group, settings: &[Setting]) -> String {
-    settings.iter().map(|of| of.said(group, Setting::symbol)).collect::<Vec<_>>().join(", ")
+    settings.iter().map(|of| middle_cut(&of.said(group, Setting::symbol))).collect::<Vec<_>>().join(", ")
+}
+
+/// A long word without its middle: the numbers of a rule often differ at its end, where the name of a curve is cut.
+fn middle_cut(text: &str) -> String {
+    const LONGEST: usize = 38;
+    const TAIL: usize = 20;
+    let n = text.chars().count();
+    if n <= LONGEST {
+        return text.to_owned();
+    }
+    let (head, tail): (String, String) =
+        (text.chars().take(LONGEST - TAIL - 1).collect(), text.chars().skip(n - TAIL).collect());
+    format!("{head}…{tail}")
 }
 
 /// The name of a curve; of the only one that of what it shows.

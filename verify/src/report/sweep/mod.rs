@@ -53,6 +53,12 @@ fn why<'a>(group: &'a Group, answer: &Answer) -> &'a str {
     group.reason.strip_prefix(&format!("{claim}: ")).unwrap_or(&group.reason)
 }
 
+/// An exponent; what rounds to 0 has no sign.
+fn three(x: f64) -> String {
+    let text = format!("{x:.3}");
+    if text == "-0.000" { "0.000".to_owned() } else { text }
+}
+
 fn counted(n: usize, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }

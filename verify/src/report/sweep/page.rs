@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::figures::kinds;
 use super::settings::{Setting, apart, common, varying};
-use super::{GROUPS, ReportError, counted, number, tally, why, word};
+use super::{GROUPS, ReportError, counted, number, tally, three, why, word};
 use crate::lab::sweep::{Answer, Group, Spread};
 use crate::report::page::{STYLE, environment};
 use crate::report::plots;
@@ -191,6 +191,6 @@ fn slope_field(group: &Group) -> Field {
     let Some(fitted) = group.fit.as_ref().and_then(|fit| fit.chosen()) else {
         return plain_field(number::NONE.to_owned(), true);
     };
-    let range = fitted.interval.map(|[low, high]| number::minus(&format!("{low:.3} to {high:.3}")));
-    Field { text: number::minus(&format!("{:.3}", fitted.slope)), range: range.unwrap_or_default(), number: true }
+    let range = fitted.interval.map(|[low, high]| number::minus(&format!("{} to {}", three(low), three(high))));
+    Field { text: number::minus(&three(fitted.slope)), range: range.unwrap_or_default(), number: true }
 }

@@ -99,7 +99,12 @@ impl Setting {
 /// What differs from group to group, in the order of the tables. c_g stands for the eta_g that it has set, and an
 /// instance for a normalisation that goes with it.
 pub(super) fn varying(answer: &Answer) -> Vec<Setting> {
-    let differs = |of: Setting| answer.groups.windows(2).any(|pair| of.shown(&pair[0]) != of.shown(&pair[1]));
+    // Where there is no g, nothing differs in its rate.
+    let differs = |of: Setting| {
+        let has = |group: &&Group| of.is_text() || of.number(group).is_some();
+        let mut shown = answer.groups.iter().filter(has).map(|group| of.shown(group));
+        shown.next().is_some_and(|first| shown.any(|other| other != first))
+    };
     let by_c_g = answer.groups.iter().any(|group| group.c_g.is_some());
     let goes_with = answer.groups.iter().all(|a| {
         let same = answer.groups.iter().find(|b| b.setting.instance == a.setting.instance);
@@ -116,9 +121,11 @@ pub(super) fn varying(answer: &Answer) -> Vec<Setting> {
 
 /// What all have in common, without what is as it is where nothing is said.
 pub(super) fn common(answer: &Answer, called: Called) -> Vec<String> {
-    let Some(first) = answer.groups.first() else { return Vec::new() };
     let varies = varying(answer);
+    // The first that has it.
+    let first = |of: &Setting| answer.groups.iter().find(|group| of.is_text() || of.number(group).is_some());
     let said = |of: &Setting| {
+        let first = first(of)?;
         let plain = match of {
             Alpha | AlphaG => of.number(first).is_none_or(|x| x == 0.0),
             Growth => of.number(first) == Some(1.0),
@@ -126,11 +133,12 @@ pub(super) fn common(answer: &Answer, called: Called) -> Vec<String> {
             Normalisation => first.setting.normalisation == "closed-form",
             _ => false,
         };
-        !plain && !varies.contains(of)
+        // eta_g differs where c_g has set it for several instances.
+        let other = |group: &Group| !of.is_text() && of.number(group).is_some_and(|x| Some(x) != of.number(first));
+        let same = !answer.groups.iter().any(other);
+        (!plain && same && !varies.contains(of)).then(|| of.said(first, called))
     };
-    // eta_g differs where c_g has set it for several instances.
-    let same = |of: &Setting| answer.groups.iter().all(|group| of.shown(group) == of.shown(first));
-    ALL.into_iter().filter(|of| said(of) && same(of)).map(|of| of.said(first, called)).collect()
+    ALL.iter().filter_map(said).collect()
 }
 
 /// What tells a group from the others, in words.

@@ -1,7 +1,7 @@
 //! The table at the end of a sweep, for the terminal.
 
 use super::settings::{Setting, apart, common, varying};
-use super::{counted, number, tally, why, word};
+use super::{counted, number, tally, three, why, word};
 use crate::lab::fit::Verdict;
 use crate::lab::sweep::{Answer, Group, Spread};
 use crate::report::table::{Paint, truncate, wrap};
@@ -72,6 +72,10 @@ pub(crate) fn table(answer: &Answer, color: bool, width: usize) -> String {
             text += &format!("{}\n", style(&line));
         }
     };
+    let cut = key(&rows, answer, &axes);
+    if !cut.is_empty() {
+        say(&cut.join("; "), "    ", &|line| paint.dim(line));
+    }
     for line in legend(answer, ranges) {
         say(&line, "    ", &|line| paint.dim(line));
     }
@@ -105,6 +109,46 @@ fn title(answer: &Answer) -> String {
     format!("{}{each} to step {end}{common}", counted(answer.groups.len(), "group"))
 }
 
+/// Cuts the words of a column. Those that would look the same are numbered, as `adam(b-…~2`.
+fn cut(rows: &mut [Vec<String>], column: usize, width: usize) {
+    let whole: Vec<String> = rows.iter().map(|row| row[column].clone()).collect();
+    let mut known: Vec<(&String, String)> = Vec::new();
+    for (text, row) in whole.iter().zip(rows) {
+        let short = match known.iter().find(|(other, _)| *other == text) {
+            Some((_, short)) => short.clone(),
+            None => {
+                let plain = truncate(text, width);
+                let taken = |short: &String| known.iter().any(|(_, other)| other == short);
+                let numbered = |n: usize| {
+                    let mark = format!("~{n}");
+                    truncate(text, width.saturating_sub(mark.len())) + &mark
+                };
+                if taken(&plain) { (2..).map(numbered).find(|short| !taken(short)).unwrap_or(plain) } else { plain }
+            }
+        };
+        if !known.iter().any(|(other, _)| *other == text) {
+            known.push((text, short.clone()));
+        }
+        row[column] = short;
+    }
+}
+
+/// What words that were cut stand for, where it cannot be guessed.
+fn key(rows: &[Vec<String>], answer: &Answer, axes: &[Setting]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for (row, group) in rows.iter().skip(1).zip(&answer.groups) {
+        for (short, of) in row.iter().zip(axes).filter(|(_, of)| of.is_text()) {
+            let whole = of.shown(group);
+            if *short != whole {
+                all.push(format!("{short} is {whole}"));
+            }
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// The rows that fit, header first, which of their columns are numbers, and whether the loss has its range.
 fn laid_out(answer: &Answer, axes: &[Setting], width: usize) -> (Vec<Vec<String>>, Vec<bool>, bool) {
     let wide = |rows: &[Vec<String>]| {
@@ -120,7 +164,7 @@ fn laid_out(answer: &Answer, axes: &[Setting], width: usize) -> (Vec<Vec<String>
             let longest = (0..axes.len()).filter(|&c| axes[c].is_text()).max_by_key(|&c| of(c));
             let Some(c) = longest.filter(|&c| of(c) > SHORTEST) else { break };
             let to = of(c).saturating_sub(wide(&rows) - width).max(SHORTEST);
-            rows.iter_mut().for_each(|row| row[c] = truncate(&row[c], to));
+            cut(&mut rows, c, to);
         }
         let fits = wide(&rows) <= width;
         best = (rows, right, shown.range);
@@ -176,8 +220,8 @@ fn spread(spread: Option<Spread>, range: bool) -> String {
 fn slope(group: &Group, with_interval: bool) -> String {
     let Some(fitted) = group.fit.as_ref().and_then(|fit| fit.chosen()) else { return number::NONE.to_owned() };
     match fitted.interval.filter(|_| with_interval) {
-        Some([low, high]) => format!("{:.3} [{low:.3}, {high:.3}]", fitted.slope),
-        None => format!("{:.3}", fitted.slope),
+        Some([low, high]) => format!("{} [{}, {}]", three(fitted.slope), three(low), three(high)),
+        None => three(fitted.slope),
     }
 }
 
