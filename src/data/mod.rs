@@ -186,6 +186,30 @@ impl Dataset {
         Self { inputs, n_examples: self.n_examples, n_features: self.n_features, labels: self.labels.clone() }
     }
 
+    /// Every channel shifted and scaled as [`standardised`](Self::standardised) does with a feature: the features are
+    /// `n_channels` runs of equal length, as those of [`Images::dataset`], and the mean and the variance of each are
+    /// over all its features and all examples.
+    ///
+    /// # Panics
+    /// When `n_channels` does not divide the number of features.
+    ///
+    /// ```
+    /// use ratecheck::data::Dataset;
+    /// // Two channels of two pixels, of one example each; the second is constant.
+    /// let data = Dataset::new(vec![1.0, 3.0, 5.0, 5.0], 1, 4, vec![0.0])?.standardised_channels(2);
+    /// assert_eq!(data.inputs(), [-1.0, 1.0, 0.0, 0.0]);
+    /// # Ok::<(), ratecheck::data::DataError>(())
+    /// ```
+    pub fn standardised_channels(&self, n_channels: usize) -> Self {
+        assert!(
+            n_channels > 0 && self.n_features.is_multiple_of(n_channels),
+            "{} features are no {n_channels} channels",
+            self.n_features
+        );
+        let inputs = self.inputs.chunks_exact(self.inputs.len() / n_channels).flat_map(standardised_feature).collect();
+        Self { inputs, n_examples: self.n_examples, n_features: self.n_features, labels: self.labels.clone() }
+    }
+
     /// The first `n` examples.
     ///
     /// # Panics

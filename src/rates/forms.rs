@@ -69,9 +69,7 @@ impl Form {
         let end = t.partition_point(|&t| t <= window.to);
         let used: Vec<usize> = (begin..end.max(begin)).collect();
         check(t, values, &used)?;
-        let first = t[..end].partition_point(|&t| t < window.from.max(f64::MIN_POSITIVE));
-        let ranges: Vec<Range<usize>> =
-            bins(&t[first..end], BIN_RATIO).into_iter().map(|bin| first + bin.start..first + bin.end).collect();
+        let ranges = window_bins(t, window);
         let last: Vec<usize> = ranges.iter().map(|bin| bin.end - 1).collect();
         Ok(match self {
             Self::LastWindow => Columns {
@@ -94,6 +92,21 @@ impl Form {
             },
         })
     }
+}
+
+/// The bins of ratio [`BIN_RATIO`] that the recorded times of a window fall into, as places in `t`, which increases
+/// from 0 on: what [`Form::LastWindow`] averages over. The first begins at the first positive time of the window, and
+/// the last may be cut short by its end.
+///
+/// ```
+/// use ratecheck::rates::{Window, window_bins};
+/// let t = [0.0, 1.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+/// assert_eq!(window_bins(&t, Window::new(4.0, 7.5)), [2..3, 3..5, 5..6]); // [4, 5), [5, 6.25), [7, 7.5]
+/// ```
+pub fn window_bins(t: &[f64], window: Window) -> Vec<Range<usize>> {
+    let end = t.partition_point(|&t| t <= window.to);
+    let first = t[..end].partition_point(|&t| t < window.from.max(f64::MIN_POSITIVE));
+    bins(&t[first..end], BIN_RATIO).into_iter().map(|bin| first + bin.start..first + bin.end).collect()
 }
 
 fn rows(values: &[f64], n: usize, each: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {

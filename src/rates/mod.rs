@@ -49,7 +49,7 @@ pub use decision::{Decision, Interval, at_most, equivalent};
 pub use error::FitError;
 pub use estimate::{Estimate, mean_over_runs, slope_over_runs};
 pub use fit::{Fit, Window, fit_power_law, fit_power_law_with_log};
-pub use forms::{BIN_RATIO, Form};
+pub use forms::{BIN_RATIO, Form, window_bins};
 pub use horizons::{log_bins, log_spaced};
 pub use outliers::{FALSE_ALARM, Outliers, outliers};
 pub use prediction::{SgdPrediction, partial_zeta, zeta};

@@ -68,7 +68,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// What exit code 1 says of each command that can end with it.
-pub const FAILED: [(&str, &str); 11] = [
+pub const FAILED: [(&str, &str); 13] = [
     ("verify", "a claim fails, or could not be evaluated"),
     ("replay", "the verdict is worse, or a control or slope differs, as with `compare`"),
     ("compare", "a verdict is worse; a claim, control or slope is gone; or the intervals of a slope no longer overlap"),
@@ -78,6 +78,8 @@ pub const FAILED: [(&str, &str); 11] = [
     ("fit", "the claimed rate fails"),
     ("inspect", "a statement fails at the point, or could not be evaluated"),
     ("constants", "a proved bound lies below what was found, or a constant is not finite"),
+    ("sweep", "the rate that the plan expects fails in some group"),
+    ("merge", "the same of the parts together"),
     ("experiment", "an expectation is missed from every start"),
     ("bench", "a run of the sweep diverged"),
 ];

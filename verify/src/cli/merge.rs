@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::answer::complete;
 use super::console::Console;
 use super::place::Place;
-use super::sweep::{Finished, closing, stopped};
+use super::sweep::stopped;
 use super::{Exit, Stopped};
-use crate::lab::sweep::{Manifest, merge};
+use crate::lab::sweep::merge;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +29,9 @@ pub(super) struct Arguments {
     out: PathBuf,
     #[command(flatten)]
     place: Place,
+    /// Treat an inconclusive verdict on what the plan expects as a failure (exit code 4).
+    #[arg(long)]
+    strict: bool,
     /// Print what was joined as JSON.
     #[arg(long)]
     json: bool,
@@ -35,13 +39,9 @@ pub(super) struct Arguments {
 
 /// Joins them and writes the results.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
-    let written = merge(&arguments.parts, &arguments.out, arguments.place.locking()).map_err(stopped)?;
-    let n_runs = Manifest::read(&arguments.out).map_err(stopped)?.cells.len();
-    if arguments.json {
-        console.json(&Finished::of(&written, n_runs))?;
-    } else {
-        console.say(&format!("{n_runs} runs from {} parts.\n", arguments.parts.len()))?;
-        console.answer(&closing(&written, n_runs))?;
+    let (written, store) = merge(&arguments.parts, &arguments.out, arguments.place.locking()).map_err(stopped)?;
+    if !arguments.json {
+        console.say(&format!("{} runs from {} parts.\n", written.answer.runs, arguments.parts.len()))?;
     }
-    Ok(Exit::Holds)
+    complete(&written, &store, arguments.strict, arguments.json, console)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::answer::{complete, shown, so_far};
 use super::console::Console;
 use super::parts::{part_ended, shard_ended};
 use super::place::Place;
@@ -14,7 +15,7 @@ use super::slurm::{OnSlurm, Parted};
 use super::text::{columns, heading};
 use super::{Exit, Stopped, pool};
 use crate::lab::sweep::{
-    Cell, Estimate, Pending, Places, Plan, Setting, Shard, Store, SweepError, Written, execute, finish, pending,
+    Answer, Cell, Estimate, Pending, Places, Plan, Setting, Shard, Store, SweepError, execute, finish, pending,
     place_of, progress, together,
 };
 use crate::text::{Kept, number, plain};
@@ -22,8 +23,9 @@ use crate::text::{Kept, number, plain};
 const EXAMPLES: &str = "\
 Examples:
   ratecheck sweep examples/sweeps/problem-j.toml --dry-run   the cells, and how long they will take
-  ratecheck sweep examples/sweeps/problem-j.toml --out j     j/runs.csv, j/runs.npz, j/runs.json
+  ratecheck sweep examples/sweeps/problem-j.toml --out j     the table; j/index.html, j/runs.csv
   ratecheck sweep examples/sweeps/problem-j.toml --out j     again: nothing is left to do
+  ratecheck sweep examples/sweeps/problem-j.toml --out j --show   what is there so far
   ratecheck sweep plan.toml --shard 1/2 --out part-1         half of it; the other half elsewhere
   ratecheck merge part-1 part-2 --out whole                  the same bits as one run
   ratecheck sweep plan.toml --out out --part 3/8             a part; the last of them joins all
@@ -42,6 +44,9 @@ pub(super) struct Arguments {
     /// Print the cells and an estimate of the time, and run nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Print the table of what is there, and run nothing.
+    #[arg(long, conflicts_with = "dry_run")]
+    show: bool,
     /// Run a part: every n-th cell, starting with the k-th. `ratecheck merge` joins the parts.
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
@@ -59,6 +64,9 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
+    /// Treat an inconclusive verdict on what the plan expects as a failure (exit code 4).
+    #[arg(long)]
+    strict: bool,
     /// Print the cells and the estimate, or where the results are, as JSON.
     #[arg(long)]
     json: bool,
@@ -86,6 +94,11 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         let (pool, found) = (pool(arguments.jobs, console)?, pending(&plan, shard, &Places::of(&out)));
         return preview(&plan, &found, pool.current_num_threads(), arguments.json, console);
     }
+    if arguments.show {
+        let pool = pool(arguments.jobs, console)?;
+        let answer = pool.install(|| Answer::found(&plan, &Places::of(&out)));
+        return so_far(&answer, arguments.strict, arguments.json, console);
+    }
     if arguments.slurm.is_wanted() {
         let name = arguments.plan.file_stem().unwrap_or_default().to_string_lossy();
         let parted = Parted { command: "sweep", plan: &arguments.plan, name: &name, one: "run", out: &out };
@@ -110,32 +123,45 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
     if let Some(part) = arguments.part {
         drop(store);
         let parts = progress(&plan, part.numbers().1, &Places::of(&out));
+        if !arguments.json && parts.iter().any(|of| !of.is_complete()) {
+            there(&plan, &out, &pool, console)?;
+        }
         return part_ended(part, &parts, "run", arguments.json, console, || joined(arguments, &plan, &out, console));
     }
     if arguments.shard != Shard::WHOLE {
         if arguments.json {
             return shard_ended(arguments.shard, found.done + found.cells.len(), console);
         }
+        there(&plan, &out, &pool, console)?;
         console
             .answer(&format!("The part {} is complete: join all parts with `ratecheck merge`.\n", arguments.shard))?;
         return Ok(Exit::Holds);
     }
-    finished(arguments, &plan, &finish(&plan, &Places::of(&out), &store).map_err(stopped)?, console)
+    finished(arguments, &plan, &store, &pool, console)
 }
 
-fn finished(arguments: &Arguments, plan: &Plan, written: &Written, console: Console) -> Result<Exit, Stopped> {
-    if arguments.json {
-        console.json(&Finished::of(written, plan.cells.len()))?;
-    } else {
-        console.answer(&closing(written, plan.cells.len()))?;
-    }
-    Ok(Exit::Holds)
+/// Makes the results of what is all there, and says what they show.
+fn finished(
+    arguments: &Arguments,
+    plan: &Plan,
+    store: &Store,
+    pool: &rayon::ThreadPool,
+    console: Console,
+) -> Result<Exit, Stopped> {
+    let written = pool.install(|| finish(plan, &Places::of(store.dir()), store)).map_err(stopped)?;
+    complete(&written, store, arguments.strict, arguments.json, console)
+}
+
+/// The table of what is there, where that is not all.
+fn there(plan: &Plan, out: &Path, pool: &rayon::ThreadPool, console: Console) -> Result<(), Stopped> {
+    let answer = pool.install(|| Answer::found(plan, &Places::of(out)));
+    console.say(&format!("\n{}\n", shown(&answer)))
 }
 
 /// Joins all parts, which are complete.
 fn joined(arguments: &Arguments, plan: &Plan, out: &Path, console: Console) -> Result<Exit, Stopped> {
     let store = Store::open_for(out, Kept::Cells, arguments.place.locking()).map_err(stopped)?;
-    finished(arguments, plan, &finish(plan, &Places::of(out), &store).map_err(stopped)?, console)
+    finished(arguments, plan, &store, &pool(arguments.jobs, console.hushed())?, console)
 }
 
 /// What would be run, and how long it would take.
@@ -164,17 +190,6 @@ fn opening(found: &Pending<'_>, out: &Path) -> String {
         (0, missing) => format!("{missing} runs.\n"),
         (done, missing) => format!("{done} runs are there already; {missing} to go.\n"),
     }
-}
-
-/// Where the results are; of a sweep and of a merge.
-pub(super) fn closing(written: &Written, n_runs: usize) -> String {
-    let mut text = match written.diverged {
-        0 => String::new(),
-        n => format!("{n} of {n_runs} runs diverged: see the column diverged_at.\n"),
-    };
-    let verb = if written.changed { "The results" } else { "The results, unchanged" };
-    text += &format!("{verb}: {}, .npz, and .json, which describes them\n", plain::path(&written.csv));
-    text
 }
 
 /// The bar counts thousandths of seconds on one thread, as they were estimated:
@@ -287,24 +302,5 @@ impl Preview {
              by a few steps of each instance\n",
             number::duration(*seconds),
         )
-    }
-}
-
-/// What a sweep or a merge has written, as data.
-#[derive(Serialize)]
-pub(super) struct Finished<'a> {
-    runs: usize,
-    diverged: usize,
-    /// Whether any of the files is new.
-    changed: bool,
-    csv: &'a Path,
-    npz: &'a Path,
-    json: &'a Path,
-}
-
-impl<'a> Finished<'a> {
-    pub(super) fn of(written: &'a Written, runs: usize) -> Self {
-        let Written { csv, npz, json, changed, diverged } = written;
-        Self { runs, diverged: *diverged, changed: *changed, csv, npz, json }
     }
 }

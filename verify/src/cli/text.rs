@@ -7,6 +7,13 @@ pub(super) fn heading(text: &str) -> String {
     if colour() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
+/// The width that the variable COLUMNS says, else that of the terminal, else 100 columns.
+pub(super) fn terminal_width() -> usize {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    said.or_else(seen).unwrap_or(100)
+}
+
 /// `1 claim`, `2 claims`.
 pub(super) fn counted(n: usize, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })

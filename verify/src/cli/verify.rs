@@ -13,6 +13,7 @@ use super::preset::Preset;
 use super::resume::{earlier, keep};
 use super::subject::{Brought, OnSubject};
 use super::sweep::stopped;
+use super::text::terminal_width;
 use super::{Claims, DEFAULT_SEED, Exit, Stopped, of_section, pool, select};
 use crate::claim::evidence::{Claim, Profile, Unevaluated};
 use crate::claim::results::{ClaimResult, FORMAT, Results, Status};
@@ -313,11 +314,4 @@ pub fn exit_of(all: impl Iterator<Item = Status>, strict: bool) -> Exit {
         Some(Status::Inconclusive) if strict => Exit::Inconclusive,
         _ => Exit::Holds,
     }
-}
-
-/// The width that the variable COLUMNS says, else that of the terminal, else 100 columns.
-fn terminal_width() -> usize {
-    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let seen = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-    said.or_else(seen).unwrap_or(100)
 }

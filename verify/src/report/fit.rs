@@ -186,7 +186,7 @@ fn plot(log: &Log, request: &Request, found: &Fits) -> Plot {
 }
 
 /// The form over the whole log, as far as it can be shown.
-fn whole(t: &[f64], values: &[f64], squared: bool, form: Form) -> Option<Vec<[f64; 2]>> {
+pub(super) fn whole(t: &[f64], values: &[f64], squared: bool, form: Form) -> Option<Vec<[f64; 2]>> {
     let summary = if squared { Summary::RootMean } else { Summary::Mean };
     let runs = Runs::new(t, values, &Model::new(EVERYWHERE, summary).form(form)).ok()?;
     let (t, y) = runs.curve();
@@ -195,7 +195,7 @@ fn whole(t: &[f64], values: &[f64], squared: bool, form: Form) -> Option<Vec<[f6
 
 /// Student's interval of the mean over the runs at every horizon of the last window; of no other form, whose means at
 /// one time hang together with those before it.
-fn band(log: &Log, request: &Request, form: Form, points: &[[f64; 2]], level: f64) -> Vec<[f64; 2]> {
+pub(super) fn band(log: &Log, request: &Request, form: Form, points: &[[f64; 2]], level: f64) -> Vec<[f64; 2]> {
     if form != Form::LastWindow || log.runs.len() < 2 {
         return Vec::new();
     }
@@ -212,7 +212,7 @@ fn band(log: &Log, request: &Request, form: Form, points: &[[f64; 2]], level: f6
 }
 
 /// The fitted power law over its horizons.
-fn line(chosen: &Fitted, request: &Request) -> Series {
+pub(super) fn line(chosen: &Fitted, request: &Request) -> Series {
     let y = |t: f64| (chosen.intercept + chosen.slope * t.ln() + log_factor(t, request.log_power)).exp();
     let points = chosen.curve.iter().map(|&[t, _]| [t, y(t)]).collect();
     Series::new(number::minus(&format!("slope {:.4}", chosen.slope)), Style::Dashed, points)
@@ -223,7 +223,7 @@ fn log_factor(t: f64, q: f64) -> f64 {
 }
 
 /// The exponent claimed, a bin above the curve, so that it can be told from it.
-fn reference(chosen: &Fitted, request: &Request, exponent: f64) -> Option<Reference> {
+pub(super) fn reference(chosen: &Fitted, request: &Request, exponent: f64) -> Option<Reference> {
     let &[t, y] = chosen.curve.first()?;
     let name = match request.log_power {
         0.0 => format!("claimed: T^{exponent}"),

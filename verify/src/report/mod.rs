@@ -29,6 +29,7 @@ mod paper;
 mod plots;
 mod sheet;
 mod story;
+pub(crate) mod sweep;
 mod table;
 
 use std::collections::BTreeSet;

@@ -82,7 +82,10 @@ impl Frame {
                 .filter(|p| showable(plot.x.scale, p[0]) && showable(plot.y.scale, p[1]))
         };
         let named = !plot.y.names.is_empty();
-        let x = Map::new(plot.x.scale, points().map(|p| p[0]), 0.0)?;
+        // What diverged is marked at the upper edge, and has its place along x.
+        let diverged = || plot.series.iter().flat_map(|s| &s.points).filter(|p| p[1] == f64::INFINITY).map(|p| p[0]);
+        let along = || points().map(|p| p[0]).chain(diverged());
+        let x = Map::new(plot.x.scale, along(), 0.0)?;
         let core = Map::new(plot.y.scale, points().map(|p| p[1]), 0.0)?;
         let mut shown: Vec<f64> = points().map(|p| p[1]).collect();
         // A band that reaches down to nothing, or a reference that leaves, must not squash the curves.
@@ -102,7 +105,7 @@ impl Frame {
             shown.extend(floor.filter(|&f| core.at(f).is_some_and(|at| at * core.span() > -2.5)));
         }
         let margin = if plot.x.scale == Scale::Log { 0.015 } else { 0.03 };
-        let x = Map::new(plot.x.scale, points().map(|p| p[0]).chain(spans), margin)?;
+        let x = Map::new(plot.x.scale, along().chain(spans), margin)?;
         Some((x, Map::new(plot.y.scale, shown.into_iter(), 0.045)?))
     }
 

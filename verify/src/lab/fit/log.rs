@@ -1,7 +1,6 @@
 //! Runs at common steps, from the rows of one or several files.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use ratecheck::rates::{BIN_RATIO, Window};
@@ -10,7 +9,8 @@ use super::columns::Columns;
 use super::common;
 use super::file::{self, Text};
 use super::repeats::{OnRepeat, Settled, settle};
-use super::table::{self, Row};
+use super::runs::{Run, once, rows_of};
+use super::table;
 use crate::lab::problem::ProblemError;
 use crate::text::plain::{listed, plain, quote};
 
@@ -43,20 +43,7 @@ pub struct Log {
 }
 
 /// The window is [T/100, T] unless the user says otherwise, where T is the last step of all runs.
-const DECADES: f64 = 100.0;
-
-/// A run, and the file that it is from.
-struct Run {
-    file: usize,
-    name: String,
-    rows: Vec<Row>,
-}
-
-impl Run {
-    fn last(&self) -> f64 {
-        self.rows.iter().map(|row| row.step).fold(0.0, f64::max)
-    }
-}
+pub(super) const DECADES: f64 = 100.0;
 
 impl Log {
     /// Reads files; each is a run of its own unless columns tell runs apart.
@@ -154,7 +141,8 @@ impl Log {
         for run in &mut runs {
             usable(&texts, &value, run, window, &mut notes)?;
         }
-        let runs = once(runs, &mut notes);
+        let (runs, copies) = once(runs);
+        notes.of_all.extend(copies);
         let common = common::steps(&rows_of(&runs), last).map_err(|short| early(&runs, short))?;
         if common.interpolated {
             let (from, to) = (common.t[0], common.t[common.t.len() - 1]);
@@ -164,12 +152,7 @@ impl Log {
                 common.t.len()
             ));
         }
-        let hole = runs.iter().find_map(|run| {
-            let t: Vec<f64> = run.rows.iter().map(|row| row.step).collect();
-            hole(&t, window)
-                .map(|(from, to)| format!("there is a hole in {}: nothing between steps {from} and {to}", run.name))
-        });
-        notes.of_all.extend(hole);
+        notes.of_all.extend(runs.iter().find_map(|run| run.hole(window)));
         Ok(Self {
             step: if step.is_empty() { "index".to_owned() } else { quote(&step) },
             value: quote(&value),
@@ -183,10 +166,6 @@ impl Log {
             files: texts.into_iter().map(|text| text.path).collect(),
         })
     }
-}
-
-fn rows_of(runs: &[Run]) -> Vec<&[Row]> {
-    runs.iter().map(|run| run.rows.as_slice()).collect()
 }
 
 /// Notes about files, and about all of them.
@@ -313,12 +292,7 @@ fn not_counted(texts: &[Text], step: &str, runs: &[Run]) -> Result<(), ProblemEr
 
 /// A run whose values in the window have logarithms; before it, what comes up to a value that is no norm is left out.
 fn usable(texts: &[Text], value: &str, run: &mut Run, window: Window, notes: &mut Notes) -> Result<(), ProblemError> {
-    let is_norm = |row: &Row| row.value.is_finite() && row.value >= 0.0;
-    if let Some(row) = run.rows.iter().find(|row| row.step >= window.from && !(is_norm(row) && row.value > 0.0)) {
-        let what = format!(
-            "{} at step {} of {} is not positive and finite, and has no logarithm",
-            row.value, row.step, run.name
-        );
+    if let Some((row, what)) = run.unfit(window) {
         let remedy = match row.value.is_finite() {
             true => {
                 "a rate is fitted to a positive quantity (a norm, or a loss above its minimum): end before with \
@@ -331,48 +305,8 @@ fn usable(texts: &[Text], value: &str, run: &mut Run, window: Window, notes: &mu
         };
         return Err(texts[run.file].fault(row.at, Some(value), &what, remedy));
     }
-    if let Some(bad) = run.rows.iter().rposition(|row| !is_norm(row)) {
-        let row = run.rows[bad];
-        let what = if row.value.is_finite() { "negative" } else { "not finite" };
-        notes.of_all.push(format!(
-            "{} is read from step {} on: {} at step {} is {what}",
-            run.name,
-            run.rows.get(bad + 1).map_or(row.step, |next| next.step),
-            row.value,
-            row.step
-        ));
-        run.rows.drain(..=bad);
-    }
+    notes.of_all.extend(run.begin());
     Ok(())
-}
-
-/// Runs with the same bits are one run: a file given twice, a copy, a seed that was not set.
-fn once(runs: Vec<Run>, notes: &mut Notes) -> Vec<Run> {
-    let bits = |run: &Run| run.rows.iter().map(|row| (row.step.to_bits(), row.value.to_bits())).collect::<Vec<_>>();
-    let mut seen: HashMap<u64, Vec<usize>> = HashMap::new();
-    let mut kept: Vec<Run> = Vec::new();
-    let mut copies = Vec::new();
-    for run in runs {
-        let own = bits(&run);
-        let mut hasher = DefaultHasher::new();
-        own.hash(&mut hasher);
-        let alike = seen.entry(hasher.finish()).or_default();
-        match alike.iter().find(|&&place| bits(&kept[place]) == own) {
-            Some(&place) => copies.push((run.name, kept[place].name.clone())),
-            None => {
-                alike.push(kept.len());
-                kept.push(run);
-            }
-        }
-    }
-    if let Some((copy, of)) = copies.first() {
-        let more = if copies.len() > 1 { format!("; so do {} more", copies.len() - 1) } else { String::new() };
-        notes.of_all.push(match copy == of {
-            true => format!("{of} is given more than once, and counts once{more}"),
-            false => format!("{of} and {copy} have the same numbers to the last bit, and count as one run{more}"),
-        });
-    }
-    kept
 }
 
 fn ends_early(texts: &[Text], step: &str, runs: &[Run], short: usize) -> ProblemError {
@@ -395,17 +329,4 @@ fn ends_early(texts: &[Text], step: &str, runs: &[Run], short: usize) -> Problem
             )
         }
     }
-}
-
-/// The longest stretch of the window without a value, as (from, to), if it is a hole: more than a bin's ratio wide, and
-/// three times as wide in ln t as the typical one beside it.
-pub(super) fn hole(t: &[f64], window: Window) -> Option<(f64, f64)> {
-    let inside: Vec<f64> = t.iter().copied().filter(|&t| t > 0.0 && window.contains(t)).collect();
-    let ratio = |k: usize| inside[k] / inside[k - 1];
-    let wide = |k: &usize| {
-        // Steps of equal differences and of equal ratios: neither has holes.
-        let near: Vec<usize> = [k.wrapping_sub(1), k + 1].into_iter().filter(|&n| n >= 1 && n < inside.len()).collect();
-        !near.is_empty() && near.iter().all(|&n| ratio(*k) > libm::pow(ratio(n), 3.0) && ratio(*k) > BIN_RATIO)
-    };
-    (1..inside.len()).find(wide).map(|k| (inside[k - 1], inside[k]))
 }

@@ -26,6 +26,7 @@ mod log;
 mod number;
 mod odd;
 mod repeats;
+mod runs;
 mod separated;
 mod source;
 mod table;
@@ -44,6 +45,10 @@ pub use log::{Ends, Log};
 pub use odd::Outlier;
 pub use repeats::OnRepeat;
 pub use verdict::claimed;
+
+/// The root of the seed tree of the bootstrap, unless another is given. The year of the paper: an arbitrary number,
+/// fixed before anything was run.
+pub const SEED: u64 = 2019;
 
 /// What is asked of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

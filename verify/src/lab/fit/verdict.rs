@@ -112,7 +112,7 @@ fn logarithm(request: &Request, exponent: f64, chosen: &Fitted) -> Option<String
     applies.then(|| {
         format!(
             "; a logarithm in the theorem would do that: if it has (ln T)^0.75, as Theorem 4.2 has for the norm of the \
-             gradient at alpha = 1/2, say --log-power 0.75 (the slope is then {:.4})",
+             gradient at alpha = 1/2, give that (--log-power 0.75, in a plan log-power = 0.75): the slope is then {:.4}",
             without(0.75)
         )
     })

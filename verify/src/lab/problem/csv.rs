@@ -9,7 +9,7 @@ use ratecheck::data::Dataset;
 use super::data::Labelled;
 use super::document::{Entry, Section};
 use super::error::{ProblemError, nearest};
-use super::labels::{self, Class, FIT_LABELS, Labels, Numbered};
+use super::labels::{Labels, named_classes};
 use crate::lab::budget;
 use crate::text::read_within;
 
@@ -59,13 +59,13 @@ pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> R
         return Err(table.fault(1, None, "holds no examples", "give at least one row below the column names"));
     }
     let n_examples = names.len();
-    let numbered = match section.optional("classes") {
-        Some(entry) => table.in_classes(&entry, label_column, &names, &lines, labels)?,
-        None => table.numbered(label_column, &names, &lines, labels)?,
-    };
+    let classes = named_classes(section, labels)?;
+    let numbered = labels
+        .numbered(&names, classes.as_deref())
+        .map_err(|misfit| table.fault(lines[misfit.at], Some(label_column), misfit.what, &misfit.remedy))?;
     let data = Dataset::new(columns.concat(), n_examples, features.len(), numbered.labels)
         .map_err(|error| file.fault(error.to_string(), "give a table of finite numbers"))?;
-    Ok(Labelled { data, classes: numbered.classes })
+    Ok(Labelled { data, classes: numbered.classes, channels: None })
 }
 
 /// The columns named in `features`, or all but the label.
@@ -124,80 +124,6 @@ impl Table<'_> {
         }
     }
 
-    /// Labels that are numbers, as they are; labels that are text, in their sorted order.
-    fn numbered(
-        &self,
-        column: usize,
-        names: &[String],
-        lines: &[usize],
-        labels: Labels,
-    ) -> Result<Numbered, ProblemError> {
-        let fault = |line: usize, what: String, remedy: &str| self.fault(line, Some(column), what, remedy);
-        if let Some((name, &line)) = names.iter().zip(lines).find(|(name, _)| labels::is_missing(name)) {
-            let what = if name.is_empty() { "is empty".to_owned() } else { format!("`{name}` is no label") };
-            return Err(fault(line, what, "give every example a label"));
-        }
-        let sorted = labels::sorted(names);
-        let text = names.iter().zip(lines).find(|(name, _)| labels::number(name).is_none());
-        let Some((first, &line)) = text else {
-            let values = names.iter().filter_map(|name| labels::number(name)).collect::<Vec<f64>>();
-            for (&value, &line) in values.iter().zip(lines) {
-                labels.check(value).map_err(|why| {
-                    // As many numbers as there are classes are probably their names.
-                    if labels.classes() == Some(sorted.len()) {
-                        let as_classes = labels::as_classes(&sorted);
-                        fault(line, why, &format!("write {as_classes} in [data] to have them numbered in this order"))
-                    } else {
-                        fault(line, why, FIT_LABELS)
-                    }
-                })?;
-            }
-            return Ok(Numbered { labels: values, classes: Vec::new() });
-        };
-        match labels.classes() {
-            None => Err(fault(line, format!("`{first}` is not a finite number"), "one output takes numbers as labels")),
-            Some(n) if n != sorted.len() => {
-                let shown = sorted.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-                let more = if sorted.len() > 5 { ", ..." } else { "" };
-                let what = format!(
-                    "{} different labels ({shown}{more}), but the network tells {n} classes apart",
-                    sorted.len()
-                );
-                let remedy = "change the outputs of the network, or list all classes under data.classes";
-                Err(fault(line, what, remedy))
-            }
-            Some(_) => Ok(numbers_of(names, &sorted, labels)),
-        }
-    }
-
-    /// Labels in the order that `classes` gives.
-    fn in_classes(
-        &self,
-        entry: &Entry<'_>,
-        column: usize,
-        names: &[String],
-        lines: &[usize],
-        labels: Labels,
-    ) -> Result<Numbered, ProblemError> {
-        let items = entry.items("name the classes, as [\"setosa\", \"virginica\"]")?;
-        let classes = items.iter().map(|item| item.text().map(str::trim)).collect::<Result<Vec<_>, _>>()?;
-        if labels.classes() != Some(classes.len()) {
-            let wanted = labels.classes().map_or("numbers, not classes".to_owned(), |n| format!("{n} classes"));
-            let what = format!("names {} classes, but the objective takes {wanted}", classes.len());
-            return Err(entry.fault(what, "name as many classes as the network has outputs; two, if it has one"));
-        }
-        if let Some((k, item)) = items.iter().enumerate().find(|(k, _)| classes[..*k].contains(&classes[*k])) {
-            return Err(item.fault(format!("\"{}\" is named twice", classes[k]), "name every class once"));
-        }
-        for (name, &line) in names.iter().zip(lines) {
-            if !classes.contains(&name.as_str()) {
-                let remedy = "name every label of the table there";
-                return Err(self.fault(line, Some(column), format!("`{name}` is not among data.classes"), remedy));
-            }
-        }
-        Ok(numbers_of(names, &classes, labels))
-    }
-
     fn number(&self, record: &StringRecord, column: usize) -> Result<f64, ProblemError> {
         let field = &record[column];
         field.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| {
@@ -246,16 +172,6 @@ fn in_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
     let (units, _) = rest.as_chunks::<2>();
     let text = char::decode_utf16(units.iter().map(|&pair| unit(pair)));
     Cow::Owned(text.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into_bytes())
-}
-
-/// The label of every name by its place among the classes, which all of them are in.
-fn numbers_of(names: &[String], classes: &[&str], labels: Labels) -> Numbered {
-    let class = |name: &String| classes.iter().position(|known| known == name).unwrap_or(0);
-    let named = |(k, name): (usize, &&str)| Class { name: (*name).to_owned(), label: labels.of_class(k) };
-    Numbered {
-        labels: names.iter().map(|name| labels.of_class(class(name))).collect(),
-        classes: classes.iter().enumerate().map(named).collect(),
-    }
 }
 
 /// The line, counted from 1, of the first text at or after a byte.

@@ -6,15 +6,29 @@ use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::loss::Minibatches;
 use ratecheck::random::Seed;
 
-use super::csv;
 use super::document::{Entry, Section};
 use super::error::ProblemError;
 use super::labels::{Class, FIT_LABELS, Labels};
-use crate::claim::instances::{ordered_digits, shuffled_digits};
+use super::{csv, images, numpy};
+use crate::claim::instances::{ordered_digits, shuffle, shuffled_digits};
 use crate::lab::budget;
 
-pub(super) const KEYS: [&str; 11] =
-    ["kind", "examples", "features", "classes", "noise", "seed", "file", "label", "inputs", "labels", "standardise"];
+pub(super) const KEYS: [&str; 14] = [
+    "kind",
+    "examples",
+    "features",
+    "classes",
+    "noise",
+    "seed",
+    "file",
+    "label",
+    "inputs",
+    "labels",
+    "standardise",
+    "directory",
+    "part",
+    "channels",
+];
 
 /// More inputs than this are a typing error, or need another tool.
 const MOST_INPUTS: usize = 100_000_000;
@@ -24,11 +38,19 @@ enum Kind {
     Digits,
     Teacher,
     Csv,
+    NumPy,
+    Images,
     Inline,
 }
 
-const KINDS: [(&str, Kind); 4] =
-    [("digits", Kind::Digits), ("teacher", Kind::Teacher), ("csv", Kind::Csv), ("inline", Kind::Inline)];
+const KINDS: [(&str, Kind); 6] = [
+    ("digits", Kind::Digits),
+    ("teacher", Kind::Teacher),
+    ("csv", Kind::Csv),
+    ("numpy", Kind::NumPy),
+    ("images", Kind::Images),
+    ("inline", Kind::Inline),
+];
 
 impl Kind {
     /// The keys that mean something, beside `kind`.
@@ -36,45 +58,100 @@ impl Kind {
         match self {
             Self::Digits => &["examples", "seed", "standardise"],
             Self::Teacher => &["examples", "features", "classes", "noise", "seed", "standardise"],
-            Self::Csv => &["file", "features", "label", "classes", "standardise"],
+            Self::Csv => &["file", "features", "label", "classes", "examples", "seed", "standardise"],
+            Self::NumPy => &["inputs", "labels", "file", "channels", "classes", "examples", "seed", "standardise"],
+            Self::Images => &["directory", "part", "classes", "examples", "seed", "standardise"],
             Self::Inline => &["inputs", "labels", "standardise"],
         }
     }
 }
 
-/// Data, and the classes that their labels were numbered as.
+/// Data, the classes that their labels were numbered as, and how many channels they have if they are images.
 pub(super) struct Labelled {
     pub(super) data: Dataset,
     pub(super) classes: Vec<Class>,
+    pub(super) channels: Option<usize>,
 }
 
 impl From<Dataset> for Labelled {
     fn from(data: Dataset) -> Self {
-        Self { data, classes: Vec::new() }
+        Self { data, classes: Vec::new(), channels: None }
     }
 }
 
 /// Reads the section; `directory` is that of the problem file.
 pub(super) fn read(section: &Section<'_>, directory: &Path, labels: Labels) -> Result<Labelled, ProblemError> {
-    let entry = section.required("kind", "give \"inline\", \"csv\", \"teacher\" or \"digits\"")?;
+    let entry =
+        section.required("kind", "give \"inline\", \"csv\", \"numpy\", \"images\", \"teacher\" or \"digits\"")?;
     let kind = entry.choice(&KINDS)?;
     let own = kind.keys();
     for other in KEYS.iter().filter(|key| **key != "kind" && !own.contains(key)) {
         section.refuse(other, &format!("data of this kind have {}", own.join(", ")))?;
     }
-    let standardise = section.optional("standardise").map_or(Ok(false), |entry| entry.boolean())?;
-    let Labelled { data, classes } = match kind {
+    let standardise = Standardised::read(section)?;
+    let read = match kind {
         Kind::Inline => inline(section, labels)?.into(),
-        Kind::Csv => csv::read(section, directory, labels)?,
+        Kind::Csv => taken(section, csv::read(section, directory, labels)?)?,
+        Kind::NumPy => taken(section, numpy::read(section, directory, labels)?)?,
+        Kind::Images => taken(section, images::read(section, directory, labels)?)?,
         Kind::Teacher => known_labels(&entry, drawn(section)?, labels)?.into(),
         // All digits are standardised, whichever are taken then: the same as the built-in instance.
-        Kind::Digits => return Ok(known_labels(&entry, digits(section, standardise)?, labels)?.into()),
+        Kind::Digits if standardise != Standardised::Channels => {
+            return Ok(known_labels(&entry, digits(section, standardise == Standardised::Features)?, labels)?.into());
+        }
+        Kind::Digits => known_labels(&entry, digits(section, false)?, labels)?.into(),
     };
-    Ok(Labelled { data: if standardise { data.standardised() } else { data }, classes })
+    let data = match (standardise, read.channels) {
+        (Standardised::No, _) => read.data,
+        (Standardised::Features, _) => read.data.standardised(),
+        (Standardised::Channels, Some(n)) => read.data.standardised_channels(n),
+        (Standardised::Channels, None) => {
+            let remedy = "write standardise = true, which takes every feature for itself";
+            return Err(section.fault("standardise", "asks for channels, and these data are no images", remedy));
+        }
+    };
+    Ok(Labelled { data, ..read })
+}
+
+/// What is shifted and scaled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standardised {
+    No,
+    Features,
+    Channels,
+}
+
+impl Standardised {
+    /// `true`, `false`, or `"channels"`.
+    fn read(section: &Section<'_>) -> Result<Self, ProblemError> {
+        let Some(entry) = section.optional("standardise") else { return Ok(Self::No) };
+        match entry.text() {
+            Ok("channels") => Ok(Self::Channels),
+            Ok(word) => Err(entry.fault(
+                format!("\"{word}\" is not known"),
+                "give true or false, without quotes, or \"channels\" for images",
+            )),
+            Err(_) => Ok(if entry.boolean()? { Self::Features } else { Self::No }),
+        }
+    }
+}
+
+/// As many examples as are asked for, in the order that a seed draws.
+fn taken(section: &Section<'_>, read: Labelled) -> Result<Labelled, ProblemError> {
+    let all = read.data.n_examples();
+    let mut order: Vec<usize> = (0..all).collect();
+    if let Some(seed) = section.optional("seed") {
+        shuffle(&mut order, &mut Seed::new(seed.seed()?).generator("data/order"));
+    }
+    if let Some(entry) = section.optional("examples") {
+        order.truncate(entry.count(1, all)?);
+    }
+    let data = if order.iter().copied().eq(0..all) { read.data } else { read.data.select(&order) };
+    Ok(Labelled { data, ..read })
 }
 
 /// Labels that no one typed fit the objective or they do not, all of them.
-fn known_labels(entry: &Entry<'_>, data: Dataset, labels: Labels) -> Result<Dataset, ProblemError> {
+pub(super) fn known_labels(entry: &Entry<'_>, data: Dataset, labels: Labels) -> Result<Dataset, ProblemError> {
     let refused = data.labels().iter().find_map(|&label| labels.check(label).err());
     refused.map_or(Ok(data), |why| Err(entry.fault(why, FIT_LABELS)))
 }

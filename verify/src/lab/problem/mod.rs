@@ -34,9 +34,12 @@ mod data;
 mod described;
 mod document;
 mod error;
+mod images;
 mod labels;
 mod network;
 mod normalisation;
+mod npy;
+mod numpy;
 mod parameters;
 mod values;
 mod verification;
@@ -120,7 +123,8 @@ impl Problem {
         let data_of = root.section("data", &data::KEYS)?;
         let data_of = data_of.ok_or_else(|| root.missing("data", "say in [data] what the network is evaluated on"))?;
         let (objective, outputs) = written.objective();
-        let data::Labelled { data: dataset, classes } = data::read(&data_of, directory, Labels { objective, outputs })?;
+        let data::Labelled { data: dataset, classes, .. } =
+            data::read(&data_of, directory, Labels { objective, outputs })?;
         let minibatches_of = root.section("minibatches", &data::BATCH_KEYS)?;
         let z = data::minibatches(minibatches_of.clone(), dataset.n_examples())?;
         let network = written.on(&network_of, dataset, z)?;

@@ -10,11 +10,12 @@ use crate::text::plain::path;
 use crate::text::{Kept, Locking};
 
 /// Joins the parts in `parts` into `out`: the same bits as one run over the whole plan. `out` may be one of the parts.
+/// Returns what was written, and the directory, still locked.
 ///
 /// # Errors
 /// If the parts are of different sweeps, if a cell is in none of them (the error names the first), if two of them have
 /// different numbers for one cell, or if `out` cannot be written.
-pub fn merge(parts: &[PathBuf], out: &Path, locking: Locking) -> Result<Written, SweepError> {
+pub fn merge(parts: &[PathBuf], out: &Path, locking: Locking) -> Result<(Written, Store), SweepError> {
     let Some((first, others)) = parts.split_first() else {
         return Err(SweepError::Part("there are no parts; name their directories".to_owned()));
     };
@@ -27,7 +28,8 @@ pub fn merge(parts: &[PathBuf], out: &Path, locking: Locking) -> Result<Written,
         }
     }
     let store = Store::open_for(out, Kept::Cells, locking)?;
-    gather(&manifest, &Places::new(parts.to_vec()), &store)
+    let written = gather(&manifest, &Places::new(parts.to_vec()), &store)?;
+    Ok((written, store))
 }
 
 /// The cells of the list from wherever they are, and the results.

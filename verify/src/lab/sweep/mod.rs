@@ -26,10 +26,12 @@
 //! # Ok::<(), ratecheck_verify::lab::problem::ProblemError>(())
 //! ```
 
+mod answer;
 mod cell;
 mod error;
 mod estimate;
 mod execute;
+mod expect;
 mod grid;
 mod instance;
 mod merge;
@@ -44,10 +46,12 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Answer, Course, Group, Spread, Tally};
 pub use cell::{Cell, ENGINE, LookAt, Rate, Runs};
 pub use error::SweepError;
 pub use estimate::Estimate;
 pub use execute::{Pending, Shard, execute, finish, pending, progress, together};
+pub use expect::Expect;
 pub use instance::{Instance, Start};
 pub use merge::merge;
 pub use outcome::{Damage, Outcome};

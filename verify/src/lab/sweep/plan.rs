@@ -7,6 +7,7 @@ use ratecheck::descent::{NotFinite, StepRule, Stepper};
 use ratecheck::rates::log_spaced;
 
 use super::cell::{Cell, LookAt, Rate, Runs};
+use super::expect::{self, Expect};
 use super::grid;
 use super::instance::Instance;
 use super::outcome::row_len;
@@ -40,6 +41,8 @@ pub struct Plan {
     pub record: Vec<Quantity>,
     /// The runs, in the order of the results.
     pub cells: Vec<Cell>,
+    /// The rate that is expected of them, if one is.
+    pub expect: Option<Expect>,
 }
 
 impl Plan {
@@ -59,7 +62,7 @@ impl Plan {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ProblemError> {
         let document = Document { path, text };
         let table = document.parse()?;
-        let root = Section::root(document, &table, &["sweep", "grid", "instance"])?;
+        let root = Section::root(document, &table, &["sweep", "grid", "instance", "expect"])?;
         let directory = path.parent().unwrap_or_else(|| Path::new(""));
         let sweep = root.section("sweep", &KEYS)?;
         let sweep = sweep.ok_or_else(|| root.missing("sweep", "give steps, horizons and seeds in [sweep]"))?;
@@ -71,7 +74,9 @@ impl Plan {
         let runs = runs(&sweep)?;
         let (instances, cells) = grid::read(&grid_of, defined, seeds(&sweep)?, &runs)?;
         let record = record(&sweep, &runs, &instances)?;
-        let plan = Self { text: text.to_owned(), instances, runs, record, cells };
+        let expected = root.section("expect", &expect::KEYS)?;
+        let expect = expected.map(|section| Expect::read(&section, &runs, &instances)).transpose()?;
+        let plan = Self { text: text.to_owned(), instances, runs, record, cells, expect };
         plan.check_memory(&sweep)?;
         plan.probe(&grid_of)?;
         Ok(plan)
@@ -211,7 +216,12 @@ fn record(sweep: &Section<'_>, runs: &Runs, instances: &[Instance]) -> Result<Ve
 }
 
 /// Whether any run knows the quantity.
-fn check(item: &Entry<'_>, quantity: Quantity, runs: &Runs, instances: &[Instance]) -> Result<(), ProblemError> {
+pub(super) fn check(
+    item: &Entry<'_>,
+    quantity: Quantity,
+    runs: &Runs,
+    instances: &[Instance],
+) -> Result<(), ProblemError> {
     let descent = |instance: &Instance| instance.is_full_batch();
     if quantity.is_running() && !runs.every_step && !instances.iter().any(descent) {
         return Err(item.fault("is a minimum or sum over every step", "set every-step = true"));

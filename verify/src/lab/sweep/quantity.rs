@@ -78,6 +78,16 @@ impl Quantity {
         matches!(self, GradVSqByBlock | WNormSq | EffectiveLr | AngularUpdate)
     }
 
+    /// Whether it is a square, whose root is the norm that rates speak of.
+    pub fn is_square(self) -> bool {
+        !matches!(self, Loss | EffectiveLr | AngularUpdate)
+    }
+
+    /// Whether it is about g alone.
+    pub(super) fn is_of_g(self) -> bool {
+        matches!(self, GradGSq | SumGradGSq)
+    }
+
     /// Whether it sums over every step before t, and so needs L to be looked at in every step.
     pub fn is_running(self) -> bool {
         matches!(self, MinGradSq | SumGradVSq | SumGradGSq)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ratecheck::descent::{Divergence, NotFinite};
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::cell::{ENGINE, Runs};
 use super::error::SweepError;
 use super::npz::{Array, Data, npz};
@@ -26,6 +27,8 @@ pub struct Written {
     pub changed: bool,
     /// How many runs diverged.
     pub diverged: usize,
+    /// What they show.
+    pub answer: Answer,
 }
 
 const CSV: &str = "runs.csv";
@@ -55,7 +58,8 @@ pub(super) fn write(manifest: &Manifest, store: &Store) -> Result<Written, Sweep
     }
     let path = |name: &str| store.dir().join(name);
     let diverged = outcomes.iter().filter(|outcome| outcome.divergence().is_some()).count();
-    Ok(Written { csv: path(CSV), npz: path(NPZ), json: path(JSON), changed, diverged })
+    let answer = Answer::of(manifest, &outcomes.into_iter().map(Some).collect::<Vec<_>>());
+    Ok(Written { csv: path(CSV), npz: path(NPZ), json: path(JSON), changed, diverged, answer })
 }
 
 /// The columns that say which run a row is of.

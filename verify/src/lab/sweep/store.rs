@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::Runs;
 use super::error::SweepError;
+use super::expect::Expect;
 use super::outcome::{Damage, Outcome, decode, encode, hex_of};
 use super::plan::Plan;
 use super::quantity::Quantity;
@@ -37,6 +38,9 @@ pub struct Manifest {
     pub record: Vec<Quantity>,
     /// Every run of the plan, in the order of the results.
     pub cells: Vec<Listed>,
+    /// The rate that is expected of them; no part of lists that were made before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expect>,
 }
 
 /// What a cell is run with, apart from its seed: in the list, the tables and the preview alike.
@@ -142,6 +146,7 @@ impl From<&Plan> for Manifest {
             runs: plan.runs.clone(),
             record: plan.record.clone(),
             cells: plan.cells.iter().map(listed).collect(),
+            expect: plan.expect.clone(),
         }
     }
 }

@@ -62,7 +62,7 @@ fn what_cannot_be_numbered_is_told_how() {
     }
     assert_eq!(
         read(["a", "b", "c", "a"], "classes = [\"a\", \"b\"]"),
-        "tables/points.csv:4: column 3 (\"y\"): `c` is not among data.classes; name every label of the table there"
+        "tables/points.csv:4: column 3 (\"y\"): `c` is not among data.classes; name every label of the data there"
     );
     assert_eq!(
         read(["a", "b", "b", "a"], "classes = [\"a\", \"b\", \"c\"]"),

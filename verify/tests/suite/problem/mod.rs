@@ -3,6 +3,7 @@
 
 mod data;
 mod exits;
+mod files;
 mod labels;
 mod layers;
 mod numbers;
@@ -296,7 +297,7 @@ fn every_mistake_is_named() {
         (
             "standardise = true",
             "standardise = \"yes\"",
-            "net.toml:13: data.standardise: `\"yes\"` is not true or false; give true or false, without quotes",
+            "net.toml:13: data.standardise: \"yes\" is not known; give true or false, without quotes, or \"channels\" for images",
         ),
         (
             "standardise = true",

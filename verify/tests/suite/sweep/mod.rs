@@ -1,6 +1,7 @@
 //! `ratecheck sweep` and `ratecheck merge` as black boxes: nothing is lost, nothing is run twice,
 //! and the bits are always the same.
 
+mod answer;
 mod broken;
 mod killing;
 mod parts;

@@ -11,6 +11,71 @@ fn parse(text: &str) -> Result<Plan, String> {
     Plan::parse(text, Path::new("plan.toml")).map_err(|error| error.to_string())
 }
 
+/// What is expected cannot be just anything, either.
+#[test]
+fn every_expectation_that_makes_no_sense_is_named() {
+    let base =
+        "[sweep]\nsteps = 1000\nhorizons = 20\nseeds = 2\n\n[grid]\ninstance = \"rayleigh\"\neta-w = 0.1\n\n[expect]\n";
+    let cases = [
+        (
+            "margin = 0.1",
+            "plan.toml:10: expect.slope: is missing; give the exponent that is expected, as slope = -0.25",
+        ),
+        ("slop = -1", "plan.toml:11: expect.slop: unknown key; did you mean `slope`?"),
+        ("slope = \"-1\"", "plan.toml:11: expect.slope: `\"-1\"` is not a number; give a finite number"),
+        ("slope = -101", "plan.toml:11: expect.slope: -101 is not from -100 to 100; give such a number"),
+        ("slope = nan", "plan.toml:11: expect.slope: `nan` is not a finite number; every number must be finite"),
+        ("slope = -1\nmargin = -0.1", "plan.toml:12: expect.margin: -0.1 is not from 0 to 100; give such a number"),
+        ("slope = -1\nlevel = 1", "plan.toml:12: expect.level: 1 is not above 0 and up to 0.999; give such a number"),
+        (
+            "slope = -1\none-sided = 1",
+            "plan.toml:12: expect.one-sided: `1` is not true or false; give true or false, without quotes",
+        ),
+        (
+            "slope = -1\nform = \"last\"",
+            "plan.toml:12: expect.form: \"last\" is not known; did you mean \"last-window\"? The choices are last-window, \
+             average, min",
+        ),
+        (
+            "slope = -1\nquantity = \"grad-g-sq\"",
+            "plan.toml:12: expect.quantity: is 0 on an instance without a g; choose another quantity",
+        ),
+        (
+            "slope = -1\nblock = 1",
+            "plan.toml:12: expect.block: has no meaning here: the quantity is one number, and not one a block; remove it",
+        ),
+        (
+            "slope = -1\nquantity = \"w-norm-sq\"\nblock = 2",
+            "plan.toml:13: expect.block: `2` is not a whole number from 1 to 1; give such a number",
+        ),
+        (
+            "slope = -1\nwindow = [100, 10]",
+            "plan.toml:12: expect.window: does not begin at 0 or later and end after that; give the earlier step first",
+        ),
+        (
+            "slope = -1\nwindow = [990, 1000]",
+            "plan.toml:12: expect.window: [990, 1000] holds 1 horizons that are a ratio of 1.25 apart, and a slope needs 3; \
+             record more steps (sweep.horizons), or give another window",
+        ),
+        (
+            "slope = -1\nlog-power = 0.75\nwindow = [0, 1000]",
+            "plan.toml:12: expect.log-power: [0, 1000] holds step 1, where ln t is 0; begin later: window = [2, T], or a \
+             larger first-horizon",
+        ),
+    ];
+    for (expect, message) in cases {
+        assert_eq!(parse(&format!("{base}{expect}\n")).unwrap_err(), message, "{expect}");
+    }
+    let plain = parse(&format!("{base}slope = -1\n")).unwrap();
+    assert_eq!(plain.expect.unwrap().slope, Some(-1.0));
+    let network = PLAN.replace("horizons = [0, 10, 100, 1_000]", "horizons = 20");
+    let message = parse(&format!("{network}\n[expect]\nslope = 0.5\nquantity = \"w-norm-sq\"\n")).unwrap_err();
+    assert!(
+        message.ends_with("expect.block: is missing; say which of the 4 blocks is meant, as block = 1"),
+        "{message}"
+    );
+}
+
 #[test]
 fn every_mistake_is_named() {
     let cases = [
