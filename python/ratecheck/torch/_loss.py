@@ -82,8 +82,8 @@ class TorchLoss(Loss):
         return ""
 
     def _epsilon_shares(
-        self, theta: NDArray[np.float64], z: list[int] | None, places: NDArray[np.int64]
-    ) -> Sequence[float]:
+        self, theta: NDArray[np.float64], z: list[int] | None, parts: Sequence[NDArray[np.int64]]
+    ) -> Sequence[Sequence[float]]:
         def variances(theta: NDArray[np.float64]) -> dict[str, torch.Tensor]:
             seen: dict[str, torch.Tensor] = {}
             hooks = []
@@ -101,24 +101,29 @@ class TorchLoss(Loss):
                     hook.remove()
             return seen
 
-        longer = theta.copy()
-        longer[places] *= 2.0
-        shares: list[float] = []
-        for (name, short), long in zip(variances(theta).items(), variances(longer).values()):
-            layer = self.module.get_submodule(name)
-            # The layer that the parameters feed: its variances are four times as large, and those of other layers are
-            # not.
-            fed = (long / short - 4.0).abs() < 1e-6
-            if fed.any() and isinstance(getattr(layer, "eps", None), float):
-                shares += (layer.eps / (short[fed] + layer.eps)).tolist()
-        return shares
+        found: list[list[float]] = []
+        before = variances(theta) if parts else {}
+        for places in parts:
+            longer = theta.copy()
+            longer[places] *= 2.0
+            shares: list[float] = []
+            for (name, short), long in zip(before.items(), variances(longer).values()):
+                eps = getattr(self.module.get_submodule(name), "eps", None)
+                # The layer that the parameters feed: its variances are four times as large, and those of other layers
+                # are not.
+                fed = (long / short - 4.0).abs() < 1e-6
+                if fed.any() and isinstance(eps, float):
+                    shares += (eps / (short[fed] + eps)).tolist()
+            found.append(shares)
+        return found
 
     def with_blocks(self, blocks: Any, g: Any = None) -> TorchLoss:
         """The same loss with other blocks."""
         other = super().with_blocks(blocks, g)
         other.__class__ = TorchLoss
+        assert isinstance(other, TorchLoss)
         other.module = self.module
-        return other  # type: ignore[return-value]
+        return other
 
     def state_dict(self, theta: NDArray[np.float64]) -> dict[str, torch.Tensor]:
         """theta as parameters by name, of the shapes that the module has, in double precision:
@@ -183,14 +188,14 @@ class _Evaluator:
 
     def value_and_grad(self, theta: NDArray[np.float64], z: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
         self._set(theta)
-        value, total = 0.0, None
+        value, total = 0.0, torch.zeros_like(self.grad) if len(z) > 1 else self.grad
         with torch.enable_grad():
             for loss, share in self._mean(z):
                 grad = self._gathered(torch.autograd.grad(loss, self.tensors, allow_unused=True))
                 if len(z) == 1:
                     return loss.item(), grad.cpu().numpy()
                 value += share * loss.item()
-                total = share * grad if total is None else total.add_(grad, alpha=share)
+                total.add_(grad, alpha=share)
         return value, total.cpu().numpy()
 
     def hvp(
@@ -202,7 +207,7 @@ class _Evaluator:
         with torch.enable_grad(), _differentiable_attention():
             for loss, share in self._mean(z):
                 grads = torch.autograd.grad(loss, self.tensors, create_graph=True, allow_unused=True)
-                parts = zip(grads, along.split([p.numel() for p in self.tensors]))
+                parts = zip(grads, torch.split(along, [p.numel() for p in self.tensors]))
                 products = [(g.reshape(-1) * d).sum() for g, d in parts if g is not None and g.requires_grad]
                 if products:  # else the loss is linear
                     second = torch.autograd.grad(torch.stack(products).sum(), self.tensors, allow_unused=True)
@@ -237,7 +242,7 @@ class _Evaluator:
             return 0.0
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             self._loss(self.batches[0])
-        return counter.get_total_flops() / 2.0
+        return float(counter.get_total_flops()) / 2.0
 
 
 @contextlib.contextmanager
@@ -269,16 +274,12 @@ def _converted(x: Any, device: torch.device) -> Any:
     return x
 
 
-def _forward(criterion: Callable[..., torch.Tensor] | None) -> Callable[[torch.nn.Module, Any], torch.Tensor]:
-    def forward(module: torch.nn.Module, batch: Any) -> torch.Tensor:
+def _forward(criterion: Callable[..., Any] | None) -> Callable[[torch.nn.Module, Any], torch.Tensor]:
+    def forward(module: torch.nn.Module, batch: Any) -> Any:
         if criterion is None:
-            return (
-                module(**batch)
-                if isinstance(batch, dict)
-                else module(*batch)
-                if isinstance(batch, (list, tuple))
-                else module(batch)
-            )
+            if isinstance(batch, dict):
+                return module(**batch)
+            return module(*batch) if isinstance(batch, (list, tuple)) else module(batch)
         if not isinstance(batch, (list, tuple)) or len(batch) < 2:
             raise InputError(
                 "batches: a batch is (inputs, .., target) for criterion(model(inputs, ..), target); for others give forward="
