@@ -238,8 +238,8 @@ class _Search:
 
     def finished(self) -> Discovery:
         """What is left is not invariant."""
-        for name, units in self.left.items():
-            places = np.concatenate([unit.places for unit in units])
+        for name in (array.name for array in self.arrays if array.name in self.left):
+            places = np.concatenate([unit.places for unit in self.left[name]])
             if max(point.size(places) for point in self.seen) == 0.0:
                 self.found.without_effect.append(name)
             else:

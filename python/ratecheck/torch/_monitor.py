@@ -28,6 +28,9 @@ _COLUMNS = (
     "full_grad_v_norm",
 )
 
+#: A megabyte of doubles.
+_PIECE = 2**17
+
 
 class Monitor:
     """Records, every so many steps, what the paper speaks of, for every watched parameter: one row a step and block, in
@@ -145,12 +148,25 @@ class Monitor:
 
         return hook
 
-    def _dots(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Products of the blocks of one parameter, of two tensors in double precision."""
+    def _dots(self, x: torch.Tensor, y: torch.Tensor, minus: bool = False) -> list[torch.Tensor]:
+        """<x, x>, <y, y> and <x, y> of the blocks of one parameter, in double precision; with ``minus``, x - y is in the
+        place of x."""
         if self._by_row:
-            return (x * y).flatten(1).sum(dim=1)
-        # Without a temporary as large as the parameter.
-        return torch.dot(x.reshape(-1), y.reshape(-1)).reshape(1)
+            x, y = x.double().flatten(1), y.double().flatten(1)
+            x = x - y if minus else x
+            return [(x * x).sum(dim=1), (y * y).sum(dim=1), (x * y).sum(dim=1)]
+        x, y = x.reshape(-1), y.reshape(-1)
+        # What is larger than the caches of a processor is taken in pieces, with two places for their doubles.
+        size = min(len(x), _PIECE) if x.device.type == "cpu" else len(x)
+        places = torch.empty(2, size, dtype=torch.float64, device=x.device)
+        sums = torch.zeros(3, dtype=torch.float64, device=x.device)
+        for start in range(0, len(x), size):
+            n = min(size, len(x) - start)
+            a, b = places[0, :n].copy_(x[start : start + n]), places[1, :n].copy_(y[start : start + n])
+            if minus:
+                a -= b
+            sums += torch.stack([torch.dot(a, a), torch.dot(b, b), torch.dot(a, b)])
+        return [one.reshape(1) for one in sums]
 
     def _before_step(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Looks before the parameters move: at once, or where the gradient comes from a closure, after that."""
@@ -179,9 +195,8 @@ class Monitor:
             if p.grad is None:
                 continue
             # In double precision: ||w_(t+1)||^2 - ||w_t||^2 would not be there in single. What is kept is as it was.
-            w, grad = p.detach().double(), p.grad.detach().double()
-            squares = self._dots(w, w), self._dots(grad, grad), self._dots(w, grad)
-            self._before.append((name, p, p.detach().clone(), squares, float(group["lr"])))
+            dots = self._dots(p.detach(), p.grad.detach())
+            self._before.append((name, p, p.detach().clone(), dots, float(group["lr"])))
         self._whole = [] if self._full is None else self._full_gradients(self._full)
 
     def _full_gradients(self, full: Callable[[], torch.Tensor | Iterable[torch.Tensor]]) -> list[torch.Tensor | None]:
@@ -218,9 +233,7 @@ class Monitor:
             found = []
             whole = self._whole or [None] * len(self._before)
             for (name, p, before, (n, sq, dot), rate), of_loss in zip(self._before, whole):
-                w = before.double()
-                move = p.detach().double() - w
-                moved, along = self._dots(move, move), self._dots(move, w)
+                moved, _, along = self._dots(p.detach(), before, minus=True)
                 # ||w + d||^2 - ||w||^2, and the chord between the directions: |d|^2 without what the lengths differ by.
                 growth = moved + 2.0 * along
                 length, after = n.sqrt(), (n + growth).clamp(min=0.0).sqrt()
@@ -236,7 +249,7 @@ class Monitor:
                         growth / (rate * rate * sq) - 1.0,
                     ]
                 )
-                full = None if of_loss is None else (n * self._dots(of_loss, of_loss)).sqrt().cpu().tolist()
+                full = None if of_loss is None else (n * self._dots(of_loss, of_loss)[0]).sqrt().cpu().tolist()
                 found.append((name, columns.cpu(), full))
             self._before = []
             self._whole = []
