@@ -155,10 +155,17 @@ class _Evaluator:
                 start += p.numel()
         self.theta = self.flat.cpu().numpy().copy()
         self.grad = torch.empty_like(self.flat)
+        sizes = [p.numel() for p in self.tensors]
+        self._places = [part.view(p.shape) for part, p in zip(torch.split(self.grad, sizes), self.tensors)]
+        #: The parameters as NumPy's: a copy between two of its arrays costs the least.
+        self._shared = self.flat.numpy() if device.type == "cpu" else None
 
     def _set(self, theta: NDArray[np.float64]) -> None:
-        with torch.no_grad():
-            self.flat.copy_(torch.from_numpy(theta))
+        if self._shared is not None:
+            np.copyto(self._shared, theta)
+        else:
+            with torch.no_grad():
+                self.flat.copy_(torch.from_numpy(theta))
 
     def _mean(self, z: NDArray[np.int64]) -> Iterator[tuple[torch.Tensor, float]]:
         """F of every batch of z, with its share: z of several batches has the mean of their losses."""
@@ -175,11 +182,16 @@ class _Evaluator:
     def _gathered(self, grads: Iterable[torch.Tensor | None]) -> torch.Tensor:
         """One vector, in a buffer that the next call overwrites: a new one of a megabyte would cost more in page faults
         than the copy."""
-        parts = [
-            torch.zeros(p.numel(), dtype=torch.float64, device=p.device) if g is None else g.reshape(-1)
-            for p, g in zip(self.tensors, grads)
-        ]
-        return torch.cat(parts, out=self.grad)
+        places, found = [], []
+        for place, grad in zip(self._places, grads):
+            if grad is None:
+                place.zero_()
+            else:
+                places.append(place)
+                found.append(grad)
+        with torch.no_grad():
+            torch._foreach_copy_(places, found)  # one call for all of them
+        return self.grad
 
     def value(self, theta: NDArray[np.float64], z: NDArray[np.int64]) -> float:
         self._set(theta)
