@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._epsilon import Lengths
-from ._loss import Loss, Parameter
+from ._loss import Loss, Parameter, _vector
 from ._parts import Discovery, Part
 from ._verify import whole
 from ._zeros import Candidate, Gradients, Places, Sampled, Unit, cut, has_effect, is_zero, minibatch, near, points_of, ratio, rows
@@ -66,9 +66,11 @@ def discover(
         What was found. ``loss.with_blocks(found)`` has the parts as blocks.
     """
     say = progress or (lambda _: None)
+    if not isinstance(loss, Loss):
+        raise InputError(f"loss: give a ratecheck.Loss, not {type(loss).__name__}")
     if theta is None and loss.theta is None:
         raise InputError("theta: give a point, here or to ratecheck.Loss")
-    start = loss.theta if theta is None else np.ascontiguousarray(theta, dtype=np.float64)
+    start = loss.theta if theta is None else _vector(theta, None)
     assert start is not None
     if whole(points, "points") < 1:
         raise InputError("points: give a whole number from 1 on")

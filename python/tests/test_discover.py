@@ -122,6 +122,15 @@ def test_arrays_of_several_layers_together():
     assert names(found) == ["a and b"] and not found.not_invariant
 
 
+def test_what_overflows_where_it_is_long_is_not_invariant():
+    def f(w):
+        return float(np.exp(w[0]) + w[1]), np.array([np.exp(w[0]), 1.0])
+
+    with np.errstate(over="ignore"):
+        found = ratecheck.discover(ratecheck.Loss(f, [1.0, 2.0]))
+    assert not found.blocks and list(found.not_invariant) == ["theta"]
+
+
 def test_single_precision_is_noticed():
     def single(theta):
         w = theta.astype(np.float32)
@@ -136,6 +145,10 @@ def test_arguments_that_make_no_sense_are_refused():
     with pytest.raises(InputError, match="give a point"):
         ratecheck.discover(ratecheck.Loss(bilinear, blocks={"w": 2}, g=1))
     loss = ratecheck.Loss(bilinear, [3.0, 4.0, 1.0])
+    with pytest.raises(InputError, match="give a ratecheck.Loss, not str"):
+        ratecheck.discover("loss")
+    with pytest.raises(InputError, match="entry 1 is not finite"):
+        ratecheck.discover(loss, [1.0, float("nan"), 1.0])
     with pytest.raises(InputError, match="points: give a whole number from 1"):
         ratecheck.discover(loss, points=0)
     with pytest.raises(InputError, match="the arrays of the loss have 2"):

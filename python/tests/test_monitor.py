@@ -170,6 +170,8 @@ def test_what_cannot_be_watched_is_named(tmp_path):
         ratecheck.torch.Monitor(model, sgd(model.parameters()), blocks=["W"])
     with pytest.raises(InputError, match="moves none"):
         ratecheck.torch.Monitor(nn.Linear(3, 2), sgd(model.parameters()))
+    with pytest.raises(InputError, match="give a torch.optim.Optimizer, not str"):
+        ratecheck.torch.Monitor(model, "sgd")
     with pytest.raises(InputError, match="every"):
         ratecheck.torch.Monitor(model, sgd(model.parameters()), every=0)
     with pytest.raises(OutputError, match="cannot write"):

@@ -229,7 +229,10 @@ class _Evaluator:
     def unused(self) -> list[str]:
         """Parameters that the first batch gives no gradient."""
         with torch.enable_grad():
-            grads = torch.autograd.grad(self._loss(self.batches[0]), self.tensors, allow_unused=True)
+            loss = self._loss(self.batches[0])
+            if not loss.requires_grad:
+                return self.names
+            grads = torch.autograd.grad(loss, self.tensors, allow_unused=True)
         return [name for name, grad in zip(self.names, grads) if grad is None]
 
     def nodes(self) -> list[str]:
@@ -362,6 +365,9 @@ def loss(
         )
     if len(still) == len(list(model.named_parameters())):
         raise InputError("model: it has no parameters that can be trained")
+    _refuse_parameters(model)
+    if criterion is not None and not callable(criterion):
+        raise InputError(f"criterion: give a function or a module, not {type(criterion).__name__}")
     try:
         module = copy.deepcopy(model)
     except Exception as error:
@@ -432,6 +438,30 @@ def loss(
         return made
     made.probe()
     return made.with_blocks(discover(made))
+
+
+def _refuse_parameters(model: torch.nn.Module) -> None:
+    """Refuses parameters that no vector of doubles can stand for."""
+    named = list(model.named_parameters())
+    devices = {str(p.device) for _, p in named}
+    if len(devices) > 1:
+        raise InputError(f"model: its parameters are on several devices, {', '.join(sorted(devices))}: move it to one")
+    if devices == {"meta"}:
+        raise InputError("model: its parameters are on the device meta and have no values: build it on another")
+    places: list[tuple[int, int, str]] = []
+    for name, p in named:
+        if p.is_complex():
+            raise InputError(f"model: {name} is complex; theta is real: give its real and imaginary part")
+        if p.layout == torch.strided and p.numel() > 0:
+            span = 1 + sum((n - 1) * abs(step) for n, step in zip(p.shape, p.stride()))
+            places.append((p.data_ptr(), p.data_ptr() + span * p.element_size(), name))
+    places.sort()
+    for (_, end, name), (start, _, other) in zip(places, places[1:]):
+        if start < end:
+            raise InputError(
+                f"model: {name} and {other} share memory and are two parameters, which a step would move twice; tie them "
+                "as one: assign the parameter itself, not its data"
+            )
 
 
 def _layer(name: str) -> str:

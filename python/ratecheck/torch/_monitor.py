@@ -95,6 +95,8 @@ class Monitor:
     ) -> None:
         if not isinstance(every, int) or every < 1:
             raise InputError(f"every: give a whole number from 1 on, not {every!r}")
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise InputError(f"optimizer: give a torch.optim.Optimizer, not {type(optimizer).__name__}")
         named = dict(model.named_parameters())
         wanted = [name for name, p in named.items() if p.dim() >= 2] if blocks is None else list(blocks)
         unknown = [name for name in wanted if name not in named]
@@ -233,7 +235,7 @@ class Monitor:
             found = []
             whole = self._whole or [None] * len(self._before)
             for (name, p, before, (n, sq, dot), rate), of_loss in zip(self._before, whole):
-                moved, _, along = self._dots(p.detach(), before, minus=True)
+                moved, _w, along = self._dots(p.detach(), before, minus=True)
                 # ||w + d||^2 - ||w||^2, and the chord between the directions: |d|^2 without what the lengths differ by.
                 growth = moved + 2.0 * along
                 length, after = n.sqrt(), (n + growth).clamp(min=0.0).sqrt()
