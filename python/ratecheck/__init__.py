@@ -6,7 +6,7 @@
 >>> results = ratecheck.verify(loss)                         # doctest: +SKIP
 >>> print(results)                                           # doctest: +SKIP
 
-``ratecheck.torch`` and ``ratecheck.jax`` import their frameworks when they are first used.
+``ratecheck.torch``, ``ratecheck.jax`` and ``ratecheck.lightning`` import their frameworks when they are first used.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ __all__ = [
     "fit",
     "inspect",
     "jax",
+    "lightning",
     "sweep",
     "torch",
     "verify",
@@ -72,6 +73,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("torch", "jax"):
+    if name in ("torch", "jax", "lightning"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -66,10 +66,11 @@ def constants(
     Raises:
         InputError: there is a g and no radius, or an argument makes no sense.
     """
-    counts = [
-        None if n is None else whole(n, name)
-        for name, n in (("points", points), ("restarts", restarts), ("evaluations", evaluations))
-    ]
+
+    def count(n: int | None, name: str) -> int | None:
+        return None if n is None else whole(n, name)
+
+    counts = count(points, "points"), count(restarts, "restarts"), count(evaluations, "evaluations")
     radius = loss.radius if radius is None else float(radius)
     return Constants(
         json.loads(_core.constants(loss._core, loss.start(theta), loss.name, radius, *counts, whole(seed, "seed")))

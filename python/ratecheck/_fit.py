@@ -21,12 +21,13 @@ class Fitted:
 
     @property
     def _chosen(self) -> dict[str, Any]:
-        return next(form for form in self.found["forms"] if form["form"] == self.found["form"])
+        chosen: dict[str, Any] = next(form for form in self.found["forms"] if form["form"] == self.found["form"])
+        return chosen
 
     @property
     def slope(self) -> float:
         """The exponent of T, in the form that is decided upon."""
-        return self._chosen["slope"]
+        return float(self._chosen["slope"])
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -43,17 +44,18 @@ class Fitted:
     @property
     def verdict(self) -> str | None:
         """``holds``, ``fails`` or ``inconclusive`` of the claimed exponent; None if none was claimed."""
-        return self.found["verdict"]
+        verdict: str | None = self.found["verdict"]
+        return verdict
 
     @property
     def reason(self) -> str:
         """The verdict in a sentence."""
-        return self.found["reason"]
+        return str(self.found["reason"])
 
     @property
     def notes(self) -> list[str]:
         """What a reader should know besides."""
-        return self.found["notes"]
+        return list(self.found["notes"])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Union
+from typing import TypeGuard, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ Where = Union[int, slice, Sequence[int], NDArray[np.integer]]
 Blocks = Union[Mapping[str, Where], Iterable[Union[Where, tuple[str, Where]]]]
 
 
-def _is_count(where: object) -> bool:
+def _is_count(where: object) -> TypeGuard[int]:
     return isinstance(where, (int, np.integer)) and not isinstance(where, bool)
 
 
@@ -37,9 +37,10 @@ def _named(blocks: Blocks | None) -> list[tuple[str, Where]]:
 def size_of(blocks: Blocks | None, g: Where | None) -> int:
     """The number of parameters, where no start says it: every part has to be a number then."""
     parts = [where for _, where in _named(blocks)] + ([] if g is None else [g])
-    if not parts or not all(_is_count(part) for part in parts):
+    counts = [int(part) for part in parts if _is_count(part)]
+    if not parts or len(counts) < len(parts):
         raise InputError("theta: give the start, or blocks and g as numbers of parameters")
-    return sum(int(part) for part in parts)
+    return sum(counts)
 
 
 class Layout:
@@ -58,7 +59,8 @@ class Layout:
         self.places: list[NDArray[np.int64]] = []
         for name, where in _named(blocks):
             if _is_count(where):
-                where, start = slice(start, start + int(where)), start + int(where)
+                first, start = start, start + int(where)
+                where = slice(first, start)
                 if start > n:
                     raise InputError(f"blocks: {name} ends at {start}, beyond the {n} parameters of theta")
             self.names.append(str(name))

@@ -185,7 +185,7 @@ class Loss:
         self.loss_min, self.radius, self.kinks = loss_min, radius, kinks
         self.about = about or "a loss in Python"
         self.parameters = list(parameters) if parameters is not None else [Parameter("theta", 0, (n,))]
-        self._functions = {"value_and_grad": value_and_grad, "hvp": hvp, "value": value}
+        self._functions: dict[str, Any] = {"value_and_grad": value_and_grad, "hvp": hvp, "value": value}
         self._operations = float(operations)
         self._core = _core.Loss(
             value_and_grad,
@@ -227,6 +227,7 @@ class Loss:
         if theta is None and self.theta is None:
             raise InputError("theta: give the start, here or to ratecheck.Loss")
         start = self.theta if theta is None else _vector(theta, self.n_parameters)
+        assert start is not None
         for name, places in zip(self.layout.names, self.layout.places):
             if not np.any(start[places]):
                 raise InputError(f"theta: the block {name} is 0, and has no direction: start elsewhere")
@@ -284,10 +285,12 @@ class Loss:
         """What may be random; frameworks know more."""
         return ""
 
-    def _epsilon_shares(self, theta: Vector, z: list[int] | None, places: NDArray[np.int64]) -> Sequence[float]:
-        """epsilon / (variance + epsilon) of every unit of normalisation whose variance grows with these parameters;
+    def _epsilon_shares(
+        self, theta: Vector, z: list[int] | None, parts: Sequence[NDArray[np.int64]]
+    ) -> Sequence[Sequence[float]]:
+        """For each part, epsilon / (variance + epsilon) of every unit of normalisation whose variance grows with it;
         frameworks know them."""
-        return []
+        return [[] for _ in parts]
 
     def _probe_products(self, theta: Vector, grad: Vector) -> None:
         if self.kinks is not None:

@@ -112,7 +112,7 @@ class Results:
         """The exit code of the command: 0 if nothing fails, 1 if something does, 3 if a control was not rejected, and
         with ``strict`` 4 if
         something is inconclusive. ``sys.exit(results.exit_code())`` ends a script as the command would."""
-        return self._core.exit_code(strict)
+        return int(self._core.exit_code(strict))
 
     @property
     def ok(self) -> bool:
@@ -122,7 +122,7 @@ class Results:
     @property
     def summary(self) -> str:
         """One line of totals."""
-        return self._core.summary()
+        return str(self._core.summary())
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """results.json, which ``ratecheck report``, ``compare`` and :meth:`read` take."""
@@ -130,7 +130,8 @@ class Results:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as Python objects; ``ratecheck schema`` describes every field."""
-        return json.loads(self._core.json())
+        found: dict[str, Any] = json.loads(self._core.json())
+        return found
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
         """The page: one file that needs no network."""

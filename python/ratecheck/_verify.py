@@ -133,7 +133,8 @@ def inspect(problem: str | os.PathLike[str], dense_up_to: int = 2000) -> dict[st
     Raises:
         InputError: the file cannot be used; the message names the line.
     """
-    return json.loads(_core.inspect(Path(problem), whole(dense_up_to, "dense_up_to")))
+    found: dict[str, Any] = json.loads(_core.inspect(Path(problem), whole(dense_up_to, "dense_up_to")))
+    return found
 
 
 def whole(x: object, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -28,7 +29,7 @@ def _double() -> Any:
     """Double precision inside a ``with``, whatever the program's own setting."""
     enable = getattr(jax, "enable_x64", None)
     if enable is None:
-        from jax.experimental import enable_x64 as enable
+        enable = importlib.import_module("jax.experimental").enable_x64
     return enable(True)
 
 
@@ -125,7 +126,7 @@ def loss(
         else Minibatches.partition(len(fixed), 1)
         if len(fixed) > 1
         else Minibatches.full(1),
-        name=name or getattr(fun, "__name__", "loss"),
+        name=name or str(getattr(fun, "__name__", "loss")),
         about=f"{getattr(fun, '__name__', 'a function')} of JAX {jax.__version__}, {len(parameters)} arrays, float64",
         loss_min=loss_min,
         radius=radius,

@@ -29,6 +29,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(verify::claims, module)?)?;
     module.add_function(wrap_pyfunction!(constants::constants, module)?)?;
     module.add_function(wrap_pyfunction!(sweep::run, module)?)?;
+    module.add_function(wrap_pyfunction!(sweep::rule_words, module)?)?;
     module.add_function(wrap_pyfunction!(fit::fit, module)?)?;
     module.add_function(wrap_pyfunction!(results::read, module)?)
 }

@@ -2,9 +2,10 @@
 
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
-use ratecheck::descent::{Plan, Schedule, StepRule, run as descend};
+use ratecheck::descent::{Plan, Schedule, run as descend};
 use ratecheck::random::Seed;
 use ratecheck::rates::log_spaced;
+use ratecheck_verify::lab::sweep::Rule;
 
 use crate::call::released;
 use crate::errors::input;
@@ -16,11 +17,11 @@ use crate::loss::Loss;
 pub(crate) struct Asked {
     eta_w: f64,
     alpha: f64,
+    growth: f64,
     eta_g: f64,
     alpha_g: f64,
+    /// What a plan has behind `rule =`.
     rule: String,
-    momentum: f64,
-    decay: f64,
     steps: u64,
     horizons: usize,
     fresh_minibatches: usize,
@@ -31,19 +32,14 @@ pub(crate) struct Asked {
 /// the angular update.
 type Row = (u64, f64, f64, f64, Vec<f64>, Vec<f64>, Vec<f64>);
 
-fn rule_of(asked: &Asked) -> PyResult<StepRule> {
-    Ok(match asked.rule.as_str() {
-        "sgd" => StepRule::Gradient,
-        "projected" => StepRule::Projected,
-        "adaptive" => StepRule::Adaptive,
-        "heavy-ball" => StepRule::HeavyBall { b: asked.momentum },
-        "nesterov" => StepRule::Nesterov { b: asked.momentum },
-        "decay" => StepRule::Decay { lambda: asked.decay },
-        other => {
-            let known = "\"sgd\", \"projected\", \"adaptive\", \"heavy-ball\", \"nesterov\" or \"decay\"";
-            return Err(input(format!("rule: {other:?}: give {known}")));
-        }
-    })
+fn rule_of(value: &str) -> PyResult<Rule> {
+    Rule::parse(value).map_err(|error| input(error.plainly()))
+}
+
+/// The words of a step rule as those of a plan, its numbers included.
+#[pyfunction]
+pub(crate) fn rule_words(value: &str) -> PyResult<String> {
+    Ok(rule_of(value)?.words)
 }
 
 /// The rows at the horizons, and where the run diverged, if it did.
@@ -56,13 +52,17 @@ pub(crate) fn run<'py>(
 ) -> PyResult<(Vec<Row>, Option<String>)> {
     let schedule =
         |eta, alpha, name: &str| Schedule::new(eta, alpha).map_err(|error| input(format!("{name}: {error}")));
-    let (eta_w, eta_g) = (schedule(asked.eta_w, asked.alpha, "eta_w")?, schedule(asked.eta_g, asked.alpha_g, "eta_g")?);
+    let growing =
+        |schedule: Schedule| schedule.growing(asked.growth).map_err(|error| input(format!("growth: {error}")));
+    let (eta_w, eta_g) =
+        (growing(schedule(asked.eta_w, asked.alpha, "eta_w")?)?, schedule(asked.eta_g, asked.alpha_g, "eta_g")?);
     let horizons = match asked.steps {
         0 => return Err(input("steps: give a whole number from 1 on")),
         1 => vec![1],
         steps => std::iter::once(0).chain(log_spaced(1, steps, asked.horizons.max(2))).collect(),
     };
-    let plan = Plan::new(rule_of(&asked)?, eta_w, eta_g, asked.steps, horizons);
+    let rule = rule_of(&asked.rule)?;
+    let plan = Plan::new(rule.rule, eta_w, eta_g, asked.steps, horizons).decaying(rule.decay);
     let plan = plan.estimating_by(asked.fresh_minibatches.max(1));
     let theta = loss.inner.engine_order(theta.as_slice()?);
     let trace = released(py, Some(&loss.inner), || {

@@ -58,9 +58,33 @@ def test_an_epsilon_is_found_at_any_size_and_the_norm_from_which_on_it_is_hidden
     part = found.nearly[0]
     # Its effect, rho = 2 epsilon f / n of a gradient of size 1, is hidden where epsilon / n is some roundings.
     assert part.residual > part.noise and 1e-3 < part.negligible_norm / (np.sqrt(epsilon) * 2.0**26.5) < 1.0
-    longer = loss.theta * part.negligible_norm
+    # A little longer, rho is hidden in most draws of four samples. 5 times as long (and the norm is 2.3) it is a
+    # hundredth of the noise: four samples that say a hundredth of it are seen once in a million draws (chi^2 of 3).
+    longer = loss.theta * 5.0 * part.negligible_norm
     again = ratecheck.discover(loss, longer)
     assert again.invariant and not again.nearly
+
+
+def test_members_of_a_group_do_not_pass_by_one_another(monkeypatch):
+    """F = a'Aa / (a'a + epsilon) + x/y^2 with x = ||b||^2 and y = ||c||^2: neither b nor c is invariant, but along a
+    common length both fall as with an epsilon."""
+
+    def f(theta):
+        a, b, c = theta[:3], theta[3:5], theta[5:7]
+        diagonal, n = np.array([0.0, 1.0, 3.0]), a @ a + 1e-6
+        value = a @ (diagonal * a) / n
+        x, y = b @ b, c @ c
+        # As where it is a part of something of size 1, whose rounding hides it in the end.
+        of_b, of_c = (1.0 + 2.0 * b / y**2) - 1.0, (1.0 - 4.0 * c * x / y**3) - 1.0
+        return value + x / y**2, np.concatenate([2.0 * (diagonal * a - value * a) / n, of_b, of_c])
+
+    arrays = [Parameter("a", 0, (1, 3), "a"), Parameter("b", 3, (1, 2), "b"), Parameter("c", 5, (1, 2), "c")]
+    loss = ratecheck.Loss(f, [1.0, 2.0, -0.5, 0.3, 0.4, 0.5, 0.6], parameters=arrays)
+    found = ratecheck.discover(loss)
+    assert names(found) == ["a"] and not found.invariant and set(found.not_invariant) == {"b", "c"}
+    # Were all made longer by the same, they would pass.
+    monkeypatch.setattr("ratecheck._epsilon.SPREAD", 0.0)
+    assert names(ratecheck.discover(loss)) == ["a", "b", "c"]
 
 
 def test_what_saturates_is_not_taken_for_an_epsilon():
@@ -98,6 +122,15 @@ def test_arrays_of_several_layers_together():
     assert names(found) == ["a and b"] and not found.not_invariant
 
 
+def test_what_overflows_where_it_is_long_is_not_invariant():
+    def f(w):
+        return float(np.exp(w[0]) + w[1]), np.array([np.exp(w[0]), 1.0])
+
+    with np.errstate(over="ignore"):
+        found = ratecheck.discover(ratecheck.Loss(f, [1.0, 2.0]))
+    assert not found.blocks and list(found.not_invariant) == ["theta"]
+
+
 def test_single_precision_is_noticed():
     def single(theta):
         w = theta.astype(np.float32)
@@ -112,6 +145,10 @@ def test_arguments_that_make_no_sense_are_refused():
     with pytest.raises(InputError, match="give a point"):
         ratecheck.discover(ratecheck.Loss(bilinear, blocks={"w": 2}, g=1))
     loss = ratecheck.Loss(bilinear, [3.0, 4.0, 1.0])
+    with pytest.raises(InputError, match="give a ratecheck.Loss, not str"):
+        ratecheck.discover("loss")
+    with pytest.raises(InputError, match="entry 1 is not finite"):
+        ratecheck.discover(loss, [1.0, float("nan"), 1.0])
     with pytest.raises(InputError, match="points: give a whole number from 1"):
         ratecheck.discover(loss, points=0)
     with pytest.raises(InputError, match="the arrays of the loss have 2"):

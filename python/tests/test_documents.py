@@ -55,6 +55,23 @@ def test_the_notebook_runs_and_its_rates_tune_themselves(capsys):
     assert "eta_w =" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore")  # those of Jupyter's packages
+def test_the_notebook_runs_in_a_kernel(tmp_path):
+    """As a reader runs it: the tables are there, and nothing is left of the run."""
+    for name in ("torch", "nbformat", "ipykernel"):
+        optional(name)
+    nbclient, nbformat = optional("nbclient"), optional("nbformat")
+    notebook = nbformat.read(ROOT / "python" / "notebooks" / "auto-tuning.ipynb", as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert all(output.output_type != "error" for output in outputs)
+    shown = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
+    assert any("invariant" in table for table in shown) and any("holds" in table for table in shown)
+
+
 @pytest.mark.parametrize("module", ["ratecheck", "ratecheck._loss", "ratecheck._fit"])
 def test_docstrings_run(module):
     failed, tried = doctest.testmod(importlib.import_module(module))

@@ -115,6 +115,36 @@ def test_what_is_not_invariant_shows_and_rows_can_be_blocks():
     assert max(row["orthogonality"] for row in rows if row["block"] != "1") < 1e-12
 
 
+def test_large_parameters_are_taken_in_pieces(monkeypatch):
+    whole = trained(sgd)[0].rows
+    monkeypatch.setattr("ratecheck.torch._monitor._PIECE", 7)
+    pieces = trained(sgd)[0].rows
+    for one, other in zip(whole, pieces):
+        # Sums of 20 terms in another order.
+        for column in ("w_norm_sq", "grad_norm", "effective_rate"):
+            assert one[column] == (pytest.approx(other[column], rel=20 * 2.0**-53) if one[column] != "" else "")
+
+
+def test_the_gradient_of_a_closure_is_the_one_of_its_step():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4, eps=1e-30), nn.Tanh(), nn.Linear(4, 3)).double()
+    x, y = torch.randn(16, 5).double(), torch.arange(16) % 3
+    mover, calls = sgd(model.parameters()), []
+
+    def closure():
+        mover.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        calls.append(float(model[0].weight.grad.norm()))
+        return loss
+
+    with ratecheck.torch.Monitor(model, mover, every=1, blocks=["0.weight"]) as monitor:
+        values = [mover.step(closure), mover.step(closure), mover.step(closure=closure)]
+    rows = [row for row in monitor.rows if row["block"] == "0.weight"]
+    assert len(values) == 3 and [row["grad_norm"] for row in rows] == pytest.approx(calls, rel=1e-14)
+    assert all(row["orthogonality"] < 1e-13 and abs(row["norm_growth"]) < 1e-10 for row in rows)
+
+
 def test_the_share_of_epsilon_is_recorded():
     monitor, _ = trained(sgd)
     shares = [row["epsilon_share"] for row in monitor.rows if row["block"] == "1"]
@@ -140,6 +170,8 @@ def test_what_cannot_be_watched_is_named(tmp_path):
         ratecheck.torch.Monitor(model, sgd(model.parameters()), blocks=["W"])
     with pytest.raises(InputError, match="moves none"):
         ratecheck.torch.Monitor(nn.Linear(3, 2), sgd(model.parameters()))
+    with pytest.raises(InputError, match="give a torch.optim.Optimizer, not str"):
+        ratecheck.torch.Monitor(model, "sgd")
     with pytest.raises(InputError, match="every"):
         ratecheck.torch.Monitor(model, sgd(model.parameters()), every=0)
     with pytest.raises(OutputError, match="cannot write"):

@@ -83,11 +83,76 @@ def test_a_sweep_follows_lemma_2_4():
     assert np.array_equal(found["grad_sq"], found["grad_v_sq"] + found["grad_g_sq"])
 
 
+def by_hand(rule, steps, eta_w, eta_g, growth):
+    """||w_t||^2 of the loss `bilinear`, with nothing of the engine's."""
+    theta, m, s, b = np.array([3.0, 4.0, 1.0]), np.zeros(2), np.zeros(2), 2.0
+    norms = []
+    for t in range(steps + 1):
+        norms.append(theta[:2] @ theta[:2])
+        grad = bilinear(theta)[1]
+        w, g, eta, step = theta[:2], grad[:2], eta_w * growth**t, None
+        if rule == "heavy-ball":
+            step = m = 0.5 * m + g
+        elif rule == "coupled":
+            step = m = 0.5 * m + g + 0.1 * w
+        elif rule == "decoupled":
+            m = 0.5 * m + g
+            step = m + 0.1 * w
+        elif rule == "wn-grad":
+            b += g @ g / b
+            step = g / b
+        elif rule == "adagrad-norm":
+            b = np.sqrt(b**2 + g @ g)
+            step = g / b
+        elif rule == "adam":
+            m, s = 0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g**2
+            step = m / (1 - 0.9 ** (t + 1)) / (np.sqrt(s / (1 - 0.999 ** (t + 1))) + 1e-8)
+        else:
+            step = g
+        theta = np.array([*(w - eta * step), theta[2] - eta_g * grad[2]])
+    return np.array(norms)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("gradient", "sgd"),
+        ("heavy-ball", {"kind": "heavy-ball", "b": 0.5}),
+        ("coupled", {"kind": "heavy-ball", "b": 0.5, "decay": "coupled", "lambda": 0.1}),
+        ("decoupled", {"kind": "heavy-ball", "b": 0.5, "decay": "decoupled", "lambda": 0.1}),
+        ("wn-grad", {"kind": "wn-grad", "b_0": 2.0}),
+        ("adagrad-norm", {"kind": "adagrad-norm", "b_0": 2.0}),
+        ("adam", "adam"),
+    ],
+)
+def test_rules_are_those_of_a_plan(name, rule):
+    loss = ratecheck.Loss(bilinear, [3.0, 4.0, 1.0], blocks={"w": 2})
+    found = ratecheck.sweep(loss, eta_w=0.5, eta_g=0.2, steps=6, horizons=7, growth=[1.0, 1.5], rule=rule)
+    words = set(found["rule"].tolist())
+    assert len(words) == 1 and (name in words.pop() if isinstance(rule, dict) else True)
+    for growth in (1.0, 1.5):
+        some = found.where(growth=growth)
+        expected = by_hand(name, 6, 0.5, 0.2, growth)[some["t"]]
+        # Six steps of a few roundings each, of numbers of the size of ||w||^2, whose errors the steps do not amplify
+        # by more than ten times.
+        assert np.allclose(some["w_norm_sq"][:, 0], expected, rtol=6 * 16 * 10 * 2.0**-53, atol=0.0)
+    both = ratecheck.sweep(loss, eta_w=0.5, steps=3, rule=["projected", rule])
+    assert both.where(rule="projected")["w_norm_sq"] == pytest.approx(25.0) and "2 runs" in repr(both)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"eta_w": 0.0}, "eta_w"),
-        ({"rule": "adam"}, 'rule: "adam"'),
+        ({"rule": "adan"}, 'did you mean "adam"'),
+        ({"rule": 3}, "rule"),
+        ({"rule": []}, "at least one"),
+        ({"rule": ["adam", {"kind": "adam", "b_2": 0.999}]}, "two of them are the same"),
+        ({"rule": {"kind": "heavy-ball", "b": 1.0}}, "rule.b: 1 is not below 1"),
+        ({"rule": {"kind": "heavy-ball", "b_0": 1.0}}, "rule.b-0"),
+        ({"rule": {"kind": "sign", "lambda": 0.1}}, "decays nothing by itself"),
+        ({"rule": {"kind": "adam", "b_1": None}}, "rule: b-1: give a number"),
+        ({"growth": 0.0}, "growth"),
         ({"steps": 0}, "steps"),
         ({"seeds": []}, "at least one"),
         ({"seeds": [-1]}, "seeds"),

@@ -288,6 +288,11 @@ def test_tied_parameters_are_one():
         (lambda: nn.Identity(), InputError, "no parameters that can be trained"),
         (lambda: nn.LazyLinear(3), InputError, "has no shape yet"),
         (lambda: "model", InputError, "give a torch.nn.Module, not str"),
+        (lambda: Detached(), NoGradientError, r"linear\.weight, linear\.bias are without a gradient"),
+        (lambda: nn.Linear(5, 3, device="meta"), InputError, "have no values"),
+        (lambda: nn.Sequential(nn.Linear(5, 3), nn.Linear(3, 3, device="meta")), InputError, "several devices, cpu, meta"),
+        (lambda: nn.Linear(5, 3, dtype=torch.complex64), InputError, "weight is complex"),
+        (lambda: Shared(), InputError, r"0\.weight and 2\.weight share memory and are two parameters"),
     ],
 )
 def test_modules_that_cannot_be_used_are_named(model, error, message):
@@ -312,6 +317,22 @@ def Frozen():
     return model
 
 
+class Detached(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.linear(x).detach()
+
+
+def Shared():
+    """One array, read in two ways by two parameters."""
+    model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 5))
+    model[2].weight = nn.Parameter(model[0].weight.data.T)
+    return model
+
+
 class Unused(nn.Module):
     def __init__(self):
         super().__init__()
@@ -333,6 +354,7 @@ def test_frozen_parameters_can_be_constants():
         ({"batches": [X]}, "a batch is"),
         ({"criterion": nn.CrossEntropyLoss(reduction="none")}, r"a loss of shape \(16,\): reduce it"),
         ({"epsilon": 0.0}, "epsilon: 0.0"),
+        ({"criterion": "mse"}, "criterion: give a function or a module, not str"),
         ({"frozen": "maybe"}, "frozen: 'maybe'"),
     ],
 )

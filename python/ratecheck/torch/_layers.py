@@ -12,9 +12,11 @@ def variance_of(layer: torch.nn.Module) -> Callable[[torch.nn.Module, torch.Tens
     if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
         return lambda _, x: x.var(dim=[d for d in range(x.dim()) if d != 1], unbiased=False)
     if isinstance(layer, torch.nn.LayerNorm):
-        return lambda layer, x: x.var(dim=list(range(x.dim() - len(layer.normalized_shape), x.dim())), unbiased=False)
+        last = len(layer.normalized_shape)
+        return lambda _, x: x.var(dim=list(range(x.dim() - last, x.dim())), unbiased=False)
     if isinstance(layer, torch.nn.GroupNorm):
-        return lambda layer, x: x.reshape(x.shape[0], layer.num_groups, -1).var(dim=-1, unbiased=False)
+        groups = layer.num_groups
+        return lambda _, x: x.reshape(x.shape[0], groups, -1).var(dim=-1, unbiased=False)
     return None
 
 
@@ -25,4 +27,4 @@ def differentiable_weight_norm(module: torch.nn.Module) -> None:
     parametrisation = getattr(torch.nn.utils.parametrizations, "_WeightNorm", None)
     for layer in module.modules():
         if parametrisation is not None and isinstance(layer, parametrisation):
-            layer.forward = lambda g, v, dim=layer.dim: v * (g / torch.norm_except_dim(v, 2, dim))  # type: ignore[method-assign]
+            layer.forward = lambda g, v, dim=layer.dim: v * (g / torch.norm_except_dim(v, 2, dim))

@@ -82,8 +82,8 @@ class TorchLoss(Loss):
         return ""
 
     def _epsilon_shares(
-        self, theta: NDArray[np.float64], z: list[int] | None, places: NDArray[np.int64]
-    ) -> Sequence[float]:
+        self, theta: NDArray[np.float64], z: list[int] | None, parts: Sequence[NDArray[np.int64]]
+    ) -> Sequence[Sequence[float]]:
         def variances(theta: NDArray[np.float64]) -> dict[str, torch.Tensor]:
             seen: dict[str, torch.Tensor] = {}
             hooks = []
@@ -101,24 +101,29 @@ class TorchLoss(Loss):
                     hook.remove()
             return seen
 
-        longer = theta.copy()
-        longer[places] *= 2.0
-        shares: list[float] = []
-        for (name, short), long in zip(variances(theta).items(), variances(longer).values()):
-            layer = self.module.get_submodule(name)
-            # The layer that the parameters feed: its variances are four times as large, and those of other layers are
-            # not.
-            fed = (long / short - 4.0).abs() < 1e-6
-            if fed.any() and isinstance(getattr(layer, "eps", None), float):
-                shares += (layer.eps / (short[fed] + layer.eps)).tolist()
-        return shares
+        found: list[list[float]] = []
+        before = variances(theta) if parts else {}
+        for places in parts:
+            longer = theta.copy()
+            longer[places] *= 2.0
+            shares: list[float] = []
+            for (name, short), long in zip(before.items(), variances(longer).values()):
+                eps = getattr(self.module.get_submodule(name), "eps", None)
+                # The layer that the parameters feed: its variances are four times as large, and those of other layers
+                # are not.
+                fed = (long / short - 4.0).abs() < 1e-6
+                if fed.any() and isinstance(eps, float):
+                    shares += (eps / (short[fed] + eps)).tolist()
+            found.append(shares)
+        return found
 
     def with_blocks(self, blocks: Any, g: Any = None) -> TorchLoss:
         """The same loss with other blocks."""
         other = super().with_blocks(blocks, g)
         other.__class__ = TorchLoss
+        assert isinstance(other, TorchLoss)
         other.module = self.module
-        return other  # type: ignore[return-value]
+        return other
 
     def state_dict(self, theta: NDArray[np.float64]) -> dict[str, torch.Tensor]:
         """theta as parameters by name, of the shapes that the module has, in double precision:
@@ -150,10 +155,17 @@ class _Evaluator:
                 start += p.numel()
         self.theta = self.flat.cpu().numpy().copy()
         self.grad = torch.empty_like(self.flat)
+        sizes = [p.numel() for p in self.tensors]
+        self._places = [part.view(p.shape) for part, p in zip(torch.split(self.grad, sizes), self.tensors)]
+        #: The parameters as NumPy's: a copy between two of its arrays costs the least.
+        self._shared = self.flat.numpy() if device.type == "cpu" else None
 
     def _set(self, theta: NDArray[np.float64]) -> None:
-        with torch.no_grad():
-            self.flat.copy_(torch.from_numpy(theta))
+        if self._shared is not None:
+            np.copyto(self._shared, theta)
+        else:
+            with torch.no_grad():
+                self.flat.copy_(torch.from_numpy(theta))
 
     def _mean(self, z: NDArray[np.int64]) -> Iterator[tuple[torch.Tensor, float]]:
         """F of every batch of z, with its share: z of several batches has the mean of their losses."""
@@ -170,11 +182,16 @@ class _Evaluator:
     def _gathered(self, grads: Iterable[torch.Tensor | None]) -> torch.Tensor:
         """One vector, in a buffer that the next call overwrites: a new one of a megabyte would cost more in page faults
         than the copy."""
-        parts = [
-            torch.zeros(p.numel(), dtype=torch.float64, device=p.device) if g is None else g.reshape(-1)
-            for p, g in zip(self.tensors, grads)
-        ]
-        return torch.cat(parts, out=self.grad)
+        places, found = [], []
+        for place, grad in zip(self._places, grads):
+            if grad is None:
+                place.zero_()
+            else:
+                places.append(place)
+                found.append(grad)
+        with torch.no_grad():
+            torch._foreach_copy_(places, found)  # one call for all of them
+        return self.grad
 
     def value(self, theta: NDArray[np.float64], z: NDArray[np.int64]) -> float:
         self._set(theta)
@@ -183,14 +200,14 @@ class _Evaluator:
 
     def value_and_grad(self, theta: NDArray[np.float64], z: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
         self._set(theta)
-        value, total = 0.0, None
+        value, total = 0.0, torch.zeros_like(self.grad) if len(z) > 1 else self.grad
         with torch.enable_grad():
             for loss, share in self._mean(z):
                 grad = self._gathered(torch.autograd.grad(loss, self.tensors, allow_unused=True))
                 if len(z) == 1:
                     return loss.item(), grad.cpu().numpy()
                 value += share * loss.item()
-                total = share * grad if total is None else total.add_(grad, alpha=share)
+                total.add_(grad, alpha=share)
         return value, total.cpu().numpy()
 
     def hvp(
@@ -202,7 +219,7 @@ class _Evaluator:
         with torch.enable_grad(), _differentiable_attention():
             for loss, share in self._mean(z):
                 grads = torch.autograd.grad(loss, self.tensors, create_graph=True, allow_unused=True)
-                parts = zip(grads, along.split([p.numel() for p in self.tensors]))
+                parts = zip(grads, torch.split(along, [p.numel() for p in self.tensors]))
                 products = [(g.reshape(-1) * d).sum() for g, d in parts if g is not None and g.requires_grad]
                 if products:  # else the loss is linear
                     second = torch.autograd.grad(torch.stack(products).sum(), self.tensors, allow_unused=True)
@@ -212,7 +229,10 @@ class _Evaluator:
     def unused(self) -> list[str]:
         """Parameters that the first batch gives no gradient."""
         with torch.enable_grad():
-            grads = torch.autograd.grad(self._loss(self.batches[0]), self.tensors, allow_unused=True)
+            loss = self._loss(self.batches[0])
+            if not loss.requires_grad:
+                return self.names
+            grads = torch.autograd.grad(loss, self.tensors, allow_unused=True)
         return [name for name, grad in zip(self.names, grads) if grad is None]
 
     def nodes(self) -> list[str]:
@@ -237,7 +257,7 @@ class _Evaluator:
             return 0.0
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             self._loss(self.batches[0])
-        return counter.get_total_flops() / 2.0
+        return float(counter.get_total_flops()) / 2.0
 
 
 @contextlib.contextmanager
@@ -269,16 +289,12 @@ def _converted(x: Any, device: torch.device) -> Any:
     return x
 
 
-def _forward(criterion: Callable[..., torch.Tensor] | None) -> Callable[[torch.nn.Module, Any], torch.Tensor]:
-    def forward(module: torch.nn.Module, batch: Any) -> torch.Tensor:
+def _forward(criterion: Callable[..., Any] | None) -> Callable[[torch.nn.Module, Any], torch.Tensor]:
+    def forward(module: torch.nn.Module, batch: Any) -> Any:
         if criterion is None:
-            return (
-                module(**batch)
-                if isinstance(batch, dict)
-                else module(*batch)
-                if isinstance(batch, (list, tuple))
-                else module(batch)
-            )
+            if isinstance(batch, dict):
+                return module(**batch)
+            return module(*batch) if isinstance(batch, (list, tuple)) else module(batch)
         if not isinstance(batch, (list, tuple)) or len(batch) < 2:
             raise InputError(
                 "batches: a batch is (inputs, .., target) for criterion(model(inputs, ..), target); for others give forward="
@@ -349,6 +365,9 @@ def loss(
         )
     if len(still) == len(list(model.named_parameters())):
         raise InputError("model: it has no parameters that can be trained")
+    _refuse_parameters(model)
+    if criterion is not None and not callable(criterion):
+        raise InputError(f"criterion: give a function or a module, not {type(criterion).__name__}")
     try:
         module = copy.deepcopy(model)
     except Exception as error:
@@ -419,6 +438,30 @@ def loss(
         return made
     made.probe()
     return made.with_blocks(discover(made))
+
+
+def _refuse_parameters(model: torch.nn.Module) -> None:
+    """Refuses parameters that no vector of doubles can stand for."""
+    named = list(model.named_parameters())
+    devices = {str(p.device) for _, p in named}
+    if len(devices) > 1:
+        raise InputError(f"model: its parameters are on several devices, {', '.join(sorted(devices))}: move it to one")
+    if devices == {"meta"}:
+        raise InputError("model: its parameters are on the device meta and have no values: build it on another")
+    places: list[tuple[int, int, str]] = []
+    for name, p in named:
+        if p.is_complex():
+            raise InputError(f"model: {name} is complex; theta is real: give its real and imaginary part")
+        if p.layout == torch.strided and p.numel() > 0:
+            span = 1 + sum((n - 1) * abs(step) for n, step in zip(p.shape, p.stride()))
+            places.append((p.data_ptr(), p.data_ptr() + span * p.element_size(), name))
+    places.sort()
+    for (_, end, name), (start, _, other) in zip(places, places[1:]):
+        if start < end:
+            raise InputError(
+                f"model: {name} and {other} share memory and are two parameters, which a step would move twice; tie them "
+                "as one: assign the parameter itself, not its data"
+            )
 
 
 def _layer(name: str) -> str:

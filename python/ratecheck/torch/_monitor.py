@@ -28,6 +28,9 @@ _COLUMNS = (
     "full_grad_v_norm",
 )
 
+#: A megabyte of doubles.
+_PIECE = 2**17
+
 
 class Monitor:
     """Records, every so many steps, what the paper speaks of, for every watched parameter: one row a step and block, in
@@ -48,7 +51,8 @@ class Monitor:
 
     ``ratecheck fit monitor.csv --where block=NAME --value full_grad_v_norm --skip-empty`` fits the rate of one block,
     with one file for every seed. Blocks of one model are no independent runs. ``grad_v_norm`` is that of the gradient
-    that the optimizer sees: of one minibatch, whose noise does not fall, and clipped where the loop clips.
+    that the optimizer sees: of one minibatch, whose noise does not fall, and clipped where the loop clips. Under
+    ``optimizer.step(closure)`` it is the one that the closure's first evaluation leaves.
 
     Args:
         model: the module.
@@ -63,6 +67,7 @@ class Monitor:
             losses of equally likely minibatches, whose mean L is. It is called at the recorded steps; the model's
             buffers (running statistics) are put back as they were.
         writer: a ``SummaryWriter`` of TensorBoard, or anything with ``add_scalar(tag, value, step)``.
+        append: whether rows are added to a CSV that is there, as where training goes on: set :attr:`step` then.
 
     Example:
         >>> monitor = Monitor(model, optimizer, "norms.csv", every=50)         # doctest: +SKIP
@@ -86,9 +91,12 @@ class Monitor:
         rows: bool = False,
         full: Callable[[], torch.Tensor | Iterable[torch.Tensor]] | None = None,
         writer: Any = None,
+        append: bool = False,
     ) -> None:
         if not isinstance(every, int) or every < 1:
             raise InputError(f"every: give a whole number from 1 on, not {every!r}")
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise InputError(f"optimizer: give a torch.optim.Optimizer, not {type(optimizer).__name__}")
         named = dict(model.named_parameters())
         wanted = [name for name, p in named.items() if p.dim() >= 2] if blocks is None else list(blocks)
         unknown = [name for name in wanted if name not in named]
@@ -108,25 +116,26 @@ class Monitor:
         self.rows: list[dict[str, Any]] = []
         self._before: list[Any] = []
         self._shares: dict[str, torch.Tensor] = {}
-        self._file, self._csv = self._opened(path)
-        self._hooks = [optimizer.register_step_pre_hook(self._look), optimizer.register_step_post_hook(self._after)]
+        self._file, self._csv = self._opened(path, append)
+        self._hooks = [optimizer.register_step_pre_hook(self._before_step), optimizer.register_step_post_hook(self._after)]
         for name, layer in model.named_modules():
             variance = variance_of(layer)
             if variance is not None:
                 self._hooks.append(layer.register_forward_pre_hook(self._share_hook(name, variance)))
 
     @staticmethod
-    def _opened(path: str | os.PathLike[str] | None) -> tuple[Any, Any]:
+    def _opened(path: str | os.PathLike[str] | None, append: bool) -> tuple[Any, Any]:
         if path is None:
             return None, None
         try:
-            file = Path(path).open("w", newline="", encoding="utf-8")
+            file = Path(path).open("a" if append else "w", newline="", encoding="utf-8")
         except OSError as error:
             raise OutputError(
                 f"cannot write {path}: {error.strerror}; give a path in a directory that can be written"
             ) from error
         writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
+        if file.tell() == 0:
+            writer.writeheader()
         return file, writer
 
     def _share_hook(
@@ -136,36 +145,65 @@ class Monitor:
             if self.step % self._every == 0 and layer.training and inputs and isinstance(inputs[0], torch.Tensor):
                 with torch.no_grad():
                     of_units = variance(layer, inputs[0].detach())
-                    self._shares[name] = (layer.eps / (of_units + layer.eps)).mean()
+                    epsilon: Any = layer.eps
+                    self._shares[name] = (epsilon / (of_units + epsilon)).mean()
 
         return hook
 
-    def _norms(self, x: torch.Tensor) -> torch.Tensor:
-        """Squared norms of the blocks of one parameter."""
-        return (x.flatten(1) if self._by_row else x.reshape(1, -1)).square().sum(dim=1)
+    def _dots(self, x: torch.Tensor, y: torch.Tensor, minus: bool = False) -> list[torch.Tensor]:
+        """<x, x>, <y, y> and <x, y> of the blocks of one parameter, in double precision; with ``minus``, x - y is in the
+        place of x."""
+        if self._by_row:
+            x, y = x.double().flatten(1), y.double().flatten(1)
+            x = x - y if minus else x
+            return [(x * x).sum(dim=1), (y * y).sum(dim=1), (x * y).sum(dim=1)]
+        x, y = x.reshape(-1), y.reshape(-1)
+        # What is larger than the caches of a processor is taken in pieces, with two places for their doubles.
+        size = min(len(x), _PIECE) if x.device.type == "cpu" else len(x)
+        places = torch.empty(2, size, dtype=torch.float64, device=x.device)
+        sums = torch.zeros(3, dtype=torch.float64, device=x.device)
+        for start in range(0, len(x), size):
+            n = min(size, len(x) - start)
+            a, b = places[0, :n].copy_(x[start : start + n]), places[1, :n].copy_(y[start : start + n])
+            if minus:
+                a -= b
+            sums += torch.stack([torch.dot(a, a), torch.dot(b, b), torch.dot(a, b)])
+        return [one.reshape(1) for one in sums]
 
-    def _dots(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        product = x * y
-        return (product.flatten(1) if self._by_row else product.reshape(1, -1)).sum(dim=1)
+    def _before_step(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Looks before the parameters move: at once, or where the gradient comes from a closure, after that."""
+        if self.step % self._every:
+            return None
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if closure is None:
+            self._look()
+            return None
+        looked = False
+
+        def looking() -> Any:
+            nonlocal looked
+            found = closure()
+            # Some optimizers evaluate at further points; the first is where the step starts.
+            if not looked:
+                looked = True
+                self._look()
+            return found
+
+        return args[:1], {**kwargs, "closure": looking}
 
     @torch.no_grad()
-    def _look(self, *_: Any) -> None:
-        if self.step % self._every:
-            return
-        # In double precision: ||w_(t+1)||^2 - ||w_t||^2 would not be there in single.
-        self._before = [
-            (
-                p.detach().to(torch.float64, copy=True),
-                None if p.grad is None else p.grad.detach().to(torch.float64, copy=True),
-                group["lr"],
-            )
-            for _, p, group in self._watched
-        ]
+    def _look(self) -> None:
+        for name, p, group in self._watched:
+            if p.grad is None:
+                continue
+            # In double precision: ||w_(t+1)||^2 - ||w_t||^2 would not be there in single. What is kept is as it was.
+            dots = self._dots(p.detach(), p.grad.detach())
+            self._before.append((name, p, p.detach().clone(), dots, float(group["lr"])))
         self._whole = [] if self._full is None else self._full_gradients(self._full)
 
     def _full_gradients(self, full: Callable[[], torch.Tensor | Iterable[torch.Tensor]]) -> list[torch.Tensor | None]:
         """grad_w L of every watched parameter, in double precision; the gradients of the loop stay as they are."""
-        parameters = [p for _, p, _ in self._watched]
+        parameters = [p for _, p, *_ in self._before]
         # A forward pass moves running statistics, and would be taken for the loop's own by the hooks of layers.
         buffers = [(buffer, buffer.detach().clone()) for buffer in self._model.buffers()]
         shares = dict(self._shares)
@@ -195,16 +233,13 @@ class Monitor:
     def _after(self, *_: Any) -> None:
         if self._before:
             found = []
-            whole = self._whole or [None] * len(self._watched)
-            for (name, p, _), (w, grad, rate), of_loss in zip(self._watched, self._before, whole):
-                if grad is None:
-                    continue
-                after = p.detach().double()
-                n, sq, growth = self._norms(w), self._norms(grad), self._dots(after - w, after + w)
-                chord = self._norms(
-                    after / self._broadcast(self._norms(after).sqrt(), p) - w / self._broadcast(n.sqrt(), p)
-                ).sqrt()
-                rate = float(rate)
+            whole = self._whole or [None] * len(self._before)
+            for (name, p, before, (n, sq, dot), rate), of_loss in zip(self._before, whole):
+                moved, _w, along = self._dots(p.detach(), before, minus=True)
+                # ||w + d||^2 - ||w||^2, and the chord between the directions: |d|^2 without what the lengths differ by.
+                growth = moved + 2.0 * along
+                length, after = n.sqrt(), (n + growth).clamp(min=0.0).sqrt()
+                chord = ((moved - (growth / (length + after)).square()) / (length * after)).clamp(min=0.0).sqrt()
                 columns = torch.stack(
                     [
                         n,
@@ -212,19 +247,16 @@ class Monitor:
                         (n * sq).sqrt(),
                         rate / n,
                         2.0 * torch.asin((0.5 * chord).clamp(max=1.0)),
-                        self._dots(w, grad).abs() / (n * sq).sqrt(),
+                        dot.abs() / (n * sq).sqrt(),
                         growth / (rate * rate * sq) - 1.0,
                     ]
                 )
-                full = None if of_loss is None else (n * self._norms(of_loss)).sqrt().cpu().tolist()
+                full = None if of_loss is None else (n * self._dots(of_loss, of_loss)[0]).sqrt().cpu().tolist()
                 found.append((name, columns.cpu(), full))
             self._before = []
             self._whole = []
             self._record(found)
         self.step += 1
-
-    def _broadcast(self, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        return x.reshape(-1, *[1] * (like.dim() - 1)) if self._by_row else x
 
     def _record(self, found: list[tuple[str, torch.Tensor, list[float] | None]]) -> None:
         new = []

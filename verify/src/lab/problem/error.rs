@@ -23,6 +23,12 @@ impl ProblemError {
         Self { file: file.to_owned(), line: None, key: None, what: what.into(), remedy: remedy.into() }
     }
 
+    /// `KEY: WHAT; REMEDY`, for what was not in a file.
+    pub fn plainly(&self) -> String {
+        let key = self.key.as_ref().map_or_else(String::new, |key| format!("{}: ", plain(key)));
+        format!("{key}{}; {}", plain(&self.what), plain(&self.remedy))
+    }
+
     /// The file it is about: the problem file, or a data file that it names.
     pub fn file(&self) -> &Path {
         &self.file

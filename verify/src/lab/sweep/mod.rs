@@ -59,4 +59,5 @@ pub use parts::{Places, Progress, place_of};
 pub use plan::Plan;
 pub use quantity::Quantity;
 pub use results::Written;
+pub use rule::Rule;
 pub use store::{FORMAT, Listed, Manifest, Setting, Store, read_cell};

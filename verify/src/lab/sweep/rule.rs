@@ -1,8 +1,10 @@
 //! `grid.rule`: how the blocks move, and how they decay beside it.
 
+use std::path::Path;
+
 use ratecheck::descent::{StepRule, WeightDecay};
 
-use crate::lab::problem::{Entry, ProblemError};
+use crate::lab::problem::{Document, Entry, ProblemError, Section};
 
 /// What may stand in the table of a rule, in the order of its words.
 const NUMBERS: [&str; 5] = ["b", "b-1", "b-2", "b-0", "lambda"];
@@ -45,14 +47,36 @@ const COUPLINGS: [(&str, Coupling); 2] = [("coupled", Coupling::Coupled), ("deco
 
 /// A step rule as a plan has it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rule {
-    pub(super) rule: StepRule,
-    pub(super) decay: WeightDecay,
+pub struct Rule {
+    /// The rule.
+    pub rule: StepRule,
+    /// The decay beside it.
+    pub decay: WeightDecay,
     /// In the words of a plan, numbers included: part of a cell's name.
-    pub(super) words: String,
+    pub words: String,
 }
 
 impl Rule {
+    /// What a plan may have behind `rule =`: a word in quotes, or a table.
+    ///
+    /// ```
+    /// use ratecheck_verify::lab::sweep::Rule;
+    /// let rule = Rule::parse(r#"{ kind = "ema", b = 0.5, decay = "decoupled", lambda = 0.1 }"#)?;
+    /// assert_eq!(rule.words, "ema(b=0.5 lambda=0.1 decay=decoupled)");
+    /// assert_eq!(Rule::parse(r#""ema""#).unwrap_err().plainly(), "rule: needs b; write { kind = \"ema\", b = 0.9 }");
+    /// # Ok::<(), ratecheck_verify::lab::problem::ProblemError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As that of a plan, without a file.
+    pub fn parse(value: &str) -> Result<Self, ProblemError> {
+        let text = format!("rule = {value}");
+        let document = Document { path: Path::new(""), text: &text };
+        let table = document.parse()?;
+        let root = Section::root(document, &table, &["rule"])?;
+        Self::read(&root.required("rule", "name one")?)
+    }
+
     /// The plain rule.
     pub(super) fn gradient() -> Self {
         Self { rule: StepRule::Gradient, decay: WeightDecay::None, words: "gradient".to_owned() }
