@@ -41,9 +41,34 @@ fn evidence(kind: Kind) -> &'static str {
     }
 }
 
+/// Lines of at most 120 letters, as everywhere in the documents; what stands behind a list's mark keeps its indent.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let indent = if line.starts_with("- ") { "  " } else { "" };
+        let mut length = 0;
+        for (k, word) in line.split(' ').enumerate() {
+            let letters = word.chars().count();
+            // At the beginning of a line these would be a list or a heading.
+            let mark = ["-", "+", "=", "#", ">"].contains(&word);
+            if k > 0 && !mark && length + 1 + letters > 120 {
+                out += &format!("\n{indent}");
+                length = indent.len();
+            } else if k > 0 {
+                out.push(' ');
+                length += 1;
+            }
+            out += word;
+            length += letters;
+        }
+        out.push('\n');
+    }
+    out
+}
+
 pub(crate) fn every_claim_is_explained() {
     let path = root().join("docs/guide/claims.md");
-    let rendered = render();
+    let rendered = wrapped(&render());
     if std::fs::read_to_string(&path).unwrap_or_default() != rendered {
         let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("claims.md");
         std::fs::write(&new, &rendered).unwrap();
