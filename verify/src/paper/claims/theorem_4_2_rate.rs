@@ -124,7 +124,7 @@ impl Claim for Theorem42Rate {
         for alpha in ALPHAS {
             let found = found(Case::new(&problem_j, 1.0, alpha, budget), format!("α = {alpha}"), context)?;
             of_alphas.push(found);
-            judge(&mut evidence, &of_alphas[of_alphas.len() - 1], context)?;
+            judge(&mut evidence, &of_alphas[of_alphas.len() - 1], true, context)?;
         }
         let mut decades = Vec::new();
         let later = [(&problem_j, late), (&quotient, Budget::of_quotient(context))];
@@ -133,7 +133,7 @@ impl Claim for Theorem42Rate {
                 let of_alpha = if alpha > 0.0 { format!(", α = {alpha}") } else { String::new() };
                 let name = format!("{}, η_w = {eta_w}{of_alpha}", known.name);
                 decades.push(found(Case::new(known, eta_w, alpha, late), name, context)?);
-                judge(&mut evidence, &decades[decades.len() - 1], context)?;
+                judge(&mut evidence, &decades[decades.len() - 1], false, context)?;
             }
         }
         of_g(&mut evidence.check, "every α", &of_alphas)?;
@@ -311,9 +311,9 @@ fn found<'a>(case: Case<'a>, name: String, context: &Context) -> Result<Found<'a
     Ok(Found { case, name, measured })
 }
 
-/// All that is claimed of some runs: of those at eta_w = 1 on problem J everything, of the others what depends on eta_w
-/// or on the loss.
-fn judge(evidence: &mut Evidence, found: &Found<'_>, context: &Context) -> Result<(), Unevaluated> {
+/// All that is claimed of some runs: of those at eta_w = 1 on problem J everything (`full`), of the others what depends
+/// on eta_w or on the loss.
+fn judge(evidence: &mut Evidence, found: &Found<'_>, full: bool, context: &Context) -> Result<(), Unevaluated> {
     let Found { case, name, measured } = found;
     let Budget { n_runs, n_steps, .. } = case.budget;
     let check = &mut evidence.check;
@@ -321,7 +321,6 @@ fn judge(evidence: &mut Evidence, found: &Found<'_>, context: &Context) -> Resul
     found.no_slower(check)?;
     found.follows_the_rate(check, 0.5)?;
     let of_rate = found.rate_over_predicted(check)?;
-    let full = n_steps == Budget::of(context).n_steps;
     if full {
         let ratio = found.norm_over_predicted(check, case.prediction(), From::Window)?;
         observe_ratio(evidence, "‖w‖²", ratio, found);

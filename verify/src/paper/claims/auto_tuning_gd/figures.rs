@@ -128,20 +128,22 @@ fn observe_slopes(evidence: &mut Evidence, setting: &Setting, runs: &[Vec<Trace>
         if traces.iter().any(|trace| trace.divergence.is_some()) {
             continue;
         }
-        let slopes: Vec<f64> = traces.iter().map(|trace| late_slope(trace, n_steps)).collect::<Result<_, _>>()?;
+        let slopes: Vec<f64> = traces.iter().map(|trace| late_slope(trace)).collect::<Result<_, _>>()?;
         let steepest = -largest(slopes.iter().map(|slope| -slope));
         let judged = if enough {
             "Theorem 3.1: -1/2 or steeper; a plateau: 0"
         } else {
             "not judged: T is too short for this η_w"
         };
+        let longer = traces.iter().filter(|trace| trace.records.last().is_some_and(|last| last.t > n_steps)).count();
+        let longer = if longer > 0 { format!("; {longer} were given longer") } else { String::new() };
         evidence.observe(
             format!(
                 "{}, η_w = {eta_w:e}: slope of the RMS gradient in the last decade up to T = {n_steps}",
                 setting.name
             ),
             largest(slopes),
-            format!("{judged}; the flattest of {} starts, the steepest is {steepest:.3}", traces.len()),
+            format!("{judged}; the flattest of {} starts, the steepest is {steepest:.3}{longer}", traces.len()),
         );
     }
     Ok(())

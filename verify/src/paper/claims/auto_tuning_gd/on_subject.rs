@@ -98,7 +98,7 @@ fn judged(
         if !no_divergence(&mut evidence.check, &at, trace, n_steps) {
             continue;
         }
-        let (slope, late) = (late_slope(trace, n_steps)?, LastDecade::of(trace, terms, *eta_w)?);
+        let (slope, late) = (late_slope(trace)?, LastDecade::of(trace, terms, *eta_w)?);
         late.judge(
             &mut evidence.check,
             &format!("{at}, slope of the RMS gradient at T = {n_steps}"),

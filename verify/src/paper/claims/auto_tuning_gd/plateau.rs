@@ -33,6 +33,6 @@ pub(super) fn plateau() -> Result<Check, Unevaluated> {
         largest_g: 0.0,
     };
     let mut check = Check::new();
-    decide(&mut check, "plateau", N_STEPS, &[late_slope(&trace, N_STEPS)?]);
+    decide(&mut check, "plateau", &[late_slope(&trace)?]);
     Ok(check)
 }
