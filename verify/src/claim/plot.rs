@@ -76,6 +76,21 @@ impl Series {
     pub fn new(name: impl Into<String>, style: Style, points: Vec<[f64; 2]>) -> Self {
         Self { name: name.into(), style, points, band: Vec::new() }
     }
+
+    /// A line through every step of a run on a logarithmic axis, of which at most a hundred points a decade are kept,
+    /// and the last: no more can be seen, and a long run has a million.
+    pub fn along(name: impl Into<String>, points: &[[f64; 2]]) -> Self {
+        /// 10^(1/100).
+        const APART: f64 = 1.023_292_992_280_754;
+        let (mut kept, mut next) = (Vec::new(), f64::NEG_INFINITY);
+        for (k, &point) in points.iter().enumerate() {
+            if point[0] >= next || k + 1 == points.len() {
+                kept.push(point);
+                next = APART * point[0];
+            }
+        }
+        Self::new(name, Style::Line, kept)
+    }
 }
 
 /// A reference slope on log-log axes: y = y0 (x / x0)^slope.
@@ -162,4 +177,18 @@ pub enum Figure {
     Plot(Plot),
     /// A matrix.
     HeatMap(HeatMap),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_run_is_thinned_to_a_hundred_points_a_decade() {
+        let points: Vec<[f64; 2]> = (1..=1_000_000).map(|t| [f64::from(t), -f64::from(t)]).collect();
+        let kept = Series::along("run", &points).points;
+        assert!(kept.len() < 600 && kept[..20] == points[..20], "{}", kept.len());
+        assert_eq!(kept.last(), points.last());
+        assert!(Series::along("none", &[]).points.is_empty());
+    }
 }

@@ -172,7 +172,7 @@ fn plot(curves: Vec<(String, Vec<[f64; 2]>)>) -> Plot {
         "",
     );
     plot.y = Axis::linear("second-order cost / its bound");
-    plot.series = curves.into_iter().map(|(name, used)| Series::new(name, Style::Line, used)).collect();
+    plot.series = curves.into_iter().map(|(name, used)| Series::along(name, &used)).collect();
     let last = plot.series.iter().flat_map(|s| s.points.last()).fold(1.0, |most: f64, p| most.max(p[0]));
     plot.series.push(Series::new("the bound", Style::Dashed, vec![[1.0, 1.0], [last, 1.0]]));
     plot

@@ -247,7 +247,7 @@ fn plot(curves: Vec<(f64, Vec<[f64; 2]>)>) -> Plot {
         "steps t + 1",
         "C η_w/‖w_t‖²",
     );
-    let curves = curves.into_iter().map(|(eta, curve)| Series::new(format!("η_w = {eta:e}"), Style::Line, curve));
+    let curves = curves.into_iter().map(|(eta, curve)| Series::along(format!("η_w = {eta:e}"), &curve));
     plot.series = curves.collect();
     plot.series.insert(0, Series::new("edge of the phases, 1/2", Style::Dashed, vec![[1.0, 0.5], [steps, 0.5]]));
     plot

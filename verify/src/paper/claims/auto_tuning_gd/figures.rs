@@ -128,7 +128,7 @@ fn observe_slopes(evidence: &mut Evidence, setting: &Setting, runs: &[Vec<Trace>
         if traces.iter().any(|trace| trace.divergence.is_some()) {
             continue;
         }
-        let slopes: Vec<f64> = traces.iter().map(|trace| late_slope(trace)).collect::<Result<_, _>>()?;
+        let slopes: Vec<f64> = traces.iter().map(late_slope).collect::<Result<_, _>>()?;
         let steepest = -largest(slopes.iter().map(|slope| -slope));
         let judged = if enough {
             "Theorem 3.1: -1/2 or steeper; a plateau: 0"
