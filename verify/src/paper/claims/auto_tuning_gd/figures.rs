@@ -20,6 +20,8 @@ pub(super) fn show(
     let mut losses = vec![final_losses(setting, runs)];
     for way in [Way::Projected, Way::Unnormalised] {
         let other = if name == "digits" { digits(context, way, 1, 1.0)? } else { small(context, way, 1, 1.0)? };
+        // What settles nowhere would be run a hundred times as long for a picture.
+        let other = Setting { patience: 0, ..other };
         let found = descend(&other, &DECADES)?;
         losses.push(final_losses(&other, &found));
     }
