@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::page::{STYLE, environment};
+use super::page::environment;
 use super::{RESULTS, ReportError, number, read_results, write};
 use crate::claim::results::{Results, Status};
 use crate::text::plain;
@@ -17,7 +17,6 @@ const DEPTH: usize = 4;
 
 #[derive(Serialize)]
 struct Context<'a> {
-    style: &'static str,
     lead: String,
     entries: &'a [Entry],
     unread: &'a [String],
@@ -97,7 +96,7 @@ impl Gallery {
         let whole = |entry: &&Entry| entry.verdicts.iter().all(|verdict| verdict.key == Status::Holds);
         let (hold, all) = (self.entries.iter().filter(whole).count(), self.shown());
         let lead = format!("In {hold} of {all} every claim holds. Each name leads to the page of a verification.");
-        let context = Context { style: STYLE, lead, entries: &self.entries, unread: &self.unread, command };
+        let context = Context { lead, entries: &self.entries, unread: &self.unread, command };
         let mut environment = environment()?;
         environment.add_template("gallery.html", TEMPLATE).map_err(failed)?;
         let page = environment.get_template("gallery.html").and_then(|t| t.render(Serde(context))).map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use super::{ReportError, command, controls_cell, math, number, paper, plots, profile, story};
@@ -13,7 +13,7 @@ use crate::paper::claims::CLAIMS;
 use crate::paper::sensitivity::Study;
 
 const TEMPLATE: &str = include_str!("page.html");
-pub(super) const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("page.css");
 /// Filters and sorts the table of claims; the page is whole without it.
 const SCRIPT: &str = include_str!("page.js");
 
@@ -23,8 +23,6 @@ const CHOSEN: usize = 5;
 /// What the template is given: text, ready to be shown. Only `style`, `script` and `svg` are markup.
 #[derive(Serialize)]
 struct Page<'a> {
-    style: &'static str,
-    palette: Vec<(&'static str, &'static str)>,
     hold: usize,
     /// Of those, in a smaller setting than their own.
     reduced: usize,
@@ -156,7 +154,21 @@ pub(super) fn environment() -> Result<Environment<'static>, ReportError> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(failed)?;
     environment.set_syntax(syntax);
+    environment.add_global("head", Value::from_safe_string(head()));
     Ok(environment)
+}
+
+/// What stands in the head of every page, up to its title: the style, and in the dark the plots' colours.
+fn head() -> String {
+    let dark = |(light, dark): &(&str, &str)| {
+        ["stroke", "fill"].map(|of| format!("  figure svg [{of}=\"{light}\"] {{ {of}: {dark}; }}\n")).concat()
+    };
+    format!(
+        "<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<style>\n{STYLE}\
+         @media screen and (prefers-color-scheme: dark) {{\n{}}}\n</style>",
+        plots::PALETTE.iter().map(dark).collect::<String>()
+    )
 }
 
 fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String]) -> Result<Page<'a>, ReportError> {
@@ -176,8 +188,6 @@ fn page<'a>(results: &'a Results, stems: &'a [Vec<String>], anchors: &'a [String
         claims.push(section(results, claim, stems, anchor)?);
     }
     Ok(Page {
-        style: STYLE,
-        palette: plots::PALETTE.to_vec(),
         hold: results.count(Status::Holds),
         reduced: results.claims.iter().filter(|c| c.status() == Status::Holds && c.reduced.is_some()).count(),
         total: results.claims.len(),

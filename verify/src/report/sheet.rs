@@ -37,8 +37,6 @@ pub(super) struct Table {
 
 #[derive(Serialize)]
 struct Context<'a> {
-    style: &'static str,
-    palette: Vec<(&'static str, &'static str)>,
     title: &'a str,
     lead: &'a str,
     facts: &'a [(&'static str, String)],
@@ -81,8 +79,6 @@ pub(super) fn write_sheet(sheet: &Sheet, dir: &Path) -> Result<PathBuf, ReportEr
         figures.push(Picture { title, caption, stem, svg: inline });
     }
     let context = Context {
-        style: super::page::STYLE,
-        palette: plots::PALETTE.to_vec(),
         title: &sheet.title,
         lead: &sheet.lead,
         facts: &sheet.facts,

@@ -7,7 +7,7 @@ use super::figures::kinds;
 use super::settings::{Setting, apart, common, varying};
 use super::{GROUPS, ReportError, counted, number, tally, three, why, word};
 use crate::lab::sweep::{Answer, Group, Spread};
-use crate::report::page::{STYLE, environment};
+use crate::report::page::environment;
 use crate::report::plots;
 use crate::text::plain::plain;
 
@@ -15,8 +15,6 @@ const TEMPLATE: &str = include_str!("page.html");
 
 #[derive(Serialize)]
 struct Context {
-    style: &'static str,
-    palette: Vec<(&'static str, &'static str)>,
     title: String,
     lead: String,
     facts: Vec<(&'static str, String)>,
@@ -112,8 +110,6 @@ pub(super) fn render(answer: &Answer) -> Result<String, ReportError> {
         (!all.is_empty()).then(|| (apart(group, &axes, Setting::symbol), all))
     });
     let context = Context {
-        style: STYLE,
-        palette: plots::PALETTE.to_vec(),
         title: title(answer),
         lead: lead(answer),
         facts: facts(answer),
