@@ -131,7 +131,20 @@ pub struct Plot {
     pub noise_floor: Option<f64>,
 }
 
+/// T, and both sides of an inequality there.
+pub(crate) type SidesAt = (f64, [f64; 2]);
+
 impl Plot {
+    /// With a line for what was measured along each run, and a dashed one for its bound.
+    pub(crate) fn beside_bounds(mut self, runs: Vec<(String, Vec<SidesAt>)>) -> Self {
+        for (name, seen) in runs {
+            let side = |k: usize| seen.iter().map(|(t, sides)| [*t, sides[k]]).collect();
+            self.series.push(Series::new(name, Style::Line, side(0)));
+            self.series.push(Series::new("its bound", Style::Dashed, side(1)));
+        }
+        self
+    }
+
     /// A plot on logarithmic axes with no curves yet.
     pub fn log_log(id: &str, title: &str, caption: impl Into<String>, x: &str, y: &str) -> Self {
         Self {

@@ -17,7 +17,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::U;
-use crate::claim::plot::{Plot, Series, Style};
+use crate::claim::plot::{Plot, SidesAt};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
@@ -290,12 +290,9 @@ fn spiral(check: &mut Check, eta_w: f64, alpha: f64, steps: u64, context: &Conte
     follow(check, &case("spiral", &Spiral::default(), [&[1.0, 0.0], &[1.0]], [eta_w, alpha], steps), SHARP, context)
 }
 
-/// T, and both sides there.
-type Sides = (f64, [f64; 2]);
-
 /// Norms and their bounds along runs with three exponents.
-fn plot(curves: Vec<(f64, Vec<Sides>)>) -> Plot {
-    let mut plot = Plot::log_log(
+fn plot(curves: Vec<(f64, Vec<SidesAt>)>) -> Plot {
+    let plot = Plot::log_log(
         "norm",
         "Norms grow no faster than √(H_T(2α)): as √T for a constant rate, and slower for one that falls",
         "‖w_T‖² along SGD on problem J at η_w = 1 (lines), and its bound √(‖w_0‖⁴ + H_T(2α)D) with L_A = L (dashed), for \
@@ -303,14 +300,7 @@ fn plot(curves: Vec<(f64, Vec<Sides>)>) -> Plot {
         "steps T",
         "‖w_T‖²",
     );
-    for (alpha, seen) in curves {
-        for (name, style, k) in [(format!("α = {alpha}"), Style::Line, 0), ("its bound".to_owned(), Style::Dashed, 1)]
-        {
-            let points = seen.iter().map(|(t, sides)| [*t, sides[k]]);
-            plot.series.push(Series::new(name, style, points.collect()));
-        }
-    }
-    plot
+    plot.beside_bounds(curves.into_iter().map(|(alpha, seen)| (format!("α = {alpha}"), seen)).collect())
 }
 
 /// Compares at every T of one run.
