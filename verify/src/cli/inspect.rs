@@ -35,8 +35,9 @@ pub(super) struct Arguments {
     dense_up_to: usize,
     /// Show the K largest and the K smallest eigenvalues of the Hessian at theta~, and how all of them are spread. Takes
     /// some 700 Hessian-vector products.
-    #[arg(long, value_name = "K", num_args = 0..=1, default_missing_value = "3")]
-    spectrum: Option<usize>,
+    #[arg(long, value_name = "K", num_args = 0..=1, default_missing_value = "3",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    spectrum: Option<u16>,
     /// Show the effective learning rates eta_w/||w_i||^2 that this learning rate of W gives.
     #[arg(long, value_name = "RATE")]
     eta_w: Option<f64>,
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, console: Console, claims: Claims<'_>) -
     if let Some(rate) = arguments.eta_w.filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
         return Err((Exit::Usage, format!("--eta-w {rate}: give a finite number above 0")));
     }
-    let spectrum = arguments.spectrum.map(|k| spectrum(&problem, k)).transpose();
+    let spectrum = arguments.spectrum.map(|k| spectrum(&problem, usize::from(k))).transpose();
     let spectrum = spectrum.map_err(|error| (Exit::Input, format!("{}: {error}", arguments.source.shown())))?;
     let mut judged = judge(&problem, found, arguments.eta_w, claims);
     judged.spectrum = spectrum;

@@ -239,6 +239,12 @@ fn the_spectrum_is_that_of_the_dense_hessian() {
     let text = inspect(&["--instance", "3-4-1", "--spectrum"], directory.path());
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("Eigenvalues of the Hessian at theta~") && text.contains("share of eigenvalues"), "{text}");
-    let more = inspect(&["--instance", "rayleigh", "--spectrum", "-1"], directory.path());
-    assert_eq!(more.status.code(), Some(2));
+    for k in ["-1", "0", "18446744073709551615"] {
+        let refused = inspect(&["--instance", "rayleigh", "--spectrum", k], directory.path());
+        assert_eq!(refused.status.code(), Some(2), "{k}");
+    }
+    // No more than there are.
+    let all = json(&["--instance", "rayleigh", "--spectrum", "60000"], directory.path());
+    let found = all["spectrum"]["largest"].as_array().unwrap().len();
+    assert!((1..=10).contains(&found), "{found} eigenvalues of 10 parameters");
 }

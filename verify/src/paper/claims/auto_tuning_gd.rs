@@ -332,6 +332,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    #[test]
+    fn a_run_that_diverges_beyond_the_first_horizon_fails() {
+        use ratecheck::descent::{Divergence, NotFinite};
+        let divergence = Some(Divergence { step: 30_000, what: NotFinite::Loss });
+        let trace = Trace { records: Vec::new(), divergence, theta: Vec::new(), largest_g: 0.0 };
+        let mut check = Check::new();
+        assert!(!no_divergence(&mut check, "x", &trace, 20_000));
+        assert!(matches!(check.verdict(), crate::claim::evidence::Verdict::Fails { .. }));
+    }
+
     /// Start 10 of the full profile is at a saddle at T = 20,000, where its gradient has risen for a decade.
     #[test]
     fn a_start_at_a_saddle_is_given_longer() {

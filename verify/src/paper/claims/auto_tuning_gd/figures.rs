@@ -138,7 +138,7 @@ fn observe_slopes(evidence: &mut Evidence, setting: &Setting, runs: &[Vec<Trace>
             "not judged: T is too short for this η_w"
         };
         let longer = traces.iter().filter(|trace| trace.records.last().is_some_and(|last| last.t > n_steps)).count();
-        let longer = if longer > 0 { format!("; {longer} were given longer") } else { String::new() };
+        let longer = if longer > 0 { format!("; given longer: {longer}") } else { String::new() };
         evidence.observe(
             format!(
                 "{}, η_w = {eta_w:e}: slope of the RMS gradient in the last decade up to T = {n_steps}",
