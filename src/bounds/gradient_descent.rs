@@ -67,8 +67,8 @@ pub fn equation_11<S: Scalar>(eta_w: f64, n_start: S, n_end: S) -> S {
 }
 
 /// 2C_i and LA_i^2 eta_w/n_0, whose sum (19) and K_i share.
-fn first_phase(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> [f64; 2] {
-    [2.0 * c_w, l_a * l_a * eta_w / n_start]
+fn first_phase<S: Scalar>(c_w: S, l_a: S, eta_w: f64, n_start: S) -> [S; 2] {
+    [c_w.scale(2.0), (l_a * l_a).scale(eta_w) / n_start]
 }
 
 /// K_i = (C_i eta_w/n_0 + 1/2)(2C_i + LA_i^2 eta_w/n_0), Lemma A.2.
@@ -76,7 +76,7 @@ fn first_phase(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> [f64; 2] {
 /// ```
 /// assert_eq!(ratecheck::bounds::k_w(3.0, 2.0, 4.0, 2.0), 91.0); // (6 + 1/2)(6 + 8)
 /// ```
-pub fn k_w(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+pub fn k_w<S: Scalar>(c_w: S, l_a: S, eta_w: f64, n_start: S) -> S {
     Factors::ONE.k_w(c_w, l_a, eta_w, n_start)
 }
 
@@ -86,7 +86,7 @@ pub fn k_w(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_a2_norm_sq(3.0, 2.0, 4.0, 2.0), 58.0); // 2 + 4 (6 + 8)
 /// ```
-pub fn lemma_a2_norm_sq(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+pub fn lemma_a2_norm_sq<S: Scalar>(c_w: S, l_a: S, eta_w: f64, n_start: S) -> S {
     Factors::ONE.lemma_a2_norm_sq(c_w, l_a, eta_w, n_start)
 }
 
@@ -100,7 +100,7 @@ pub fn lemma_a2_norm_sq(c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
 ///
 /// # Panics
 /// If the slices differ in length.
-pub fn lemma_a2_left(eta_w: f64, n_start: &[f64], n_end: &[f64], c_g: f64, eta_g: f64, sum_grad_g_sq: f64) -> f64 {
+pub fn lemma_a2_left<S: Scalar>(eta_w: f64, n_start: &[S], n_end: &[S], c_g: f64, eta_g: f64, sum_grad_g_sq: S) -> S {
     Factors::ONE.lemma_a2_left(eta_w, n_start, n_end, c_g, eta_g, sum_grad_g_sq)
 }
 
@@ -109,7 +109,7 @@ pub fn lemma_a2_left(eta_w: f64, n_start: &[f64], n_end: &[f64], c_g: f64, eta_g
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_a2(1.0, &[2.0, 3.0]), 6.0);
 /// ```
-pub fn lemma_a2(gap: f64, k_w: &[f64]) -> f64 {
+pub fn lemma_a2<S: Scalar>(gap: S, k_w: &[S]) -> S {
     Factors::ONE.lemma_a2(gap, k_w)
 }
 
@@ -118,7 +118,7 @@ pub fn lemma_a2(gap: f64, k_w: &[f64]) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::theorem_3_1_sum_v(3.0, 0.5, &[1.0, 2.0]), 108.0); // 12 (3 + 6)
 /// ```
-pub fn theorem_3_1_sum_v(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
+pub fn theorem_3_1_sum_v<S: Scalar>(a: S, eta_w: f64, n_start: &[S]) -> S {
     Factors::ONE.theorem_3_1_sum_v(a, eta_w, n_start)
 }
 
@@ -127,7 +127,7 @@ pub fn theorem_3_1_sum_v(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::theorem_3_1_sum_v_tight(3.0, 0.5, &[1.0, 2.0]), 60.0); // 6 (6 + 4)
 /// ```
-pub fn theorem_3_1_sum_v_tight(a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
+pub fn theorem_3_1_sum_v_tight<S: Scalar + PartialOrd>(a: S, eta_w: f64, n_start: &[S]) -> S {
     Factors::ONE.theorem_3_1_sum_v_tight(a, eta_w, n_start)
 }
 
@@ -175,7 +175,7 @@ pub fn sketch_sum_g(decrease: f64, c_g: f64, eta_g: f64, c_w: &[f64], n_start: &
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn taylor_remainder(l_vv: ArrayView2<'_, f64>, l_vg: &[f64], l_gg: f64, turn: &[f64], move_g: f64) -> f64 {
+pub fn taylor_remainder<S: Scalar>(l_vv: ArrayView2<'_, f64>, l_vg: &[f64], l_gg: f64, turn: &[S], move_g: S) -> S {
     Factors::ONE.taylor_remainder(l_vv, l_vg, l_gg, turn, move_g)
 }
 
@@ -217,51 +217,54 @@ impl Factors {
     }
 
     /// [`k_w`].
-    pub fn k_w(&self, c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
-        let rise = self.times(Constant::KRatio, c_w * eta_w / n_start) + self.times(Constant::KHalf, 0.5);
+    pub fn k_w<S: Scalar>(&self, c_w: S, l_a: S, eta_w: f64, n_start: S) -> S {
+        let half = self.times(Constant::KHalf, S::from_f64(0.5));
+        let rise = self.times(Constant::KRatio, c_w.scale(eta_w) / n_start) + half;
         let parts = first_phase(c_w, l_a, eta_w, n_start);
         let phase = self.times(Constant::KPhaseC, parts[0]) + self.times(Constant::KGradient, parts[1]);
         self.times(Constant::K, rise * phase)
     }
 
     /// [`lemma_a2_norm_sq`].
-    pub fn lemma_a2_norm_sq(&self, c_w: f64, l_a: f64, eta_w: f64, n_start: f64) -> f64 {
+    pub fn lemma_a2_norm_sq<S: Scalar>(&self, c_w: S, l_a: S, eta_w: f64, n_start: S) -> S {
         let parts = first_phase(c_w, l_a, eta_w, n_start);
-        n_start + eta_w * (self.times(Constant::PhaseC, parts[0]) + self.times(Constant::PhaseGradient, parts[1]))
+        let phase = self.times(Constant::PhaseC, parts[0]) + self.times(Constant::PhaseGradient, parts[1]);
+        n_start + phase.scale(eta_w)
     }
 
     /// [`lemma_a2`].
-    pub fn lemma_a2(&self, gap: f64, k_w: &[f64]) -> f64 {
-        self.times(Constant::Gap, gap) + k_w.iter().sum::<f64>()
+    pub fn lemma_a2<S: Scalar>(&self, gap: S, k_w: &[S]) -> S {
+        self.times(Constant::Gap, gap) + sum(k_w.iter().copied())
     }
 
     /// [`lemma_a2_left`].
-    pub fn lemma_a2_left(
+    pub fn lemma_a2_left<S: Scalar>(
         &self,
         eta_w: f64,
-        n_start: &[f64],
-        n_end: &[f64],
+        n_start: &[S],
+        n_end: &[S],
         c_g: f64,
         eta_g: f64,
-        sum_grad_g_sq: f64,
-    ) -> f64 {
+        sum_grad_g_sq: S,
+    ) -> S {
         assert_eq!(n_start.len(), n_end.len(), "one entry per block");
-        let growth: f64 = n_start.iter().zip(n_end).map(|(start, end)| (end - start) / (2.0 * eta_w)).sum();
-        self.times(Constant::PaidW, growth) + self.times(Constant::PaidG, 0.5 * c_g * eta_g * sum_grad_g_sq)
+        let growth = n_start.iter().zip(n_end).map(|(&start, &end)| (end - start) / S::from_f64(2.0 * eta_w));
+        let paid_g = sum_grad_g_sq.scale(eta_g).scale(0.5 * c_g);
+        self.times(Constant::PaidW, sum(growth)) + self.times(Constant::PaidG, paid_g)
     }
 
     /// [`theorem_3_1_sum_v`].
-    pub fn theorem_3_1_sum_v(&self, a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
-        let start = n_start.iter().sum::<f64>() / eta_w;
-        self.times(Constant::SumV, 4.0) * a * (self.times(Constant::SumVA, a) + self.times(Constant::SumVStart, start))
+    pub fn theorem_3_1_sum_v<S: Scalar>(&self, a: S, eta_w: f64, n_start: &[S]) -> S {
+        let start = sum(n_start.iter().copied()) / S::from_f64(eta_w);
+        a.scale(self.times(Constant::SumV, 4.0))
+            * (self.times(Constant::SumVA, a) + self.times(Constant::SumVStart, start))
     }
 
     /// [`theorem_3_1_sum_v_tight`].
-    pub fn theorem_3_1_sum_v_tight(&self, a: f64, eta_w: f64, n_start: &[f64]) -> f64 {
-        let start = n_start.iter().fold(0.0, |x, &y| larger(x, y)) / eta_w;
-        self.times(Constant::Tight, 2.0)
-            * a
-            * (self.times(Constant::TightA, 2.0 * a) + self.times(Constant::TightStart, start))
+    pub fn theorem_3_1_sum_v_tight<S: Scalar + PartialOrd>(&self, a: S, eta_w: f64, n_start: &[S]) -> S {
+        let start = n_start.iter().fold(S::ZERO, |x, &y| larger(x, y)) / S::from_f64(eta_w);
+        a.scale(self.times(Constant::Tight, 2.0))
+            * (self.times(Constant::TightA, a.scale(2.0)) + self.times(Constant::TightStart, start))
     }
 
     /// [`theorem_3_1_sum_g`].
@@ -291,19 +294,19 @@ impl Factors {
     }
 
     /// [`taylor_remainder`].
-    pub fn taylor_remainder(
+    pub fn taylor_remainder<S: Scalar>(
         &self,
         l_vv: ArrayView2<'_, f64>,
         l_vg: &[f64],
         l_gg: f64,
-        turn: &[f64],
-        move_g: f64,
-    ) -> f64 {
+        turn: &[S],
+        move_g: S,
+    ) -> S {
         assert!(l_vv.dim() == (turn.len(), turn.len()) && l_vg.len() == turn.len(), "one entry per block");
-        let pairs = l_vv.indexed_iter().map(|((i, j), l)| 0.5 * l * turn[i] * turn[j]).sum::<f64>();
-        let mixed = l_vg.iter().zip(turn).map(|(l, turn)| l * turn * move_g).sum::<f64>();
+        let pairs = sum(l_vv.indexed_iter().map(|((i, j), l)| turn[i].scale(0.5 * l) * turn[j]));
+        let mixed = sum(l_vg.iter().zip(turn).map(|(&l, turn)| turn.scale(l) * move_g));
         self.times(Constant::TaylorVv, pairs)
             + self.times(Constant::TaylorVg, mixed)
-            + self.times(Constant::TaylorGg, 0.5 * l_gg * move_g * move_g)
+            + self.times(Constant::TaylorGg, move_g.scale(0.5 * l_gg) * move_g)
     }
 }

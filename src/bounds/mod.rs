@@ -33,6 +33,8 @@ pub use stochastic::{
 };
 
 /// The larger of two numbers; NaN if one of them is NaN, which `f64::max` would drop.
-fn larger(x: f64, y: f64) -> f64 {
-    if x > y || x.is_nan() { x } else { y }
+fn larger<S: PartialOrd>(x: S, y: S) -> S {
+    // What is not equal to itself is no number.
+    #[allow(clippy::eq_op)]
+    if x > y || x != x { x } else { y }
 }

@@ -8,7 +8,7 @@ use crate::scalar::Scalar;
 /// ```
 /// assert_eq!(ratecheck::bounds::d_w(2.0, 3.0, 4.0), 153.0); // 2 * 36 + 36^2/16
 /// ```
-pub fn d_w(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+pub fn d_w<S: Scalar>(eta_w: f64, l_a: S, n_start: S) -> S {
     Factors::ONE.d_w(eta_w, l_a, n_start)
 }
 
@@ -17,7 +17,7 @@ pub fn d_w(eta_w: f64, l_a: f64, n_start: f64) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::lemma_b3_norm_sq(4.0, 3.0, 3.0), 5.0); // sqrt(16 + 9)
 /// ```
-pub fn lemma_b3_norm_sq(n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
+pub fn lemma_b3_norm_sq<S: Scalar>(n_start: S, d_w: S, h_2alpha: S) -> S {
     (n_start * n_start + h_2alpha * d_w).sqrt()
 }
 
@@ -27,7 +27,7 @@ pub fn lemma_b3_norm_sq(n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::psi(10.0, 4.0, 3.0, 3.0), 2.0);
 /// ```
-pub fn psi(eta_w_end: f64, n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
+pub fn psi<S: Scalar>(eta_w_end: f64, n_start: S, d_w: S, h_2alpha: S) -> S {
     Factors::ONE.psi(eta_w_end, n_start, d_w, h_2alpha)
 }
 
@@ -37,8 +37,8 @@ pub fn psi(eta_w_end: f64, n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
 /// ```
 /// assert_eq!(ratecheck::bounds::remark_4_1(10.0, 4.0, 3.0, 3.0), (2.0, 2.5));
 /// ```
-pub fn remark_4_1(eta_w_end: f64, n_start: f64, d_w: f64, zeta_2alpha: f64) -> (f64, f64) {
-    (psi(eta_w_end, n_start, d_w, zeta_2alpha), eta_w_end / n_start)
+pub fn remark_4_1<S: Scalar>(eta_w_end: f64, n_start: S, d_w: S, zeta_2alpha: S) -> (S, S) {
+    (psi(eta_w_end, n_start, d_w, zeta_2alpha), S::from_f64(eta_w_end) / n_start)
 }
 
 /// Lemma B.1, a bound of sum_{t=1..T} a_t/A_{t-1} with A_s = a_0 + .. + a_s, for a_0 > 0 and 0 <= a_t <= B (t >= 1; a_0
@@ -187,10 +187,12 @@ impl Factors {
     }
 
     /// [`d_w`].
-    pub fn d_w(&self, eta_w: f64, l_a: f64, n_start: f64) -> f64 {
+    pub fn d_w<S: Scalar>(&self, eta_w: f64, l_a: S, n_start: S) -> S {
+        let eta_w = S::from_f64(eta_w);
         let move_sq = eta_w * eta_w * l_a * l_a;
         let fourth = move_sq * move_sq / (n_start * n_start);
-        self.times(Constant::D, self.times(Constant::DSquare, 2.0 * move_sq) + self.times(Constant::DFourth, fourth))
+        let square = self.times(Constant::DSquare, move_sq.scale(2.0));
+        self.times(Constant::D, square + self.times(Constant::DFourth, fourth))
     }
 
     /// [`lemma_b1`].
@@ -284,7 +286,7 @@ impl Factors {
     }
 
     /// [`psi`].
-    pub fn psi(&self, eta_w_end: f64, n_start: f64, d_w: f64, h_2alpha: f64) -> f64 {
-        self.times(Constant::Psi, eta_w_end / lemma_b3_norm_sq(n_start, d_w, h_2alpha))
+    pub fn psi<S: Scalar>(&self, eta_w_end: f64, n_start: S, d_w: S, h_2alpha: S) -> S {
+        self.times(Constant::Psi, S::from_f64(eta_w_end) / lemma_b3_norm_sq(n_start, d_w, h_2alpha))
     }
 }

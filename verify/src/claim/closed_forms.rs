@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ndarray::array;
-use ratecheck::bounds::{self, Factors, eta_g_printed};
+use ratecheck::bounds::{Factors, eta_g_printed};
 use ratecheck::curvature::{Exact, Smoothness};
 use ratecheck::linalg::LinalgError;
 use ratecheck::loss::closed::{
@@ -233,13 +233,6 @@ impl Instance {
     /// Delta = L(theta_0) - Lmin.
     pub fn gap(&self) -> f64 {
         self.loss.sample_loss(&[0], &self.theta_0) - self.loss_min
-    }
-
-    /// A = Delta + sum_i K_i, with LA_i = `factor` Lii.
-    pub fn a(&self, eta_w: f64, factor: f64) -> f64 {
-        let (c_w, n_start) = (self.c_w(), self.n_start());
-        let k = |i: usize| bounds::k_w(c_w[i], factor * self.constants.l_vv[(i, i)], eta_w, n_start[i]);
-        bounds::lemma_a2(self.gap(), &(0..c_w.len()).map(k).collect::<Vec<_>>())
     }
 }
 

@@ -30,9 +30,9 @@ impl Closest {
         self.keep_scaled(t, lhs, rhs, lhs.abs().max(rhs.abs()));
     }
 
-    /// The same with the scale given to which room and rounding are relative.
-    pub(crate) fn keep_scaled(&mut self, t: u64, lhs: f64, rhs: f64, scale: f64) {
-        self.keep_sized(t, [lhs, rhs], scale, scale);
+    /// The same with the scale given to which room and rounding are relative. Says whether it is the closest so far.
+    pub(crate) fn keep_scaled(&mut self, t: u64, lhs: f64, rhs: f64, scale: f64) -> bool {
+        self.keep_sized(t, [lhs, rhs], scale, scale)
     }
 
     /// The same where the bound allows a change by `allowed` of something larger: the room is relative to what may
@@ -45,15 +45,17 @@ impl Closest {
     }
 
     /// A NaN replaces whatever was there, and stays.
-    fn keep_sized(&mut self, t: u64, [lhs, rhs]: [f64; 2], scale: f64, size: f64) {
+    fn keep_sized(&mut self, t: u64, [lhs, rhs]: [f64; 2], scale: f64, size: f64) -> bool {
         let room = match (lhs.is_finite() && rhs.is_finite(), lhs == rhs) {
             (false, _) => f64::NAN,
             (true, true) => 0.0,
             (true, false) => (rhs - lhs) / scale,
         };
-        if !(room >= self.room) && !self.room.is_nan() {
+        let closer = !(room >= self.room) && !self.room.is_nan();
+        if closer {
             *self = Self { room, t, lhs, rhs, scale, size };
         }
+        closer
     }
 
     /// Records it at `at`, with room for a rounding relative to the size.

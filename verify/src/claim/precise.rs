@@ -111,6 +111,24 @@ pub fn length(x: &[DoubleDouble]) -> f64 {
 /// one part in 10^10 are apart.
 const SQUARINGS: usize = 40;
 
+/// The norm of a block of the Hessian of a scale-invariant loss at unit weights in double-double, from any theta: by
+/// Lemma 2.2 it is the one at theta times the norms of its two parts. The second number says how far it may be off; see
+/// [`block_norm`].
+pub(crate) fn unit_block_norm(
+    loss: &dyn Loss,
+    target: Target<'_>,
+    theta: &[f64],
+    parts: [Part; 2],
+) -> Option<(DoubleDouble, f64)> {
+    let (layout, theta) = (loss.parameters(), theta.iter().map(|&x| DoubleDouble::from(x)).collect::<Vec<_>>());
+    let (value, residual) = block_norm(loss, target, &theta, parts)?;
+    let length = |part: Part| match part {
+        Part::Block(i) => dot(&theta[layout.block(i)], &theta[layout.block(i)]).sqrt(),
+        Part::G => DoubleDouble::ONE,
+    };
+    Some((value * length(parts[0]) * length(parts[1]), residual))
+}
+
 /// A block of the Hessian at theta in double-double, and its norm: ||Hx||/||x|| for the x that a power iteration ends
 /// at, which is at most the norm whatever x is, and how far an eigenvalue of H'H may be from its square, over it.
 /// Nothing if the block is 0.

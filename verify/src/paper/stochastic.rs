@@ -20,6 +20,9 @@
 
 pub(crate) mod on_subject;
 
+use std::fmt;
+
+use ratecheck::bounds::Factors;
 use ratecheck::data::{Dataset, Target, teacher};
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Loss, Minibatches, Workspace, closed::ProblemJ};
@@ -48,10 +51,28 @@ pub(crate) struct Case<'a> {
     /// The constant rate of g, before its schedule (t+1)^(-1/2).
     pub(crate) eta_g: f64,
     pub(crate) steps: u64,
-    /// What LA is, in a few letters.
-    pub(crate) bound: &'static str,
+    /// What LA is.
+    pub(crate) bound: Bound,
     /// Comparisons beyond this step are not replayed.
     pub(crate) replays: u64,
+}
+
+/// Where LA comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// The smoothness constant of every F_z.
+    Proved,
+    /// The largest ||grad_v F_t|| of the very run, off by its rounding.
+    Met,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Proved => "L",
+            Self::Met => "max‖∇_v F_t‖",
+        })
+    }
 }
 
 /// A step t of a run, from theta_t to theta_{t+1}. Slices have an entry per block.
@@ -145,12 +166,22 @@ impl Case<'_> {
     }
 }
 
-/// A run in double-double as far as some T, with what Lemma B.4 compares there. Vectors have an entry per block.
+/// A run in double-double as far as some T, with what the lemmas compare there. Vectors have an entry per block.
 pub(crate) struct Replayed {
+    /// n_0 and n_T.
+    pub(crate) norms: [Vec<DoubleDouble>; 2],
+    /// LA; the largest gradient before T, where it is no constant.
+    pub(crate) l_a: Vec<DoubleDouble>,
+    /// eta_{w,T}.
+    pub(crate) eta_w: f64,
+    /// sum_{t<T} (eta_{w,t}/eta_w)^2, with the rates that the run takes: H_T(2 alpha), but for their roundings.
+    pub(crate) h_2alpha: DoubleDouble,
     /// eta_{w,t}/n_t at T - 1 and at T.
     rates: [Vec<DoubleDouble>; 2],
-    /// sum_{t<T} ||grad_v L_t||^2, and with the factor eta_{w,t}/n_t.
+    /// sum_{t<T} ||grad_v L_t||^2, and with the factor eta_{w,t}/n_t, where L is looked at.
     sums: [Vec<DoubleDouble>; 2],
+    /// sum_{t<T} ||grad_g L_t||^2 with the factor eta_{g,T-1}, and with eta_{g,t}, where L is looked at.
+    pub(crate) part_of_g: [DoubleDouble; 2],
 }
 
 impl Replayed {
@@ -165,10 +196,28 @@ impl Replayed {
     }
 }
 
+/// How D = 2 eta_w^2 LA^2 + eta_w^4 LA^4/n_0^2 is read; the second term, and the whole, may be missing in part.
+#[derive(Clone, Copy)]
+pub(crate) struct ReadingOfD {
+    pub(crate) fourth_order: bool,
+    /// The share of D that is put in.
+    pub(crate) share: f64,
+}
+
+impl ReadingOfD {
+    pub(crate) const WHOLE: Self = Self { fourth_order: true, share: 1.0 };
+
+    pub(crate) fn of<S: Scalar>(self, factors: &Factors, eta_w: f64, l_a: S, n_start: S) -> S {
+        let square = || l_a.scale(eta_w).square().scale(2.0);
+        let d = if self.fourth_order { factors.d_w(eta_w, l_a, n_start) } else { square() };
+        d.scale(self.share)
+    }
+}
+
 impl Case<'_> {
     /// The run of [`Case::follow`] in double-double up to T = `end`,
     /// by the recursion (4) and the same minibatches; only for that rule.
-    pub(crate) fn replay(&self, mut generator: Generator, end: u64) -> Option<Replayed> {
+    pub(crate) fn replay(&self, mean: Mean, mut generator: Generator, end: u64) -> Option<Replayed> {
         if self.rule != StepRule::Gradient || end > self.replays {
             return None;
         }
@@ -177,22 +226,40 @@ impl Case<'_> {
         let m = self.loss.parameters().n_blocks();
         let zero = || vec![DoubleDouble::ZERO; m];
         let (mut sums, mut rates, mut permutation) = ([zero(), zero()], [zero(), zero()], Vec::new());
+        let (start, mut h_2alpha, mut largest_sq) = (run.norms(), DoubleDouble::ZERO, zero());
+        let [mut sum_g, mut weighted_g, mut part_g] = [DoubleDouble::ZERO; 3];
         for t in 0..end {
-            run.look_at_mean()?;
+            h_2alpha += (DoubleDouble::from(rate_w.at(t)) / DoubleDouble::from(self.eta_w)).square();
             for i in 0..m {
-                let n = run.w_norm_sq(i);
-                let grad_v_sq = n * run.grad_w_sq(i);
-                rates[0][i] = DoubleDouble::from(rate_w.at(t)) / n;
-                sums[0][i] += grad_v_sq;
-                sums[1][i] += rates[0][i] * grad_v_sq;
+                rates[0][i] = DoubleDouble::from(rate_w.at(t)) / run.w_norm_sq(i);
+            }
+            if mean == Mean::Looked {
+                run.look_at_mean()?;
+                for i in 0..m {
+                    let grad_v_sq = run.w_norm_sq(i) * run.grad_w_sq(i);
+                    sums[0][i] += grad_v_sq;
+                    sums[1][i] += rates[0][i] * grad_v_sq;
+                }
+                sum_g += run.grad_g_sq();
+                weighted_g += run.grad_g_sq().scale(rate_g.at(t));
+                part_g = sum_g.scale(rate_g.at(t));
             }
             run.look(self.loss.minibatches().draw(&mut generator, &mut permutation));
+            for (i, largest) in largest_sq.iter_mut().enumerate() {
+                let grad_v_sq = run.w_norm_sq(i) * run.grad_w_sq(i);
+                *largest = if grad_v_sq <= *largest { *largest } else { grad_v_sq };
+            }
             run.step(rate_w.at(t), rate_g.at(t));
             for i in 0..m {
                 rates[1][i] = DoubleDouble::from(rate_w.at(t + 1)) / run.w_norm_sq(i);
             }
         }
-        Some(Replayed { rates, sums })
+        let (norms, part_of_g) = ([start, run.norms()], [part_g, weighted_g]);
+        let l_a = match self.bound {
+            Bound::Proved => self.l_a.iter().map(|&l| DoubleDouble::from(l)).collect(),
+            Bound::Met => largest_sq.iter().map(|sq| sq.sqrt()).collect(),
+        };
+        Some(Replayed { norms, l_a, eta_w: rate_w.at(end), h_2alpha, rates, sums, part_of_g })
     }
 }
 
@@ -242,7 +309,7 @@ pub(crate) fn case<'a>(
     steps: u64,
 ) -> Case<'a> {
     let rule = StepRule::Gradient;
-    Case { name, loss, theta_0, l_a, rule, eta_w, alpha, eta_g: ETA_G, steps, bound: "L", replays: u64::MAX }
+    Case { name, loss, theta_0, l_a, rule, eta_w, alpha, eta_g: ETA_G, steps, bound: Bound::Proved, replays: u64::MAX }
 }
 
 /// The network of the module's doc comment with its start and its LA per block.

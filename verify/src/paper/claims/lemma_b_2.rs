@@ -13,9 +13,11 @@ mod figure;
 mod on_subject;
 
 use ratecheck::bounds::{self, Constant, Factors};
+use ratecheck::curvature::Smoothness;
 use ratecheck::descent::{Divergence, Schedule};
 use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
 use ratecheck::parameters::{dot, norm_sq};
+use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::NoisyPair;
@@ -24,6 +26,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::replay::Recursion;
 use crate::paper::paths::Tree;
 use crate::paper::paths::expectations::Expectations;
 use crate::paper::slack::stochastic::{self as slack, PAIR};
@@ -322,7 +325,7 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<Enumerated, Unevalua
     let constants = loss.constants(radius).values();
     let samples: Vec<Vec<usize>> = PAIR.map(|z| vec![z]).to_vec();
     let mut levels = vec![Level::default(); depth + 1];
-    let mut edges = Closest::NONE;
+    let (mut edges, mut edge) = (Closest::NONE, (Vec::new(), &samples[0]));
     let mut g_max = 0.0_f64;
     let mut steps = Tree::new(loss, rate_w, rate_g, &samples, *depth);
     let mut work = Workspace::default();
@@ -347,15 +350,11 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<Enumerated, Unevalua
                     let change: Vec<f64> = next.iter().zip(node.theta).map(|(a, b)| a - b).collect();
                     let turn = (norm_sq(&change[..2]) / n).sqrt();
                     let Some(after) = loss.mean_gradient(next, &mut sample, &mut scratch, &mut work) else { continue };
-                    let q = factors.taylor_remainder(
-                        constants.l_vv.view(),
-                        &constants.l_vg,
-                        constants.l_gg,
-                        &[turn],
-                        change[2].abs(),
-                    );
+                    let q = remainder(factors, &constants, turn, change[2].abs());
                     let size = 1.0 + value.abs() + after.abs();
-                    edges.keep_scaled(t as u64, after - value - dot(&grad, &change), q, size);
+                    if edges.keep_scaled(t as u64, after - value - dot(&grad, &change), q, size) {
+                        edge = (node.theta.to_vec(), z);
+                    }
                 }
             }
             Ok(())
@@ -392,7 +391,23 @@ fn enumerate(subject: &Subject, reading: Reading) -> Result<Enumerated, Unevalua
         }
     }
     let mut link = Check::new();
-    edges.record(&mut link, &format!("{name}, every edge · α = {alpha}, η_w = {eta_w}"), 256.0 * U);
+    edges.replayed(&mut link, &format!("{name}, every edge · α = {alpha}, η_w = {eta_w}"), 256.0 * U, |t| {
+        let mut run = Recursion::<DoubleDouble>::new(loss, &edge.0)?;
+        let value = run.look_at_mean()?;
+        let (theta, grad, n) = (run.theta.clone(), run.grad.clone(), run.w_norm_sq(0));
+        run.look(edge.1);
+        run.step(rate_w.at(t), rate_g.at(t));
+        let change: Vec<DoubleDouble> = run.theta.iter().zip(&theta).map(|(&a, &b)| a - b).collect();
+        let turn = (dot(&change[..2], &change[..2]) / n).sqrt();
+        let move_g = change[2].square().sqrt();
+        let left = run.look_at_mean()? - value - dot(&grad, &change);
+        Some([left, remainder(factors, &constants, turn, move_g)])
+    });
     check.merge_links(link);
     Ok(Enumerated { check, ratio, sides })
+}
+
+/// Q_t of one block that turns so far, and a g that moves so far.
+fn remainder<S: Scalar>(factors: &Factors, l: &Smoothness<f64>, turn: S, move_g: S) -> S {
+    factors.taylor_remainder(l.l_vv.view(), &l.l_vg, l.l_gg, &[turn], move_g)
 }

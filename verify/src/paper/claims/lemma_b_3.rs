@@ -9,6 +9,7 @@ use ratecheck::bounds::{Constant, lemma_b3_norm_sq};
 use ratecheck::descent::{Schedule, StepRule};
 use ratecheck::loss::closed::TanhCircle;
 use ratecheck::rates::log_spaced;
+use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::{ROUNDED, Spiral, on_circle};
@@ -21,7 +22,7 @@ use crate::claim::plot::{Plot, SidesAt};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
-use crate::paper::stochastic::{Case, Losses, Mean, bounded, case};
+use crate::paper::stochastic::{Case, Losses, Mean, ReadingOfD, Replayed, bounded, case};
 
 /// See the module's first line.
 pub(super) struct LemmaB3;
@@ -62,12 +63,10 @@ const ETAS: [f64; 3] = [0.01, 1.0, 100.0];
 struct Reading {
     /// LA over its proved value.
     l_a: f64,
-    fourth_order: bool,
-    /// The share of D that is put in.
-    share: f64,
+    d: ReadingOfD,
 }
 
-const SHARP: Reading = Reading { l_a: 1.0, fourth_order: true, share: 1.0 };
+const SHARP: Reading = Reading { l_a: 1.0, d: ReadingOfD::WHOLE };
 
 /// The shares of the bounds that a run used, at most.
 struct NormShares {
@@ -160,7 +159,14 @@ impl Claim for LemmaB3 {
                          as w",
                 run: |context| {
                     let mut check = Check::new();
-                    steepest(&mut check, 100.0, 0.0, Reading { fourth_order: false, ..SHARP }, 1, context)?;
+                    steepest(
+                        &mut check,
+                        100.0,
+                        0.0,
+                        Reading { d: ReadingOfD { fourth_order: false, share: 1.0 }, ..SHARP },
+                        1,
+                        context,
+                    )?;
                     Ok(check)
                 },
             },
@@ -262,7 +268,8 @@ fn starved(subject: &Subject, context: &Context) -> Result<Check, Unevaluated> {
     let run = Short { eta_w, alpha: 0.0, rule: StepRule::Gradient, steps };
     run.compared(subject, context, |check, case| {
         let share = follow(&mut Check::new(), case, SHARP, context)?.growth;
-        follow(check, case, Reading { share: 0.99 * share, ..SHARP }, context).map(drop)
+        let d = ReadingOfD { share: 0.99 * share, ..ReadingOfD::WHOLE };
+        follow(check, case, Reading { d, ..SHARP }, context).map(drop)
     })
 }
 
@@ -319,16 +326,8 @@ fn along(
     let &Case { name, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
     let m = n_start.len();
-    let d: Vec<f64> = case
-        .l_a
-        .iter()
-        .zip(&n_start)
-        .map(|(l, &n)| {
-            let l_a = reading.l_a * l;
-            reading.share
-                * if reading.fourth_order { context.factors.d_w(eta_w, l_a, n) } else { 2.0 * (eta_w * l_a).powi(2) }
-        })
-        .collect();
+    let l_a = |i: usize| reading.l_a * case.l_a[i];
+    let d: Vec<f64> = (0..m).map(|i| reading.d.of(&context.factors, eta_w, l_a(i), n_start[i])).collect();
     // (t+1)^(-2 alpha), whose sum is H_T(2 alpha).
     let (weight, mut h) = (Schedule::new(1.0, 2.0 * alpha)?, 0.0);
     let mut identity = vec![0.0_f64; m];
@@ -364,8 +363,20 @@ fn along(
         let run = format!("α = {alpha}, η_w = {eta_w}, {}", block.name);
         check.identity(format!("{name}, the identity · {run}"), identity[i], rounding);
         let run = format!("{name} · {run}, L_A = {:.2} {}", reading.l_a, case.bound);
-        norms[i].record(check, &format!("{run}, ‖w_T‖²"), rounding);
-        rates[i].record(check, &format!("{run}, effective rate"), rounding);
+        // The run again with its n_0 and D.
+        let replay = |t: u64| -> Option<(Replayed, [DoubleDouble; 2])> {
+            let run = case.replay(Mean::Unused, case.generator(context), t)?;
+            let start = run.norms[0][i];
+            let d = reading.d.of(&context.factors, eta_w, run.l_a[i].scale(reading.l_a), start);
+            Some((run, [start, d]))
+        };
+        norms[i].replayed(check, &format!("{run}, ‖w_T‖²"), rounding, |t| {
+            replay(t).map(|(run, [n, d])| [run.norms[1][i], lemma_b3_norm_sq(n, d, run.h_2alpha)])
+        });
+        rates[i].replayed(check, &format!("{run}, effective rate"), rounding, |t| {
+            let (run, [n, d]) = replay(t)?;
+            Some([context.factors.psi(run.eta_w, n, d, run.h_2alpha), run.rates(i)[0]])
+        });
     }
     Ok(NormShares { growth, norm, gradient })
 }

@@ -369,12 +369,12 @@ fn along(
     let mut links = Check::new();
     for (i, block) in case.loss.parameters().blocks().iter().enumerate() {
         let run = format!("α = {alpha}, η_w = {eta_w}, {}", block.name);
-        let replay = |t| case.replay(generator(), t).map(|run| run.rates(i));
+        let replay = |t| case.replay(Mean::Unused, generator(), t).map(|run| run.rates(i));
         falling[i].replayed(&mut links, &format!("{name}, effective rate after/before · {run}"), rounding, replay);
         if reading == Reading::RateAlone {
             continue;
         }
-        let replay = |t| case.replay(generator(), t).map(|run| run.weighted(i));
+        let replay = |t| case.replay(Mean::Looked, generator(), t).map(|run| run.weighted(i));
         if looked {
             weight[i].replayed(&mut links, &format!("{name}, (22) · {run}"), rounding, replay);
             found.weight = found.weight.max(weight[i].ratio());
@@ -384,7 +384,8 @@ fn along(
         found.log = found.log.max(log[i].ratio());
     }
     if reading != Reading::RateAlone && looked && !case.loss.parameters().g().is_empty() {
-        g.record(&mut links, &format!("{name}, the part of g · α = {alpha}, η_w = {eta_w}"), rounding);
+        let replay = |t| case.replay(Mean::Looked, generator(), t).map(|run| run.part_of_g);
+        g.replayed(&mut links, &format!("{name}, the part of g · α = {alpha}, η_w = {eta_w}"), rounding, replay);
     }
     check.merge_links(links);
     Ok(found)

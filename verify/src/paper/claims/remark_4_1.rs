@@ -11,6 +11,7 @@ use std::f64::consts::PI;
 use ratecheck::bounds::{Constant, remark_4_1};
 use ratecheck::descent::StepRule;
 use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
+use ratecheck::scalar::{DoubleDouble, Scalar};
 use rayon::prelude::*;
 
 use crate::claim::closed_forms::Spiral;
@@ -22,7 +23,7 @@ use crate::claim::instances::U;
 use crate::claim::plot::{Plot, Series, Style};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
-use crate::paper::stochastic::{Case, Losses, Mean, bounded, case};
+use crate::paper::stochastic::{Case, Losses, Mean, ReadingOfD, bounded, case};
 
 /// See the module's first line.
 pub(super) struct Remark41;
@@ -61,15 +62,12 @@ struct Reading {
     with_eta: bool,
     /// zeta(2 alpha), whatever alpha is.
     zeta: f64,
-    /// D has its term of fourth order in eta_w.
-    fourth_order: bool,
-    /// The share of D that is put in.
-    share: f64,
+    d: ReadingOfD,
 }
 
 impl Reading {
     fn corrected(alpha: f64) -> Self {
-        Self { with_eta: true, zeta: zeta(2.0 * alpha), fourth_order: true, share: 1.0 }
+        Self { with_eta: true, zeta: zeta(2.0 * alpha), d: ReadingOfD::WHOLE }
     }
 }
 
@@ -165,7 +163,8 @@ impl Claim for Remark41 {
                 name: "D without η⁴",
                 breaks: "D is 2η_w²L_A² alone, while the first step at η_w = 100 is 100 times as long as w",
                 run: |context| {
-                    broken(context, 100.0, 0.75, Reading { fourth_order: false, ..Reading::corrected(0.75) }, 100)
+                    let d = ReadingOfD { fourth_order: false, ..ReadingOfD::WHOLE };
+                    broken(context, 100.0, 0.75, Reading { d, ..Reading::corrected(0.75) }, 100)
                 },
             },
         ]
@@ -213,7 +212,8 @@ impl Measure for Remark41 {
                     let eta_w = natural_rate(subject, context)?;
                     Some(short(subject, eta_w, context, |case| {
                         let growth = follow(&mut Check::new(), case, Reading::corrected(SHORT), context)?.growth;
-                        Ok(Reading { share: 0.99 * growth, ..Reading::corrected(SHORT) })
+                        let d = ReadingOfD { share: 0.99 * growth, ..ReadingOfD::WHOLE };
+                        Ok(Reading { d, ..Reading::corrected(SHORT) })
                     }))
                 },
             },
@@ -289,8 +289,9 @@ fn follow(
 ) -> Result<EffectiveRates, Unevaluated> {
     let &Case { name, loss, l_a, eta_w, alpha, steps, .. } = case;
     let n_start = case.n_start();
-    let d: Vec<[f64; 2]> =
-        l_a.iter().zip(&n_start).map(|(&l, &n)| [l, PI * l].map(|l| d_of(eta_w, l, n, reading, context))).collect();
+    let l_a = |i: usize| [l_a[i], PI * l_a[i]];
+    let d = |i: usize| l_a(i).map(|l_a| reading.d.of(&context.factors, eta_w, l_a, n_start[i]));
+    let d: Vec<[f64; 2]> = (0..n_start.len()).map(d).collect();
     let mut upper = vec![Closest::NONE; n_start.len()];
     let mut lower = vec![[Closest::NONE; 2]; n_start.len()];
     let horizons = log_spaced(1, steps, 60);
@@ -319,16 +320,23 @@ fn follow(
     let rounding = (36.0 * steps as f64 + 16.0) * U;
     for (i, block) in loss.parameters().blocks().iter().enumerate() {
         let run = format!("{name}, α = {alpha} · η_w = {eta_w}, {}", block.name);
+        // The run again: the effective rate, and both bounds with one L_A.
+        let replay = |t: u64, k: usize| -> Option<(DoubleDouble, (DoubleDouble, DoubleDouble))> {
+            let run = case.replay(Mean::Unused, case.generator(context), t)?;
+            let (start, eta) = (run.norms[0][i], if reading.with_eta { run.eta_w } else { 1.0 });
+            let d = reading.d.of(&context.factors, eta_w, run.l_a[i].scale([1.0, PI][k]), start);
+            let bounds = remark_4_1(run.eta_w, start, d, DoubleDouble::from(reading.zeta));
+            Some((DoubleDouble::from(eta) / run.norms[1][i], bounds))
+        };
         // The norm has not shrunk, by Lemma 2.4: an equality as long as it has not grown.
         let mut link = Check::new();
-        upper[i].record(
-            &mut link,
-            &format!("{name}, α = {alpha}, upper bound · η_w = {eta_w}, {}", block.name),
-            rounding,
-        );
+        let at = format!("{name}, α = {alpha}, upper bound · η_w = {eta_w}, {}", block.name);
+        upper[i].replayed(&mut link, &at, rounding, |t| replay(t, 0).map(|(rate, (_, high))| [rate, high]));
         check.merge_links(link);
-        lower[i][0].record(check, &format!("{run}, lower bound, L_A = {}", case.bound), rounding);
-        lower[i][1].record(check, &format!("{run}, lower bound, L_A = π{}", case.bound), rounding);
+        for (k, times) in ["", "π"].into_iter().enumerate() {
+            let at = format!("{run}, lower bound, L_A = {times}{}", case.bound);
+            lower[i][k].replayed(check, &at, rounding, |t| replay(t, k).map(|(rate, (low, _))| [low, rate]));
+        }
     }
     Ok(EffectiveRates { rates, nearest: lower[0].map(|closest| closest.ratio()), growth, gradient })
 }
@@ -352,9 +360,4 @@ fn plot(curves: Vec<(f64, Vec<Horizon>)>) -> Plot {
         plot.series.push(Series::new("upper bound", Style::Dashed, upper));
     }
     plot
-}
-
-fn d_of(eta_w: f64, l_a: f64, n_start: f64, reading: Reading, context: &Context) -> f64 {
-    reading.share
-        * if reading.fourth_order { context.factors.d_w(eta_w, l_a, n_start) } else { 2.0 * (eta_w * l_a).powi(2) }
 }

@@ -13,8 +13,7 @@ use ratecheck::curvature::{
 use ratecheck::loss::Loss;
 use ratecheck::loss::closed::{Bilinear, BnRegression, Linear, ProblemJ, Rayleigh};
 use ratecheck::network::{Activation, Normalisation};
-use ratecheck::parameters::dot;
-use ratecheck::scalar::{DoubleDouble, Scalar};
+use ratecheck::scalar::DoubleDouble;
 
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Observation, Origin, Standing, Statement,
@@ -22,7 +21,7 @@ use crate::claim::evidence::{
 };
 use crate::claim::instances::{NetworkAt, U, small, tiny};
 use crate::claim::plot::{Axis, Plot, Series, Style};
-use crate::claim::precise::block_norm;
+use crate::claim::precise::unit_block_norm;
 use crate::claim::replay::{Sides, UNITS};
 
 mod on_subject;
@@ -144,26 +143,18 @@ impl Subject<'_> {
         check.at_most(format!("{place}, sampled"), (1.0 - NORMS) * low, value, 0.0);
         let rounding = NORMS * upper.max(1.0);
         let ascended = Inequality { lhs: value, rhs: upper, rounding, scale: value.max(upper) };
-        check.replayed(format!("{place}, ascended"), ascended, || {
-            self.method.is_none().then(|| self.replay(ascent, [rows, columns], upper)).flatten()
-        });
+        check.replayed(format!("{place}, ascended"), ascended, || self.replay(ascent, [rows, columns], upper));
     }
 
-    /// The norm of a block where an ascent ended, in double-double, and the constant of a closed form, which is an
-    /// `f64` off by up to four roundings. By Lemma 2.2 the block at the unit sphere is the one at theta times the norms
-    /// of its two parts. Whatever x a power iteration ends at, ||Hx||/||x|| is at most the norm,
-    /// and an eigenvalue of H'H is within its residual.
+    /// The norm of a block where an ascent ended, in double-double, and its bound: what was proved is a bound as it
+    /// stands, while the constant of a closed form is an `f64` off by up to four roundings. Whatever x a power iteration
+    /// ends at, ||Hx||/||x|| is at most the norm, and an eigenvalue of H'H is within its residual.
     fn replay(&self, ascent: &Ascent, parts: [Part; 2], upper: f64) -> Option<Sides> {
-        let layout = self.loss.parameters();
-        let theta: Vec<DoubleDouble> = ascent.theta.iter().map(|&x| DoubleDouble::from(x)).collect();
         let target = ascent.z.as_ref().map_or(Target::Mean, |z| Target::Sample(z));
-        let (value, residual) = block_norm(self.loss, target, &theta, parts)?;
-        let norm = |part: Part| match part {
-            Part::Block(i) => dot(&theta[layout.block(i)], &theta[layout.block(i)]).sqrt(),
-            Part::G => DoubleDouble::ONE,
-        };
-        let rounding = 4.0 * U * upper + residual + NORMS * UNITS * upper.max(1.0);
-        Some(Sides { lhs: value * norm(parts[0]) * norm(parts[1]), rhs: DoubleDouble::from(upper), rounding })
+        let (lhs, residual) = unit_block_norm(self.loss, target, &ascent.theta, parts)?;
+        let closed = if self.method.is_none() { 4.0 * U * upper } else { 0.0 };
+        let rounding = closed + residual + NORMS * UNITS * upper.max(1.0);
+        Some(Sides { lhs, rhs: DoubleDouble::from(upper), rounding })
     }
 
     fn describe(&self, rows: Part, columns: Part) -> String {

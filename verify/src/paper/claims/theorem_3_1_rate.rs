@@ -302,7 +302,7 @@ fn uniform(check: &mut Check, curve: &Curve) {
 /// No slower than T^(-1/2); faster is no failure.
 fn one_sided(check: &mut Check, curve: &Curve) {
     let at = format!("{} · slope at most -1/2", curve.name);
-    check.compare(at, curve.fit.slope, EXPONENT, MARGIN, 1.0, crate::claim::evidence::Soundness::Proved);
+    check.compare(at, curve.fit.slope, EXPONENT + MARGIN, 0.0, 1.0, crate::claim::evidence::Soundness::Proved);
 }
 
 fn two_sided(check: &mut Check, curve: &Curve, slope: f64, tolerance: f64) {

@@ -6,8 +6,13 @@
 pub(crate) mod descent;
 pub(crate) mod stochastic;
 
-use crate::claim::evidence::{Check, Evidence, Soundness};
+use std::cell::OnceCell;
+
+use ratecheck::scalar::DoubleDouble;
+
+use crate::claim::evidence::{Check, Evidence, Inequality};
 use crate::claim::plot::{Axis, Plot, Series, Style};
+use crate::claim::replay::Sides;
 
 /// How the parts of a gap are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +39,27 @@ impl Account {
         Self { unit, run: run.into(), links, rows: Vec::new() }
     }
 
-    /// Checks every inequality of the chain at one learning rate,
-    /// with room for a rounding relative to both sides and an absolute one.
-    pub(crate) fn add(&mut self, check: &mut Check, eta_w: f64, chain: &[f64], relative: f64, absolute: f64) {
+    /// Checks every inequality of the chain at one learning rate, with room for a rounding relative to both sides and
+    /// an absolute one; `replay` evaluates the chain again in double-double, and is asked at most once.
+    pub(crate) fn add(
+        &mut self,
+        check: &mut Check,
+        eta_w: f64,
+        chain: &[f64],
+        [relative, absolute]: [f64; 2],
+        replay: impl Fn() -> Option<Vec<DoubleDouble>>,
+    ) {
         assert_eq!(chain.len(), self.links.len() + 1, "a link between any two quantities");
-        let mut links = Check::new();
-        for (pair, link) in chain.windows(2).zip(self.links) {
+        let (mut links, replayed) = (Check::new(), OnceCell::new());
+        for (j, link) in self.links.iter().enumerate() {
             let at = format!("the proof: {link} · η_w = {eta_w:e}");
-            let scale = pair[0].abs().max(pair[1].abs());
-            links.compare(at, pair[0], pair[1], relative * scale + absolute, scale, Soundness::Proved);
+            let (lhs, rhs) = (chain[j], chain[j + 1]);
+            let scale = lhs.abs().max(rhs.abs());
+            let rounding = relative * scale + absolute;
+            links.replayed(at, Inequality { lhs, rhs, rounding, scale }, || {
+                let chain = replayed.get_or_init(&replay).as_ref()?;
+                Some(Sides::counted(chain[j], chain[j + 1], rounding))
+            });
         }
         check.merge_links(links);
         self.rows.push((eta_w, chain.to_vec()));
@@ -107,7 +124,7 @@ mod tests {
     fn account(unit: Unit, chain: &[f64]) -> (Verdict, Evidence) {
         let mut evidence = Evidence::default();
         let mut account = Account::new(unit, "a run", &["first", "second"]);
-        account.add(&mut evidence.check, 0.1, chain, 1e-12, 0.0);
+        account.add(&mut evidence.check, 0.1, chain, [1e-12, 0.0], || None);
         account.show(&mut evidence);
         (evidence.check.verdict(), evidence)
     }

@@ -169,13 +169,8 @@ fn over_rates(
     for eta_w in ETAS {
         let setting = Setting::new(eta_w, context);
         let means = setting.means()?;
-        account.add(
-            &mut evidence.check,
-            eta_w,
-            &chain(&setting, &means)?,
-            rounding(setting.steps),
-            rounding(setting.steps),
-        );
+        // No link is an equality on these paths.
+        account.add(&mut evidence.check, eta_w, &chain(&setting, &means)?, [rounding(setting.steps); 2], || None);
     }
     account.show(evidence);
     Ok(())

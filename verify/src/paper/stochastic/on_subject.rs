@@ -10,7 +10,7 @@ use ratecheck::loss::Workspace;
 use ratecheck::parameters::norm_sq;
 use rayon::prelude::*;
 
-use super::Case;
+use super::{Bound, Case};
 use crate::claim::evidence::{Check, Context, Evidence, Standing, Unevaluated};
 use crate::claim::subject::{Premise, Subject};
 
@@ -77,7 +77,7 @@ impl<'a> Runs<'a> {
             alpha,
             eta_g: self.eta_g,
             steps,
-            bound: "max‖∇_v F_t‖",
+            bound: Bound::Met,
             replays: REPLAYS,
         }
     }

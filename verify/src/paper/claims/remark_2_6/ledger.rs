@@ -118,5 +118,5 @@ pub(super) enum Way {
     WnGrad,
 }
 
-/// Steps in double-double take some fifty times as long.
-const REPLAYS: usize = 300;
+/// Steps in double-double take some fifty times as long: as many as the longest runs have.
+const REPLAYS: usize = 2_000;
