@@ -300,6 +300,26 @@ def test_modules_that_cannot_be_used_are_named(model, error, message):
         ratecheck.torch.loss(model(), nn.CrossEntropyLoss(), BATCHES)
 
 
+def test_a_device_without_double_precision_is_named(monkeypatch):
+    monkeypatch.setattr("ratecheck.torch._loss._has_doubles", lambda device: False)
+    with pytest.raises(InputError, match="the device cpu has no double precision: move it to the CPU"):
+        ratecheck.torch.loss(nn.Linear(5, 3), nn.CrossEntropyLoss(), BATCHES)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="NOT CHECKED: there is no GPU")
+def test_a_module_on_a_gpu_has_the_numbers_of_the_cpu():
+    """Moved by the framework: batches go to the module, products are taken there, and it stays where it is."""
+    model = mlp(nn.BatchNorm1d)
+    here = ratecheck.torch.loss(model, nn.CrossEntropyLoss(), BATCHES)
+    there = ratecheck.torch.loss(copy.deepcopy(model).cuda(), nn.CrossEntropyLoss(), BATCHES)
+    along = np.random.default_rng(0).standard_normal(len(here.theta))
+    for z in range(2):
+        value, grad = here.value_and_grad(here.theta, [z])
+        on_gpu, grad_on_gpu = there.value_and_grad(there.theta, [z])
+        np.testing.assert_allclose([on_gpu, *grad_on_gpu], [value, *grad], rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(there.hvp(there.theta, along, [z]), here.hvp(here.theta, along, [z]), atol=1e-10)
+
+
 class Noisy(nn.Module):
     """A random augmentation."""
 

@@ -440,6 +440,15 @@ def loss(
     return made.with_blocks(discover(made))
 
 
+def _has_doubles(device: str) -> bool:
+    """Whether a device has double precision, which Apple's has not."""
+    try:
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except (TypeError, RuntimeError):
+        return False
+    return True
+
+
 def _refuse_parameters(model: torch.nn.Module) -> None:
     """Refuses parameters that no vector of doubles can stand for."""
     named = list(model.named_parameters())
@@ -448,6 +457,9 @@ def _refuse_parameters(model: torch.nn.Module) -> None:
         raise InputError(f"model: its parameters are on several devices, {', '.join(sorted(devices))}: move it to one")
     if devices == {"meta"}:
         raise InputError("model: its parameters are on the device meta and have no values: build it on another")
+    for device in devices:
+        if not _has_doubles(device):
+            raise InputError(f"model: the device {device} has no double precision: move it to the CPU")
     places: list[tuple[int, int, str]] = []
     for name, p in named:
         if p.is_complex():
