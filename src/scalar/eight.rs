@@ -217,7 +217,7 @@ impl Planes for Eight {
         // Without a branch, so that all are compared at once.
         let mut safe = true;
         for x in self.0 {
-            safe &= x >= 1.0 / Self::SAFE && x <= Self::SAFE;
+            safe &= (1.0 / Self::SAFE..=Self::SAFE).contains(&x);
         }
         safe
     }
