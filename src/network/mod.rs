@@ -341,12 +341,10 @@ impl Network {
 
     fn gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], work: &mut Workspace<S>) -> S {
         let value = self.forward(z, theta, work);
-        self.backward(z.len() / S::RUNS, grad, work);
+        self.backward(z.len() / S::RUNS, theta, grad, work);
         let lambda = self.architecture.weight_decay;
         if lambda > 0.0 {
-            for (d, &g) in grad[self.parameters.g()].iter_mut().zip(&theta[self.parameters.g()]) {
-                *d += g.scale(lambda);
-            }
+            rows::add_scaled(&mut grad[self.parameters.g()], &theta[self.parameters.g()], lambda);
         }
         value + self.decay(theta)
     }

@@ -30,6 +30,43 @@ fn first_layer(wanted: Wanted) -> usize {
     }
 }
 
+/// Adds to dL/dW what comes through ||w||^2.
+fn through_weights<S: Scalar>(
+    layer: &Layer,
+    batch: usize,
+    [theta, inverse, coefficients]: [&[S::Base]; 3],
+    grad: &mut [S::Base],
+) {
+    let group_size = layer.group_size();
+    let rows_per_block = group_size.unwrap_or(1);
+    let len = rows_per_block * layer.n_in;
+    vectorised_for::<S, _>(
+        #[inline(always)]
+        || {
+            for block in 0..layer.n_out / rows_per_block {
+                let coefficient = rows::single(coefficients, block);
+                let start = layer.weights + block * len;
+                let first = match group_size {
+                    Some(_) => S::load(&inverse[block * S::PLANES * batch..][..S::PLANES * batch], 0),
+                    None => rows::single::<S>(inverse, block),
+                };
+                if !first.square().is_safe() {
+                    let power = power_of(first);
+                    for i in start..start + len {
+                        (S::load(theta, i) * power).mul_add(coefficient, S::load(grad, i)).store(grad, i);
+                    }
+                    continue;
+                }
+                sweep!(S: len, K, i => {
+                    Lanes::<S, K>::load(theta, start + i)
+                        .mul_add(splat(coefficient), Lanes::load(grad, start + i))
+                        .store(grad, start + i);
+                });
+            }
+        },
+    );
+}
+
 impl Network {
     /// Evaluates the network on the minibatch and leaves dL/d(outputs) in the first D buffer.
     /// Returns F_z without decay.
@@ -39,10 +76,12 @@ impl Network {
         self.prepare(batch, work);
         if work.moved.is_empty() {
             borrow!(&mut work.buffers => planes: THETA, inputs: INPUT);
-            vectorised_for::<S, _>(
-                #[inline(always)]
-                || rows::to_planes(theta, planes),
-            );
+            if S::as_planes(theta).is_none() {
+                vectorised_for::<S, _>(
+                    #[inline(always)]
+                    || rows::to_planes(theta, planes),
+                );
+            }
             for (j, column) in inputs.chunks_exact_mut(batch).enumerate() {
                 let feature = self.data.feature(j);
                 for (x, examples) in column.iter_mut().zip(z.chunks_exact(S::RUNS)) {
@@ -57,9 +96,9 @@ impl Network {
             theta[i].store(planes, i);
         }
         let first = first_layer(work.wanted);
-        self.layer_forward(first, self.moved_units(first, &work.moved), batch, work);
+        self.layer_forward(first, self.moved_units(first, &work.moved), batch, theta, work);
         for l in first + 1..self.layers.len() {
-            self.layer_forward(l, 0..self.layers[l].n_out, batch, work);
+            self.layer_forward(l, 0..self.layers[l].n_out, batch, theta, work);
         }
         borrow!(&mut work.buffers => d: D[0], scratch: SCRATCH, out: output(self.layers.len() - 1));
         let n_out = self.layers[self.layers.len() - 1].n_out;
@@ -132,15 +171,22 @@ impl Network {
     }
 
     /// The values of some units of layer l: all of them, if their statistics are shared.
-    fn layer_forward<S: Scalar>(&self, l: usize, units: Range<usize>, batch: usize, work: &mut Workspace<S>) {
+    fn layer_forward<S: Scalar>(
+        &self,
+        l: usize,
+        units: Range<usize>,
+        batch: usize,
+        theta: &[S],
+        work: &mut Workspace<S>,
+    ) {
         let layer = self.layers[l];
         let (row, tasks) = (S::PLANES * layer.positions * batch, layer.tasks::<S>(batch));
         let wanted = work.wanted;
         borrow!(&mut work.buffers =>
-            theta: THETA, source: self.source(l), read: READ, results: RESULTS,
+            planes: THETA, source: self.source(l), read: READ, results: RESULTS,
             xhat: xhat(l), slope: slope(l), output: output(l), inverse: inverse(l), mean: mean(l), pooled: pooled(l),
         );
-        let theta = &*theta;
+        let theta = S::as_planes(theta).unwrap_or(planes);
         let of_units = |len: usize| units.start * len..units.end * len;
         let xhat = &mut xhat[of_units(row)];
         let weights = self.weights::<S>(layer, units.clone(), theta);
@@ -180,10 +226,13 @@ impl Network {
     }
 
     /// Turns dL/d(outputs), left by the forward pass, into the gradient.
-    pub(super) fn backward<S: Scalar>(&self, batch: usize, grad: &mut [S], work: &mut Workspace<S>) {
+    pub(super) fn backward<S: Scalar>(&self, batch: usize, theta: &[S], grad: &mut [S], work: &mut Workspace<S>) {
         let mut d = D;
         for l in (first_layer(work.wanted)..self.layers.len()).rev() {
-            d = self.layer_backward(l, batch, d, work);
+            d = self.layer_backward(l, batch, d, (theta, grad), work);
+        }
+        if S::as_planes(theta).is_some() {
+            return;
         }
         let places = &self.from_layer_on[first_layer(work.wanted)];
         let planes = &*contents(&mut work.buffers[GRAD]);
@@ -204,6 +253,7 @@ impl Network {
         l: usize,
         batch: usize,
         mut d: [usize; 2],
+        (theta, grad): (&[S], &mut [S]),
         work: &mut Workspace<S>,
     ) -> [usize; 2] {
         let layer = self.layers[l];
@@ -217,10 +267,12 @@ impl Network {
         }
         borrow!(&mut work.buffers =>
             xhat: xhat(l), slope: slope(l), output: output(l), inverse: inverse(l),
-            theta: THETA, grad: GRAD, source: self.source(l),
+            planes: THETA, grad_planes: GRAD, source: self.source(l),
             read: READ, results: RESULTS, filters: FILTERS, sums: SCRATCH,
             d_here: d[0], d_before: d[1],
         );
+        let theta = S::as_planes(theta).unwrap_or(planes);
+        let grad = S::as_planes_mut(grad).unwrap_or(grad_planes);
         let d_here = &mut d_here[..layer.n_out * row];
         let group_size = layer.group_size();
         let [sum, sum_xhat, coefficients] = {
@@ -261,33 +313,8 @@ impl Network {
             plane_step: Some(columns),
         };
         self.weights_backward::<S>(l, d_matrix, [source, read, filters, grad], store, (batch, wanted));
-        let rows_per_block = group_size.unwrap_or(1);
-        let through_weights = layer.normalisation.weight_share() != 0.0;
-        for block in (0..layer.n_out / rows_per_block).filter(|_| through_weights) {
-            let coefficient = rows::single(coefficients, block);
-            let len = rows_per_block * layer.n_in;
-            let start = layer.weights + block * len;
-            let first = match group_size {
-                Some(_) => S::load(&inverse[block * S::PLANES * batch..][..S::PLANES * batch], 0),
-                None => rows::single::<S>(inverse, block),
-            };
-            if !first.square().is_safe() {
-                let power = power_of(first);
-                for i in start..start + len {
-                    (S::load(theta, i) * power).mul_add(coefficient, S::load(grad, i)).store(grad, i);
-                }
-                continue;
-            }
-            vectorised_for::<S, _>(
-                #[inline(always)]
-                || {
-                    sweep!(S: len, K, i => {
-                        Lanes::<S, K>::load(theta, start + i)
-                            .mul_add(splat(coefficient), Lanes::load(grad, start + i))
-                            .store(grad, start + i);
-                    });
-                },
-            );
+        if layer.normalisation.weight_share() != 0.0 {
+            through_weights::<S>(&layer, batch, [theta, inverse, coefficients], grad);
         }
         if l > first_layer(wanted) {
             let weights = self.weights::<S>(layer, 0..layer.n_out, theta);

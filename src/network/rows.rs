@@ -22,8 +22,8 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
 
 /// `sweep!(S: n, K, b => body)` runs the body for b = 0, 8, 16, .. with the constant K = 8 while eight are left (for
 /// b = 0, 4, 8, .. with K = 4, if a scalar has more than two components), then with K = 1; always with K = 1 for
-/// scalars that are not [`WIDE`](crate::scalar::Planes::WIDE), and for those of several runs,
-/// which fill a register each.
+/// scalars that are not [`WIDE`](crate::scalar::Planes::WIDE), and for those of several runs, which fill a register
+/// each. [`SHORT`](crate::scalar::Planes::SHORT) ones are visited sixteen at a time first: that is a register of them.
 ///
 /// `sweep!(S: n, K, C, b => body)` is the same for bodies with a [`Sum`]: they hand it the constant C, the first of the
 /// chains that the scalars at hand go to, or [`REST`].
@@ -61,6 +61,15 @@ macro_rules! sweep {
         // together, with a gather a load.
         let zero = std::hint::black_box(0);
         let (wide, runs) = (<$s as $crate::scalar::Planes>::WIDE, <$s as $crate::scalar::Planes>::RUNS);
+        // The condition is a constant by itself: for the other scalars nothing of this is compiled.
+        if <$s as $crate::scalar::Planes>::SHORT {
+            while $b + 2 * $crate::network::rows::LANES <= n {
+                const $k: usize = 2 * $crate::network::rows::LANES;
+                $(const $c: usize = 0;)?
+                $body
+                $b = ($b + $k) | zero;
+            }
+        }
         while wide && $b + $crate::network::rows::LANES <= n {
             if runs > 1 {
                 $several
@@ -288,7 +297,8 @@ impl<S: Scalar> Sum<S> {
     #[inline(always)]
     fn accumulate<const C: usize, const K: usize>(&mut self, with: impl Fn(S, usize) -> S) {
         for i in 0..K {
-            let sum = if C == REST { &mut self.rest } else { &mut self.chains[C + i] };
+            // Sixteen terms are two for each chain, in the order of two visits.
+            let sum = if C == REST { &mut self.rest } else { &mut self.chains[(C + i) % LANES] };
             *sum = with(*sum, i);
         }
     }
@@ -299,7 +309,9 @@ impl<S: Scalar> Sum<S> {
         let fours = [c[0] + c[4], c[1] + c[5], c[2] + c[6], c[3] + c[7]];
         // Keeps the chains in lanes: seen together with the loop before, they are vectorised across, with a shuffle a
         // load. They go through the stack, and a vector that lies in two cache lines is slow to read again.
-        let Aligned([p, q]) = std::hint::black_box(Aligned([fours[0] + fours[2], fours[1] + fours[3]]));
+        // Scalars of several runs fill the lanes.
+        let twos = Aligned([fours[0] + fours[2], fours[1] + fours[3]]);
+        let Aligned([p, q]) = if S::RUNS > 1 { twos } else { std::hint::black_box(twos) };
         (p + q) + self.rest
     }
 }
@@ -322,6 +334,20 @@ pub(super) fn sum_of_squares<S: Scalar>(scalars: &[S]) -> S {
             sum.total()
         },
     )
+}
+
+/// d += factor x.
+pub(super) fn add_scaled<S: Scalar>(d: &mut [S], x: &[S], factor: f64) {
+    vectorised_for::<S, _>(
+        #[inline(always)]
+        || {
+            sweep!(S: x.len(), K, i => {
+                let scaled = some::<S, K>(x, i).map(#[inline(always)] |x: S| x.scale(factor));
+                let sum = some::<S, K>(d, i) + scaled;
+                d[i..i + K].copy_from_slice(&sum.0);
+            });
+        },
+    );
 }
 
 /// Writes scalars in planes.
@@ -350,3 +376,6 @@ pub(super) fn sums<S: Scalar>(d: &[S::Base], xhat: &[S::Base]) -> [S; 2] {
     });
     [sum.total(), sum_xhat.total()]
 }
+
+#[cfg(test)]
+mod tests;

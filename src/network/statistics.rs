@@ -37,6 +37,8 @@ pub(super) struct Statistics<S> {
     pub(super) spread_sq: S,
     /// A power of two that the row was divided by, if it was.
     pub(super) unit: Option<S>,
+    /// What is still to be subtracted from the row: the mean, or nothing.
+    pub(super) left: S,
 }
 
 /// How small a spread may be beside the mean, in theory alone: see the first lines.
@@ -55,22 +57,43 @@ fn moments<S: Scalar>([sum, sum_sq]: [S; 2], count: usize) -> [S; 2] {
 }
 
 impl Normalisation {
-    /// Subtracts its mean from the row z of one unit, if the normalisation does, but for [`Statistics::rest`].
+    /// The mean of the row z of one unit, if the normalisation subtracts it.
     #[inline(always)]
-    pub(super) fn unit_statistics<S: Scalar>(self, z: &mut [S::Base], weights: Weights<'_, S::Base>) -> Statistics<S> {
-        let mut found = Statistics { mean: S::ZERO, rest: S::ZERO, spread_sq: S::ZERO, unit: None };
+    pub(super) fn unit_mean<S: Scalar>(self, z: &[S::Base]) -> S {
+        if matches!(self, Self::None | Self::WeightNorm) {
+            return S::ZERO;
+        }
+        let batch = rows::batch::<S>(z);
+        let mut sum = Sum::<S>::new();
+        sweep!(S: batch, K, C, b => { sum.add::<C, K>(Lanes::load(z, b)); });
+        sum.total().over(batch)
+    }
+
+    /// Subtracts its mean from the row z of one unit, but for [`Statistics::rest`]. Where that is [`Statistics::left`]
+    /// to the next loop over the row, the row is not written.
+    #[inline(always)]
+    pub(super) fn unit_statistics<S: Scalar>(
+        self,
+        z: &mut [S::Base],
+        mean: S,
+        weights: Weights<'_, S::Base>,
+    ) -> Statistics<S> {
+        let mut found = Statistics { mean, rest: S::ZERO, spread_sq: S::ZERO, unit: None, left: S::ZERO };
         if matches!(self, Self::None) {
             return Statistics { spread_sq: S::ONE, ..found };
         }
         if !matches!(self, Self::WeightNorm) {
             let batch = rows::batch::<S>(z);
-            let mut sum = Sum::<S>::new();
-            sweep!(S: batch, K, C, b => { sum.add::<C, K>(Lanes::load(z, b)); });
-            found.mean = sum.total().over(batch);
+            let leaves = S::WIDE && !matches!(self, Self::LpBatchNorm { .. });
+            if leaves {
+                found.left = mean;
+            }
             let (mut sum, mut sum_sq) = (Sum::<S>::new(), Sum::<S>::new());
             sweep!(S: batch, K, C, b => {
-                let centred = Lanes::<S, K>::load(z, b) - splat(found.mean);
-                centred.store(z, b);
+                let centred = Lanes::<S, K>::load(z, b) - splat(mean);
+                if !leaves {
+                    centred.store(z, b);
+                }
                 if S::ROUNDING > 0.0 {
                     sum.add::<C, K>(centred);
                 }
@@ -81,10 +104,7 @@ impl Normalisation {
         if self.weight_share() != 0.0 {
             found.spread_sq += norm_sq::<S>(weights.theta, weights.start, weights.len).scale(self.weight_share());
         }
-        if !found.spread_sq.is_safe() {
-            self.lift_unit(z, weights, &mut found);
-        }
-        found
+        if found.spread_sq.is_safe() { found } else { self.lift_unit(z, weights, found) }
     }
 
     /// s^2 but for the weights, from the sums over a row that is centred but for rounding.
@@ -146,9 +166,18 @@ impl Normalisation {
     /// The statistics of a row again, divided by a power of two first.
     #[cold]
     #[inline(never)]
-    fn lift_unit<S: Scalar>(self, z: &mut [S::Base], weights: Weights<'_, S::Base>, found: &mut Statistics<S>) {
+    fn lift_unit<S: Scalar>(
+        self,
+        z: &mut [S::Base],
+        weights: Weights<'_, S::Base>,
+        mut found: Statistics<S>,
+    ) -> Statistics<S> {
         let batch = rows::batch::<S>(z);
         let centred = !matches!(self, Self::WeightNorm);
+        if S::WIDE {
+            let left = std::mem::replace(&mut found.left, S::ZERO);
+            (0..batch).for_each(|b| (S::load(z, b) - left).store(z, b));
+        }
         let sizes = (0..batch).filter(|_| centred).map(|b| S::load(z, b).abs());
         let unit = self.common_unit(sizes.fold(S::ZERO, S::larger), weights);
         let lift = unit.recip();
@@ -166,11 +195,12 @@ impl Normalisation {
                 });
                 found.spread_sq = S::ZERO;
                 if centred {
-                    self.spread(z, [sum.total(), sum_sq.total()], found, weights.n_in);
+                    self.spread(z, [sum.total(), sum_sq.total()], &mut found, weights.n_in);
                 }
                 found.spread_sq += self.lifted_weights(weights, unit);
             },
         );
+        found
     }
 
     /// Layer and group normalisation: replaces the rows z of one group by xhat; `inverse` receives 1/s for every

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::Network;
 use super::image::Rows;
 use super::layers::Layer;
 use super::rows::{self, Lanes, Sum, splat, sweep};
+use super::{Activation, Network};
 use crate::scalar::{Scalar, vectorised_for};
 
 /// The rows of some units in the forward pass.
@@ -40,6 +40,50 @@ pub(super) struct Kept<'a, T> {
     pub(super) d_pooled: &'a [T],
 }
 
+/// Units that go through all loops together: while one waits for its statistics, the others go on. Of several runs a
+/// row is long enough to wait for by itself, and those of fewer units stay in the nearest cache.
+const fn together<S: Scalar>() -> usize {
+    if S::RUNS > 1 { rows::LANES / 2 } else { rows::LANES }
+}
+
+/// From z of one unit to xhat = (z - left) factor + rest and to y = bn_scale xhat + shift.
+struct Affine<S> {
+    left: S,
+    factor: S,
+    rest: S,
+    bn_scale: S,
+    shift: S,
+}
+
+impl<S: Scalar> Affine<S> {
+    /// Replaces z by xhat and writes s(y): one loop, in which the function hides the loads and stores. Where nothing is
+    /// left, 0 is subtracted, which changes nothing.
+    #[inline(always)]
+    fn normalise(&self, xhat: &mut [S::Base], out: &mut [S::Base], s: impl Fn(S) -> S) {
+        let Self { left, factor, rest, bn_scale, shift } = *self;
+        sweep!(S: rows::batch::<S>(xhat), K, b => {
+            let mut x = Lanes::<S, K>::load(xhat, b);
+            if S::WIDE {
+                x = x - splat(left);
+            }
+            x = match S::ROUNDING > 0.0 {
+                true => x.mul_add(splat(factor), splat(rest)),
+                false => x * splat(factor),
+            };
+            x.store(xhat, b);
+            x.mul_add(splat(bn_scale), splat(shift)).map(&s).store(out, b);
+        });
+    }
+
+    /// Writes y, where xhat is there already.
+    #[inline(always)]
+    fn scale_alone(&self, xhat: &[S::Base], out: &mut [S::Base]) {
+        sweep!(S: rows::batch::<S>(xhat), K, b => {
+            Lanes::<S, K>::load(xhat, b).mul_add(splat(self.bn_scale), splat(self.shift)).store(out, b);
+        });
+    }
+}
+
 impl Network {
     /// The values of some units from z.
     pub(super) fn units_forward<S: Scalar>(
@@ -51,8 +95,7 @@ impl Network {
         rows: Forward<'_, S::Base>,
     ) {
         let Forward { xhat: all_xhat, out: all_out, slope, pooled, statistics: [mean, inverse] } = rows;
-        let columns = layer.positions * batch;
-        let row = S::PLANES * columns;
+        let row = S::PLANES * layer.positions * batch;
         let normalisation = layer.normalisation;
         let single = layer.group_size().is_none();
         vectorised_for::<S, _>(
@@ -62,18 +105,25 @@ impl Network {
                 let (theta, inverse, mean) = (theta, &mut *inverse, &mut *mean);
                 // A few units at a time: they stay in the nearest cache, and while one waits for its statistics,
                 // the others go on.
-                let rows = (all_xhat.chunks_mut(rows::LANES * row)).zip(all_out.chunks_mut(rows::LANES * row));
-                for ((xhat, out), first) in rows.zip((0..units.len()).step_by(rows::LANES)) {
+                let together = together::<S>();
+                let rows = (all_xhat.chunks_mut(together * row)).zip(all_out.chunks_mut(together * row));
+                for ((xhat, out), first) in rows.zip((0..units.len()).step_by(together)) {
                     let of_theta = units.start + first;
-                    let mut rests = [S::ZERO; rows::LANES];
-                    let mut powers = [None; rows::LANES];
+                    let (mut rests, mut left) = ([S::ZERO; rows::LANES], [S::ZERO; rows::LANES]);
+                    let (mut powers, mut lifted) = ([None; rows::LANES], false);
                     if single {
+                        // Loops of their own: a sum at the end of one does not wait for that of the next.
+                        for (z, at) in xhat.chunks_exact(row).zip(first..) {
+                            rows::store_single(normalisation.unit_mean::<S>(z), mean, at);
+                        }
                         for ((z, k), at) in xhat.chunks_exact_mut(row).zip(of_theta..).zip(first..) {
-                            let found = normalisation.unit_statistics::<S>(z, layer.weights_of(k, 1, theta));
-                            rows::store_single(found.mean, mean, at);
+                            let (weights, mean) = (layer.weights_of(k, 1, theta), rows::single(mean, at));
+                            let found = normalisation.unit_statistics::<S>(z, mean, weights);
                             rows::store_single(found.spread_sq, inverse, at);
-                            rests[at - first] = found.rest;
-                            powers[at - first] = found.unit;
+                            (rests[at - first], left[at - first]) = (found.rest, found.left);
+                            if found.unit.is_some() {
+                                (powers[at - first], lifted) = (found.unit, true);
+                            }
                         }
                         let some = first * S::PLANES..(first + xhat.len() / row) * S::PLANES;
                         rows::map_singles(
@@ -88,19 +138,20 @@ impl Network {
                         let bn_scale = layer.scale.map_or(S::ONE, |scale| S::load(theta, scale + k));
                         let shift = layer.shift.map_or(S::ZERO, |shift| S::load(theta, shift + k));
                         let rest = -(rests[at - first] * factor);
-                        sweep!(S: columns, K, b => {
-                            let mut x = Lanes::<S, K>::load(xhat, b);
-                            if single {
-                                x = match S::ROUNDING > 0.0 {
-                                    true => x.mul_add(splat(factor), splat(rest)),
-                                    false => x * splat(factor),
-                                };
-                                x.store(xhat, b);
-                            }
-                            x.mul_add(splat(bn_scale), splat(shift)).store(out, b);
-                        });
+                        let of = Affine { left: left[at - first], factor, rest, bn_scale, shift };
+                        match layer.activation {
+                            _ if !single => of.scale_alone(xhat, out),
+                            Some(Activation::Tanh) if S::WIDE => of.normalise(xhat, out, S::tanh),
+                            Some(Activation::Relu) if S::WIDE => of.normalise(xhat, out, S::relu),
+                            _ => of.normalise(
+                                xhat,
+                                out,
+                                #[inline(always)]
+                                |y: S| y,
+                            ),
+                        }
                     }
-                    for (power, at) in powers.into_iter().zip(first..) {
+                    for (power, at) in powers.into_iter().zip(first..).filter(|_| lifted) {
                         if let Some(power) = power {
                             rows::store_single(rows::single::<S>(inverse, at) / power, inverse, at);
                         }
@@ -108,7 +159,8 @@ impl Network {
                 }
             },
         );
-        if let Some(activation) = layer.activation {
+        let done = S::WIDE && single && matches!(layer.activation, Some(Activation::Tanh | Activation::Relu));
+        if let Some(activation) = layer.activation.filter(|_| !done) {
             activation.forward::<S>(all_out, slope, row);
         }
         if let Some(image) = layer.pooled {
@@ -146,8 +198,9 @@ impl Network {
                 // Local copies: the compiler need not look up again where they point to.
                 let (d, sum, sum_xhat, coefficients) = (&mut *d, &mut *sum, &mut *sum_xhat, &mut *coefficients);
                 // A few units at a time, as before.
-                for first in (0..units.len()).step_by(rows::LANES) {
-                    let some = first..units.len().min(first + rows::LANES);
+                let together = together::<S>();
+                for first in (0..units.len()).step_by(together) {
+                    let some = first..units.len().min(first + together);
                     for at in some.clone() {
                         let k = units.start + at;
                         let of_unit = k * row..(k + 1) * row;

@@ -214,7 +214,12 @@ impl Planes for Eight {
 
     #[inline(always)]
     fn is_safe(self) -> bool {
-        self.0.iter().all(|x| x.is_safe())
+        // Without a branch, so that all are compared at once.
+        let mut safe = true;
+        for x in self.0 {
+            safe &= (1.0 / Self::SAFE..=Self::SAFE).contains(&x);
+        }
+        safe
     }
     #[inline(always)]
     fn power_of_two(self) -> Self {
@@ -250,6 +255,14 @@ impl Planes for Eight {
         Self(array::from_fn(|r| rows[which[r] as usize * row + b].0[r]))
     }
 
+    #[inline(always)]
+    fn as_planes(scalars: &[Self]) -> Option<&[Self]> {
+        Some(scalars)
+    }
+    #[inline(always)]
+    fn as_planes_mut(scalars: &mut [Self]) -> Option<&mut [Self]> {
+        Some(scalars)
+    }
     #[inline(always)]
     fn from_base(x: Self) -> Self {
         x

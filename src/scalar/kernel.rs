@@ -50,6 +50,9 @@ impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Operation<F> {
     }
 }
 
+/// Some columns of the first B, and of those that follow: vectors row by row, and how far the rows are apart.
+type Panels<'a, T> = [(&'a [T], usize); 2];
+
 /// A pair [A, B] of factors.
 type Pair<'a, T> = [Matrix<'a, T>; 2];
 
@@ -123,7 +126,7 @@ impl<T: Element> pulp::WithSimd for Product<'_, T> {
     }
 }
 
-impl<T: Element> Product<'_, T> {
+impl<'a, T: Element> Product<'a, T> {
     #[inline(always)]
     fn multiply<S: Simd, const M: usize>(mut self, simd: S, panel: &mut Vec<T>) {
         let inner = self.pairs.iter().map(|[a, _]| a.columns).max().unwrap_or(0);
@@ -156,16 +159,43 @@ impl<T: Element> Product<'_, T> {
         block: &Range<usize>,
     ) {
         let wide = N * T::lanes::<S>();
-        let len = self.pack(panel, wide, j..self.c.columns.min(j + wide), block);
-        let panel = &panel[line_start(panel)..][..len];
+        let panels = match self.in_place(wide, 2 * M, j, block) {
+            Some(in_place) => in_place,
+            None => {
+                let len = self.pack(panel, wide, j..self.c.columns.min(j + wide), block);
+                let panel = &panel[line_start(panel)..][..len];
+                let of_first = self.pairs.first().map_or(0, |[a, _]| wide * part_of(block, a.columns).len());
+                [(panel, wide), (&panel[of_first..], wide)]
+            }
+        };
         match (self.values, self.pairs.last()) {
             (Some(a), Some([_, b])) => {
-                self.tiles::<S, M, N>(simd, self.pairs, panel, [self.c.plane_step, j], block);
-                let panel = &panel[len - wide * part_of(block, a.columns).len()..];
-                self.tiles::<S, M, N>(simd, &[[a, *b]], panel, [0, j], block);
+                self.tiles::<S, M, N>(simd, self.pairs, panels, [self.c.plane_step, j], block);
+                let of_last = panels[self.pairs.len() - 1];
+                self.tiles::<S, M, N>(simd, &[[a, *b]], [of_last; 2], [0, j], block);
             }
-            _ => self.tiles::<S, M, N>(simd, self.pairs, panel, [0, j], block),
+            _ => self.tiles::<S, M, N>(simd, self.pairs, panels, [0, j], block),
         }
+    }
+
+    /// The columns of one or two B where they are: if they fill vectors that lie on cache lines, and so few rows of A
+    /// read them that laying them out would take a good part of the time.
+    #[inline(always)]
+    fn in_place(&self, wide: usize, most: usize, j: usize, block: &Range<usize>) -> Option<Panels<'a, T>> {
+        let (first, last) = match self.pairs {
+            [pair] => (pair, pair),
+            [first, last] => (first, last),
+            _ => return None,
+        };
+        if self.transposed || self.c.rows > most || self.c.columns - j < wide {
+            return None;
+        }
+        let columns = |[a, b]: &Pair<'a, T>| {
+            let data = b.data.get(part_of(block, a.columns).start * b.row_step + j..)?;
+            let on_lines = data.as_ptr().align_offset(LINE) == 0 && b.row_step.is_multiple_of(LINE / size_of::<T>());
+            on_lines.then_some((data, b.row_step))
+        };
+        Some([columns(first)?, columns(last)?])
     }
 
     /// All rows of the columns that one panel holds.
@@ -174,21 +204,21 @@ impl<T: Element> Product<'_, T> {
         &mut self,
         simd: S,
         pairs: &[Pair<'_, T>],
-        panel: &[T],
+        panels: Panels<'_, T>,
         [plane, j]: [usize; 2],
         block: &Range<usize>,
     ) {
         let mut i = 0;
         while i + M <= self.c.rows {
-            self.tile::<S, M, N>(simd, pairs, panel, [plane, i, j], block);
+            self.tile::<S, M, N>(simd, pairs, panels, [plane, i, j], block);
             i += M;
         }
         while M > 4 && i + 4 <= self.c.rows {
-            self.tile::<S, 4, N>(simd, pairs, panel, [plane, i, j], block);
+            self.tile::<S, 4, N>(simd, pairs, panels, [plane, i, j], block);
             i += 4;
         }
         while i < self.c.rows {
-            self.tile::<S, 1, N>(simd, pairs, panel, [plane, i, j], block);
+            self.tile::<S, 1, N>(simd, pairs, panels, [plane, i, j], block);
             i += 1;
         }
     }
@@ -242,30 +272,36 @@ impl<T: Element> Product<'_, T> {
         &mut self,
         simd: S,
         pairs: &[Pair<'_, T>],
-        panel: &[T],
+        panels: Panels<'_, T>,
         [plane, i, j]: [usize; 3],
         block: &Range<usize>,
     ) {
         let mut sums = [[T::splat(simd, T::default()); N]; M];
-        let (mut panel, _) = T::vectors::<S>(panel).as_chunks::<N>();
-        for [a, _] in pairs {
+        let wide = N * T::lanes::<S>();
+        let [(mut rest, mut step), second] = panels;
+        for (p, [a, _]) in pairs.iter().enumerate() {
+            if p == 1 {
+                (rest, step) = second;
+            }
             let inner = part_of(block, a.columns);
-            let (b, after) = panel.split_at(inner.len());
-            panel = after;
+            let b = rest;
+            rest = rest.get(inner.len() * step..).unwrap_or(&[]);
             if a.column_step == 1 {
                 // A plain loop: the array functions of the standard library are not always compiled into the kernel.
                 let mut rows = [&a.data[..0]; M];
                 for r in 0..M {
-                    rows[r] = &a.data[(i + r) * a.row_step + inner.start..][..b.len()];
+                    rows[r] = &a.data[(i + r) * a.row_step + inner.start..][..inner.len()];
                 }
-                for (k, b) in b.iter().enumerate() {
+                for k in 0..inner.len() {
+                    let b = &T::vectors::<S>(&b[k * step..][..wide]).as_chunks::<N>().0[0];
                     for r in 0..M {
                         multiply_add::<T, S, N>(simd, &mut sums[r], rows[r][k], b);
                     }
                 }
             } else {
                 // A transposed matrix: its columns are contiguous.
-                for (k, b) in b.iter().enumerate() {
+                for k in 0..inner.len() {
+                    let b = &T::vectors::<S>(&b[k * step..][..wide]).as_chunks::<N>().0[0];
                     let column = &a.data[(inner.start + k) * a.column_step + i..][..M];
                     for r in 0..M {
                         multiply_add::<T, S, N>(simd, &mut sums[r], column[r], b);

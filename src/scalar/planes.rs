@@ -20,6 +20,8 @@ pub trait Planes: Copy {
     /// Whether loops visit several scalars at once, for the vector units. Where one scalar is much work already, as an
     /// interval is, that would only make the program larger and longer to compile.
     const WIDE: bool = true;
+    /// Whether numbers are half as long as those of `f64`, so that a register holds twice as many.
+    const SHORT: bool = false;
     /// Whether a loop that visits one scalar at a time still needs fused multiply-adds, as double-doubles do.
     const FUSED: bool = false;
     /// How many evaluations go on side by side in one scalar, each with parameters and a minibatch of its own: eight
@@ -98,6 +100,16 @@ pub trait Planes: Copy {
         Self::load(&rows[which[0] as usize * row..][..row], b)
     }
 
+    /// Scalars as a row in planes, where that is what they are already.
+    #[inline(always)]
+    fn as_planes(_scalars: &[Self]) -> Option<&[Self::Base]> {
+        None
+    }
+    /// The same, to write to.
+    #[inline(always)]
+    fn as_planes_mut(_scalars: &mut [Self]) -> Option<&mut [Self::Base]> {
+        None
+    }
     /// The constant held by one base number.
     fn from_base(x: Self::Base) -> Self;
     /// The base number nearest to `x`.

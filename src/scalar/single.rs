@@ -90,6 +90,7 @@ impl Scalar for f32 {
 
 impl Planes for f32 {
     plain_planes!(f32);
+    const SHORT: bool = true;
     // Of derivatives there are first ones alone.
     const SAFE: f64 = power(60);
     const LARGEST_POWER: f64 = power(120);

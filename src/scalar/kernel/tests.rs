@@ -148,3 +148,28 @@ fn a_product_of_duals_obeys_the_product_rule() {
     obeys_the_product_rule::<f64>();
     obeys_the_product_rule::<f32>();
 }
+
+/// Rows of B that lie on cache lines are read where they are, others are laid out first.
+fn is_read_in_place_or_laid_out<T: Number>() {
+    let line = LINE / size_of::<T>();
+    for (m, k, n) in [(1, 5, 2 * line), (12, 16, 4 * line), (16, 300, line), (10, 7, 3 * line)] {
+        let (a, b) = (some(2 * m * k, 0, number::<T>), some(2 * k * n, 5, number::<T>));
+        let by = |shift: usize| {
+            let mut room = vec![T::ZERO; 2 * k * n + 2 * line];
+            let start = line_start(&room) + shift;
+            room[start..][..2 * k * n].copy_from_slice(&b);
+            let mut alone = vec![T::from_f64(0.7); m * n];
+            matmul(&[[view(&a, m, k), view(&room[start..], k, n)]], target(&mut alone, m, n), Store::Add);
+            let mut dual = vec![T::from_f64(0.7); 2 * m * n];
+            matmul_dual([view(&a, m, k), view(&room[start..], k, n)], target(&mut dual, m, n), Store::Add);
+            (alone, dual)
+        };
+        assert_eq!(by(0), by(1), "{m} {k} {n}");
+    }
+}
+
+#[test]
+fn columns_in_place_give_the_bits_of_columns_laid_out() {
+    is_read_in_place_or_laid_out::<f64>();
+    is_read_in_place_or_laid_out::<f32>();
+}
