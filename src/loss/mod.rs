@@ -152,6 +152,12 @@ pub trait Loss: Over<f64> {
     fn lockstep(&self) -> Option<&dyn Over<Eight>> {
         None
     }
+
+    /// Whether eight runs in [lockstep](Loss::lockstep) are likely to save time: the arrays of eight runs stay in the
+    /// second cache, where those of long minibatches or wide layers, which fill vector registers anyway, do not.
+    fn gains_in_lockstep(&self) -> bool {
+        false
+    }
 }
 
 /// Where second derivatives, more digits and proofs come from.

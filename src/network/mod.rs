@@ -317,15 +317,6 @@ impl Network {
         theta
     }
 
-    /// Whether eight runs in [lockstep](Loss::lockstep) are likely to save time: the arrays of eight runs stay in the
-    /// second cache, where those of long minibatches or wide layers, which fill vector registers anyway, do not.
-    pub fn gains_in_lockstep(&self) -> bool {
-        // About six arrays of eight numbers for every unit and example: one megabyte and a half.
-        let units: usize = self.layers.iter().map(|layer| layer.positions * layer.n_out).sum();
-        let entries = self.minibatches.batch_size() * (self.architecture.widths[0] + units);
-        self.encloses() && entries <= 4096
-    }
-
     /// (lambda/2) ||g||^2.
     fn decay<S: Scalar>(&self, theta: &[S]) -> S {
         let lambda = self.architecture.weight_decay;
@@ -387,5 +378,12 @@ impl Loss for Network {
     /// All but l_inf batch normalisation and pooling, where a value chooses what is computed.
     fn lockstep(&self) -> Option<&dyn Over<Eight>> {
         self.encloses().then_some(self)
+    }
+
+    fn gains_in_lockstep(&self) -> bool {
+        // About six arrays of eight numbers for every unit and example: one megabyte and a half.
+        let units: usize = self.layers.iter().map(|layer| layer.positions * layer.n_out).sum();
+        let entries = self.minibatches.batch_size() * (self.architecture.widths[0] + units);
+        self.encloses() && entries <= 4096
     }
 }

@@ -1,7 +1,7 @@
 //! Runs in lockstep have the bits of runs alone.
 
 use ratecheck::data::Dataset;
-use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, WeightDecay, run, run_in_lockstep};
+use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, WeightDecay, run, run_in_lockstep, run_many};
 use ratecheck::loss::{Loss, Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::random::{Generator, Seed, normals};
@@ -116,6 +116,26 @@ fn whole_runs_are_the_same_together_and_alone() {
         let alone: Vec<_> =
             runs.iter().map(|(theta, plan, generator)| run(&network, theta, plan, generator.clone())).collect();
         assert_eq!(run_in_lockstep(&network, &runs), alone);
+    }
+}
+
+/// Many runs go in lockstep where that takes less time: on one thread sixteen do, on sixteen none; by another rule they
+/// never do.
+#[test]
+fn many_runs_are_the_same_on_any_number_of_threads() {
+    let smoothed = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
+    let network = network(smoothed, Activation::Tanh, Objective::CrossEntropy, subsets());
+    assert!(network.gains_in_lockstep());
+    let starts: Vec<_> = runs(&network, 16, 0).into_iter().map(|(theta_0, ..)| theta_0).collect();
+    let (seed, eta) = (Seed::new(7), Schedule::constant(0.5).unwrap());
+    for rule in [StepRule::Gradient, StepRule::Projected] {
+        let plan = Plan::new(rule, eta, eta, 30, [0, 3, 17]);
+        let one = |(k, theta_0): (usize, &Vec<f64>)| run(&network, theta_0, &plan, seed.generator(&format!("run-{k}")));
+        let alone: Vec<_> = starts.iter().enumerate().map(one).collect();
+        for threads in [1, 16] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert_eq!(pool.install(|| run_many(&network, &starts, &plan, &seed)), alone, "{rule}, {threads} threads");
+        }
     }
 }
 

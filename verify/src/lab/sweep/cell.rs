@@ -4,7 +4,6 @@ use ratecheck::descent::{
     Divergence, Lockstep, NotFinite, Plan as Descent, Schedule, StepRule, Stepper, WeightDecay, run, run_in_lockstep,
 };
 use ratecheck::loss::{Loss, Workspace};
-use ratecheck::network::Network;
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::{Generator, Seed};
 use serde::{Deserialize, Serialize};
@@ -147,7 +146,7 @@ impl Cell {
     /// Whether it may run in lockstep with others of its instance, and is likely to gain by it.
     pub(super) fn lockstep(&self, instance: &Instance) -> bool {
         let plain = self.rule == StepRule::Gradient && self.decay == WeightDecay::None;
-        plain && instance.network().is_some_and(Network::gains_in_lockstep)
+        plain && instance.network().is_some_and(|network| network.gains_in_lockstep())
     }
 
     /// Runs it. The bits depend on the cell alone.
