@@ -245,7 +245,11 @@ fn bench_measures_everything() {
     assert_eq!(code(&table), 0);
     let table = String::from_utf8(table.stdout).unwrap();
     for part in [
+        "multiply-adds, ",
+        "loads, first cache (16 KB)",
+        "1 thread  ",
         "256 x 256",
+        "by the engine, on 2 threads",
         "SGD step",
         "eight SGD steps in lockstep",
         "Hessian-vector product",
@@ -254,20 +258,48 @@ fn bench_measures_everything() {
     ] {
         assert!(table.contains(part), "{table}");
     }
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     let json = ratecheck(&[&quick[..], &["--json"]].concat(), Path::new("."));
     assert_eq!(code(&json), 0);
     let found: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    let work = found["work"].as_array().unwrap();
-    assert_eq!(work.len(), 11);
     // No time is judged here: they are positive, the best is the best, and the yardstick measures itself.
+    let positive = |number: &serde_json::Value| number.as_f64().is_some_and(|x| x > 0.0 && x < f64::INFINITY);
+    let threads = |of: &str| {
+        let all = found[of].as_array().unwrap().iter().map(|one| one["threads"].as_u64().unwrap());
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!((threads("limits"), threads("sweeps")), (vec![1, 2], vec![1, 2]));
+    for limits in found["limits"].as_array().unwrap() {
+        let peaks = limits["multiply_adds"].as_array().unwrap();
+        assert!(peaks.len() >= 2 && peaks.len().is_multiple_of(2), "{limits}");
+        for peak in peaks {
+            let numbers = peak["numbers"].as_str().unwrap();
+            assert!(positive(&peak["gflops"]) && peak["bits"].as_u64().unwrap().is_multiple_of(64), "{peak}");
+            assert!(["double", "single"].contains(&numbers), "{peak}");
+        }
+        let loads = limits["loads"].as_array().unwrap();
+        let held: Vec<_> = loads.iter().map(|load| load["held"].as_u64().unwrap()).collect();
+        assert!(held.is_sorted() && held.contains(&(16 << 10)) && held.contains(&(256 << 10)), "{held:?}");
+        assert!(loads.iter().all(|load| positive(&load["gigabytes"])), "{limits}");
+    }
+    let work = found["work"].as_array().unwrap();
+    assert_eq!(work.len(), 14);
     for one in work {
         let (best, median) = (one["best"].as_f64().unwrap(), one["median"].as_f64().unwrap());
         assert!(best > 0.0 && best <= median, "{one}");
+        for key in ["operations", "bytes", "held", "gflops", "gigabytes", "limit", "share", "of_product"] {
+            assert!(positive(&one[key]), "{key} of {one}");
+        }
+        assert!(["multiply-adds", "loads"].contains(&one["bound"].as_str().unwrap()), "{one}");
+        assert!(one["group"].is_string() && one["name"].is_string(), "{one}");
     }
-    assert_eq!(work[0]["share"], 1.0);
-    assert!(work[10]["share"].is_null(), "problem J has no products");
-    let threads: Vec<_> = found["sweeps"].as_array().unwrap().iter().map(|one| one["threads"].as_u64()).collect();
-    assert_eq!(threads, [Some(1), Some(2)]);
+    assert_eq!(work[0]["of_product"], 1.0);
+    for swept in found["sweeps"].as_array().unwrap() {
+        for key in ["seconds", "step", "best", "limit", "share"] {
+            assert!(positive(&swept[key]), "{key} of {swept}");
+        }
+        assert!(swept["bound"].is_string(), "{swept}");
+    }
     assert_eq!(code(&ratecheck(&["bench", "--repeats", "0"], Path::new("."))), 2);
 }
 
