@@ -191,7 +191,12 @@ macro_rules! number {
 
         impl Number for $number {
             fn chain(unit: Unit, rounds: usize, factor: $number, term: $number) -> Chained<$number> {
-                unit.run($operation { rounds, factor, term })
+                let operation = $operation { rounds, factor, term };
+                #[cfg(target_arch = "x86_64")]
+                if let Kind::Bits128(simd) = unit.0 {
+                    return operation.chain_of_128_bits(simd.0);
+                }
+                unit.run(operation)
             }
         }
     };
@@ -199,6 +204,44 @@ macro_rules! number {
 
 number!(f64, f64s, splat_f64s, add_f64s, mul_add_f64s, reduce_sum_f64s, Doubles);
 number!(f32, f32s, splat_f32s, add_f32s, mul_add_f32s, reduce_sum_f32s, Singles);
+
+#[cfg(target_arch = "x86_64")]
+impl Singles {
+    fn chain_of_128_bits(self, simd: pulp::x86::V3) -> Chained<f32> {
+        Simd::vectorize(simd, As(pulp::x86::V3_128b(simd), self))
+    }
+}
+
+/// Two doubles in a register. `pulp` has them as a pair of numbers, which the compiler keeps in two registers and
+/// multiplies one by one.
+#[cfg(target_arch = "x86_64")]
+struct Pairs(pulp::x86::V3, Doubles);
+
+#[cfg(target_arch = "x86_64")]
+impl Doubles {
+    fn chain_of_128_bits(self, simd: pulp::x86::V3) -> Chained<f64> {
+        Simd::vectorize(simd, Pairs(simd, self))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl WithSimd for Pairs {
+    type Output = Chained<f64>;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Chained<f64> {
+        let Self(simd, Doubles { rounds, factor, term }) = self;
+        const CHAINS: usize = chains(16);
+        let (factor, term) = (simd.sse2._mm_set1_pd(factor), simd.sse2._mm_set1_pd(term));
+        let mut x = [simd.sse2._mm_set1_pd(0.0); CHAINS];
+        for _ in 0..rounds {
+            for x in &mut x {
+                *x = simd.fma._mm_fmadd_pd(*x, factor, term);
+            }
+        }
+        let [low, high]: [f64; 2] = pulp::cast(x.into_iter().reduce(|a, b| simd.sse2._mm_add_pd(a, b)).unwrap_or(term));
+        Chained { multiply_adds: (rounds * CHAINS * 2) as u64, sum: low + high }
+    }
+}
 
 struct Loads<'a> {
     numbers: &'a [f64],

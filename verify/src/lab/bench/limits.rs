@@ -139,7 +139,7 @@ fn chained(multiply_adds: u64) -> Counted {
 }
 
 /// The same on every thread at once: the time is that of the slowest, from when all of them are ready.
-fn everywhere<'a>(
+pub(super) fn everywhere<'a>(
     pool: Option<&'a ThreadPool>,
     counted: Counted,
     run: impl Fn() -> f64 + Send + Sync + 'a,

@@ -135,7 +135,7 @@ pub fn lockstep_step() -> Counted {
 }
 
 /// The products' group.
-const PRODUCTS: &str = "product of two 256 x 256 matrices";
+const PRODUCTS: &str = "product of 256 x 256 matrices";
 /// Rows and columns.
 const N: usize = 256;
 
@@ -177,7 +177,7 @@ fn own_product<S: Scalar<Base = S>>(pool: Option<&ThreadPool>) -> Work<'_> {
     Work {
         group: PRODUCTS,
         name: match (single, threads) {
-            (true, _) => "by the engine, single precision".to_owned(),
+            (true, _) => "by the engine, single".to_owned(),
             (false, 1) => "by the engine".to_owned(),
             (false, _) => format!("by the engine, on {threads} threads"),
         },
