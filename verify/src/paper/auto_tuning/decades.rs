@@ -1,12 +1,12 @@
 //! Eight decades of learning rates at once: where every way of descending ends.
 
-use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace, run_many};
+use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace};
 use ratecheck::loss::{Loss, Minibatches};
-use ratecheck::network::Activation;
+use ratecheck::network::{Activation, Network};
 use ratecheck::random::Seed;
 use ratecheck::rates::log_spaced;
 
-use super::{Way, log_log, mean, starts, teacher_network};
+use super::{Start, Way, from_starts, log_log, mean, run_all, starts, teacher_network};
 use crate::claim::closed_forms::ETA_W;
 use crate::claim::evidence::Unevaluated;
 use crate::claim::instances::digits_network;
@@ -21,9 +21,10 @@ pub(crate) struct Decades {
 }
 
 impl Decades {
+    /// One way of descending on a loss, which gains by lockstep or not: see [`run_all`].
     pub(crate) fn of(
         name: &str,
-        loss: &dyn Loss,
+        (loss, gains): (&dyn Loss, bool),
         starts: &[Vec<f64>],
         rule: StepRule,
         eta_g: f64,
@@ -32,11 +33,15 @@ impl Decades {
     ) -> Result<Self, Unevaluated> {
         let eta_g = Schedule::new(eta_g, 0.5)?;
         let horizons: Vec<u64> = log_spaced(1, n_steps / 2, 40).into_iter().chain(last_half(n_steps)).collect();
-        let one = |eta_w: f64| -> Result<Vec<Trace>, Unevaluated> {
+        // All rates side by side: a rate alone has too few starts for a lockstep.
+        let mut runs: Vec<Start> = Vec::new();
+        for eta_w in ETA_W {
             let plan = Plan::new(rule, Schedule::constant(eta_w)?, eta_g, n_steps, horizons.iter().copied());
-            Ok(run_many(loss, starts, &plan, &seed.child(&format!("{name}/{eta_w:e}"))))
-        };
-        Ok(Self { name: name.to_owned(), runs: ETA_W.into_iter().map(one).collect::<Result<_, _>>()? })
+            runs.extend(from_starts(starts, &plan, &seed.child(&format!("{name}/{eta_w:e}"))));
+        }
+        let mut traces = run_all(loss, gains, rule, &runs).into_iter();
+        let of_rate = |_| traces.by_ref().take(starts.len()).collect();
+        Ok(Self { name: name.to_owned(), runs: ETA_W.iter().map(of_rate).collect() })
     }
 
     /// (eta_w, mean over the runs of `value`); infinite where a run diverged.
@@ -121,14 +126,17 @@ pub(crate) fn on_networks(n_runs: usize, n_steps: u64, eta_g: f64, seed: &Seed) 
     let ways = [Way::Plain, Way::Projected, Way::Unnormalised];
     let seed = seed.child("decades");
     let (mut on_digits, mut on_teacher) = (Vec::new(), Vec::new());
+    fn of(network: &Network) -> (&dyn Loss, bool) {
+        (network, network.gains_in_lockstep())
+    }
     for way in ways {
         let z = Minibatches::partition((0..256).collect(), 16)?;
         let network = digits_network(way.normalisation(0.1), Activation::Tanh, 256, z, &seed);
         let points = starts(&network, n_runs, &seed);
-        on_digits.push(Decades::of(way.name(), &network, &points, way.rule(), eta_g, n_steps, &seed)?);
+        on_digits.push(Decades::of(way.name(), of(&network), &points, way.rule(), eta_g, n_steps, &seed)?);
         let network = teacher_network(way, Minibatches::partition((0..48).collect(), 8)?, &seed)?;
         let points = starts(&network, n_runs, &seed);
-        on_teacher.push(Decades::of(way.name(), &network, &points, way.rule(), eta_g, n_steps, &seed)?);
+        on_teacher.push(Decades::of(way.name(), of(&network), &points, way.rule(), eta_g, n_steps, &seed)?);
     }
     let mut plots = Vec::from(compared("digits", "digits, 64-16-16-10", &on_digits, 0.0));
     plots.extend(compared("teacher", "teacher, 5-4-1", &on_teacher, 0.0));

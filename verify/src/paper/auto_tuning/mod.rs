@@ -7,10 +7,11 @@ pub(crate) mod settling;
 
 use ratecheck::curvature::{BlockOperator, Part, SpectralOptions, spectral_norm};
 use ratecheck::data::{Target, teacher};
-use ratecheck::descent::{Record, StepRule, Trace};
-use ratecheck::loss::{Minibatches, Setting};
+use ratecheck::descent::{Lockstep, Plan, Record, StepRule, Trace, run, run_in_lockstep};
+use ratecheck::loss::{Loss, Minibatches, Setting};
 use ratecheck::network::{Activation, Architecture, Network, Normalisation, Objective};
-use ratecheck::random::Seed;
+use ratecheck::random::{Generator, Seed};
+use rayon::prelude::*;
 
 use crate::claim::evidence::{Check, Standing, Unevaluated};
 use crate::claim::instances::U;
@@ -68,6 +69,24 @@ pub(crate) fn teacher_network(way: Way, z: Minibatches, seed: &Seed) -> Result<N
 /// `count` starting points of a network.
 pub(crate) fn starts(network: &Network, count: usize, seed: &Seed) -> Vec<Vec<f64>> {
     (0..count).map(|k| network.initialise(&mut seed.generator(&format!("start-{k}")))).collect()
+}
+
+/// A run: where it starts, how it goes on, and what draws z.
+pub(crate) type Start = (Vec<f64>, Plan, Generator);
+
+/// What [`run`] makes of each, with the same bits: eight at a time in lockstep where the rule allows it and the loss
+/// `gains` by it, as [`Network::gains_in_lockstep`] says. All plans have that rule and the same number of steps.
+pub(crate) fn run_all(loss: &dyn Loss, gains: bool, rule: StepRule, runs: &[Start]) -> Vec<Trace> {
+    if gains && rule == StepRule::Gradient {
+        return runs.par_chunks(Lockstep::RUNS).flat_map_iter(|runs| run_in_lockstep(loss, runs)).collect();
+    }
+    runs.par_iter().map(|(start, plan, z)| run(loss, start, plan, z.clone())).collect()
+}
+
+/// Runs of one plan from every start; run k draws z from `run-k`.
+pub(crate) fn from_starts(starts: &[Vec<f64>], plan: &Plan, seed: &Seed) -> impl Iterator<Item = Start> {
+    let one = move |(k, start): (usize, &Vec<f64>)| (start.clone(), plan.clone(), seed.generator(&format!("run-{k}")));
+    starts.iter().enumerate().map(one)
 }
 
 /// Every step from 0 to T must have been made; a run that diverged lacks the rest.
@@ -155,5 +174,30 @@ pub(crate) fn log_log(id: &str, title: &str, caption: &str, x: &str, y: &str, se
         references: Vec::new(),
         window: None,
         noise_floor: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratecheck::descent::{Schedule, run_many};
+
+    use super::*;
+    use crate::claim::instances::digits_network;
+
+    #[test]
+    fn runs_together_have_the_bits_of_runs_alone() {
+        let seed = Seed::new(5);
+        let z = || Minibatches::partition((0..64).collect(), 16).expect("four minibatches");
+        // A plain one, one whose blocks are projected, and one that diverges in the company of others.
+        for (way, eta_w) in [(Way::Plain, 10.0), (Way::Projected, 10.0), (Way::Unnormalised, 1e4)] {
+            let network = digits_network(way.normalisation(0.1), Activation::Tanh, 64, z(), &seed);
+            let points = starts(&network, 11, &seed);
+            let (eta_w, eta_g) = (Schedule::constant(eta_w).expect("a rate"), Schedule::new(0.2, 0.5).expect("a rate"));
+            let plan = Plan::new(way.rule(), eta_w, eta_g, 60, [0, 1, 7, 30, 60]);
+            let runs: Vec<Start> = from_starts(&points, &plan, &seed).collect();
+            let (together, alone) =
+                (run_all(&network, true, way.rule(), &runs), run_many(&network, &points, &plan, &seed));
+            assert_eq!(format!("{together:?}"), format!("{alone:?}"), "{way:?}");
+        }
     }
 }

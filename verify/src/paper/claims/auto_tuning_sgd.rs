@@ -10,7 +10,7 @@
 mod figures;
 mod on_subject;
 
-use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace, run_many};
+use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace};
 use ratecheck::loss::Minibatches;
 use ratecheck::network::{Activation, Network};
 use ratecheck::rates::{Estimate, Window, fit_power_law, log_spaced, mean_over_runs};
@@ -22,7 +22,9 @@ use crate::claim::evidence::{
 use crate::claim::instances::{U, digits_network};
 use crate::claim::plot::{Series, Style};
 use crate::claim::sampled_test::{Design, Quantity, SampledTest, Side};
-use crate::paper::auto_tuning::{Way, curvature_in_g, eta_g_is_admissible, largest, mean, no_divergence, starts};
+use crate::paper::auto_tuning::{
+    Way, curvature_in_g, eta_g_is_admissible, from_starts, largest, mean, no_divergence, run_all, starts,
+};
 
 /// See the module's first line.
 pub(super) struct AutoTuningSgd;
@@ -229,7 +231,8 @@ fn follow(
         let (rate_w, rate_g) = (Schedule::new(eta_w, alpha)?, Schedule::new(ETA_G, 0.5)?);
         let plan = Plan::new(rule, rate_w, rate_g, n_steps, horizons.iter().copied());
         let seed = context.seed.child(&format!("eta {eta_w}, alpha {alpha}"));
-        cases.push(Case { eta_w, alpha, traces: run_many(network, &points, &plan, &seed) });
+        let runs: Vec<_> = from_starts(&points, &plan, &seed).collect();
+        cases.push(Case { eta_w, alpha, traces: run_all(network, network.gains_in_lockstep(), rule, &runs) });
     }
     Ok(cases)
 }

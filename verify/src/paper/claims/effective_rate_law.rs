@@ -197,7 +197,7 @@ fn eight_decades(context: &Context) -> Result<Vec<Plot>, Unevaluated> {
     let (loss, seed) = (ProblemJ::default(), context.seed.child("decades"));
     let (n_runs, n_steps) = (context.pick([4, 8, 16, 16]), context.pick([10_000, 100_000, 300_000, 1_000_000]));
     let starts = vec![loss.theta_0(); n_runs];
-    let of = |name: &str, rule| Decades::of(name, &loss, &starts, rule, 0.5, n_steps, &seed);
+    let of = |name: &str, rule| Decades::of(name, (&loss, false), &starts, rule, 0.5, n_steps, &seed);
     let ways = [of("SGD", StepRule::Gradient)?, of("fixed norms", StepRule::Projected)?];
     let mut plots = Vec::from(compared("problem-j", "problem J", &ways, loss.loss_min()));
     let caption = "‖w_t‖² over eight decades of η_w, the mean over the runs, and (‖w_0‖⁴ + 2η_w²qt)^(1/2), which the \
