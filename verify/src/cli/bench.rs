@@ -1,5 +1,6 @@
 //! `ratecheck bench`: how fast the engine is on this machine.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use ratecheck::descent::Lockstep;
@@ -9,14 +10,18 @@ use super::console::Console;
 use super::text::{columns, counted, heading};
 use super::{Exit, Stopped, pool};
 use crate::lab::bench::{
-    Bound, Limits, Measured, Numbers, SECOND, Subjects, SweepPlan, lockstep_step, measure, reference_sweep,
+    Bound, Limits, Measured, Numbers, SECOND, ScalingError, Subjects, SweepPlan, lockstep_step, measure,
+    reference_sweep, scaling,
 };
+use crate::report::{rule, write_scaling};
+use crate::text::plain;
 
 const EXAMPLES: &str = "\
 Examples:
   ratecheck bench                                    half a minute
   ratecheck bench --repeats 30 --seeds 4             a quick look
-  ratecheck bench --seeds 64 --json > bench.json     with the reference sweep of 320 runs";
+  ratecheck bench --seeds 64 --json > bench.json     with the reference sweep of 320 runs
+  ratecheck bench --scaling --out scaling            time and memory against size: scaling/index.html";
 
 /// What is measured, and how long.
 #[derive(Debug, clap::Args)]
@@ -34,6 +39,19 @@ pub(super) struct Arguments {
     /// Threads of what is measured on several as well as on one (0: one per core).
     #[arg(long, default_value_t = 0)]
     jobs: usize,
+    /// Measure instead how time and memory grow with parameters, batch, steps, threads and cells, and write a page:
+    /// some minutes.
+    #[arg(long, conflicts_with_all = ["repeats", "seeds", "steps"])]
+    scaling: bool,
+    /// The directory of that page [default: reports/latest/scaling].
+    #[arg(long, value_name = "DIR", requires = "scaling")]
+    out: Option<PathBuf>,
+    /// A size that would take longer than so many seconds is extrapolated.
+    #[arg(long, value_name = "SECONDS", requires = "scaling", default_value_t = 60.0)]
+    most: f64,
+    /// What else is true of the machine and should stand on the page, as that it was shared.
+    #[arg(long, value_name = "TEXT", requires = "scaling")]
+    note: Option<String>,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -68,6 +86,9 @@ struct Swept {
 
 /// Measures and prints.
 pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
+    if arguments.scaling {
+        return scale(arguments, console);
+    }
     let internal = |error: String| (Exit::Internal, format!("the work cannot be set up: {error}"));
     let subjects = Subjects::new().map_err(|error| internal(error.to_string()))?;
     let all = pool(arguments.jobs, console)?;
@@ -98,6 +119,32 @@ pub(super) fn run(arguments: &Arguments, console: Console) -> Result<Exit, Stopp
         console.json(&found)?;
     } else {
         console.say_or(&table(&found), &last_line(&found))?;
+    }
+    Ok(Exit::Holds)
+}
+
+/// Measures how things grow, and writes the page.
+fn scale(arguments: &Arguments, console: Console) -> Result<Exit, Stopped> {
+    let all = pool(arguments.jobs, console)?;
+    let stopped = |error: ScalingError| match error {
+        ScalingError::Work(_) => (Exit::Internal, error.to_string()),
+        ScalingError::Command(_) => (Exit::Output, format!("{error}; is there room for 100,000 cells?")),
+    };
+    let program = std::env::current_exe().map_err(|error| stopped(error.into()))?;
+    let found = scaling(&all, &program, arguments.most).map_err(stopped)?;
+    let out = arguments.out.clone().unwrap_or_else(|| "reports/latest/scaling".into());
+    let mut command = format!("ratecheck bench --scaling --out {}", plain::path(&out));
+    if let Some(note) = &arguments.note {
+        command += &format!(" --note '{}'", note.replace('\'', r"'\''"));
+    }
+    let page = write_scaling(&found, arguments.note.as_deref(), &command, &out)
+        .map_err(|error| (Exit::Output, error.to_string()))?;
+    if arguments.json {
+        console.json(&found)?;
+    } else {
+        let rule = rule(&found);
+        console
+            .say_or(&format!("{rule}\n\nThe page, with the plots: {}\n", plain::path(&page)), &format!("{rule}\n"))?;
     }
     Ok(Exit::Holds)
 }
@@ -197,7 +244,7 @@ fn sweeps(found: &[Swept]) -> Vec<Vec<String>> {
 
 fn bound(bound: Bound) -> &'static str {
     match bound {
-        Bound::MultiplyAdds => "multiply",
+        Bound::MultiplyAdds => "multiply-adds",
         Bound::Loads => "loads",
     }
 }

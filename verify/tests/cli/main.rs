@@ -4,6 +4,7 @@
 //! program starts itself as a `ratecheck` with other claims.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod bench;
 mod experiment;
 mod flags;
 mod guide;
@@ -239,70 +240,6 @@ fn conformance_tries_many_seeds() {
     }
 }
 
-fn bench_measures_everything() {
-    let quick = ["bench", "--repeats", "1", "--seeds", "1", "--steps", "20", "--jobs", "2"];
-    let table = ratecheck(&quick, Path::new("."));
-    assert_eq!(code(&table), 0);
-    let table = String::from_utf8(table.stdout).unwrap();
-    for part in [
-        "multiply-adds, ",
-        "loads, first cache (16 KB)",
-        "1 thread  ",
-        "256 x 256",
-        "by the engine, on 2 threads",
-        "SGD step",
-        "eight SGD steps in lockstep",
-        "Hessian-vector product",
-        "problem J",
-        "5 runs of 20 SGD steps",
-    ] {
-        assert!(table.contains(part), "{table}");
-    }
-    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
-    let json = ratecheck(&[&quick[..], &["--json"]].concat(), Path::new("."));
-    assert_eq!(code(&json), 0);
-    let found: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    // No time is judged here: they are positive, the best is the best, and the yardstick measures itself.
-    let positive = |number: &serde_json::Value| number.as_f64().is_some_and(|x| x > 0.0 && x < f64::INFINITY);
-    let threads = |of: &str| {
-        let all = found[of].as_array().unwrap().iter().map(|one| one["threads"].as_u64().unwrap());
-        all.collect::<Vec<_>>()
-    };
-    assert_eq!((threads("limits"), threads("sweeps")), (vec![1, 2], vec![1, 2]));
-    for limits in found["limits"].as_array().unwrap() {
-        let peaks = limits["multiply_adds"].as_array().unwrap();
-        assert!(peaks.len() >= 2 && peaks.len().is_multiple_of(2), "{limits}");
-        for peak in peaks {
-            let numbers = peak["numbers"].as_str().unwrap();
-            assert!(positive(&peak["gflops"]) && peak["bits"].as_u64().unwrap().is_multiple_of(64), "{peak}");
-            assert!(["double", "single"].contains(&numbers), "{peak}");
-        }
-        let loads = limits["loads"].as_array().unwrap();
-        let held: Vec<_> = loads.iter().map(|load| load["held"].as_u64().unwrap()).collect();
-        assert!(held.is_sorted() && held.contains(&(16 << 10)) && held.contains(&(256 << 10)), "{held:?}");
-        assert!(loads.iter().all(|load| positive(&load["gigabytes"])), "{limits}");
-    }
-    let work = found["work"].as_array().unwrap();
-    assert_eq!(work.len(), 14);
-    for one in work {
-        let (best, median) = (one["best"].as_f64().unwrap(), one["median"].as_f64().unwrap());
-        assert!(best > 0.0 && best <= median, "{one}");
-        for key in ["operations", "bytes", "held", "gflops", "gigabytes", "limit", "share", "of_product"] {
-            assert!(positive(&one[key]), "{key} of {one}");
-        }
-        assert!(["multiply-adds", "loads"].contains(&one["bound"].as_str().unwrap()), "{one}");
-        assert!(one["group"].is_string() && one["name"].is_string(), "{one}");
-    }
-    assert_eq!(work[0]["of_product"], 1.0);
-    for swept in found["sweeps"].as_array().unwrap() {
-        for key in ["seconds", "step", "best", "limit", "share"] {
-            assert!(positive(&swept[key]), "{key} of {swept}");
-        }
-        assert!(swept["bound"].is_string(), "{swept}");
-    }
-    assert_eq!(code(&ratecheck(&["bench", "--repeats", "0"], Path::new("."))), 2);
-}
-
 /// The codes of errors that no other test meets; 8 is met by the tests of sweeps, and 70 by nobody, one hopes.
 fn every_other_exit_code() {
     let directory = tempfile::tempdir().unwrap();
@@ -350,7 +287,8 @@ fn main() -> ExitCode {
         ("verify_writes_everything_and_repeats_itself", verify_writes_everything_and_repeats_itself),
         ("list_and_explain", list_and_explain),
         ("conformance_tries_many_seeds", conformance_tries_many_seeds),
-        ("bench_measures_everything", bench_measures_everything),
+        ("bench_measures_everything", bench::measures_everything),
+        ("bench_measures_how_things_grow", bench::measures_how_things_grow),
         ("every_other_exit_code", every_other_exit_code),
         ("an_experiment_answers_and_is_not_run_twice", experiment::answers_and_is_not_run_twice),
         ("an_experiment_runs_in_parts", experiment::runs_in_parts),

@@ -6,6 +6,7 @@
 
 mod counted;
 mod limits;
+mod scaling;
 mod sweep;
 mod work;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub use counted::Counted;
 pub use limits::{Bound, Limits, Load, Numbers, Peak, SECOND};
+pub use scaling::{Along, Cost, Curve, Exponent, NIGHT, Night, Point, STEPS, Scaling, ScalingError, scaling};
 pub use sweep::{SweepPlan, SweepPoint, SweepRun, reference_sweep};
 pub use work::{Subjects, Work, lockstep_step};
 
