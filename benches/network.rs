@@ -1,8 +1,10 @@
-//! Gradients, Hessian-vector products and steps, beside a 256^3 matrix product in the same run.
+//! Gradients, Hessian-vector products and steps, beside multiply-adds in registers and a 256^3 matrix product in the
+//! same run.
 //!
 //! Throughput counts the floating-point operations of the matrix products alone (2 per multiply-add): `Gelem/s` reads
-//! as GFLOP/s. At the end the shares of the speed of `peak/matmul-256` are printed. `ratecheck bench` measures the same
-//! work in turns with the product, which is fairer on a busy machine, and a sweep.
+//! as GFLOP/s. At the end the shares of the speed of `peak/multiply-adds` are printed, which are of `f64` in the widest
+//! registers. `ratecheck bench` measures the same work in turns with the limits of the processor, which is fairer on a
+//! busy machine, and a sweep.
 #![allow(missing_docs, clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -17,6 +19,7 @@ use ratecheck::data::Dataset;
 use ratecheck::descent::{Lockstep, Plan, Precision, Schedule, StepRule, Stepper, run_in_lockstep};
 use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Minibatches, Over, Setting, Workspace};
+use ratecheck::machine::Unit;
 use ratecheck::network::{Activation, Architecture, Convolutions, Image, Network, Normalisation, Objective};
 use ratecheck::random::Seed;
 use ratecheck::rates::log_spaced;
@@ -68,6 +71,10 @@ fn peak(c: &mut Criterion) {
     ndarray::linalg::general_mat_mul(1.0, &a, &b, 0.0, &mut out);
     assert_eq!(out, a.dot(&b), "entries are small whole numbers: the product is exact");
     let mut group = c.benchmark_group("peak");
+    let units = Unit::all();
+    let chains = move || units[units.len() - 1].multiply_adds(10_000, -0.999_999_7, 1.000_003);
+    group.throughput(Throughput::Elements(2 * chains().multiply_adds));
+    group.bench_function("multiply-adds", |bench| bench.iter(&chains));
     group.throughput(Throughput::Elements(2 * 256 * 256 * 256));
     group.bench_function("matmul-256", |bench| {
         bench.iter(|| ndarray::linalg::general_mat_mul(1.0, black_box(&a), black_box(&b), 0.0, &mut out));
@@ -219,24 +226,24 @@ fn main() {
     shares(begin);
 }
 
-/// Prints what Criterion has measured since `begin` relative to the product of matrices:
-/// nothing where it measured nothing.
+/// Prints what Criterion has measured since `begin` relative to multiply-adds in registers; nothing where it did not
+/// measure those.
 fn shares(begin: SystemTime) {
     let home = std::env::var_os("CRITERION_HOME").map(PathBuf::from);
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let mut found: Vec<(String, f64, f64)> = Vec::new();
     collect(&home.unwrap_or_else(|| target.join("criterion")), begin, &mut found);
-    let Some(peak) = found.iter().find(|(name, ..)| name.starts_with("peak/")).map(|(_, ops, ns)| ops / ns) else {
+    let speed = |of: &str| found.iter().find(|(name, ..)| name == of).map(|(_, ops, ns)| ops / ns);
+    let (Some(peak), product) = (speed("peak/multiply-adds"), speed("peak/matmul-256")) else {
         return;
     };
-    println!("Shares of {peak:.1} GFLOP/s, the speed of the 256 x 256 product, by medians:");
+    println!("Shares of {peak:.1} GFLOP/s, the speed of multiply-adds in registers, by medians:");
     found.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, ops, ns) in found {
-        let share = ops / ns / peak;
-        if ops == BUDGET as f64 {
-            println!("  {name:50} {:6.1} ms where the product runs at 30 GFLOP/s", 10.0 / share);
-        } else {
-            println!("  {name:50} {:6.1} %", 100.0 * share);
+        if ops != BUDGET as f64 {
+            println!("  {name:50} {:6.1} %", 100.0 * ops / ns / peak);
+        } else if let Some(product) = product {
+            println!("  {name:50} {:6.1} ms where the product runs at 30 GFLOP/s", 10.0 * product * ns / ops);
         }
     }
 }

@@ -27,7 +27,7 @@
 //!
 //! Arrows of use run one way: [`scalar`], [`parameters`] -> [`loss`], [`network`] -> [`curvature`], [`descent`] ->
 //! [`bounds`], [`rates`], [`proof`]. Dense routines are in [`linalg`], data sets in [`data`],
-//! and randomness comes from [`random`] alone.
+//! and randomness comes from [`random`] alone. What the processor could do at best is measured with [`machine`].
 //!
 //! # Checking one's own loss
 //!
@@ -40,6 +40,7 @@ pub mod data;
 pub mod descent;
 pub mod linalg;
 pub mod loss;
+pub mod machine;
 pub mod network;
 pub mod parameters;
 pub mod proof;

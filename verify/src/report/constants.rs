@@ -25,10 +25,11 @@ pub fn write_constants(found: &Constants, command: &str, dir: &Path) -> Result<P
                that are at most the constant, a proof a bound that is at least the constant: the truth lies in between."
             .to_owned(),
         facts: facts(found),
-        table: by_layers(found),
+        tables: vec![by_layers(found)],
         figures,
         command: format!("ratecheck constants {command}"),
         files: vec![("constants.json".to_owned(), json), ("constants.csv".to_owned(), table)],
+        reproducible: true,
     };
     write_sheet(&sheet, dir)
 }

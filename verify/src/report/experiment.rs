@@ -42,10 +42,11 @@ pub fn write_experiment(shown: &Shown<'_>, dir: &Path) -> Result<PathBuf, Report
         title: title(plan.figure).to_owned(),
         lead: lead(shown),
         facts: facts(shown),
-        table: table(shown),
+        tables: vec![table(shown)],
         figures: pictures.map(Figure::Plot).collect(),
         command: (*command).to_owned(),
         files,
+        reproducible: true,
     };
     write_sheet(&sheet, dir)
 }

@@ -33,10 +33,11 @@ pub fn write_fit(
             reason => format!("{}{}.", reason[..1].to_uppercase(), &reason[1..]),
         },
         facts: facts(log, request, found),
-        table: table(request, found),
+        tables: vec![table(request, found)],
         figures: vec![Figure::Plot(plot(log, request, found))],
         command: command.to_owned(),
         files: vec![("fit.json".to_owned(), json)],
+        reproducible: true,
     };
     write_sheet(&sheet, dir)
 }

@@ -27,6 +27,7 @@ mod numbers;
 mod page;
 mod paper;
 mod plots;
+mod scaling;
 mod sheet;
 mod story;
 pub(crate) mod sweep;
@@ -43,6 +44,7 @@ pub use gallery::Gallery;
 pub use math::check_formulas;
 pub use monitor::write_monitor;
 pub use numbers::{RESULTS, json, read_results, without_checksum, write_results};
+pub use scaling::{rule, write_scaling};
 pub use table::{ended_line, terminal_table};
 
 use crate::claim::plot::Plot;

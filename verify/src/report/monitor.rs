@@ -32,10 +32,11 @@ pub fn write_monitor(found: &Monitored, command: &str, dir: &Path) -> Result<Pat
                adaptive rates show as a distance from that recursion; weight decay alone has an equilibrium."
             .to_owned(),
         facts,
-        table: table(found),
+        tables: vec![table(found)],
         figures: figures.collect(),
         command: command.to_owned(),
         files: vec![("monitor.json".to_owned(), json)],
+        reproducible: true,
     };
     write_sheet(&sheet, dir)
 }

@@ -18,12 +18,14 @@ pub(super) struct Sheet {
     pub(super) lead: String,
     /// (name, value)
     pub(super) facts: Vec<(&'static str, String)>,
-    pub(super) table: Table,
+    pub(super) tables: Vec<Table>,
     pub(super) figures: Vec<Figure>,
     /// What makes this page again.
     pub(super) command: String,
     /// Files beside the page: (name, content).
     pub(super) files: Vec<(String, Vec<u8>)>,
+    /// Whether that gives the same numbers: not of times.
+    pub(super) reproducible: bool,
 }
 
 /// A table: the first column names its rows.
@@ -40,10 +42,11 @@ struct Context<'a> {
     title: &'a str,
     lead: &'a str,
     facts: &'a [(&'static str, String)],
-    table: &'a Table,
+    tables: &'a [Table],
     figures: Vec<Picture<'a>>,
     command: &'a str,
     files: Vec<&'a str>,
+    reproducible: bool,
 }
 
 #[derive(Serialize)]
@@ -82,10 +85,11 @@ pub(super) fn write_sheet(sheet: &Sheet, dir: &Path) -> Result<PathBuf, ReportEr
         title: &sheet.title,
         lead: &sheet.lead,
         facts: &sheet.facts,
-        table: &sheet.table,
+        tables: &sheet.tables,
         figures,
         command: &sheet.command,
         files: sheet.files.iter().map(|(name, _)| name.as_str()).collect(),
+        reproducible: sheet.reproducible,
     };
     let failed = |source: minijinja::Error| ReportError::render("index.html", source);
     let mut environment = environment()?;

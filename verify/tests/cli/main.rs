@@ -4,6 +4,7 @@
 //! program starts itself as a `ratecheck` with other claims.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod bench;
 mod experiment;
 mod flags;
 mod guide;
@@ -239,38 +240,6 @@ fn conformance_tries_many_seeds() {
     }
 }
 
-fn bench_measures_everything() {
-    let quick = ["bench", "--repeats", "1", "--seeds", "1", "--steps", "20", "--jobs", "2"];
-    let table = ratecheck(&quick, Path::new("."));
-    assert_eq!(code(&table), 0);
-    let table = String::from_utf8(table.stdout).unwrap();
-    for part in [
-        "256 x 256",
-        "SGD step",
-        "eight SGD steps in lockstep",
-        "Hessian-vector product",
-        "problem J",
-        "5 runs of 20 SGD steps",
-    ] {
-        assert!(table.contains(part), "{table}");
-    }
-    let json = ratecheck(&[&quick[..], &["--json"]].concat(), Path::new("."));
-    assert_eq!(code(&json), 0);
-    let found: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    let work = found["work"].as_array().unwrap();
-    assert_eq!(work.len(), 11);
-    // No time is judged here: they are positive, the best is the best, and the yardstick measures itself.
-    for one in work {
-        let (best, median) = (one["best"].as_f64().unwrap(), one["median"].as_f64().unwrap());
-        assert!(best > 0.0 && best <= median, "{one}");
-    }
-    assert_eq!(work[0]["share"], 1.0);
-    assert!(work[10]["share"].is_null(), "problem J has no products");
-    let threads: Vec<_> = found["sweeps"].as_array().unwrap().iter().map(|one| one["threads"].as_u64()).collect();
-    assert_eq!(threads, [Some(1), Some(2)]);
-    assert_eq!(code(&ratecheck(&["bench", "--repeats", "0"], Path::new("."))), 2);
-}
-
 /// The codes of errors that no other test meets; 8 is met by the tests of sweeps, and 70 by nobody, one hopes.
 fn every_other_exit_code() {
     let directory = tempfile::tempdir().unwrap();
@@ -318,7 +287,8 @@ fn main() -> ExitCode {
         ("verify_writes_everything_and_repeats_itself", verify_writes_everything_and_repeats_itself),
         ("list_and_explain", list_and_explain),
         ("conformance_tries_many_seeds", conformance_tries_many_seeds),
-        ("bench_measures_everything", bench_measures_everything),
+        ("bench_measures_everything", bench::measures_everything),
+        ("bench_measures_how_things_grow", bench::measures_how_things_grow),
         ("every_other_exit_code", every_other_exit_code),
         ("an_experiment_answers_and_is_not_run_twice", experiment::answers_and_is_not_run_twice),
         ("an_experiment_runs_in_parts", experiment::runs_in_parts),

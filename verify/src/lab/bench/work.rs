@@ -11,16 +11,36 @@ use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Loss, Minibatches, Over, Setting, Workspace};
 use ratecheck::network::{Activation, Architecture, Network, NetworkError, Normalisation, Objective};
 use ratecheck::random::Seed;
-use ratecheck::scalar::Dual;
+use ratecheck::scalar::{Dual, Matrix, MatrixMut, Scalar, Store, matmul};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use super::counted::Counted;
+use super::limits::Numbers;
+use super::times_over;
 
 /// A piece of work that can be repeated.
 pub struct Work<'a> {
+    /// What it is done on.
+    pub group: &'static str,
     /// What it is.
-    pub name: &'static str,
-    /// Floating-point operations in products of matrices, if it has any.
-    pub operations: Option<u64>,
-    /// Does it once.
-    pub run: Box<dyn FnMut() + 'a>,
+    pub name: String,
+    /// How many threads do it.
+    pub threads: usize,
+    /// In which numbers.
+    pub numbers: Numbers,
+    /// What it needs at the least: on all threads together, or on each, where each does the same.
+    pub counted: Counted,
+    /// Does it so many times; the seconds that this took.
+    pub run: Box<dyn FnMut(u32) -> f64 + 'a>,
+}
+
+impl<'a> Work<'a> {
+    /// Work of `f64` on the present thread.
+    fn new(group: &'static str, name: &str, counted: Counted, once: impl FnMut() + 'a) -> Self {
+        let run = times_over(once);
+        Self { group, name: name.to_owned(), threads: 1, numbers: Numbers::Double, counted, run }
+    }
 }
 
 /// The losses that the work is done on, with a start for each.
@@ -77,40 +97,29 @@ impl Subjects {
         })
     }
 
-    /// The yardstick, then gradients, Hessian-vector products and steps.
+    /// The yardstick and the engine's own products, then gradients, Hessian-vector products and steps; what is shared
+    /// between threads, on all of the pool.
     ///
     /// # Errors
     /// Never: the learning rates are constants.
-    pub fn work(&self) -> Result<Vec<Work<'_>>, ScheduleError> {
-        let (small, large) = ((&self.small, &self.start), (&self.large, &self.large_start));
-        let mut all = vec![product()];
-        for (gradient, hvp, (network, theta), widths, batch) in [
-            ("8-16-16-1, batch 32: gradient", "8-16-16-1, batch 32: Hessian-vector product", small, SMALL, BATCH),
-            ("8-16-16-1, batch 256: gradient", "8-16-16-1, batch 256: Hessian-vector product", small, SMALL, EXAMPLES),
-            (
-                "64-128-128-10, batch 256: gradient",
-                "64-128-128-10, batch 256: Hessian-vector product",
-                large,
-                LARGE,
-                EXAMPLES,
-            ),
-        ] {
-            all.push(self::gradient(gradient, network, theta, batch, gradient_operations(&widths, batch)));
-            all.push(hessian_vector_product(hvp, network, theta, batch, hvp_operations(&widths, batch)));
-        }
+    pub fn work<'a>(&'a self, pool: &'a ThreadPool) -> Result<Vec<Work<'a>>, ScheduleError> {
         let eta = Schedule::new(0.1, 0.5)?;
-        let operations = Some(gradient_operations(&SMALL, BATCH));
-        all.push(step("8-16-16-1, batch 32 of 256: SGD step", &self.small_sgd, &self.start, eta, operations));
-        all.push(eight_steps(
-            "8-16-16-1, batch 32 of 256: eight SGD steps in lockstep",
-            &self.small_sgd,
-            &self.start,
-            eta,
-        ));
-        let operations = Some(gradient_operations(&SMALL, EXAMPLES));
-        all.push(step("8-16-16-1, N = 256: gradient-descent step", &self.small, &self.start, eta, operations));
+        let mut all = vec![product(), own_product::<f64>(None), own_product::<f32>(None)];
+        if pool.current_num_threads() > 1 {
+            all.push(own_product::<f64>(Some(pool)));
+        }
+        let small = "8-16-16-1, 32 examples";
+        all.extend(derivatives(small, &self.small, &self.start, &SMALL, BATCH));
+        let step_of_one = Counted::gradient(&SMALL, BATCH);
+        all.push(step(small, "SGD step, 32 drawn of 256", &self.small_sgd, &self.start, eta, step_of_one));
+        all.push(eight_steps(small, &self.small_sgd, &self.start, eta));
+        let full = "8-16-16-1, 256 examples";
+        all.extend(derivatives(full, &self.small, &self.start, &SMALL, EXAMPLES));
+        let whole = Counted::gradient(&SMALL, EXAMPLES);
+        all.push(step(full, "gradient-descent step", &self.small, &self.start, eta, whole));
+        all.extend(derivatives("64-128-128-10, 256 examples", &self.large, &self.large_start, &LARGE, EXAMPLES));
         let start = vec![0.5; self.problem_j.parameters().len()];
-        all.push(step("problem J, d = 4: SGD step", &self.problem_j, &start, eta, None));
+        all.push(step("problem J, d = 4", "SGD step", &self.problem_j, &start, eta, Counted::problem_j(4)));
         Ok(all)
     }
 }
@@ -120,93 +129,111 @@ fn minibatches() -> Minibatches {
     Minibatches::subsets(EXAMPLES, BATCH).expect("32 of 256")
 }
 
-/// Operations of the products of one SGD step of the small network.
-pub fn step_operations() -> u64 {
-    gradient_operations(&SMALL, BATCH)
+/// What eight SGD steps of the small network in lockstep need.
+pub fn lockstep_step() -> Counted {
+    Counted::gradient(&SMALL, BATCH) * Lockstep::RUNS as u64
 }
 
-/// Forward and dL/dW in every layer, dL/dx in every layer but the first.
-fn gradient_operations(widths: &[usize], batch: usize) -> u64 {
-    operations(widths, batch, [2, 3])
-}
+/// The products' group.
+const PRODUCTS: &str = "product of 256 x 256 matrices";
+/// Rows and columns.
+const N: usize = 256;
 
-/// Twice as many with derivatives of one factor, three times with both: in the first layer the inputs are constants.
-/// The value of dL/dW is left out, since the product does not need it.
-fn hvp_operations(widths: &[usize], batch: usize) -> u64 {
-    operations(widths, batch, [3, 8])
-}
-
-/// 2 operations a multiply-add, with so many products in the first layer and in every later one.
-fn operations(widths: &[usize], batch: usize, [first, later]: [u64; 2]) -> u64 {
-    let of_layer = |(l, w): (usize, &[usize])| if l == 0 { first } else { later } * (w[0] * w[1]) as u64;
-    2 * batch as u64 * widths.windows(2).enumerate().map(of_layer).sum::<u64>()
-}
-
-/// ndarray's product of two 256 x 256 matrices: what the machine can do, as far as a good library gets it out.
+/// ndarray's product: what a good library gets out of the machine.
 fn product() -> Work<'static> {
-    let n = 256;
-    let a = Array2::from_shape_fn((n, n), |(i, j)| ((i * 31 + j * 17) % 64) as f64);
+    let a = Array2::from_shape_fn((N, N), |(i, j)| ((i * 31 + j * 17) % 64) as f64);
     let b = a.t().to_owned();
-    let mut out = Array2::zeros((n, n));
+    let mut out = Array2::zeros((N, N));
+    let run = move || general_mat_mul(1.0, black_box(&a), black_box(&b), 0.0, &mut out);
+    Work::new(PRODUCTS, "by ndarray", Counted::square(N as u64, 8), run)
+}
+
+/// The engine's product of `f64` or `f32`, by one thread; or by all of a pool, each of which has its part of the rows.
+fn own_product<S: Scalar<Base = S>>(pool: Option<&ThreadPool>) -> Work<'_> {
+    let threads = pool.map_or(1, ThreadPool::current_num_threads);
+    let numbers = || (0..N * N).map(|i| S::from_f64((i % 61) as f64 - 30.0)).collect::<Vec<S>>();
+    let (a, b, mut out) = (numbers(), numbers(), numbers());
+    let of_rows = |a: &[S], b: &[S], out: &mut [S]| {
+        let rows = out.len() / N;
+        let view = |data, rows| Matrix { data, rows, columns: N, row_step: N, column_step: 1, plane_step: None };
+        let c = MatrixMut { data: out, rows, columns: N, row_step: N, plane_step: N * rows };
+        matmul::<S>(&[[view(a, rows), view(b, N)]], c, Store::Replace);
+    };
+    let run: Box<dyn FnMut(u32) -> f64> = match pool {
+        None => times_over(move || of_rows(black_box(&a), black_box(&b), &mut out)),
+        Some(pool) => {
+            let part = N * N.div_ceil(threads);
+            Box::new(move |times| {
+                pool.install(|| {
+                    times_over(|| {
+                        let parts = out.par_chunks_mut(part).zip(a.par_chunks(part));
+                        parts.for_each(|(out, a)| of_rows(black_box(a), black_box(&b), out));
+                    })(times)
+                })
+            })
+        }
+    };
+    let single = size_of::<S>() == size_of::<f32>();
     Work {
-        name: "product of two 256 x 256 matrices",
-        operations: Some(2 * n.pow(3) as u64),
-        run: Box::new(move || general_mat_mul(1.0, black_box(&a), black_box(&b), 0.0, &mut out)),
+        group: PRODUCTS,
+        name: match (single, threads) {
+            (true, _) => "by the engine, single".to_owned(),
+            (false, 1) => "by the engine".to_owned(),
+            (false, _) => format!("by the engine, on {threads} threads"),
+        },
+        threads,
+        numbers: if single { Numbers::Single } else { Numbers::Double },
+        counted: Counted::square(N as u64, size_of::<S>() as u64),
+        run,
     }
 }
 
-fn gradient<'a>(name: &'static str, network: &'a Network, theta: &'a [f64], batch: usize, operations: u64) -> Work<'a> {
-    let z: Vec<usize> = (0..batch).collect();
-    let (mut grad, mut work) = (vec![0.0; theta.len()], Workspace::default());
-    let run = move || {
-        black_box(network.sample_gradient(&z, black_box(theta), &mut grad, &mut work));
-    };
-    Work { name, operations: Some(operations), run: Box::new(run) }
-}
-
-fn hessian_vector_product<'a>(
-    name: &'static str,
+/// A gradient and a Hessian-vector product on the first so many examples.
+fn derivatives<'a>(
+    group: &'static str,
     network: &'a Network,
     theta: &'a [f64],
+    widths: &[usize],
     batch: usize,
-    operations: u64,
-) -> Work<'a> {
+) -> [Work<'a>; 2] {
     let z: Vec<usize> = (0..batch).collect();
+    let (mut grad, mut work) = (vec![0.0; theta.len()], Workspace::default());
+    let examples = z.clone();
+    let gradient = move || {
+        black_box(network.sample_gradient(&examples, black_box(theta), &mut grad, &mut work));
+    };
     let mut generator = Seed::new(1).generator("bench/direction");
     let lifted: Vec<Dual<f64>> = theta.iter().map(|&x| Dual::new(x, generator.random_range(-1.0..1.0))).collect();
-    let (mut grad, mut work) = (lifted.clone(), Workspace::derivatives_alone());
-    let run = move || {
-        black_box(network.sample_gradient(&z, black_box(&lifted), &mut grad, &mut work));
+    let (mut lifted_grad, mut lifted_work) = (lifted.clone(), Workspace::derivatives_alone());
+    let product = move || {
+        black_box(network.sample_gradient(&z, black_box(&lifted), &mut lifted_grad, &mut lifted_work));
     };
-    Work { name, operations: Some(operations), run: Box::new(run) }
+    [
+        Work::new(group, "gradient", Counted::gradient(widths, batch), gradient),
+        Work::new(group, "Hessian-vector product", Counted::hessian_vector_product(widths, batch), product),
+    ]
 }
 
 /// Steps of one long run: drawing and gathering the minibatch, the gradient, the norms, the move.
-fn step<'a>(name: &'static str, loss: &'a dyn Loss, start: &[f64], eta: Schedule, operations: Option<u64>) -> Work<'a> {
+fn step<'a>(
+    group: &'static str,
+    name: &str,
+    loss: &'a dyn Loss,
+    start: &[f64],
+    eta: Schedule,
+    counted: Counted,
+) -> Work<'a> {
     let mut stepper = Stepper::new(loss, start, StepRule::Gradient, eta, eta, Seed::new(1).generator("bench/z"));
     let run = move || {
         black_box(stepper.step().expect("scale-invariant descent does not diverge"));
     };
-    Work { name, operations, run: Box::new(run) }
+    Work::new(group, name, counted, run)
 }
 
 /// A step each of eight long runs.
-fn eight_steps<'a>(name: &'static str, network: &'a Network, start: &[f64], eta: Schedule) -> Work<'a> {
+fn eight_steps<'a>(group: &'static str, network: &'a Network, start: &[f64], eta: Schedule) -> Work<'a> {
     let stepper = |run| Stepper::new(network, start, StepRule::Gradient, eta, eta, Seed::new(run).generator("bench/z"));
-    let mut together = Lockstep::new(network, (0..8).map(stepper).collect());
+    let mut together = Lockstep::new(network, (0..Lockstep::RUNS as u64).map(stepper).collect());
     let run = move || assert!(black_box(together.step()).iter().all(Result::is_ok), "as of one run");
-    Work { name, operations: Some(8 * step_operations()), run: Box::new(run) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operations_are_those_of_the_products_by_hand() {
-        // 2 * 32 * (2 * 8 * 16 + 3 * (16 * 16 + 16)): 69 thousand.
-        assert_eq!(gradient_operations(&SMALL, BATCH), 68_608);
-        assert_eq!(hvp_operations(&[3, 5], 7), 3 * 2 * 7 * 15);
-        assert_eq!(gradient_operations(&[1, 1, 1], 1), 2 * (2 + 3));
-    }
+    Work::new(group, "eight SGD steps in lockstep", lockstep_step(), run)
 }

@@ -12,9 +12,10 @@ use yaml_rust2::{Yaml, YamlLoader};
 pub(crate) use claims::{every_claim_is_explained, what_is_derived_here_is_explained};
 use page::{Kind, Page, pages, root};
 
-/// Lines that are shown and not run, since they build, need a cluster, or need what stands elsewhere. Their paths must
+/// Lines that are shown and not run, since they build, take minutes, need a cluster, or need what stands elsewhere. Their paths must
 /// exist.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 8] = [
+    "ratecheck bench --scaling --out scaling",
     "cargo install --locked --path verify",
     "cargo test --doc",
     "ratecheck sweep plan.toml --out out --slurm --tasks 8 --sbatch=--time=04:00:00",
