@@ -20,6 +20,6 @@ pub use lockstep::{Lockstep, run_in_lockstep};
 pub use precision::{Buffers, Precision};
 pub use record::{LossSource, Record, Running};
 pub use rule::{RuleError, StepRule, WeightDecay};
-pub use run::{Plan, Recording, Trace, run, run_many};
+pub use run::{Plan, Recording, Start, Trace, run, run_all, run_many};
 pub use schedule::{Schedule, ScheduleError};
 pub use stepper::{Divergence, NotFinite, Step, Stepper};

@@ -217,33 +217,44 @@ pub(super) fn record(
     Ok(())
 }
 
-/// One run per starting point, in parallel: run k draws from the generator `run-k` below `seed`. The same bits for any
-/// number of threads, and whether they go in lockstep, which they do where that takes less time. For many runs from
-/// one point, repeat the point.
+/// A starting point, what to do, and what draws z.
+pub type Start = (Vec<f64>, Plan, Generator);
+
+/// One run per starting point, in parallel: run k draws from the generator `run-k` below `seed`. For many runs from one
+/// point, repeat the point. See [`run_all`].
 ///
 /// # Panics
 /// If a starting point has not the length of the loss's layout.
 pub fn run_many(loss: &dyn Loss, starts: &[Vec<f64>], plan: &Plan, seed: &Seed) -> Vec<Trace> {
-    let generator = |k: usize| seed.generator(&format!("run-{k}"));
-    if go_together(loss, plan, starts.len()) {
-        let run = |(k, theta_0): (usize, &Vec<f64>)| (theta_0.clone(), plan.clone(), generator(k));
-        let runs: Vec<_> = starts.iter().enumerate().map(run).collect();
+    let start = |(k, theta_0): (usize, &Vec<f64>)| (theta_0.clone(), plan.clone(), seed.generator(&format!("run-{k}")));
+    run_all(loss, &starts.iter().enumerate().map(start).collect::<Vec<_>>())
+}
+
+/// What [`run`] makes of each of them, in parallel. The same bits for any number of threads, and whether they go in
+/// lockstep, which they do where that takes less time.
+///
+/// # Panics
+/// If a starting point has not the length of the loss's layout.
+pub fn run_all(loss: &dyn Loss, runs: &[Start]) -> Vec<Trace> {
+    if go_together(loss, runs) {
         return runs.par_chunks(Lockstep::RUNS).flat_map_iter(|runs| run_in_lockstep(loss, runs)).collect();
     }
-    let one = |(k, theta_0): (usize, &Vec<f64>)| run(loss, theta_0, plan, generator(k));
-    starts.par_iter().enumerate().map(one).collect()
+    runs.par_iter().map(|(theta_0, plan, generator)| run(loss, theta_0, plan, generator.clone())).collect()
 }
 
 /// A step in lockstep over a step alone, as `ratecheck bench` measures it on small networks: 0.59.
 const TOGETHER: f64 = 0.6;
 
-/// Whether so many runs take less time in lockstep, eight places of which cost as much whether they are taken or not.
+/// Whether these runs take less time in lockstep, eight places of which cost as much whether they are taken or not.
 /// Runs that look at L in every step are taken apart for it each time, and gain less.
-fn go_together(loss: &dyn Loss, plan: &Plan, n_runs: usize) -> bool {
-    let plain = plan.rule == StepRule::Gradient && plan.decay == WeightDecay::None;
-    let looks = plan.recording == Recording::EveryStep || loss.minibatches().finite().is_some_and(|z| z.len() == 1);
+fn go_together(loss: &dyn Loss, runs: &[Start]) -> bool {
+    let single = loss.minibatches().finite().is_some_and(|z| z.len() == 1);
+    let fits = |(_, plan, _): &Start| {
+        let plain = plan.rule == StepRule::Gradient && plan.decay == WeightDecay::None;
+        plain && plan.recording == Recording::Horizons && plan.n_steps == runs[0].1.n_steps
+    };
     let threads = rayon::current_num_threads();
-    let together = (Lockstep::RUNS * n_runs.div_ceil(Lockstep::RUNS).div_ceil(threads)) as f64;
-    let less = TOGETHER * together < n_runs.div_ceil(threads) as f64;
-    less && plain && !looks && loss.gains_in_lockstep()
+    let together = (Lockstep::RUNS * runs.len().div_ceil(Lockstep::RUNS).div_ceil(threads)) as f64;
+    let less = TOGETHER * together < runs.len().div_ceil(threads) as f64;
+    less && !single && loss.gains_in_lockstep() && runs.iter().all(fits)
 }

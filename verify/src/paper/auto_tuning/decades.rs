@@ -1,6 +1,6 @@
 //! Eight decades of learning rates at once: where every way of descending ends.
 
-use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace, run_many};
+use ratecheck::descent::{Plan, Record, Schedule, StepRule, Trace, run_all};
 use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::Activation;
 use ratecheck::random::Seed;
@@ -32,11 +32,17 @@ impl Decades {
     ) -> Result<Self, Unevaluated> {
         let eta_g = Schedule::new(eta_g, 0.5)?;
         let horizons: Vec<u64> = log_spaced(1, n_steps / 2, 40).into_iter().chain(last_half(n_steps)).collect();
-        let one = |eta_w: f64| -> Result<Vec<Trace>, Unevaluated> {
+        // All rates side by side: one alone may have too few starts for a lockstep.
+        let mut runs = Vec::new();
+        for eta_w in ETA_W {
             let plan = Plan::new(rule, Schedule::constant(eta_w)?, eta_g, n_steps, horizons.iter().copied());
-            Ok(run_many(loss, starts, &plan, &seed.child(&format!("{name}/{eta_w:e}"))))
-        };
-        Ok(Self { name: name.to_owned(), runs: ETA_W.into_iter().map(one).collect::<Result<_, _>>()? })
+            let seed = seed.child(&format!("{name}/{eta_w:e}"));
+            let start = |(k, x): (usize, &Vec<f64>)| (x.clone(), plan.clone(), seed.generator(&format!("run-{k}")));
+            runs.extend(starts.iter().enumerate().map(start));
+        }
+        let mut traces = run_all(loss, &runs).into_iter();
+        let of_rate = |_| traces.by_ref().take(starts.len()).collect();
+        Ok(Self { name: name.to_owned(), runs: ETA_W.iter().map(of_rate).collect() })
     }
 
     /// (eta_w, mean over the runs of `value`); infinite where a run diverged.
