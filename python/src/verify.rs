@@ -113,9 +113,8 @@ fn fingerprint(subject: &Subject) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Runs the claims. `progress(id, k, n)` hears of each before it starts. Returns the results and what interrupted them,
-/// if anything did:
-/// what was found until then is there.
+/// Runs the claims. `progress(id, k, n)` is called before each starts. Returns the results, and what interrupted them if
+/// anything did: what was found until then is there.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // what `ratecheck.verify` hands over
 pub(crate) fn verify<'py>(
