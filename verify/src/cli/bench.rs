@@ -18,10 +18,10 @@ use crate::text::plain;
 
 const EXAMPLES: &str = "\
 Examples:
-  ratecheck bench                                    half a minute
-  ratecheck bench --repeats 30 --seeds 4             a quick look
-  ratecheck bench --seeds 64 --json > bench.json     with the reference sweep of 320 runs
-  ratecheck bench --scaling --out scaling            time and memory against size: scaling/index.html";
+  ratecheck bench                                   half a minute
+  ratecheck bench --repeats 30 --seeds 4            a quick look
+  ratecheck bench --seeds 64 --json > bench.json    with the reference sweep of 320 runs
+  ratecheck bench --scaling --out scaling           time and memory against size, as a page";
 
 /// What is measured, and how long.
 #[derive(Debug, clap::Args)]
