@@ -39,8 +39,10 @@ mod text;
 mod verify;
 
 use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::process::ExitCode;
 
+use clap::error::ContextKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::{Exit, FAILED, markdown as exit_codes};
@@ -184,7 +186,7 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
         Err(error) => {
             // clap prints help and version through the same path; only real errors are bad usage.
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Holds };
-            return console::written(error.print()).map_or_else(|(exit, _)| exit, |()| code).into();
+            return console::written(in_words(error).print()).map_or_else(|(exit, _)| exit, |()| code).into();
         }
     };
     let usable = budget::asked().map_err(|message| (Exit::Usage, message));
@@ -195,6 +197,25 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, claims: &[&'stat
             exit
         })
         .into()
+}
+
+/// The same, where it says of a number what Rust's parser does (`invalid digit found in string`), with what to give.
+fn in_words(error: clap::Error) -> clap::Error {
+    let Some(source) = std::error::Error::source(&error) else { return error };
+    let remedy = if let Some(number) = source.downcast_ref::<ParseIntError>() {
+        match number.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "it is too large",
+            _ => "give a whole number",
+        }
+    } else if source.is::<ParseFloatError>() {
+        "give a number, as 0.5 or 1e-3"
+    } else {
+        return error;
+    };
+    let (argument, value) = (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue));
+    let (Some(argument), Some(value)) = (argument, value) else { return error };
+    let text = format!("invalid value '{value}' for '{argument}': {remedy}\n\nFor more information, try '--help'.\n");
+    clap::Error::raw(error.kind(), text)
 }
 
 /// The whole command line, each help with its exit codes.

@@ -96,3 +96,19 @@ fn mistyped_ids_are_answered_with_the_likeliest() {
         assert_eq!(no_claim(hopeless, ids.into_iter(), "look").1, format!("no claim is called `{hopeless}`; look"));
     }
 }
+
+#[test]
+fn what_is_no_number_is_told_what_to_give() {
+    for (line, remedy) in [
+        ("verify --jobs abc", "invalid value 'abc' for '--jobs <JOBS>': give a whole number"),
+        ("verify --steps 1.5", "invalid value '1.5' for '--steps <T>': give a whole number"),
+        ("verify --steps 99999999999999999999", "it is too large"),
+        ("verify --eta-g fast", "invalid value 'fast' for '--eta-g <RATE>': give a number, as 0.5 or 1e-3"),
+        ("verify --seed abc", "give a whole number from 0 to 18446744073709551615"),
+    ] {
+        let words = std::iter::once("ratecheck").chain(line.split(' '));
+        let error = command().try_get_matches_from(words).expect_err("no number");
+        let said = in_words(error).render().to_string();
+        assert!(said.contains(remedy) && said.contains("--help"), "{line}: {said}");
+    }
+}
