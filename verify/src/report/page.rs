@@ -62,7 +62,7 @@ struct Section<'a> {
     claim: Plain<'a>,
     anchor: String,
     /// Its file in the repository, at the recorded commit.
-    source: Option<String>,
+    source: Option<Source>,
     /// Whether it is unfolded from the start.
     open: bool,
     status: Status,
@@ -241,13 +241,30 @@ fn anchors(results: &Results) -> Vec<String> {
 }
 
 /// The file of a claim of the paper: named after it, from the root of the repository.
-fn source_of(id: &str) -> Option<String> {
+#[derive(Serialize)]
+struct Source {
+    path: String,
+    /// Where it is published at the recorded commit, if the package names its repository.
+    link: Option<String>,
+    /// What shows it in a clone at the recorded commit, if the program was built from one.
+    shown: Option<String>,
+}
+
+/// See [`Source`].
+fn source_of(id: &str, commit: &str) -> Option<Source> {
+    const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
     let name = match id {
         "section-2.4" => "section_2_4_smoothness".to_owned(),
         id => id.replace(['-', '.'], "_"),
     };
     let known = CLAIMS.iter().any(|claim| claim.statement().id == id);
-    known.then(|| format!("verify/src/paper/claims/{name}.rs"))
+    let path = format!("verify/src/paper/claims/{name}.rs");
+    // Sources that were changed since, or that no commit is known of, are nowhere to be looked up.
+    let is_commit = commit.len() >= 7 && commit.chars().all(|c| c.is_ascii_hexdigit());
+    let link = || format!("{}/blob/{commit}/{path}", REPOSITORY.trim_end_matches('/'));
+    let link = (is_commit && !REPOSITORY.is_empty()).then(link);
+    let shown = is_commit.then(|| format!("git show {commit}:{path}"));
+    known.then_some(Source { path, link, shown })
 }
 
 fn section<'a>(
@@ -278,7 +295,7 @@ fn section<'a>(
             does_not_show: &claim.does_not_show,
         },
         anchor: anchor.to_owned(),
-        source: source_of(&claim.id),
+        source: source_of(&claim.id, &results.provenance.commit),
         open: status != Status::Holds || results.claims.len() <= CHOSEN,
         status,
         label: claim.label(),
@@ -360,9 +377,13 @@ mod tests {
     fn every_claim_has_its_file() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for claim in CLAIMS {
-            let source = source_of(claim.statement().id).expect("known");
-            assert!(root.join(&source).is_file(), "{source}");
+            let source = source_of(claim.statement().id, "0123456789ab").expect("known");
+            assert!(root.join(&source.path).is_file(), "{}", source.path);
+            assert_eq!(source.shown, Some(format!("git show 0123456789ab:{}", source.path)));
         }
-        assert_eq!(source_of("of-another-list"), None);
+        assert!(source_of("of-another-list", "0123456789ab").is_none());
+        for commit in ["unknown", "0123456789ab-dirty-00ff", "unknown-00ff"] {
+            assert!(source_of("lemma-2.2", commit).expect("known").shown.is_none(), "{commit}");
+        }
     }
 }
