@@ -9,6 +9,7 @@ pub mod conformance;
 pub(crate) mod decide;
 pub mod evidence;
 pub mod instances;
+pub mod parallel;
 pub mod plot;
 pub mod precise;
 pub mod printed;

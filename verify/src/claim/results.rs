@@ -210,7 +210,7 @@ pub struct ClaimResult {
     pub observations: Vec<Observation>,
     /// Plots.
     pub plots: Vec<Plot>,
-    /// Seconds spent, controls included.
+    /// Seconds from its begin to its end, controls included; up to three other claims may have been at work beside it.
     #[serde(with = "crate::text::real")]
     pub seconds: f64,
 }

@@ -5,8 +5,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ratecheck::bounds::Factors;
 use ratecheck::random::Seed;
-use rayon::prelude::*;
 
+use super::parallel::InParallel;
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Profile, Statement, SubjectControl, Unevaluated, Verdict,
 };
@@ -52,7 +52,7 @@ pub fn run_claim(claim: &dyn Claim, seed: u64, profile: Profile) -> ClaimResult 
     let controls = claim.controls();
     let (checked, controls) = rayon::join(
         || contained(|| claim.check(&context)),
-        || controls.par_iter().with_max_len(1).map(|control| run_control(control, &context)).collect(),
+        || controls.in_parallel(|control| run_control(control, &context)),
     );
     result(claim.statement(), verdict_of(checked), controls, begin)
 }
@@ -80,7 +80,7 @@ pub fn run_on_subject(claim: &dyn Claim, subject: &Subject, seed: u64, profile: 
                 let checked = contained(|| (control.run)(subject, &context).transpose()).transpose()?;
                 Some(judged(control.name, control.breaks, checked))
             };
-            controls.par_iter().with_max_len(1).map(run).collect::<Vec<_>>()
+            controls.in_parallel(run)
         },
     );
     Some(result(claim.statement(), verdict_of(checked), controls.into_iter().flatten().collect(), begin))

@@ -4,6 +4,7 @@
 mod answer;
 mod bench;
 mod calibrate;
+mod check;
 mod compare;
 mod conformance;
 mod console;

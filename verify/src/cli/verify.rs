@@ -1,16 +1,14 @@
 //! `ratecheck verify`: runs claims, writes the reports, prints the table.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
+use super::check::{Lanes, check_all};
 use super::console::{Console, colour};
 use super::details::details;
 use super::filter::filtered;
 use super::place::Place;
 use super::preset::Preset;
-use super::resume::{earlier, keep};
+use super::resume::earlier;
 use super::subject::{Brought, OnSubject};
 use super::sweep::stopped;
 use super::text::terminal_width;
@@ -21,7 +19,7 @@ use crate::claim::runner::{provenance, run_claim, run_on_subject};
 use crate::paper::errata;
 use crate::paper::manifest;
 use crate::report::{self, ReportError};
-use crate::text::{Kept, Store, StoreError, plain};
+use crate::text::{Kept, Store, plain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -182,17 +180,17 @@ pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> R
     } else {
         store.forget().map_err(stopped)?;
     }
-    let results = pool.install(|| {
-        let profile = arguments.profile.into();
-        let run = |claim: &dyn Claim| match &subject {
-            None => Some(run_claim(claim, arguments.seed, profile)),
-            Some(brought) => run_on_subject(claim, &brought.subject, arguments.seed, profile),
-        };
-        let stop = |ended: &ClaimResult| {
-            arguments.fail_fast && exit_of(std::iter::once(ended.status()), arguments.strict) != Exit::Holds
-        };
-        check_all(&claims, results, &store, console, &run, &stop)
-    })?;
+    let profile = arguments.profile.into();
+    let run = |claim: &dyn Claim| match &subject {
+        None => Some(run_claim(claim, arguments.seed, profile)),
+        Some(brought) => run_on_subject(claim, &brought.subject, arguments.seed, profile),
+    };
+    let stop = |ended: &ClaimResult| {
+        arguments.fail_fast && exit_of(std::iter::once(ended.status()), arguments.strict) != Exit::Holds
+    };
+    // The first that does not hold is the first in order.
+    let lanes = if arguments.fail_fast { Lanes::one(&pool) } else { Lanes::of(&pool) };
+    let results = check_all(&claims, results, &store, (console, lanes), &run, &stop)?;
 
     if arguments.json {
         let json = report::json(&results).map_err(|error| (Exit::Internal, error.to_string()))?;
@@ -220,59 +218,6 @@ pub(super) fn run(arguments: &Arguments, console: Console, all: Claims<'_>) -> R
     Ok(verdict(&results, arguments.strict))
 }
 
-/// One claim after the other, so that the time of each is its own; the work inside a claim is spread over the threads.
-/// What is found is kept after every claim: a run that is stopped has lost the claim it was at, and nothing else.
-fn check_all(
-    claims: &[&'static dyn Claim],
-    mut results: Results,
-    store: &Store,
-    console: Console,
-    run: &dyn Fn(&dyn Claim) -> Option<ClaimResult>,
-    stop: &dyn Fn(&ClaimResult) -> bool,
-) -> Result<Results, Stopped> {
-    let (begin, before) = (Instant::now(), results.provenance.seconds);
-    let order = |id: &str| claims.iter().position(|claim| claim.statement().id == id).unwrap_or(claims.len());
-    let missing = |claim: &&&dyn Claim| results.claims.iter().all(|done| done.id != claim.statement().id);
-    let todo: Vec<&dyn Claim> = claims.iter().filter(missing).map(|claim| *claim as &dyn Claim).collect();
-    let bar = ProgressBar::with_draw_target(Some(todo.len() as u64), console.progress());
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {elapsed}, about {eta} left") {
-        bar.set_style(style);
-    }
-    // A directory that cannot be written is heard of now, not in an hour.
-    let ids = |claims: &[&dyn Claim]| claims.iter().map(|claim| claim.statement().id.to_owned()).collect();
-    results.pending = ids(&todo);
-    report::write_results(&results, store.dir()).map_err(unwritten)?;
-    for (i, claim) in todo.iter().enumerate() {
-        bar.set_message(claim.statement().id);
-        bar.tick();
-        let ended = run(*claim);
-        // Whoever took the directory away took what had been found along: what comes would be lost. If the disk is full
-        // by now, the rest is worth running all the same: the table is printed, and the last attempt to write
-        // complains.
-        if let Some(ended) = &ended
-            && let Err(error @ StoreError::Place(_)) = keep(store, ended, &results.provenance)
-        {
-            return Err(stopped(error));
-        }
-        let last = ended.as_ref().is_some_and(stop);
-        if let Some(ended) = &ended {
-            // On a terminal alone, above the bar.
-            bar.println(report::ended_line(ended, colour()));
-        }
-        results.claims.extend(ended);
-        results.claims.sort_by_key(|done| order(&done.id));
-        results.pending = ids(&todo[i + 1..]);
-        results.provenance.seconds = before + begin.elapsed().as_secs_f64();
-        let _ = report::write_results(&results, store.dir());
-        bar.inc(1);
-        if last {
-            break;
-        }
-    }
-    bar.finish_and_clear();
-    Ok(results)
-}
-
 /// What is known before the first claim is run.
 fn opening(arguments: &Arguments, brought: Option<&Brought>, threads: usize) -> Result<Results, Stopped> {
     // The map and the errata are the paper's; of a user's loss they say nothing.
@@ -298,7 +243,7 @@ fn opening(arguments: &Arguments, brought: Option<&Brought>, threads: usize) -> 
     })
 }
 
-fn unwritten(error: ReportError) -> Stopped {
+pub(super) fn unwritten(error: ReportError) -> Stopped {
     (Exit::Output, error.to_string())
 }
 

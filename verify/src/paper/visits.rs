@@ -9,9 +9,9 @@ use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
 use ratecheck::loss::{Loss, Workspace};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::scalar::Scalar;
-use rayon::prelude::*;
 
 use crate::claim::evidence::{Context, Evidence, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::Subject;
 
 /// theta_t and z_t.
@@ -66,7 +66,7 @@ pub(crate) fn of_norm_two(subject: &Subject) -> Subject {
 /// A run of `steps` steps for every eta_w of the settings; in parallel, in their order.
 pub(crate) fn visited(subject: &Subject, steps: u64, context: &Context) -> Result<Vec<Visited>, Unevaluated> {
     let eta_g = rate_of_g(subject).0;
-    subject.settings.eta_w.par_iter().map(|&eta_w| run(subject, (eta_w, eta_g), steps, context)).collect()
+    subject.settings.eta_w.in_parallel(|&eta_w| run(subject, (eta_w, eta_g), steps, context)).into_iter().collect()
 }
 
 fn run(subject: &Subject, rates: (f64, f64), steps: u64, context: &Context) -> Result<Visited, Unevaluated> {

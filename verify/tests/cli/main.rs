@@ -121,8 +121,15 @@ fn exit_codes_of_verify() {
     // The worst decides, and one failure does not hide the others.
     let (code, table) = verify_fixed(&[], &[]);
     assert_eq!(code, 1);
-    for id in ["good", "false", "unevaluated", "panicking", "powerless", "broken-control", "undecided"] {
+    let ids = ["good", "false", "unevaluated", "panicking", "powerless", "broken-control", "undecided"];
+    for id in ids {
         assert!(table.contains(id), "{table}");
+    }
+    // In their order, however many are at work side by side and whichever ends first.
+    for jobs in ["1", "3", "8"] {
+        let (code, table) = verify_fixed(&[], &["--jobs", jobs]);
+        let rows = table.lines().filter_map(|line| line.split_whitespace().next().filter(|word| ids.contains(word)));
+        assert!(code == 1 && rows.eq(ids), "{table}");
     }
     // Unless it is to stop there: what comes behind the first failure is not run, what is merely undecided is no
     // reason.

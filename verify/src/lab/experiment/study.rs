@@ -1,11 +1,11 @@
 //! All trainings of a figure.
 
 use ratecheck::random::Seed;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::task::{Setting, Task, Training};
 use crate::claim::evidence::Unevaluated;
+use crate::claim::parallel::InParallel;
 
 /// How the rates of W and of g go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl Study<'_> {
     pub fn train(&self, setting: Setting, rates: Rates, etas: &[f64]) -> Result<Vec<AtRate>, Unevaluated> {
         let jobs: Vec<(f64, &Seed)> = etas.iter().flat_map(|&eta| self.seeds.iter().map(move |k| (eta, k))).collect();
         let one = |&(eta, seed): &(f64, &Seed)| self.task.train(setting, rates.of(eta, self.eta_g), seed, || {});
-        let mut found = jobs.par_iter().with_max_len(1).map(one).collect::<Vec<_>>().into_iter();
+        let mut found = jobs.in_parallel(one).into_iter();
         let mut at_rate = |&eta: &f64| {
             let starts = found.by_ref().take(self.seeds.len()).collect::<Result<_, _>>()?;
             Ok(AtRate { setting, rates, eta, starts })

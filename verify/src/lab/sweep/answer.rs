@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use ratecheck::rates::{Window, window_bins};
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::expect::Expect;
@@ -16,6 +15,7 @@ use super::parts::Places;
 use super::plan::Plan;
 use super::quantity::Quantity;
 use super::store::{Listed, Manifest, Setting, read_cell};
+use crate::claim::parallel::InParallel;
 use crate::lab::fit::{self, Fits, Log, Verdict};
 
 /// A number of several runs.
@@ -135,7 +135,7 @@ impl Answer {
         }
         let of_range =
             |range: &Range<usize>| group(&expect, &t, &manifest.cells[range.clone()], &outcomes[range.clone()]);
-        let groups: Vec<Group> = ranges.par_iter().map(of_range).collect();
+        let groups: Vec<Group> = ranges.in_parallel(of_range);
         let total = |f: &dyn Fn(&Group) -> usize| groups.iter().map(f).sum();
         let verdicts = expect.slope.map(|_| {
             let of = |verdict| groups.iter().filter(|group| group.verdict == Some(verdict)).count();

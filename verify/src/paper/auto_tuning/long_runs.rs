@@ -2,9 +2,9 @@
 
 use ratecheck::descent::{Plan, Schedule, StepRule, Trace, run};
 use ratecheck::random::Seed;
-use rayon::prelude::*;
 
 use crate::claim::evidence::{Check, Context, SubjectControl, Unevaluated, Verdict};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::Subject;
 use crate::paper::gradient_descent::{Terms, steps};
 
@@ -96,5 +96,5 @@ pub(crate) fn descend(
         let plan = Plan::new(rule(eta_w.eta()), eta_w, eta_g, n_steps, horizons.iter().copied());
         Ok(run(&*terms.loss, &terms.theta_0, &plan, Seed::new(0).generator("full batch")))
     };
-    rates.par_iter().map(one).collect::<Vec<_>>().into_iter().collect()
+    rates.in_parallel(one).into_iter().collect()
 }

@@ -13,13 +13,13 @@ use ratecheck::loss::Minibatches;
 use ratecheck::network::{Activation, Network};
 use ratecheck::random::Seed;
 use ratecheck::rates::{Window, fit_power_law, log_spaced};
-use rayon::prelude::*;
 
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Profile, Soundness, Standing, Statement,
     Unevaluated,
 };
 use crate::claim::instances::digits_network;
+use crate::claim::parallel::InParallel;
 use crate::paper::auto_tuning::{
     Way, between_horizons, curvature_in_g, eta_g_is_admissible, largest, no_divergence, starts, teacher_network,
 };
@@ -230,7 +230,7 @@ fn descend(setting: &Setting, rates: &[f64]) -> Result<Vec<Vec<Trace>>, Unevalua
     let jobs: Vec<_> = rates.iter().flat_map(|&eta_w| setting.starts.iter().map(move |start| (eta_w, start))).collect();
     // One by one: the first of them are a thousand times as long as the last.
     let traces: Result<Vec<Trace>, Unevaluated> =
-        jobs.par_iter().with_max_len(1).map(|&(eta_w, start)| settle(setting, eta_w, start)).collect();
+        jobs.in_parallel(|&(eta_w, start)| settle(setting, eta_w, start)).into_iter().collect();
     Ok(traces?.chunks(setting.starts.len()).map(<[Trace]>::to_vec).collect())
 }
 

@@ -52,11 +52,11 @@ use ratecheck::loss::closed::{Rayleigh, TanhCircle};
 use ratecheck::parameters::norm_sq;
 use ratecheck::rates::log_spaced;
 use ratecheck::scalar::Scalar;
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, on_circle, ordinary};
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Reference, Series, Style};
 use crate::paper::gradient_descent::{Bracket, Constants, Terms, descend};
 
@@ -197,7 +197,7 @@ fn runs(steps: u64, context: &Context) -> Result<Vec<(Check, End)>, Unevaluated>
     let one = |&(instance, eta_w): &(&Instance, f64)| {
         follow(&Terms::new(instance, context.factors), eta_w, steps, StepRule::Gradient, context)
     };
-    work.par_iter().map(one).collect()
+    work.in_parallel(one).into_iter().collect()
 }
 
 /// Every run of the test profile with `multiple` of a constant.

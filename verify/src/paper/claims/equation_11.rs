@@ -9,13 +9,13 @@ use ratecheck::loss::Loss;
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::rates::log_spaced;
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::{ETA_W, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Statement, Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, U, digits_at, small};
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::{Recursion, Sides};
 use crate::paper::gradient_descent::descend;
@@ -151,7 +151,7 @@ fn closed_forms(
     let one = |&(i, eta_w): &(&crate::claim::closed_forms::Instance, f64)| {
         follow(&i.name, &*i.loss, &i.theta_0, eta_w, i.eta_g(), steps, variant, context)
     };
-    gather(check, work.par_iter().map(one).collect())
+    gather(check, work.in_parallel(one))
 }
 
 /// A network under every rate, with η_g = 0.05.
@@ -164,7 +164,7 @@ fn over_rates(
     context: &Context,
 ) -> Result<Vec<Ratio>, Unevaluated> {
     let one = |&eta_w: &f64| follow(name, loss, theta_0, eta_w, 0.05, steps, Variant::Printed, context);
-    gather(check, ETA_W.par_iter().map(one).collect())
+    gather(check, ETA_W.in_parallel(one))
 }
 
 type Quotients = Result<(Check, Vec<Ratio>), Unevaluated>;

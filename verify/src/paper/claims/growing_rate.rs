@@ -32,12 +32,12 @@ use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Lp, Normalisation};
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use self::sides::{NO_ARITHMETIC, Run, Sides, coefficients, in_bits, in_engine, step_by_step};
 use crate::claim::closed_forms::ordinary;
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::{INVARIANT, U, digits_at, small};
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Series, Style};
 
 /// See the module's first line.
@@ -155,11 +155,8 @@ impl Claim for GrowingRate {
         cases.extend(networks.iter().map(|(s, most)| Case { most: *most, ..case_of(&s.name, &s.network, &s.theta) }));
         let digits = digits_at(512, context);
         let minibatches = digits.network.with_minibatches(Minibatches::partition((0..512).collect(), 32)?);
-        let found: Vec<_> = cases
-            .par_iter()
-            .chain([case_of(&digits.name, &minibatches, &digits.theta)].par_iter())
-            .map(|case| both(case, steps, precise, context))
-            .collect();
+        cases.push(case_of(&digits.name, &minibatches, &digits.theta));
+        let found = cases.in_parallel(|case| both(case, steps, precise, context));
         for found in found {
             evidence.check.merge(found?);
         }

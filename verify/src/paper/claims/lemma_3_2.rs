@@ -10,7 +10,6 @@ use ratecheck::bounds::{Constant, eta_g_limit};
 use ratecheck::curvature::{Sampling, sampled_constants};
 use ratecheck::loss::closed::{BnRegression, Rayleigh};
 use ratecheck::network::Activation;
-use rayon::prelude::*;
 
 pub(super) use self::descent::{Descent, exact};
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, SharedRegression, bn_regression, ordinary};
@@ -18,6 +17,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{SMOOTHED_BN, U, digits_at, small};
+use crate::claim::parallel::InParallel;
 use crate::paper::slack;
 
 mod descent;
@@ -94,7 +94,7 @@ impl Claim for Lemma32 {
             let extremes = exact(instance, context, eta_w, steps).follow(&mut part, context)?;
             Ok((part, extremes))
         };
-        let found: Result<Vec<_>, _> = work.par_iter().map(one).collect::<Vec<_>>().into_iter().collect();
+        let found: Result<Vec<_>, _> = work.in_parallel(one).into_iter().collect();
         let (mut ordinary_multiple, mut g_max) = (0.0_f64, 0.0_f64);
         for ((instance, eta_w), (part, extremes)) in work.iter().zip(found?) {
             check.merge(part);

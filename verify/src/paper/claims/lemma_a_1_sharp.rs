@@ -22,7 +22,6 @@ use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::network::Activation;
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::{Instance, on_circle, ordinary};
 use crate::claim::evidence::{
@@ -30,6 +29,7 @@ use crate::claim::evidence::{
     Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, NetworkAt, U, digits_at, direction, small};
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Axis, Plot};
 use crate::claim::precise::{Evaluator, block_norm};
 use crate::claim::replay::{Sides, UNITS};
@@ -137,7 +137,7 @@ pub(super) fn measure(factor: DoubleDouble, context: &Context) -> Result<(Eviden
     let mut networks: Vec<NetworkAt> =
         INVARIANT.iter().map(|(name, n)| small(name, *n, Activation::Softplus, context)).collect();
     networks.push(digits_at(context.pick([32, 64, 256, 1024]), context));
-    let found: Vec<_> = networks.par_iter().map(|subject| on_network(subject, factor, context)).collect();
+    let found: Vec<_> = networks.in_parallel(|subject| on_network(subject, factor, context));
     for (subject, found) in networks.iter().zip(found) {
         let (part, value) = found?;
         check.merge(part);

@@ -9,7 +9,6 @@ use ratecheck::bounds::Constant;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::TanhCircle;
 use ratecheck::parameters::norm_sq;
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, ROUNDED, SharedRegression, on_circle, ordinary};
 use crate::claim::closest::Closest;
@@ -17,6 +16,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Series, Style};
 use crate::paper::gradient_descent::{Bracket, Terms};
 use crate::paper::slack;
@@ -100,7 +100,7 @@ impl Claim for LemmaA2 {
             follow(&mut check, &terms, eta_w, steps, PRINTED, context)?;
             Ok((check, sharp))
         };
-        let found: Vec<_> = work.par_iter().map(one).collect();
+        let found: Vec<_> = work.in_parallel(one);
         let mut curves = [const { Vec::new() }; 3];
         let mut all = Vec::new();
         for (&(_, eta_w), found) in work.iter().zip(found) {

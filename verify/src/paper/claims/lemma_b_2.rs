@@ -18,7 +18,6 @@ use ratecheck::descent::{Divergence, Schedule};
 use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::NoisyPair;
 use crate::claim::closest::Closest;
@@ -26,6 +25,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::replay::Recursion;
 use crate::paper::paths::Tree;
 use crate::paper::paths::expectations::Expectations;
@@ -103,7 +103,7 @@ impl Claim for LemmaB2 {
         let depth = context.pick([8, DEPTH, DEPTH, 16]);
         let mut subjects = pairs(depth);
         subjects.iter_mut().for_each(|subject| subject.factors = context.factors);
-        let found: Vec<_> = subjects.par_iter().map(|subject| enumerate(subject, Reading::Corrected)).collect();
+        let found: Vec<_> = subjects.in_parallel(|subject| enumerate(subject, Reading::Corrected));
         let mut evidence = Evidence::default();
         for eta_w in [0.01, 1.0, 100.0] {
             blocks(&mut evidence.check, eta_w, context.pick([4, 5, 5, 7]), &context.factors)?;

@@ -10,7 +10,6 @@ use ratecheck::descent::{Schedule, StepRule};
 use ratecheck::loss::closed::TanhCircle;
 use ratecheck::rates::log_spaced;
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::{ROUNDED, Spiral, on_circle};
 use crate::claim::closest::Closest;
@@ -18,6 +17,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, SidesAt};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
@@ -86,28 +86,25 @@ impl Claim for LemmaB3 {
         let steps = context.pick([1_000, 20_000, 200_000, 2_000_000]);
         let losses = Losses::new(context)?;
         let grid: Vec<(f64, f64)> = ALPHAS.iter().flat_map(|&a| ETAS.map(|e| (a, e))).collect();
-        let found: Vec<_> = grid
-            .par_iter()
-            .map(|&(alpha, eta_w)| -> Result<_, Unevaluated> {
-                let mut check = Check::new();
-                let (j, net) = (losses.problem_j(eta_w, alpha, steps), losses.network(eta_w, alpha, steps / 50));
-                let (horizons, mut seen) = (log_spaced(1, steps, 60), Vec::new());
-                let mut look = |t: u64, sides: [f64; 2]| {
-                    if horizons.binary_search(&t).is_ok() {
-                        seen.push((t as f64, sides));
-                    }
-                };
-                let found = [
-                    along(&mut check, &j, SHARP, context, &mut look)?,
-                    follow(&mut check, &net, SHARP, context)?,
-                    steepest(&mut check, eta_w, alpha, SHARP, 20, context)?,
-                ];
-                follow(&mut check, &j, Reading { l_a: PI, ..SHARP }, context)?;
-                spiral(&mut check, eta_w, alpha, steps, context)?;
-                follow(&mut check, &net, Reading { l_a: PI, ..SHARP }, context)?;
-                Ok((check, found, seen))
-            })
-            .collect();
+        let found: Vec<_> = grid.in_parallel(|&(alpha, eta_w)| -> Result<_, Unevaluated> {
+            let mut check = Check::new();
+            let (j, net) = (losses.problem_j(eta_w, alpha, steps), losses.network(eta_w, alpha, steps / 50));
+            let (horizons, mut seen) = (log_spaced(1, steps, 60), Vec::new());
+            let mut look = |t: u64, sides: [f64; 2]| {
+                if horizons.binary_search(&t).is_ok() {
+                    seen.push((t as f64, sides));
+                }
+            };
+            let found = [
+                along(&mut check, &j, SHARP, context, &mut look)?,
+                follow(&mut check, &net, SHARP, context)?,
+                steepest(&mut check, eta_w, alpha, SHARP, 20, context)?,
+            ];
+            follow(&mut check, &j, Reading { l_a: PI, ..SHARP }, context)?;
+            spiral(&mut check, eta_w, alpha, steps, context)?;
+            follow(&mut check, &net, Reading { l_a: PI, ..SHARP }, context)?;
+            Ok((check, found, seen))
+        });
         let mut evidence = Evidence::default();
         let mut most = [[0.0_f64; 3]; 3];
         let (mut near, mut curves) = (0.0_f64, Vec::new());

@@ -7,14 +7,12 @@
 mod figure;
 
 use std::f64::consts::PI;
+use std::sync::Arc;
 
 use ratecheck::bounds::{Constant, lemma_b1_sharp};
 use ratecheck::descent::StepRule;
-use ratecheck::loss::{Formula, Minibatches, closed::ProblemJ};
-use ratecheck::parameters::{Parameters, dot};
+use ratecheck::loss::{Decayed, closed::ProblemJ};
 use ratecheck::rates::log_spaced;
-use ratecheck::scalar::Scalar;
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::Spiral;
 use crate::claim::closest::Closest;
@@ -22,6 +20,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::slack;
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
@@ -108,23 +107,20 @@ impl Claim for LemmaB4 {
         let steps = context.pick([1_000, 20_000, 200_000, 2_000_000]);
         let losses = Losses::new(context)?;
         let grid: Vec<(f64, f64)> = ALPHAS.iter().flat_map(|&a| ETAS.map(|e| (a, e))).collect();
-        let found: Vec<_> = grid
-            .par_iter()
-            .map(|&(alpha, eta_w)| -> Result<_, Unevaluated> {
-                let mut check = Check::new();
-                let (horizons, mut seen) = (log_spaced(1, steps, 60), Vec::new());
-                let mut look = |t: u64, sides: [f64; 2]| {
-                    if horizons.binary_search(&t).is_ok() {
-                        seen.push((t as f64, sides));
-                    }
-                };
-                let j = losses.problem_j(eta_w, alpha, steps);
-                let j = along(&mut check, &j, Reading::Corrected, context, &mut look)?;
-                let net = follow(&mut check, &losses.network(eta_w, alpha, steps / 100), Reading::Corrected, context)?;
-                spiral(&mut check, eta_w, alpha, steps, context)?;
-                Ok((check, [j, net], seen))
-            })
-            .collect();
+        let found: Vec<_> = grid.in_parallel(|&(alpha, eta_w)| -> Result<_, Unevaluated> {
+            let mut check = Check::new();
+            let (horizons, mut seen) = (log_spaced(1, steps, 60), Vec::new());
+            let mut look = |t: u64, sides: [f64; 2]| {
+                if horizons.binary_search(&t).is_ok() {
+                    seen.push((t as f64, sides));
+                }
+            };
+            let j = losses.problem_j(eta_w, alpha, steps);
+            let j = along(&mut check, &j, Reading::Corrected, context, &mut look)?;
+            let net = follow(&mut check, &losses.network(eta_w, alpha, steps / 100), Reading::Corrected, context)?;
+            spiral(&mut check, eta_w, alpha, steps, context)?;
+            Ok((check, [j, net], seen))
+        });
         let mut evidence = Evidence::default();
         // Where the logarithm has grown most beside the first step's term.
         spiral(&mut evidence.check, 0.3, 0.0, steps, context)?;
@@ -186,7 +182,7 @@ impl Claim for LemmaB4 {
                 run: |context| {
                     let losses = Losses::new(context)?;
                     let case = losses.problem_j(1.0, 0.0, 100);
-                    let loss = Decayed(ProblemJ::default());
+                    let loss = Decayed::new(Arc::new(ProblemJ::default()), 0.1);
                     let start: Vec<f64> = case.theta_0.iter().map(|x| 10.0 * x).collect();
                     let case = Case { name: "problem J, decayed", loss: &loss, theta_0: &start, ..case };
                     let mut check = Check::new();
@@ -270,22 +266,6 @@ fn short(
 ) -> Result<Check, Unevaluated> {
     let run = Short { eta_w, alpha: 0.0, rule: StepRule::Gradient, steps: 30 };
     run.compared(subject, context, |check, case| follow(check, case, reading(case)?, context).map(drop))
-}
-
-/// Problem J plus ||w||^2/20: no longer scale invariant.
-struct Decayed(ProblemJ);
-
-impl Formula for Decayed {
-    fn layout(&self) -> &Parameters {
-        self.0.layout()
-    }
-    fn distribution(&self) -> &Minibatches {
-        self.0.distribution()
-    }
-    fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
-        let w = &theta[self.0.layout().block(0)];
-        self.0.value(z, theta) + dot(w, w).scale(0.05)
-    }
 }
 
 /// The spiral, whose gradient is L_A at every step, from ‖w_0‖ = 1.

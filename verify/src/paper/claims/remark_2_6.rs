@@ -41,7 +41,6 @@ use ratecheck::loss::{Loss, Minibatches};
 use ratecheck::network::{Activation, Normalisation};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::rates::log_spaced;
-use rayon::prelude::*;
 
 use self::ledger::{Ledger, Way, precise};
 use self::spheres::{Form, Spheres};
@@ -50,6 +49,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, digits_at, small};
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Series, Style};
 
 /// See the module's first line.
@@ -128,7 +128,7 @@ impl Claim for Remark26 {
         cases.extend(networks.iter().map(|s| on(&s.name, &s.network, &s.theta)));
         cases.push(on(&digits.name, &minibatches, &digits.theta));
         let jobs: Vec<_> = cases.iter().flat_map(|case| ETAS.map(|eta| (case, eta))).collect();
-        let found: Vec<_> = jobs.par_iter().map(|(case, eta)| case.judge(*eta, steps, STATED, context)).collect();
+        let found: Vec<_> = jobs.in_parallel(|(case, eta)| case.judge(*eta, steps, STATED, context));
         let mut evidence = Evidence::default();
         for found in found {
             evidence.check.merge(found?);

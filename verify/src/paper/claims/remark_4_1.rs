@@ -12,7 +12,6 @@ use ratecheck::bounds::{Constant, remark_4_1};
 use ratecheck::descent::StepRule;
 use ratecheck::rates::{Window, fit_power_law, log_spaced, zeta};
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::Spiral;
 use crate::claim::closest::Closest;
@@ -20,6 +19,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Series, Style};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::stochastic::on_subject::{Runs, Short, natural_rate};
@@ -81,8 +81,7 @@ impl Claim for Remark41 {
         let losses = Losses::new(context)?;
         let grid: Vec<(f64, f64)> = [0.6, 0.75, 1.0].iter().flat_map(|&a| [0.01, 1.0, 100.0].map(|e| (a, e))).collect();
         let found: Vec<_> = grid
-            .par_iter()
-            .map(|&(alpha, eta_w)| {
+            .in_parallel(|&(alpha, eta_w)| {
                 let mut check = Check::new();
                 let reading = Reading::corrected(alpha);
                 let found = follow(&mut check, &losses.problem_j(eta_w, alpha, steps), reading, context)?;
@@ -90,6 +89,7 @@ impl Claim for Remark41 {
                 spiral(&mut check, eta_w, alpha, steps, context)?;
                 Ok((check, found, network.gradient))
             })
+            .into_iter()
             .collect::<Result<_, Unevaluated>>()?;
         let mut evidence = Evidence::default();
         let window = Window::new(steps as f64 / 100.0, steps as f64);

@@ -31,11 +31,11 @@ use ratecheck::loss::closed::Rayleigh;
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::{Seed, normals};
 use ratecheck::scalar::Scalar;
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::ordinary;
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Reference, Series, Style};
 
 /// See the module's first line.
@@ -94,20 +94,17 @@ impl Claim for Rest {
         let mut evidence = Evidence::default();
         let loss = four();
         let n_starts = context.pick([40, 200, 400, 1_000]);
-        let runs: Vec<_> = (0..n_starts)
-            .into_par_iter()
-            .map(|k| -> Result<_, Unevaluated> {
-                let mut generator = context.generator(&format!("start-{k}"));
-                let mut w = normals(4, 1.0, &mut generator);
-                let norm = norm_sq(&w).sqrt();
-                w.iter_mut().for_each(|x| *x /= norm);
-                let eta_w = Scalar::exp(generator.random_range(Scalar::ln(0.5)..Scalar::ln(100.0)));
-                let mut check = Check::new();
-                let at = format!("random starts · start {k}, η_w = {eta_w:.3}");
-                let end = judged(&mut check, &at, &loss, &w, StepRule::Gradient, [eta_w, 1.0])?;
-                Ok((check, [eta_w * LARGEST, end]))
-            })
-            .collect();
+        let runs: Vec<_> = (0..n_starts).in_parallel(|k| -> Result<_, Unevaluated> {
+            let mut generator = context.generator(&format!("start-{k}"));
+            let mut w = normals(4, 1.0, &mut generator);
+            let norm = norm_sq(&w).sqrt();
+            w.iter_mut().for_each(|x| *x /= norm);
+            let eta_w = Scalar::exp(generator.random_range(Scalar::ln(0.5)..Scalar::ln(100.0)));
+            let mut check = Check::new();
+            let at = format!("random starts · start {k}, η_w = {eta_w:.3}");
+            let end = judged(&mut check, &at, &loss, &w, StepRule::Gradient, [eta_w, 1.0])?;
+            Ok((check, [eta_w * LARGEST, end]))
+        });
         let mut points = Vec::new();
         for run in runs {
             let (check, point) = run?;

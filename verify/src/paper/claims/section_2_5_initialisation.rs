@@ -6,12 +6,12 @@ use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
 use ratecheck::rates::log_spaced;
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, SubjectControl, Unevaluated,
 };
 use crate::claim::instances::{FILTERS, INVARIANT, SMOOTHED_BN, U, digits_at, filters, small};
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::precise::{Evaluator, length};
 use crate::claim::subject::{Premise, Subject};
@@ -141,7 +141,7 @@ fn first_steps(subject: &Subject, divisor: fn(f64) -> f64, context: &Context) ->
 
 fn at_all(subject: &Subject, runs: &[Visited], divisor: fn(f64) -> f64) -> Check {
     let mut all = Check::new();
-    let checks: Vec<Check> = runs.par_iter().map(|run| along(subject, run, divisor)).collect();
+    let checks: Vec<Check> = runs.in_parallel(|run| along(subject, run, divisor));
     checks.into_iter().for_each(|check| all.merge(check));
     all
 }

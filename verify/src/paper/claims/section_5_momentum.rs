@@ -35,7 +35,6 @@ use ratecheck::loss::closed::{ProblemJ, Rayleigh, TanhCircle};
 use ratecheck::loss::{Loss, Minibatches, Setting};
 use ratecheck::network::{Activation, Network, Normalisation};
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use self::path::{Mover, Path, Rates, Seen};
 use self::precise::Precise;
@@ -44,6 +43,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Statement, Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, digits_at, small};
+use crate::claim::parallel::InParallel;
 
 /// See the module's first line.
 pub(super) struct Momentum;
@@ -268,7 +268,7 @@ fn every_mover(case: &Case<'_>, decays: &[f64], context: &Context) -> Result<Vec
         [Rates::Constant(0.01), Rates::Constant(1.0), Rates::Constant(100.0), Rates::Decaying(100.0), Rates::Drawn];
     let work: Vec<_> =
         decays.iter().flat_map(|&b| forms(b)).flat_map(|mover| rates.map(|rates| (mover, rates))).collect();
-    work.par_iter().map(|&(mover, rates)| follow(case, mover, rates, None, Compared::Both, context)).collect()
+    work.in_parallel(|&(mover, rates)| follow(case, mover, rates, None, Compared::Both, context)).into_iter().collect()
 }
 
 /// All runs together.

@@ -55,7 +55,6 @@ use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Lp, Normalisation};
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use super::lemma_a_1_sharp::{closed_forms, observe, tanh_circle};
 use crate::claim::closed_forms::on_circle;
@@ -63,6 +62,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Soundness, Statement, Unevaluated,
 };
 use crate::claim::instances::{INVARIANT, NetworkAt, U, small};
+use crate::claim::parallel::InParallel;
 
 mod figure;
 mod harmonics;
@@ -164,7 +164,7 @@ impl Claim for TanhPiHalf {
             .filter(|(_, n)| differentiable(*n))
             .map(|(name, n)| small(name, *n, Activation::Softplus, context))
             .collect();
-        let found: Vec<_> = networks.par_iter().map(|subject| great_circles(subject, context)).collect();
+        let found: Vec<_> = networks.in_parallel(|subject| great_circles(subject, context));
         let mut largest = 0.0_f64;
         for (part, ratio) in found {
             evidence.check.merge(part);

@@ -8,7 +8,6 @@ use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::{Loss, Minibatches, Setting};
 use ratecheck::network::{Activation, Network};
 use ratecheck::parameters::norm_sq;
-use rayon::prelude::*;
 
 use self::trajectory::Followed;
 use crate::claim::closed_forms::{Instance, ordinary};
@@ -16,6 +15,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::{FILTERS, INVARIANT, LAYER_NORM, SMOOTHED_BN, WEIGHT_NORM, digits_at, filters, small};
+use crate::claim::parallel::InParallel;
 
 /// See the module's first line.
 pub(super) struct Theorem25;
@@ -169,16 +169,16 @@ fn whole(context: &Context) -> Result<(usize, Vec<Whole>), Unevaluated> {
     });
     let networks = networks.into_iter().collect::<Result<Vec<_>, _>>()?;
     let instances = ordinary(steps as u64)?;
-    let on_network = |((name, network, theta), eta_w): (&(&str, Network, Vec<f64>), f64)| {
+    let on_network = |&((name, network, theta), eta_w): &(&(&str, Network, Vec<f64>), f64)| {
         one_whole((name, network, theta), (eta_w, 0.05), steps, context)
     };
-    let on_closed = |(instance, eta_w): (&Instance, f64)| {
+    let on_closed = |&(instance, eta_w): &(&Instance, f64)| {
         one_whole((&instance.name, &*instance.loss, &instance.theta_0), (eta_w, instance.eta_g()), steps, context)
     };
     let of_networks: Vec<_> = networks.iter().flat_map(|n| WHOLE.map(|eta| (n, eta))).collect();
     let of_closed: Vec<_> = instances.iter().flat_map(|i| WHOLE.map(|eta| (i, eta))).collect();
-    let mut found: Vec<_> = of_networks.into_par_iter().map(on_network).collect();
-    found.extend(of_closed.into_par_iter().map(on_closed).collect::<Vec<_>>());
+    let mut found: Vec<_> = of_networks.in_parallel(on_network);
+    found.extend(of_closed.in_parallel(on_closed));
     Ok((steps, found.into_iter().collect::<Result<_, _>>()?))
 }
 

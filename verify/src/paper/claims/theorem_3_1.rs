@@ -8,7 +8,6 @@ use ratecheck::curvature::Exact;
 use ratecheck::descent::{Record, Running, StepRule};
 use ratecheck::loss::closed::Rayleigh;
 use ratecheck::rates::log_spaced;
-use rayon::prelude::*;
 
 use super::cost_of_eta::derived_sum_v;
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, Quadratic, bn_regression, on_circle, ordinary};
@@ -16,6 +15,7 @@ use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Axis, Plot, Reference, Series, Style};
 use crate::paper::gradient_descent::{Bracket, Terms, descend};
 use crate::paper::slack;
@@ -98,19 +98,9 @@ impl Claim for Theorem31 {
             check.hypothesis(name, Standing::Met, detail);
         }
         let work: Vec<_> = instances.iter().flat_map(|i| ETA_W.map(|eta_w| (i, eta_w))).collect();
-        let runs: Vec<_> = work
-            .par_iter()
-            .map(|(instance, eta_w)| {
-                follow(
-                    &Terms::new(instance, context.factors),
-                    *eta_w,
-                    steps,
-                    StepRule::Gradient,
-                    Constants::True,
-                    context,
-                )
-            })
-            .collect();
+        let runs: Vec<_> = work.in_parallel(|(instance, eta_w)| {
+            follow(&Terms::new(instance, context.factors), *eta_w, steps, StepRule::Gradient, Constants::True, context)
+        });
         let mut outcomes = Vec::new();
         for run in runs {
             let (part, outcome) = run?;

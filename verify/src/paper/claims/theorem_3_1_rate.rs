@@ -7,13 +7,13 @@ use ratecheck::bounds::eta_g_printed;
 use ratecheck::descent::{Running, StepRule, Trace};
 use ratecheck::loss::closed::{Circle, HelixValley, Rayleigh, TIndexedHelix};
 use ratecheck::rates::{Fit, Window, fit_power_law, log_spaced};
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::{C_G, Instance, Quadratic, on_circle};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Standing, Statement, Unevaluated,
 };
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::paper::gradient_descent::descend;
 
 mod on_subject;
@@ -87,7 +87,7 @@ impl Claim for Theorem31Rate {
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let last = context.pick([1_000_000, 1_000_000, 1_000_000, 10_000_000]);
         let subjects = subjects();
-        let curves: Vec<_> = subjects.par_iter().map(|s| decay(s, StepRule::Gradient, last, context)).collect();
+        let curves: Vec<_> = subjects.in_parallel(|s| decay(s, StepRule::Gradient, last, context));
         let mut evidence = Evidence::default();
         let mut shown = Vec::new();
         for (subject, curve) in subjects.iter().zip(curves) {
@@ -239,18 +239,15 @@ fn curve(name: String, trace: &Trace, window: Window) -> Result<Curve, Unevaluat
 /// L^gg = 1. For η_w = 1 the smallest gradient is the last one, at the end of the ramp.
 fn family(eta_w: f64, context: &Context) -> Result<Curve, Unevaluated> {
     let horizons = log_spaced(100, 300_000, context.pick([12, 16, 24, 32]));
-    let ends: Vec<_> = horizons
-        .par_iter()
-        .map(|&t| -> Result<_, Unevaluated> {
-            let loss = TIndexedHelix::for_steps(t);
-            let (start, constants) = (loss.theta_0(), loss.constants());
-            let instance = Instance::new("T-indexed helix", loss, start, constants, 0.0);
-            let trace = run(&instance, eta_w, StepRule::Gradient, t, vec![t], context)?;
-            let largest_g = trace.largest_g;
-            let record = trace.records.into_iter().last().ok_or_else(|| Unevaluated("no record".to_owned()))?;
-            Ok((record, largest_g))
-        })
-        .collect();
+    let ends: Vec<_> = horizons.in_parallel(|&t| -> Result<_, Unevaluated> {
+        let loss = TIndexedHelix::for_steps(t);
+        let (start, constants) = (loss.theta_0(), loss.constants());
+        let instance = Instance::new("T-indexed helix", loss, start, constants, 0.0);
+        let trace = run(&instance, eta_w, StepRule::Gradient, t, vec![t], context)?;
+        let largest_g = trace.largest_g;
+        let record = trace.records.into_iter().last().ok_or_else(|| Unevaluated("no record".to_owned()))?;
+        Ok((record, largest_g))
+    });
     let (records, largest_g): (Vec<_>, Vec<_>) = ends.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let largest_g = largest_g.into_iter().fold(0.0, f64::max);
     let trace = Trace { records, divergence: None, theta: Vec::new(), largest_g };

@@ -26,11 +26,11 @@ mod terms;
 
 use ratecheck::bounds::Constant;
 use ratecheck::loss::closed::ProblemJ;
-use rayon::prelude::*;
 
 use self::expected::{Level, enumerate, merged, sample};
 use self::subject::{Subject, all_samples, constant_noise, grid, noisy, paths, sampled};
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Series, Style};
 use crate::claim::sampled_test::SampledTest;
 use crate::paper::slack;
@@ -93,8 +93,8 @@ impl Claim for Theorem42 {
         trees.extend(grid("every path, from the minimiser", &small, &[1.0, 0.0, 1.0], 0.5));
         trees.push(constant_noise());
         trees.iter_mut().for_each(|subject| subject.factors = context.factors);
-        let found = trees.par_iter().map(|subject| enumerate(subject, depth, &all_samples(subject)));
-        let found = found.collect::<Result<Vec<_>, _>>()?;
+        let found = trees.in_parallel(|subject| enumerate(subject, depth, &all_samples(subject)));
+        let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
         let tightest = found.iter().fold(0.0, |max, one| one.ratio.max(max));
         evidence.check.merge(merged(&trees, found));
         evidence.observe(

@@ -17,12 +17,12 @@
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::closed::Rayleigh;
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use crate::claim::closed_forms::{C_G, ETA_W, Instance, SharedRegression, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Origin, Standing, Statement, Unevaluated,
 };
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Series, Style};
 use crate::claim::replay::{Recursion, Sides};
 
@@ -89,7 +89,7 @@ impl Claim for TwoPhases {
         let mut instances = ordinary(steps)?;
         instances.push(SharedRegression::at("two blocks, one g", 1.0, 0.5, 2.0));
         let jobs: Vec<(&Instance, f64)> = instances.iter().flat_map(|i| ETA_W.map(|eta| (i, eta))).collect();
-        let found: Vec<_> = jobs.par_iter().map(|&(i, eta)| follow(i, eta, steps, STATED, context)).collect();
+        let found: Vec<_> = jobs.in_parallel(|&(i, eta)| follow(i, eta, steps, STATED, context));
         let mut evidence = Evidence::default();
         let (mut longest, mut curves): (Vec<(u64, &str, f64)>, _) = (Vec::new(), Vec::new());
         for (found, (instance, eta)) in found.into_iter().zip(jobs) {

@@ -11,12 +11,12 @@ use std::sync::OnceLock;
 
 use ratecheck::bounds::{Constant, Factors};
 use ratecheck::random::Seed;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use registry::constants_of;
 
 use crate::claim::evidence::{Claim, Context, Profile, Unevaluated, Verdict};
+use crate::claim::parallel::InParallel;
 use crate::text::markdown::escape;
 use crate::text::number;
 
@@ -157,7 +157,7 @@ pub fn study(claim: &dyn Claim, seed: u64, profile: Profile) -> Result<Vec<Need>
         let [constant, place, symbol] = [constant.key(), constant.place(), constant.symbol()].map(str::to_owned);
         Need { claim: id.to_owned(), constant, place, symbol, multiple, reason }
     };
-    Ok(constants.par_iter().with_max_len(1).map(need).collect())
+    Ok(constants.in_parallel(need))
 }
 
 /// The smallest multiple that passes, given that 1 does: by bisection in its logarithm. `None` if nothing is needed.

@@ -12,10 +12,10 @@ use ratecheck::loss::closed::ProblemJ;
 use ratecheck::loss::{Loss, Workspace};
 use ratecheck::parameters::dot;
 use ratecheck::random::Seed;
-use rayon::prelude::*;
 
 use super::noisy_rayleigh::NoisyRayleigh;
 use crate::claim::evidence::Unevaluated;
+use crate::claim::parallel::InParallel;
 
 /// L is looked at in every so many steps; it forgets in some hundred.
 const EVERY: u64 = 8;
@@ -215,7 +215,10 @@ impl Design<'_> {
     /// All runs, each from a generator of its own.
     pub(crate) fn runs(&self, expected: &Expected, seed: &Seed) -> Result<Vec<Seen>, Unevaluated> {
         let noise = self.known.noise();
-        (0..self.n_runs).into_par_iter().map(|k| self.run(expected, &noise, &seed.child(&format!("run-{k}")))).collect()
+        (0..self.n_runs)
+            .in_parallel(|k| self.run(expected, &noise, &seed.child(&format!("run-{k}"))))
+            .into_iter()
+            .collect()
     }
 
     fn run(&self, expected: &Expected, noise: &[Vec<Vec<f64>>; 2], seed: &Seed) -> Result<Seen, Unevaluated> {

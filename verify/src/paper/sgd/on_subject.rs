@@ -15,10 +15,10 @@ use ratecheck::loss::{Loss, Workspace};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
 use ratecheck::rates::{Estimate, Model, Runs, Summary, Window, log_spaced};
-use rayon::prelude::*;
 
 use super::{Table, centres};
 use crate::claim::evidence::{Check, Context, Standing, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::Subject;
 
 /// Of every interval on a user's loss, which has few runs.
@@ -91,7 +91,7 @@ impl Design {
     /// All runs of one way, each from a generator of its own.
     pub(crate) fn runs(&self, subject: &Subject, way: Way, seed: &Seed) -> Result<Vec<Run>, Unevaluated> {
         let seed = seed.child(&format!("{:?}/{}/{}", way.rule, way.eta_w, way.alpha));
-        (0..self.n_runs).into_par_iter().map(|k| self.run(subject, way, &seed.child(&format!("run-{k}")))).collect()
+        (0..self.n_runs).in_parallel(|k| self.run(subject, way, &seed.child(&format!("run-{k}")))).into_iter().collect()
     }
 
     fn run(&self, subject: &Subject, way: Way, seed: &Seed) -> Result<Run, Unevaluated> {

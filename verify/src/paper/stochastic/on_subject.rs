@@ -8,10 +8,10 @@
 use ratecheck::descent::{Divergence, StepRule, Stepper};
 use ratecheck::loss::Workspace;
 use ratecheck::parameters::norm_sq;
-use rayon::prelude::*;
 
 use super::{Bound, Case};
 use crate::claim::evidence::{Check, Context, Evidence, Standing, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 
 /// A replay in double-double takes some fifty times as long as the run.
@@ -93,15 +93,12 @@ impl<'a> Runs<'a> {
             .iter()
             .flat_map(|&alpha| self.subject.settings.eta_w.iter().map(move |&eta_w| [eta_w, alpha]))
             .collect();
-        let found: Vec<_> = grid
-            .par_iter()
-            .map(|&rates| -> Result<_, Unevaluated> {
-                let mut check = Check::new();
-                let (l_a, steps) = self.largest(&mut check, self.case(rates, self.steps, &[]), context)?;
-                let found = judge(&mut check, &self.case(rates, steps, &l_a))?;
-                Ok((check, l_a, found))
-            })
-            .collect();
+        let found: Vec<_> = grid.in_parallel(|&rates| -> Result<_, Unevaluated> {
+            let mut check = Check::new();
+            let (l_a, steps) = self.largest(&mut check, self.case(rates, self.steps, &[]), context)?;
+            let found = judge(&mut check, &self.case(rates, steps, &l_a))?;
+            Ok((check, l_a, found))
+        });
         let (mut evidence, mut all) = (Evidence::default(), Vec::new());
         let mut seen = vec![0.0_f64; self.subject.layout().n_blocks()];
         for (rates, found) in grid.into_iter().zip(found) {

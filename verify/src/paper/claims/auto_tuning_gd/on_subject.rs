@@ -8,10 +8,10 @@
 
 use ratecheck::descent::{StepRule, Trace};
 use ratecheck::rates::log_spaced;
-use rayon::prelude::*;
 
 use super::{AutoTuningGd, LIMIT, PER_DECADE, late_slope};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Series, Style};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::auto_tuning::long_runs::{self, LongRuns, Rule, descend, if_it_fails, long, n_steps};
@@ -29,8 +29,7 @@ impl Measure for AutoTuningGd {
         let rates = decades(&subject.settings.eta_w);
         let mut evidence = Evidence::default();
         let runs = judged(&mut evidence, &terms, &rates, |_| StepRule::Gradient, n_steps)?;
-        let farthest: Vec<f64> =
-            rates.par_iter().map(|&eta_w| terms.largest_g(eta_w, n_steps).unwrap_or(f64::INFINITY)).collect();
+        let farthest: Vec<f64> = rates.in_parallel(|&eta_w| terms.largest_g(eta_w, n_steps).unwrap_or(f64::INFINITY));
         premise_on_eta_g(&mut evidence.check, subject, farthest.into_iter().fold(0.0, f64::max))?;
         evidence.plots = vec![
             plot(

@@ -6,11 +6,11 @@
 //! to what they would be with fixed norms. What each rate ends with, with projected steps beside it, is shown.
 
 use ratecheck::descent::StepRule;
-use rayon::prelude::*;
 
 use super::AutoTuningSgd;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated, Verdict};
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Series, Style};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::auto_tuning::largest;
@@ -108,7 +108,7 @@ fn descend(
     context: &Context,
 ) -> Result<Vec<(f64, Vec<Run>)>, Unevaluated> {
     let of = |&eta_w: &f64| Ok((eta_w, design.runs(subject, Way { rule, eta_w, alpha: 0.0 }, &context.seed)?));
-    rates.par_iter().map(of).collect()
+    rates.in_parallel(of).into_iter().collect()
 }
 
 fn broken(subject: &Subject, context: &Context, rule: StepRule) -> Result<Check, Unevaluated> {

@@ -2,10 +2,10 @@
 //! and beside its own.
 
 use ratecheck::descent::StepRule;
-use rayon::prelude::*;
 
 use super::{CostOfEta, follow};
 use crate::claim::evidence::{Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::gradient_descent::{Terms, left_the_numbers, premises, some_steps};
 
@@ -20,7 +20,7 @@ impl Measure for CostOfEta {
             let found = follow(&terms, eta_w, n_steps, StepRule::Gradient, context)?;
             Ok((found, terms.largest_g(eta_w, n_steps)?))
         };
-        let runs: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
+        let runs: Vec<_> = subject.settings.eta_w.in_parallel(one);
         let (mut evidence, mut g) = (Evidence::default(), 0.0_f64);
         for (eta_w, run) in subject.settings.eta_w.iter().zip(runs) {
             match run {

@@ -8,10 +8,10 @@
 
 use ratecheck::descent::StepRule;
 use ratecheck::rates::mean_over_runs;
-use rayon::prelude::*;
 
 use super::EffectiveRateLaw;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::sgd::laws::BlockLaw;
 use crate::paper::sgd::on_subject::{Design, Run, Way, all_steps, made_of};
@@ -34,8 +34,8 @@ impl Measure for EffectiveRateLaw {
         let rates: Vec<f64> = subject.settings.eta_w.iter().copied().chain(natural).collect();
         let design = Design::new(subject, SECONDS[0], [rates.len(), subject.settings.runs], false, context)?;
         let way = |eta_w| Way { rule: StepRule::Gradient, eta_w, alpha: 0.0 };
-        let found = rates.par_iter().map(|&eta_w| design.runs(subject, way(eta_w), &context.seed));
-        let found: Vec<Vec<Run>> = found.collect::<Result<_, _>>()?;
+        let found = rates.in_parallel(|&eta_w| design.runs(subject, way(eta_w), &context.seed));
+        let found: Vec<Vec<Run>> = found.into_iter().collect::<Result<_, _>>()?;
         let mut evidence = Evidence::default();
         let (mut least, mut judged) = (f64::INFINITY, 0);
         let n_steps = design.n_steps;

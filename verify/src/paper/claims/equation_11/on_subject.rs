@@ -7,10 +7,10 @@
 
 use ratecheck::descent::{Plan, Schedule, StepRule, run};
 use ratecheck::rates::log_spaced;
-use rayon::prelude::*;
 
 use super::{Equation11, Reading, Variant, compare};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::gradient_descent::{gradients, some_steps};
 
@@ -57,7 +57,7 @@ fn along_runs(subject: &Subject, variant: Variant, n_steps: u64, context: &Conte
         let found = compare(&subject.name, &*loss, &subject.theta, [eta_w, eta_g], &trace.records, reading)?;
         Ok((found, trace.divergence))
     };
-    let runs: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
+    let runs: Vec<_> = subject.settings.eta_w.in_parallel(one);
     let mut evidence = Evidence::default();
     for (&eta_w, found) in subject.settings.eta_w.iter().zip(runs) {
         let ((check, ratios), divergence) = found?;

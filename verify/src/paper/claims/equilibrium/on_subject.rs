@@ -13,10 +13,10 @@ use ratecheck::loss::Loss;
 use ratecheck::parameters::dot;
 use ratecheck::random::Seed;
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use super::Equilibrium;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::precise::Evaluator;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::sgd::laws::BlockLaw;
@@ -220,7 +220,7 @@ fn runs(subject: &Subject, eta: f64, n_steps: u64, seed: &Seed) -> Result<Vec<Ru
         }
         Ok(Run { divergence, squares, norms, fourths })
     };
-    (0..subject.settings.runs).into_par_iter().map(one).collect()
+    (0..subject.settings.runs).in_parallel(one).into_iter().collect()
 }
 
 /// Whether the premises are met in block i, and the runs say how much the ratio is.

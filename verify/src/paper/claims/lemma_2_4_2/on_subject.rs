@@ -8,10 +8,10 @@
 
 use ratecheck::descent::StepRule;
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use super::{Grown, Lemma242};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::precise::{Evaluator, length};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::visits::{Visited, observe, of_norm_two, on_spheres, visited};
@@ -58,7 +58,7 @@ fn broken(subject: &Subject, rule: StepRule, context: &Context) -> Result<Check,
 /// Both equalities at all points of all runs, with the step of a rule.
 fn at_all(subject: &Subject, runs: &[Visited], rule: StepRule) -> Check {
     let mut all = Check::new();
-    let checks: Vec<Check> = runs.par_iter().map(|run| along(subject, run, rule)).collect();
+    let checks: Vec<Check> = runs.in_parallel(|run| along(subject, run, rule));
     checks.into_iter().for_each(|check| all.merge(check));
     all
 }

@@ -5,12 +5,12 @@ use ratecheck::curvature::{Proved, Sampling, Smoothness, block_norms, proved_con
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::loss::Loss;
 use ratecheck::parameters::norm_sq;
-use rayon::prelude::*;
 
 use super::descent::Descent;
 use crate::claim::closed_forms::C_G;
 use crate::claim::evidence::{Check, Context, Soundness, Standing, Unevaluated};
 use crate::claim::instances::NetworkAt;
+use crate::claim::parallel::InParallel;
 
 /// A network with a bracket of its constants: found at random points and along every step of the runs that are then
 /// compared (random points alone find several times less), and proved by composition. η_g is the limit for the proved
@@ -29,13 +29,11 @@ pub(super) fn followed(
     let eta_g = eta_g_limit(upper.l_gg, C_G);
     let sampled = sampled_constants(&subject.network, &Sampling::new(points, radius), &seed);
     let on_runs: Result<Vec<_>, Unevaluated> = rates
-        .par_iter()
-        .map(|&eta_w| along(&subject.network, &subject.theta, [eta_w, eta_g], steps, |_| true, context))
-        .collect::<Vec<_>>()
+        .in_parallel(|&eta_w| along(&subject.network, &subject.theta, [eta_w, eta_g], steps, |_| true, context))
         .into_iter()
         .collect();
     let on_runs: Vec<Vec<f64>> = on_runs?.into_iter().flatten().collect();
-    let norms: Vec<_> = on_runs.par_iter().map(|theta| block_norms(&subject.network, &subject.z, theta)).collect();
+    let norms: Vec<_> = on_runs.in_parallel(|theta| block_norms(&subject.network, &subject.z, theta));
     let found = norms.iter().fold(sampled, Smoothness::max).values();
     // C grows with L^vv and L^vg and falls with L^gg.
     let m = found.n_blocks();
@@ -66,7 +64,7 @@ pub(super) fn followed(
         Ok((part, extremes))
     };
     let (mut multiple, mut g) = (0.0_f64, 0.0_f64);
-    for found in rates.par_iter().map(one).collect::<Vec<_>>() {
+    for found in rates.in_parallel(one) {
         let (part, extremes) = found?;
         check.merge(part);
         multiple = multiple.max(extremes.multiple);

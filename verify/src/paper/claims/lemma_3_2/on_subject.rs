@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 
 use ratecheck::curvature::{Sampled, Smoothness, block_norms};
 use ratecheck::rates::log_spaced;
-use rayon::prelude::*;
 
 use super::Lemma32;
 use super::descent::{Descent, Extremes};
 use super::network::along;
 use crate::claim::closed_forms::C_G;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Soundness, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::gradient_descent::{Terms, gradients, left_the_numbers, premises, steps};
 
@@ -127,7 +127,7 @@ fn every_rate(
         });
         (part, extremes)
     };
-    let found: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
+    let found: Vec<_> = subject.settings.eta_w.in_parallel(one);
     let mut all = Vec::new();
     for (part, extremes) in found {
         check.merge(part);
@@ -151,12 +151,11 @@ fn search(terms: &mut Terms, subject: &Subject, steps: u64, context: &Context) -
     let run = |&eta_w: &f64| {
         along(&*terms.loss, &terms.theta_0, [eta_w, terms.eta_g], steps, |t| looked_at.contains(&t), context)
     };
-    let runs: Result<Vec<_>, Unevaluated> =
-        subject.settings.eta_w.par_iter().map(run).collect::<Vec<_>>().into_iter().collect();
+    let runs: Result<Vec<_>, Unevaluated> = subject.settings.eta_w.in_parallel(run).into_iter().collect();
     // Constants were looked for at the start before.
     let on_runs: Vec<Vec<f64>> = runs?.into_iter().flat_map(|points| points.into_iter().skip(1)).collect();
     let z = subject.all();
-    let norms: Vec<_> = on_runs.par_iter().map(|theta| block_norms(&*terms.loss, &z, theta)).collect();
+    let norms: Vec<_> = on_runs.in_parallel(|theta| block_norms(&*terms.loss, &z, theta));
     let found = norms.iter().fold(subject.constants()?.least.map(|&l| Sampled(l)), Smoothness::max).values();
     terms.finding(&found);
     Ok(on_runs.len())

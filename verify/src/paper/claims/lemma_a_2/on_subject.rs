@@ -4,10 +4,9 @@
 //! Right-hand sides grow with the constants, of which a bracket will do. (19) is true with any C_i, and is read with
 //! the smaller ones, whose first phase is the shorter one. The tolerance is that of the claim.
 
-use rayon::prelude::*;
-
 use super::{LemmaA2, PRINTED, Reading, SHARP, follow};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::gradient_descent::{Constants, Terms, left_the_numbers, premises, some_steps};
 
@@ -27,7 +26,7 @@ impl Measure for LemmaA2 {
             });
             (check, both)
         };
-        let runs: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
+        let runs: Vec<_> = subject.settings.eta_w.in_parallel(one);
         let (mut evidence, mut g) = (Evidence::default(), 0.0_f64);
         for (eta_w, run) in subject.settings.eta_w.iter().zip(runs) {
             let (check, found) = run;

@@ -5,11 +5,11 @@
 
 use ratecheck::bounds;
 use ratecheck::descent::Schedule;
-use rayon::prelude::*;
 
 use super::LemmaB2;
 use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::paths::expectations::{C_G, Constants, End, Expectations, depth, gradients, hypotheses};
 
@@ -31,15 +31,12 @@ impl Measure for LemmaB2 {
         let each = gradients(subject, SECONDS[0] / grid.len() as f64, context.profile);
         let steps = depth(subject, each, DEEPEST);
         let constants = Constants::new(subject, eta_g)?;
-        let found: Vec<_> = grid
-            .par_iter()
-            .map(|&rates| -> Result<_, Unevaluated> {
-                let seen = follow(subject, rates, eta_g, steps)?;
-                let mut check = Check::new();
-                let share = compare(&mut check, subject, rates, eta_g, &seen, &constants, 1.0)?;
-                Ok((check, share, seen.g_max))
-            })
-            .collect();
+        let found: Vec<_> = grid.in_parallel(|&rates| -> Result<_, Unevaluated> {
+            let seen = follow(subject, rates, eta_g, steps)?;
+            let mut check = Check::new();
+            let share = compare(&mut check, subject, rates, eta_g, &seen, &constants, 1.0)?;
+            Ok((check, share, seen.g_max))
+        });
         let mut evidence = Evidence::default();
         let (mut most, mut g_max) = (f64::NEG_INFINITY, 0.0_f64);
         for found in found {

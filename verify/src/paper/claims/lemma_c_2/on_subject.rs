@@ -1,10 +1,10 @@
 //! Lemma C.2 on a user's network: runs from its start with every eta_w of the settings, and the eta_g of the subject.
 
 use ratecheck::network::Network;
-use rayon::prelude::*;
 
 use super::{LemmaC2, Run};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::visits::rate_of_g;
 
@@ -52,7 +52,8 @@ fn all(subject: &Subject, shrink: f64, context: &Context) -> Result<(Check, Vec<
     let eta_lambda = rate_of_g(subject).0 * lambda;
     let steps = subject.steps(SECONDS, context.profile);
     let run = |&eta_w: &f64| one(subject, network, &Run { eta_lambda, eta_w, steps, shrink }, context);
-    let found: Vec<(Check, Vec<f64>)> = subject.settings.eta_w.par_iter().map(run).collect::<Result<_, _>>()?;
+    let found: Vec<(Check, Vec<f64>)> =
+        subject.settings.eta_w.in_parallel(run).into_iter().collect::<Result<_, _>>()?;
     let mut check = Check::new();
     let standing = if eta_lambda <= 1.0 { Standing::Met } else { Standing::NotMet };
     check.hypothesis("η_g λ ≤ 1", standing, format!("{eta_lambda:.3e}, where λ = {lambda}"));

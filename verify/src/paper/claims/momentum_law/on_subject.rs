@@ -10,10 +10,10 @@
 use ratecheck::descent::{Divergence, Schedule, StepRule, Stepper};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::Seed;
-use rayon::prelude::*;
 
 use super::MomentumLaw;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::sgd::laws::BlockLaw;
 use crate::paper::stochastic::on_subject::natural_rate;
@@ -172,7 +172,7 @@ fn runs(subject: &Subject, rule: StepRule, eta: f64, n_steps: u64, seed: &Seed) 
         }
         Ok(Run { divergence, n_end: stepper.w_norm_sq().to_vec(), squares, momenta, jumps })
     };
-    (0..subject.settings.runs).into_par_iter().map(one).collect()
+    (0..subject.settings.runs).in_parallel(one).into_iter().collect()
 }
 
 /// Whether the premises of the law are met in block i, and the runs say how much the ratio is.

@@ -4,10 +4,10 @@
 
 use ratecheck::descent::StepRule;
 use ratecheck::random::Seed;
-use rayon::prelude::*;
 
 use super::{Ended, Rest, below_the_edge, descend, sharpness};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::gradient_descent::steps;
 use crate::paper::visits::rate_of_g;
@@ -35,7 +35,7 @@ impl Measure for Rest {
             let at_rest = first.gradient <= rest && ended.gradient <= rest;
             Some((at_rest, Ended { steps: first.steps + ended.steps, ..ended }, found))
         };
-        let runs: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
+        let runs: Vec<_> = subject.settings.eta_w.in_parallel(one);
         let (mut evidence, mut resting) = (Evidence::default(), 0);
         for (eta_w, run) in subject.settings.eta_w.iter().zip(runs) {
             let Some((at_rest, ended, found)) = run else { continue };

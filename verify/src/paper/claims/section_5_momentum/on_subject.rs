@@ -8,12 +8,12 @@ use std::fmt;
 use ratecheck::descent::StepRule;
 use ratecheck::loss::{Arithmetic, Loss};
 use ratecheck::scalar::DoubleDouble;
-use rayon::prelude::*;
 
 use super::path::{Mover, Rates};
 use super::precise::Precise;
 use super::{Compared, Followed, Least, Momentum, evidence_of, forms};
 use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::precise::Evaluator;
 use crate::claim::replay::Sides;
 use crate::claim::subject::{Premise, Subject};
@@ -33,8 +33,8 @@ impl Measure for Momentum {
         let work: Vec<(Mover, Rates)> =
             forms(0.9).into_iter().flat_map(|mover| rates.iter().map(move |&rates| (mover, rates))).collect();
         let found =
-            work.par_iter().map(|&(mover, rates)| start.follow(subject, mover, rates, None, Compared::Both, context));
-        let found: Vec<(Followed, u64)> = found.collect::<Result<_, _>>()?;
+            work.in_parallel(|&(mover, rates)| start.follow(subject, mover, rates, None, Compared::Both, context));
+        let found: Vec<(Followed, u64)> = found.into_iter().collect::<Result<_, _>>()?;
         let shortest = found.iter().map(|(_, made)| *made).min().unwrap_or(0);
         let mut evidence = evidence_of(found.into_iter().map(|(found, _)| found).collect());
         let note = if shortest < steps {

@@ -18,11 +18,11 @@ use ratecheck::loss::{Arithmetic, Loss};
 use ratecheck::parameters::norm_sq;
 use ratecheck::random::{Generator, normals};
 use ratecheck::scalar::{DoubleDouble, Scalar};
-use rayon::prelude::*;
 
 use super::trajectory::{Adaptive, LINEAR, reach};
 use super::{Form, Theorem25};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::precise::Evaluator;
 use crate::claim::replay::Recursion;
 use crate::claim::subject::{Premise, Subject};
@@ -52,7 +52,7 @@ impl Measure for Theorem25 {
         }
         let whole = |&eta_w: &f64| whole(subject, eta_w, steps, Form::Printed, context);
         let found: Vec<(Check, Followed)> =
-            subject.settings.eta_w.par_iter().map(whole).collect::<Result<_, Unevaluated>>()?;
+            subject.settings.eta_w.in_parallel(whole).into_iter().collect::<Result<_, Unevaluated>>()?;
         for ((check, followed), eta_w) in found.into_iter().zip(&subject.settings.eta_w) {
             evidence.check.merge(check);
             let Followed { steps: made, apart, bound } = followed;
@@ -124,7 +124,7 @@ fn at_all(subject: &Subject, runs: &[Visited], form: Form) -> Result<Check, Unev
         }
     };
     let mut all = Check::new();
-    let checks: Vec<Result<Check, Unevaluated>> = runs.par_iter().map(along).collect();
+    let checks: Vec<Result<Check, Unevaluated>> = runs.in_parallel(along);
     checks.into_iter().try_for_each(|check| check.map(|check| all.merge(check)))?;
     Ok(all)
 }

@@ -4,10 +4,10 @@
 //! than Lemma 3.2's η_g ≤ 2(2-c)/((2+c)L^gg), with c = 1/2. The tolerance is that of the claim.
 
 use ratecheck::descent::StepRule;
-use rayon::prelude::*;
 
 use super::{Constants, Theorem31, follow};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, SubjectControl, Unevaluated};
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::gradient_descent::{Terms, left_the_numbers, premises, some_steps};
 
@@ -22,7 +22,7 @@ impl Measure for Theorem31 {
             let found = follow(&terms, eta_w, n_steps, StepRule::Gradient, Constants::True, context)?;
             Ok((found, terms.largest_g(eta_w, n_steps)?))
         };
-        let runs: Vec<_> = subject.settings.eta_w.par_iter().map(one).collect();
+        let runs: Vec<_> = subject.settings.eta_w.in_parallel(one);
         let (mut evidence, mut g) = (Evidence::default(), 0.0_f64);
         for (eta_w, run) in subject.settings.eta_w.iter().zip(runs) {
             let ((check, outcome), largest) = match run {

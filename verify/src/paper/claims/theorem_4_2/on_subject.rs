@@ -10,7 +10,6 @@
 use ratecheck::bounds::Factors;
 use ratecheck::descent::{Schedule, StepRule, Stepper};
 use ratecheck::rates::{Interval, mean_over_runs};
-use rayon::prelude::*;
 
 use super::Theorem42;
 use super::expected::Expected;
@@ -18,6 +17,7 @@ use super::terms::{Terms, left};
 use crate::claim::decide::below;
 use crate::claim::evidence::{Check, Context, Evidence, Inequality, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::instances::U;
+use crate::claim::parallel::InParallel;
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::paths::expectations::{Constants, End, Expectations, Look, depth, gradients, hypotheses, samples};
 
@@ -46,15 +46,12 @@ impl Measure for Theorem42 {
         let n_steps = settings.steps.unwrap_or(budget[1] / (n_runs * (k + 1)) as u64);
         let sampled = k > 1 && n_runs > 1 && n_steps > all as u64;
         let level = 1.0 - RISK / (2 * grid.len()) as f64;
-        let found: Vec<_> = grid
-            .par_iter()
-            .map(|&rates| -> Result<_, Unevaluated> {
-                let bounded = Bounded::new(subject, rates, eta_g)?;
-                let exact = bounded.enumerate(all, 1.0)?;
-                let runs = sampled.then(|| bounded.sample(n_runs, n_steps, level, context)).transpose()?;
-                Ok((exact, runs))
-            })
-            .collect();
+        let found: Vec<_> = grid.in_parallel(|&rates| -> Result<_, Unevaluated> {
+            let bounded = Bounded::new(subject, rates, eta_g)?;
+            let exact = bounded.enumerate(all, 1.0)?;
+            let runs = sampled.then(|| bounded.sample(n_runs, n_steps, level, context)).transpose()?;
+            Ok((exact, runs))
+        });
         let mut evidence = Evidence::default();
         let (mut exact, mut runs) = (Expected::default(), Expected::default());
         for found in found {
@@ -240,7 +237,7 @@ impl<'a> Bounded<'a> {
             }
             Ok((sum_v, sum_g, look.l_a, look.noise_g_sq, look.g_max))
         };
-        let runs = (0..n_runs).into_par_iter().map(one).collect::<Result<Vec<_>, _>>()?;
+        let runs = (0..n_runs).in_parallel(one).into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut seen = self.look(1)?;
         for (_, _, l_a, noise_g_sq, g_max) in &runs {
             seen.l_a.iter_mut().zip(l_a).for_each(|(most, l)| *most = most.max(*l));

@@ -15,11 +15,11 @@
 
 use ratecheck::descent::StepRule;
 use ratecheck::rates::Interval;
-use rayon::prelude::*;
 
 use super::{EXPONENT, Theorem42Rate};
 use crate::claim::decide::below;
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated, Verdict};
+use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Reference};
 use crate::claim::subject::{Premise, Subject};
 use crate::paper::sgd::curve;
@@ -41,8 +41,8 @@ impl Measure for Theorem42Rate {
         let eta_w = nearest(subject, context);
         let design = Design::new(subject, SECONDS[0], [alphas.len(), RUNS * subject.settings.runs], true, context)?;
         let way = |alpha| Way { rule: StepRule::Gradient, eta_w, alpha };
-        let found = alphas.par_iter().map(|&alpha| design.runs(subject, way(alpha), &context.seed));
-        let found: Vec<Vec<Run>> = found.collect::<Result<_, _>>()?;
+        let found = alphas.in_parallel(|&alpha| design.runs(subject, way(alpha), &context.seed));
+        let found: Vec<Vec<Run>> = found.into_iter().collect::<Result<_, _>>()?;
         let mut evidence = Evidence::default();
         eta_g_is_admissible(&mut evidence.check, subject, design.eta_g)?;
         let mut series = Vec::new();
