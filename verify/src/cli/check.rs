@@ -67,7 +67,7 @@ pub(super) fn check_all(
     }
     let mut state = State { todo: &todo, begun: 0, at_work: Vec::new(), results, over: None };
     state.results.pending = state.pending();
-    // A directory that cannot be written is heard of now, not in an hour.
+    // A directory that cannot be written is reported now, not in an hour.
     report::write_results(&state.results, store.dir()).map_err(unwritten)?;
     let state = Mutex::new(state);
     let lane = || {

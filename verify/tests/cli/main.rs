@@ -129,7 +129,7 @@ fn exit_codes_of_verify() {
     for jobs in ["1", "3", "8"] {
         let (code, table) = verify_fixed(&[], &["--jobs", jobs]);
         let rows = table.lines().filter_map(|line| line.split_whitespace().next().filter(|word| ids.contains(word)));
-        assert!(code == 1 && rows.eq(ids), "{table}");
+        assert!(code == 1 && rows.take(ids.len()).eq(ids), "{table}");
     }
     // Unless it is to stop there: what comes behind the first failure is not run, what is merely undecided is no
     // reason.
