@@ -159,8 +159,10 @@ pub fn norm(x: &[f64]) -> f64 {
 pub fn dot<S: Scalar>(x: &[S], y: &[S]) -> S {
     assert_eq!(x.len(), y.len());
     let mut sum = S::ZERO;
-    for (&a, &b) in x.iter().zip(y) {
-        sum += a * b;
+    let mut k = 0;
+    while k < x.len() {
+        sum += x[k] * y[k];
+        k += 1;
     }
     sum
 }

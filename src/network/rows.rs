@@ -256,9 +256,9 @@ pub(super) struct Sum<S> {
     rest: S,
 }
 
-/// Within one cache line, if S is f64 or f32.
+/// Within one cache line, if it is two numbers.
 #[repr(align(64))]
-struct Aligned<S>([S; 2]);
+struct Aligned<T>(T);
 
 impl<S: Scalar> Sum<S> {
     #[inline(always)]
@@ -309,9 +309,20 @@ impl<S: Scalar> Sum<S> {
         let fours = [c[0] + c[4], c[1] + c[5], c[2] + c[6], c[3] + c[7]];
         // Keeps the chains in lanes: seen together with the loop before, they are vectorised across, with a shuffle a
         // load. They go through the stack, and a vector that lies in two cache lines is slow to read again.
-        // Scalars of several runs fill the lanes.
-        let twos = Aligned([fours[0] + fours[2], fours[1] + fours[3]]);
-        let Aligned([p, q]) = if S::RUNS > 1 { twos } else { std::hint::black_box(twos) };
+        // Scalars of several runs fill the lanes. Of those of two components each goes by itself: side by side the compiler
+        // would pair the components of one, and load rows with shuffles and gathers.
+        let twos = [fours[0] + fours[2], fours[1] + fours[3]];
+        let [p, q] = if S::RUNS > 1 {
+            twos
+        } else if S::PLANES == 2 {
+            let mut planes = [S::Base::default(); 4];
+            S::store_lanes(twos, &mut planes, 0);
+            let [a, b] = std::hint::black_box(Aligned([planes[0], planes[1]])).0;
+            let [c, d] = std::hint::black_box(Aligned([planes[2], planes[3]])).0;
+            S::load_lanes(&[a, b, c, d], 0)
+        } else {
+            std::hint::black_box(Aligned(twos)).0
+        };
         (p + q) + self.rest
     }
 }

@@ -46,6 +46,12 @@ const fn together<S: Scalar>() -> usize {
     if S::RUNS > 1 { rows::LANES / 2 } else { rows::LANES }
 }
 
+/// Whether the commonest activations are applied in the loop that normalises. It hides loads and stores of scalars that
+/// are little work.
+const fn in_one_loop<S: Scalar>() -> bool {
+    S::WIDE && S::PLANES <= 2
+}
+
 /// From z of one unit to xhat = (z - left) factor + rest and to y = bn_scale xhat + shift.
 struct Affine<S> {
     left: S,
@@ -141,8 +147,8 @@ impl Network {
                         let of = Affine { left: left[at - first], factor, rest, bn_scale, shift };
                         match layer.activation {
                             _ if !single => of.scale_alone(xhat, out),
-                            Some(Activation::Tanh) if S::WIDE => of.normalise(xhat, out, S::tanh),
-                            Some(Activation::Relu) if S::WIDE => of.normalise(xhat, out, S::relu),
+                            Some(Activation::Tanh) if in_one_loop::<S>() => of.normalise(xhat, out, S::tanh),
+                            Some(Activation::Relu) if in_one_loop::<S>() => of.normalise(xhat, out, S::relu),
                             _ => of.normalise(
                                 xhat,
                                 out,
@@ -159,7 +165,8 @@ impl Network {
                 }
             },
         );
-        let done = S::WIDE && single && matches!(layer.activation, Some(Activation::Tanh | Activation::Relu));
+        let done =
+            in_one_loop::<S>() && single && matches!(layer.activation, Some(Activation::Tanh | Activation::Relu));
         if let Some(activation) = layer.activation.filter(|_| !done) {
             activation.forward::<S>(all_out, slope, row);
         }

@@ -17,12 +17,13 @@ pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// [`vectorised`], for loops over an arithmetic that may not profit: one variant of a kernel is compiled for intervals,
-/// two for double-doubles (fused multiply-adds are all that they need), all of them for the rest.
+/// two for double-doubles (fused multiply-adds are all that they need) and for scalars of many components (visited four
+/// at a time, they fill the shorter vectors), all of them for the rest.
 #[inline(always)]
 pub(crate) fn vectorised_for<S: Planes, R>(f: impl FnOnce() -> R) -> R {
-    if S::WIDE {
+    if S::WIDE && S::PLANES <= 2 {
         vectorised(f)
-    } else if S::FUSED {
+    } else if S::WIDE || S::FUSED {
         fused(f)
     } else {
         f()
@@ -48,6 +49,20 @@ impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Operation<F> {
     fn call(self) -> R {
         self.0()
     }
+}
+
+/// The rows of a tile, up to eight, by indices that are constants: only then its sums are in registers, and not in an
+/// array in memory, whatever is compiled first.
+macro_rules! each_row {
+    ($m:expr, $r:ident => $body:expr) => {
+        each_row!(@ $m, $r, $body, 0 1 2 3 4 5 6 7)
+    };
+    (@ $m:expr, $r:ident, $body:expr, $($index:literal)*) => {
+        $(if $m > $index {
+            let $r: usize = $index;
+            $body;
+        })*
+    };
 }
 
 /// Some columns of the first B, and of those that follow: vectors row by row, and how far the rows are apart.
@@ -168,13 +183,13 @@ impl<'a, T: Element> Product<'a, T> {
                 [(panel, wide), (&panel[of_first..], wide)]
             }
         };
-        match (self.values, self.pairs.last()) {
-            (Some(a), Some([_, b])) => {
-                self.tiles::<S, M, N>(simd, self.pairs, panels, [self.c.plane_step, j], block);
-                let of_last = panels[self.pairs.len() - 1];
-                self.tiles::<S, M, N>(simd, &[[a, *b]], [of_last; 2], [0, j], block);
-            }
-            _ => self.tiles::<S, M, N>(simd, self.pairs, panels, [0, j], block),
+        // The derivatives, and then the values, if they are asked for as well: in a loop, so that the tiles are compiled
+        // once.
+        let of_values = self.values.zip(self.pairs.last()).map(|(a, [_, b])| [[a, *b]]);
+        let plane = if of_values.is_some() { self.c.plane_step } else { 0 };
+        let values = of_values.as_ref().map(|pair| (&pair[..], [panels[self.pairs.len() - 1]; 2], 0));
+        for (pairs, panels, plane) in std::iter::once((self.pairs, panels, plane)).chain(values) {
+            self.tiles::<S, M, N>(simd, pairs, panels, [plane, j], block);
         }
     }
 
@@ -294,22 +309,18 @@ impl<'a, T: Element> Product<'a, T> {
                 }
                 for k in 0..inner.len() {
                     let b = &T::vectors::<S>(&b[k * step..][..wide]).as_chunks::<N>().0[0];
-                    for r in 0..M {
-                        multiply_add::<T, S, N>(simd, &mut sums[r], rows[r][k], b);
-                    }
+                    each_row!(M, r => multiply_add::<T, S, N>(simd, &mut sums[r], rows[r][k], b));
                 }
             } else {
                 // A transposed matrix: its columns are contiguous.
                 for k in 0..inner.len() {
                     let b = &T::vectors::<S>(&b[k * step..][..wide]).as_chunks::<N>().0[0];
                     let column = &a.data[(inner.start + k) * a.column_step + i..][..M];
-                    for r in 0..M {
-                        multiply_add::<T, S, N>(simd, &mut sums[r], column[r], b);
-                    }
+                    each_row!(M, r => multiply_add::<T, S, N>(simd, &mut sums[r], column[r], b));
                 }
             }
         }
-        for r in 0..M {
+        each_row!(M, r => {
             let row = &mut self.c.data[plane + (i + r) * self.c.row_step..][..self.c.columns][j..];
             for s in 0..N {
                 let (start, end) = (s * T::lanes::<S>(), (s + 1) * T::lanes::<S>());
@@ -325,7 +336,7 @@ impl<'a, T: Element> Product<'a, T> {
                     T::store_part(simd, part, sum);
                 }
             }
-        }
+        });
     }
 }
 
@@ -353,8 +364,9 @@ fn multiply_add<T: Element, S: Simd, const N: usize>(
     b: &[T::Vector<S>; N],
 ) {
     let x = T::splat(simd, x);
-    for s in 0..N {
-        sums[s] = T::mul_add(simd, x, b[s], sums[s]);
+    sums[0] = T::mul_add(simd, x, b[0], sums[0]);
+    if N > 1 {
+        sums[1] = T::mul_add(simd, x, b[1], sums[1]);
     }
 }
 

@@ -67,16 +67,21 @@ pub(super) fn neuron_gradient<S: Scalar>(b: impl Fn(usize) -> f64, offset: f64, 
     let d = theta.len() - 1;
     let (w, g) = (&theta[..d], theta[d]);
     let r_inverse = norm(w).recip();
+    // Indices, not iterators: these few numbers are fast however little the package that uses them is optimised.
     let mut fit = S::ZERO;
-    for (k, &x) in w.iter().enumerate() {
-        fit += x.scale(b(k));
+    let mut k = 0;
+    while k < d {
+        fit += w[k].scale(b(k));
+        k += 1;
     }
     fit *= r_inverse;
     // -(g/||w||)(b - (b'v) v).
     let factor = -(g * r_inverse);
     let along = fit * r_inverse;
-    for (k, (partial, &x)) in grad.iter_mut().zip(w).enumerate() {
-        *partial = factor * (S::from_f64(b(k)) - along * x);
+    let mut k = 0;
+    while k < d {
+        grad[k] = factor * (S::from_f64(b(k)) - along * w[k]);
+        k += 1;
     }
     grad[d] = g - fit + S::from_f64(offset);
     fit

@@ -23,22 +23,33 @@ impl NoisyRayleigh {
 
     /// s xi, the mean over the minibatch: bit k of an example is set where xi_k = -1.
     fn noise(&self, z: &[usize]) -> [f64; 3] {
-        let sign = |example: usize, k: usize| if example >> k & 1 == 0 { self.s } else { -self.s };
-        [0, 1, 2].map(|k| z.iter().map(|&example| sign(example, k)).sum::<f64>() / z.len() as f64)
+        // Plain loops here and below: this is most of the work of many runs.
+        let mut noise = [0.0; 3];
+        for &example in z {
+            noise[0] += if example & 1 == 0 { self.s } else { -self.s };
+            noise[1] += if example & 2 == 0 { self.s } else { -self.s };
+            noise[2] += if example & 4 == 0 { self.s } else { -self.s };
+        }
+        let n = z.len() as f64;
+        [noise[0] / n, noise[1] / n, noise[2] / n]
     }
 
     /// The value of v'Av + b'v, and its gradient.
     fn with_gradient<S: Scalar>(&self, b: [f64; 3], w: &[S], grad: &mut [S]) -> S {
         let norm = dot(w, w).sqrt();
-        let v = [0, 1, 2].map(|k| w[k] / norm);
+        let v = [w[0] / norm, w[1] / norm, w[2] / norm];
         let (mut quotient, mut along) = (S::ZERO, S::ZERO);
-        for k in 0..3 {
+        let mut k = 0;
+        while k < 3 {
             quotient += v[k].square().scale(self.a[k]);
             along += v[k].scale(b[k]);
+            k += 1;
         }
-        for k in 0..3 {
+        k = 0;
+        while k < 3 {
             let slope = (S::from_f64(self.a[k]) - quotient).scale(2.0) * v[k];
             grad[k] = (slope + S::from_f64(b[k]) - along * v[k]) / norm;
+            k += 1;
         }
         quotient + along
     }
