@@ -309,8 +309,8 @@ impl<S: Scalar> Sum<S> {
         let fours = [c[0] + c[4], c[1] + c[5], c[2] + c[6], c[3] + c[7]];
         // Keeps the chains in lanes: seen together with the loop before, they are vectorised across, with a shuffle a
         // load. They go through the stack, and a vector that lies in two cache lines is slow to read again.
-        // Scalars of several runs fill the lanes. Of those of two components each goes by itself: side by side the compiler
-        // would pair the components of one, and load rows with shuffles and gathers.
+        // Scalars of several runs fill the lanes. Of those of two components each goes by itself: side by side the
+        // compiler would pair the components of one, and load rows with shuffles and gathers.
         let twos = [fours[0] + fours[2], fours[1] + fours[3]];
         let [p, q] = if S::RUNS > 1 {
             twos

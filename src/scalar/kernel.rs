@@ -183,8 +183,8 @@ impl<'a, T: Element> Product<'a, T> {
                 [(panel, wide), (&panel[of_first..], wide)]
             }
         };
-        // The derivatives, and then the values, if they are asked for as well: in a loop, so that the tiles are compiled
-        // once.
+        // The derivatives, and then the values, if they are asked for as well: in a loop, so that the tiles are
+        // compiled once.
         let of_values = self.values.zip(self.pairs.last()).map(|(a, [_, b])| [[a, *b]]);
         let plane = if of_values.is_some() { self.c.plane_step } else { 0 };
         let values = of_values.as_ref().map(|pair| (&pair[..], [panels[self.pairs.len() - 1]; 2], 0));
@@ -291,6 +291,7 @@ impl<'a, T: Element> Product<'a, T> {
         [plane, i, j]: [usize; 3],
         block: &Range<usize>,
     ) {
+        const { assert!(M <= 8 && (N == 1 || N == 2), "each_row and multiply_add write these out") };
         let mut sums = [[T::splat(simd, T::default()); N]; M];
         let wide = N * T::lanes::<S>();
         let [(mut rest, mut step), second] = panels;
