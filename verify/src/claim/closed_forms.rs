@@ -1,6 +1,7 @@
 //! The closed-form losses as instances: their constants, minimum and start are known,
 //! so that a bound is formed without search.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ndarray::array;
@@ -64,10 +65,10 @@ impl SharedRegression {
     /// An instance from v_i at the given angle to c_i and a g_0 in [-K, K], with constants on |g| <= K.
     pub fn at(name: &str, angle: f64, g_start: f64, radius: f64) -> Instance {
         let l = 2.0 * radius / 3.0_f64.sqrt();
-        let constants = Smoothness { l_vv: array![[l, 0.0], [0.0, l]], l_vg: vec![1.0; 2], l_gg: 1.0 };
+        let constants = Smoothness { l_vv: array![[l, 0.0], [0.0, l]], l_vg: vec![1.0; 2], l_gg: 1.0 }
+            .map(|&constant| Exact(constant));
         let theta_0 = [on_circle(angle), on_circle(angle), vec![g_start]].concat();
-        let loss = Arc::new(Self::pair());
-        Instance { name: name.to_owned(), loss, theta_0, constants, loss_min: -2.0, g_radius: Some(radius) }
+        Instance::new(name, Self::pair(), theta_0, constants, -2.0).on_ball(radius)
     }
 }
 
@@ -159,21 +160,23 @@ impl Formula for NoisyPair {
     }
 }
 
-/// A loss with its start and all that the bounds of section 3 need.
-#[derive(Clone, Debug)]
+/// A subject of which everything is known that the bounds of section 3 need.
+#[derive(Clone)]
 pub struct Instance {
-    /// Shown in the tables.
-    pub name: String,
-    /// The loss.
-    pub loss: Arc<dyn Loss>,
-    /// theta_0.
-    pub theta_0: Vec<f64>,
-    /// Exact on the whole domain; with `g_radius`, on |g| <= K.
+    /// What any statement can be measured on.
+    pub subject: Subject,
+    /// Exact on the whole domain; with a radius of the subject, on |g| <= K.
     pub constants: Smoothness<f64>,
     /// Lmin.
     pub loss_min: f64,
-    /// K, where the constants need a bound of g.
-    pub g_radius: Option<f64>,
+}
+
+impl Deref for Instance {
+    type Target = Subject;
+
+    fn deref(&self) -> &Subject {
+        &self.subject
+    }
 }
 
 impl Instance {
@@ -185,26 +188,17 @@ impl Instance {
         constants: Smoothness<Exact>,
         loss_min: f64,
     ) -> Self {
-        let (name, loss, constants) = (name.into(), Arc::new(loss), constants.values());
-        Self { name, loss, theta_0, constants, loss_min, g_radius: None }
+        let mut subject = Subject::new(name, Arc::new(loss), theta_0);
+        let values = constants.values();
+        (subject.exact, subject.loss_min) = (Some(constants), Some(loss_min));
+        Self { subject, constants: values, loss_min }
     }
 
-    /// The same as a subject, whose constants are exact.
-    pub fn subject(&self) -> Subject {
-        let mut subject = Subject::new(self.name.clone(), self.loss.clone(), self.theta_0.clone());
-        (subject.exact, subject.loss_min) = (Some(self.exact()), Some(self.loss_min));
-        subject.radius = self.g_radius;
-        subject
-    }
-
-    /// The constants as they were given: exact.
-    pub fn exact(&self) -> Smoothness<Exact> {
-        self.constants.map(|&constant| Exact(constant))
-    }
-
-    /// Whether the loss has a g at all.
-    pub fn has_g(&self) -> bool {
-        !self.loss.parameters().g().is_empty()
+    /// The same, whose constants hold on |g| <= K alone.
+    #[must_use]
+    pub fn on_ball(mut self, radius: f64) -> Self {
+        self.subject.radius = Some(radius);
+        self
     }
 
     /// C_i for every block.
@@ -220,19 +214,13 @@ impl Instance {
     }
 
     /// 2(1-c)/Lg as Theorem 3.1 prints it. Without a g nothing depends on it, and it is 1.
-    pub fn eta_g(&self) -> f64 {
+    pub fn eta_g_printed(&self) -> f64 {
         if self.has_g() { eta_g_printed(self.constants.l_gg, C_G) } else { 1.0 }
-    }
-
-    /// n_i at the start.
-    pub fn n_start(&self) -> Vec<f64> {
-        let layout = self.loss.parameters();
-        (0..layout.n_blocks()).map(|i| layout.w_norm_sq(&self.theta_0, i)).collect()
     }
 
     /// Delta = L(theta_0) - Lmin.
     pub fn gap(&self) -> f64 {
-        self.loss.sample_loss(&[0], &self.theta_0) - self.loss_min
+        self.loss.sample_loss(&[0], &self.theta) - self.loss_min
     }
 }
 
@@ -258,8 +246,7 @@ pub fn linear() -> Instance {
 pub fn bn_regression() -> Instance {
     let loss = BnRegression::new(vec![0.6, 0.0, 0.8]);
     let constants = loss.constants(1.0);
-    let instance = Instance::new("BN regression", loss, vec![1.0, 0.5, -0.25, 0.5], constants, 0.0);
-    Instance { g_radius: Some(1.0), ..instance }
+    Instance::new("BN regression", loss, vec![1.0, 0.5, -0.25, 0.5], constants, 0.0).on_ball(1.0)
 }
 
 /// The angle within which the tanh circle is rounded.
@@ -305,8 +292,8 @@ pub fn bilinear() -> Result<Instance, LinalgError> {
 pub fn problem_j() -> Instance {
     let (loss, theta_0) = (ProblemJ::default(), vec![0.5, 1.0, -0.5, 0.25, 0.75]);
     let radius = loss.radius(0.75);
-    let instance = Instance::new("problem J", loss.clone(), theta_0, loss.sample_constants(radius), loss.loss_min());
-    Instance { g_radius: Some(radius), ..instance }
+    let constants = loss.sample_constants(radius);
+    Instance::new("problem J", loss.clone(), theta_0, constants, loss.loss_min()).on_ball(radius)
 }
 
 /// What gradient descent is checked on: one of each kind, from ordinary starts; `n_steps` indexes the helix of that

@@ -67,11 +67,11 @@ impl Terms {
         Self {
             name: instance.name.clone(),
             loss: instance.loss.clone(),
-            theta_0: instance.theta_0.clone(),
+            theta_0: instance.theta.clone(),
             n_start: instance.n_start(),
             gap: instance.gap(),
             loss_min: instance.loss_min,
-            eta_g: instance.eta_g(),
+            eta_g: instance.eta_g_printed(),
             has_g: instance.has_g(),
             least: exact.clone(),
             most: Some(exact),

@@ -81,16 +81,16 @@ pub fn builtin(name: &str) -> Result<Problem, String> {
     };
     match found.source {
         Recipe::Closed(make, ball) => {
-            let instance = make();
+            let Instance { subject, .. } = make();
             Ok(Problem {
                 name: name.to_owned(),
-                exact: Some(instance.exact()),
-                radius: ball.or(instance.g_radius),
-                loss_min: Some(instance.loss_min),
-                loss: instance.loss,
+                exact: subject.exact,
+                radius: ball.or(subject.radius),
+                loss_min: subject.loss_min,
+                loss: subject.loss,
                 network: None,
                 classes: Vec::new(),
-                theta: Some(instance.theta_0),
+                theta: Some(subject.theta),
                 settings: Settings::default(),
             })
         }

@@ -312,7 +312,7 @@ fn at_the_limit(
 ) -> Result<f64, Unevaluated> {
     /// Far above the largest eta_w: see the trap.
     const STEPS: u64 = 200_000;
-    let (loss, theta_0, l) = (&*instance.loss, &instance.theta_0, instance.constants.l_vv[(0, 0)]);
+    let (loss, theta_0, l) = (&*instance.loss, &instance.theta, instance.constants.l_vv[(0, 0)]);
     let trace = descend(loss, theta_0, StepRule::Gradient, [eta_w; 2], STEPS, vec![1], context)?;
     let (first, last) = (&trace.records[0], &trace.records[1]);
     let sum = running(last)?.sum_grad_v_sq;

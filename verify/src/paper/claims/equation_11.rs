@@ -149,7 +149,7 @@ fn closed_forms(
     let instances = ordinary(steps)?;
     let work: Vec<_> = instances.iter().flat_map(|i| rates.iter().map(move |&eta_w| (i, eta_w))).collect();
     let one = |&(i, eta_w): &(&crate::claim::closed_forms::Instance, f64)| {
-        follow(&i.name, &*i.loss, &i.theta_0, eta_w, i.eta_g(), steps, variant, context)
+        follow(&i.name, &*i.loss, &i.theta, eta_w, i.eta_g_printed(), steps, variant, context)
     };
     gather(check, work.in_parallel(one))
 }

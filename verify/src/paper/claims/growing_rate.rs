@@ -142,7 +142,7 @@ impl Claim for GrowingRate {
             .iter()
             .map(|i| {
                 let most = if i.name == "circle p = 4" { HIGHER_POWERS } else { SQUARES };
-                Case { name: &i.name, loss: &*i.loss, theta_0: &i.theta_0, eta_w: 0.7, eta_g: i.eta_g(), most }
+                Case { name: &i.name, loss: &*i.loss, theta_0: &i.theta, eta_w: 0.7, eta_g: i.eta_g_printed(), most }
             })
             .collect();
         let j = case_of("problem J", &problem_j, &j_start);

@@ -81,7 +81,7 @@ impl Claim for LargestEtaG {
             let l_gg = instance.constants.l_gg;
             // |g| <= K needs eta_g L^gg <= 1: the limit itself, 1.2,
             // is left to the instances whose constants hold everywhere.
-            if instance.g_radius.is_some() {
+            if instance.radius.is_some() {
                 continue;
             }
             let detail = "exact for every g".to_owned();
@@ -92,7 +92,7 @@ impl Claim for LargestEtaG {
                 descent.follow(&mut evidence.check, context)?;
             }
         }
-        let radius = instance.g_radius.unwrap_or(f64::NAN);
+        let radius = instance.radius.unwrap_or(f64::NAN);
         let standing = if g_max <= radius { Standing::Met } else { Standing::NotMet };
         let detail = format!("exact on |g| ≤ K = g_0 = {radius}; the largest |g| at either end of a step: {g_max}");
         evidence.check.hypothesis("the regression (b): |g| ≤ K", standing, detail);

@@ -100,12 +100,12 @@ impl Claim for Lemma32 {
             check.merge(part);
             runs.push((instance.name.as_str(), *eta_w, extremes.multiple));
             ordinary_multiple = ordinary_multiple.max(extremes.multiple);
-            if instance.g_radius.is_some() {
+            if instance.radius.is_some() {
                 g_max = g_max.max(extremes.g);
             }
         }
         let regression = bn_regression();
-        let radius = regression.g_radius.unwrap_or(f64::NAN);
+        let radius = regression.radius.unwrap_or(f64::NAN);
         // g_{t+1} = c'v_t up to rounding: an inner product of two unit vectors in R^3.
         let standing = if g_max <= radius + 8.0 * U { Standing::Met } else { Standing::NotMet };
         check.hypothesis(
@@ -231,10 +231,7 @@ fn near_tight_a() -> Instance {
 /// and negative for any larger h = 4e.
 pub(super) fn near_tight_b() -> Instance {
     let (loss, k) = (BnRegression::new(vec![1.0, 0.0]), 1e-3);
-    let mut instance =
-        Instance::new("(b) regression, near-tight", loss.clone(), loss.theta_0(k), loss.constants(k), 0.0);
-    instance.g_radius = Some(k);
-    instance
+    Instance::new("(b) regression, near-tight", loss.clone(), loss.theta_0(k), loss.constants(k), 0.0).on_ball(k)
 }
 
 /// (c): two blocks and one g, v_i perpendicular to c_i, g = K = 1e-4. The blocks turn together by as much as the bound

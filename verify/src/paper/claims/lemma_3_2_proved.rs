@@ -289,7 +289,7 @@ fn near_tight_b(check: &mut Check, context: &Context) -> Result<(String, Proofs)
 fn near_tight_c(check: &mut Check, context: &Context) -> Result<(String, Proofs), Unevaluated> {
     let (loss, instance) = (SharedRegression::pair(), lemma_3_2::near_tight_c());
     let eta_g = bounds::eta_g_limit(1.0, C_G) * (1.0 - 1e-7);
-    let run = run("(c) shared g, near-tight", &loss, instance.theta_0, lemma_3_2::TIGHT_C, eta_g, 1);
+    let run = run("(c) shared g, near-tight", &loss, instance.subject.theta, lemma_3_2::TIGHT_C, eta_g, 1);
     let run = Run { within: NEAR_TIGHT, ..run };
     Ok((named(&run), run.prove(check, context)?))
 }

@@ -23,7 +23,7 @@ use ratecheck::network::Activation;
 use ratecheck::parameters::{Parameters, dot, norm_sq};
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
-use crate::claim::closed_forms::{Instance, on_circle, ordinary};
+use crate::claim::closed_forms::{on_circle, ordinary};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Inequality, Kind, Measure, Origin, Soundness, Standing, Statement,
     Unevaluated,
@@ -179,10 +179,10 @@ pub(super) fn closed_forms(
 ) -> Result<Vec<Ratio>, Unevaluated> {
     let mut ratios = Vec::new();
     for instance in &ordinary(1_000)? {
-        let Instance { name, loss, constants, g_radius, .. } = instance;
-        let l: Vec<f64> = constants.l_vv.diag().to_vec();
-        let steepest = (*name == "rounded tanh circle").then_some(&[0.0, 1.0][..]);
-        ratios.push(constant(check, name, &**loss, &l, g_radius.unwrap_or(3.0), steepest, factor, context));
+        let (name, loss) = (&instance.name, &*instance.loss);
+        let l: Vec<f64> = instance.constants.l_vv.diag().to_vec();
+        let steepest = (name == "rounded tanh circle").then_some(&[0.0, 1.0][..]);
+        ratios.push(constant(check, name, loss, &l, instance.radius.unwrap_or(3.0), steepest, factor, context));
     }
     ratios.push(tanh_circle(check, factor, context));
     let linear = Linear::new(vec![3.0, 4.0]);

@@ -89,7 +89,7 @@ impl Claim for LemmaA2 {
         let instances = instances(steps)?;
         let mut evidence = Evidence::default();
         for instance in &instances {
-            let detail = instance.g_radius.map_or("exact everywhere".to_owned(), |k| format!("exact on |g| ≤ {k}"));
+            let detail = instance.radius.map_or("exact everywhere".to_owned(), |k| format!("exact on |g| ≤ {k}"));
             evidence.check.hypothesis(format!("constants of {}", instance.name), Standing::Met, detail);
         }
         let work: Vec<(&Instance, f64)> = instances.iter().flat_map(|i| ETA_W.map(|eta_w| (i, eta_w))).collect();

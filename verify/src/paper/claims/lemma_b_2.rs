@@ -79,7 +79,7 @@ enum Reading {
 }
 
 #[derive(Clone)]
-struct Subject {
+struct Pair {
     name: &'static str,
     loss: ProblemJ,
     /// G_g.
@@ -219,7 +219,7 @@ impl Claim for LemmaB2 {
 }
 
 /// Everything that is enumerated with two samples, for T up to `depth` or 1.
-fn pairs(depth: usize) -> Vec<Subject> {
+fn pairs(depth: usize) -> Vec<Pair> {
     let mut subjects = Vec::new();
     for (name, theta_0) in
         [("two samples", vec![0.6, 0.8, 1.0]), ("two samples, from the minimiser", vec![1.0, 0.0, 1.0])]
@@ -236,9 +236,9 @@ fn pairs(depth: usize) -> Vec<Subject> {
     subjects
 }
 
-fn pair(name: &'static str, s: f64, sig: f64, theta_0: &[f64], alpha: f64, eta_w: f64, depth: usize) -> Subject {
+fn pair(name: &'static str, s: f64, sig: f64, theta_0: &[f64], alpha: f64, eta_w: f64, depth: usize) -> Pair {
     let (loss, noise_g) = (ProblemJ::new(2, s, sig), s * 2.0_f64.sqrt() + sig);
-    Subject {
+    Pair {
         name,
         loss,
         noise_g,
@@ -253,26 +253,26 @@ fn pair(name: &'static str, s: f64, sig: f64, theta_0: &[f64], alpha: f64, eta_w
 }
 
 /// F = g^2/2 +- s g as far as one step from g_0 = 0 goes, with eta_g = 1.
-fn quadratic(s: f64, c_g: f64) -> Subject {
-    Subject { eta_g: 1.0, c_g, ..pair("½g² ± sg", 0.0, s, &[0.0, 1.0, 0.0], 0.0, 1.0, 1) }
+fn quadratic(s: f64, c_g: f64) -> Pair {
+    Pair { eta_g: 1.0, c_g, ..pair("½g² ± sg", 0.0, s, &[0.0, 1.0, 0.0], 0.0, 1.0, 1) }
 }
 
 /// Two samples that are alike, from v perpendicular to c: Q_t is its mixed term and that of g, but for ½L^vv e² beside
 /// 1/2 + e at e = 0.005.
-fn across() -> Subject {
+fn across() -> Pair {
     let start = [0.0, 1.0, 1e-3];
-    Subject { eta_g: 1.0, ..pair("two samples alike, across", 0.0, 0.0, &start, 0.0, 5e-3, 1) }
+    Pair { eta_g: 1.0, ..pair("two samples alike, across", 0.0, 0.0, &start, 0.0, 5e-3, 1) }
 }
 
 /// The same near the minimiser, where the step of w meets the largest curvature along the sphere.
-fn along() -> Subject {
+fn along() -> Pair {
     let start = [1.0, 1e-3, 1.0];
-    Subject { eta_g: 1e-3, ..pair("two samples alike, along", 0.0, 0.0, &start, 0.0, 1.0, 1) }
+    Pair { eta_g: 1e-3, ..pair("two samples alike, along", 0.0, 0.0, &start, 0.0, 1.0, 1) }
 }
 
-fn just_below(subject: Subject, constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
+fn just_below(subject: Pair, constant: Constant, multiple: f64, context: &Context) -> Result<Check, Unevaluated> {
     let factors = context.claiming(constant, multiple).factors;
-    Ok(enumerate(&Subject { factors, ..subject }, Reading::Corrected)?.check)
+    Ok(enumerate(&Pair { factors, ..subject }, Reading::Corrected)?.check)
 }
 
 /// Two blocks without a g, at every T up to `depth` over all paths from the minimiser: for small steps C_i is used up.
@@ -318,8 +318,8 @@ struct Enumerated {
 }
 
 /// Compares at every T, and on every edge.
-fn enumerate(subject: &Subject, reading: Reading) -> Result<Enumerated, Unevaluated> {
-    let Subject { name, loss, noise_g, theta_0, eta_w, alpha, eta_g, c_g, depth, factors } = subject;
+fn enumerate(subject: &Pair, reading: Reading) -> Result<Enumerated, Unevaluated> {
+    let Pair { name, loss, noise_g, theta_0, eta_w, alpha, eta_g, c_g, depth, factors } = subject;
     let (rate_w, rate_g) = (Schedule::new(*eta_w, *alpha)?, Schedule::new(*eta_g, 0.5)?);
     let radius = loss.radius(theta_0[2]);
     let constants = loss.constants(radius).values();

@@ -67,7 +67,7 @@ pub(super) struct Unit {
 
 /// What is compared with what; the true statement, or a broken one.
 #[derive(Clone, Copy)]
-pub(super) struct Subject {
+pub(super) struct Compared {
     /// The bound of ||grad_{x_b} y||, and what it is multiplied by.
     pub(super) input: (Input, f64),
     /// What the bound of the gradient in all x_b together is multiplied by, if there is one.
@@ -138,7 +138,7 @@ pub(super) fn exact_entry(same: f64, b: f64, x: f64, x_other: f64) -> f64 {
 }
 
 /// The lemma as its proof gives it.
-const TRUE: Subject = Subject { input: (Input::Proof, 1.0), inputs: None, entry: exact_entry, factors: Factors::ONE };
+const TRUE: Compared = Compared { input: (Input::Proof, 1.0), inputs: None, entry: exact_entry, factors: Factors::ONE };
 
 impl Claim for LemmaC1 {
     fn statement(&self) -> &'static Statement {
@@ -147,7 +147,7 @@ impl Claim for LemmaC1 {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut check = Check::new();
-        let [of_random, nearest] = everywhere(&mut check, Subject { factors: context.factors, ..TRUE }, context);
+        let [of_random, nearest] = everywhere(&mut check, Compared { factors: context.factors, ..TRUE }, context);
         check.hypothesis("ε > 0", Standing::Met, "by construction");
         check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
         let mut evidence = Evidence::new(check);
@@ -173,12 +173,12 @@ impl Claim for LemmaC1 {
             Control {
                 name: "the printed 3γ/ε at ε = 100",
                 breaks: "the bound of the inputs' derivative is 3γ/ε·G√B, with γ = 1",
-                run: |_| Ok(broken(&across(2, 100.0, 1.0), Subject { input: (Input::Printed, 1.0), ..TRUE })),
+                run: |_| Ok(broken(&across(2, 100.0, 1.0), Compared { input: (Input::Printed, 1.0), ..TRUE })),
             },
             Control {
                 name: "the printed 3γ/ε with γ < 0",
                 breaks: "the bound of the inputs' derivative is 3γ/ε·G√B, with γ = -2 and ε = 1",
-                run: |_| Ok(broken(&across(2, 1.0, -2.0), Subject { input: (Input::Printed, 1.0), ..TRUE })),
+                run: |_| Ok(broken(&across(2, 1.0, -2.0), Compared { input: (Input::Printed, 1.0), ..TRUE })),
             },
             Control {
                 name: "0.99 G√B",
@@ -195,7 +195,7 @@ impl Claim for LemmaC1 {
                 breaks: "P has -2x̃_b x̃_{b'}/B, as the proof prints it",
                 run: |context| {
                     let unit = random(0, &mut context.generator("unit-0"));
-                    Ok(broken(&unit, Subject { entry: |same, b, x, y| same - 1.0 / b - 2.0 * x * y / b, ..TRUE }))
+                    Ok(broken(&unit, Compared { entry: |same, b, x, y| same - 1.0 / b - 2.0 * x * y / b, ..TRUE }))
                 },
             },
             Control {
@@ -203,7 +203,7 @@ impl Claim for LemmaC1 {
                 breaks: "P has -x̃_b²/B, with the proof's factor of the wrong example",
                 run: |context| {
                     let unit = random(0, &mut context.generator("unit-0"));
-                    Ok(broken(&unit, Subject { entry: |same, b, x, _| same - 1.0 / b - x * x / b, ..TRUE }))
+                    Ok(broken(&unit, Compared { entry: |same, b, x, _| same - 1.0 / b - x * x / b, ..TRUE }))
                 },
             },
         ]
@@ -211,12 +211,12 @@ impl Claim for LemmaC1 {
 }
 
 /// The lemma with less of one constant.
-fn less(constant: Constant, multiple: f64, context: &Context) -> Subject {
-    Subject { factors: context.claiming(constant, multiple).factors, ..TRUE }
+fn less(constant: Constant, multiple: f64, context: &Context) -> Compared {
+    Compared { factors: context.claiming(constant, multiple).factors, ..TRUE }
 }
 
 /// Random units and the extreme ones. The largest measured/bound over the random ones, and over all.
-pub(super) fn everywhere(check: &mut Check, subject: Subject, context: &Context) -> [Ratios; 2] {
+pub(super) fn everywhere(check: &mut Check, subject: Compared, context: &Context) -> [Ratios; 2] {
     let nearest = Cell::new(Ratios::default());
     for k in 0..context.pick([200, 2_000, 20_000, 200_000]) {
         random(k, &mut context.generator(&format!("unit-{k}"))).compare(check, subject, &nearest);
@@ -232,7 +232,7 @@ pub(super) fn everywhere(check: &mut Check, subject: Subject, context: &Context)
     [of_random, nearest.get()]
 }
 
-pub(super) fn broken(unit: &Unit, subject: Subject) -> Check {
+pub(super) fn broken(unit: &Unit, subject: Compared) -> Check {
     let mut check = Check::new();
     unit.compare(&mut check, subject, &Cell::default());
     check
@@ -303,7 +303,7 @@ impl Unit {
     }
 
     /// The length of a derivative under grad f = `slope`, and its bound, in double-double.
-    fn replay(&self, subject: Subject, which: Derivative, slope: &[f64]) -> Option<[DoubleDouble; 2]> {
+    fn replay(&self, subject: Compared, which: Derivative, slope: &[f64]) -> Option<[DoubleDouble; 2]> {
         let (n, batch) = (self.w.len(), self.batch());
         let inputs = n * batch;
         let variables = match which {
@@ -328,7 +328,7 @@ impl Unit {
 
     /// The Jacobian against the formula, and the gradients under the unit's own grad f and the worst ones against the
     /// bounds. `nearest` keeps the largest measured/bound.
-    fn compare(&self, check: &mut Check, subject: Subject, nearest: &Cell<Ratios>) {
+    fn compare(&self, check: &mut Check, subject: Compared, nearest: &Cell<Ratios>) {
         let (n, batch) = (self.w.len(), self.batch());
         let jacobian: Vec<Vec<f64>> = self.jacobian(0..n * batch + 2);
         let centred: Vec<f64> = self.outputs(&[self.x.clone(), vec![1.0, 0.0]].concat());

@@ -17,7 +17,7 @@
 
 use ratecheck::bounds::{Constant, Factors};
 
-use super::lemma_c_1::{Input, Subject, across, broken, everywhere, exact_entry, figure, spread};
+use super::lemma_c_1::{Compared, Input, across, broken, everywhere, exact_entry, figure, spread};
 use crate::claim::evidence::{
     Check, Claim, Context, Control, Evidence, Kind, Origin, Standing, Statement, Unevaluated,
 };
@@ -43,8 +43,8 @@ static STATEMENT: Statement = Statement {
     does_not_show: "anything for ε = 0, where the derivative in the inputs has no bound",
 };
 
-const SHARP: Subject =
-    Subject { input: (Input::Sharp, 1.0), inputs: Some(1.0), entry: exact_entry, factors: Factors::ONE };
+const SHARP: Compared =
+    Compared { input: (Input::Sharp, 1.0), inputs: Some(1.0), entry: exact_entry, factors: Factors::ONE };
 
 impl Claim for LemmaC1Sharp {
     fn statement(&self) -> &'static Statement {
@@ -53,7 +53,7 @@ impl Claim for LemmaC1Sharp {
 
     fn check(&self, context: &Context) -> Result<Evidence, Unevaluated> {
         let mut check = Check::new();
-        let [of_random, nearest] = everywhere(&mut check, Subject { factors: context.factors, ..SHARP }, context);
+        let [of_random, nearest] = everywhere(&mut check, Compared { factors: context.factors, ..SHARP }, context);
         check.hypothesis("ε > 0", Standing::Met, "by construction");
         check.hypothesis("‖∇f(z)‖ ≤ G", Standing::Met, "f is linear and G is the norm of its gradient");
         let mut evidence = Evidence::new(check);
@@ -74,7 +74,7 @@ impl Claim for LemmaC1Sharp {
                 name: "0.99 of the bound for one input",
                 breaks: "|γ|/√ε·G√(1-1/B) is 1 % smaller, where inputs differ across w only",
                 run: |_| {
-                    let smaller = Subject { input: (Input::Sharp, 0.99), ..SHARP };
+                    let smaller = Compared { input: (Input::Sharp, 0.99), ..SHARP };
                     Ok(broken(&across(2, 1.0, 1.0), smaller))
                 },
             },
@@ -82,7 +82,7 @@ impl Claim for LemmaC1Sharp {
                 name: "0.99 of the bound for all inputs",
                 breaks: "|γ|/√ε·G is 1 % smaller, where inputs differ across w only",
                 run: |_| {
-                    let smaller = Subject { inputs: Some(0.99), ..SHARP };
+                    let smaller = Compared { inputs: Some(0.99), ..SHARP };
                     Ok(broken(&across(2, 1.0, 1.0), smaller))
                 },
             },
@@ -91,7 +91,7 @@ impl Claim for LemmaC1Sharp {
                 breaks: "the bound of γ and β is 1 % smaller, on a unit whose variance is far above ε‖w‖²",
                 run: |context| {
                     let factors = context.claiming(Constant::ScaleC1, 0.99).factors;
-                    Ok(broken(&spread(1.0), Subject { factors, ..SHARP }))
+                    Ok(broken(&spread(1.0), Compared { factors, ..SHARP }))
                 },
             },
         ]

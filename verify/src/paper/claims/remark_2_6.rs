@@ -120,7 +120,7 @@ impl Claim for Remark26 {
         let minibatches = digits.network.with_minibatches(Minibatches::partition((0..512).collect(), 32)?);
         let mut cases: Vec<Case<'_>> = instances
             .iter()
-            .map(|i| Case { name: &i.name, loss: &*i.loss, theta: &i.theta_0, eta_g: i.eta_g() })
+            .map(|i| Case { name: &i.name, loss: &*i.loss, theta: &i.theta, eta_g: i.eta_g_printed() })
             .collect();
         let on = |name, loss, theta| Case { name, loss, theta, eta_g: 0.05 };
         let j = Case { eta_g: 0.5, ..on("problem J", &problem_j, &j_start) };
@@ -203,7 +203,7 @@ fn on_network(eta: f64, claimed: Claimed, context: &Context) -> Result<Check, Un
 /// One step on the tanh circle with η = 3, where nothing but the claim about b_1 is near.
 fn first_step(context: &Context, claimed: Claimed) -> Result<Check, Unevaluated> {
     let i = tanh_circle();
-    Case { name: &i.name, loss: &*i.loss, theta: &i.theta_0, eta_g: 1.0 }.judge(3.0, 1, claimed, context)
+    Case { name: &i.name, loss: &*i.loss, theta: &i.theta, eta_g: 1.0 }.judge(3.0, 1, claimed, context)
 }
 
 /// Where it is measured.

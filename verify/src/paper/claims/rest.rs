@@ -123,8 +123,8 @@ impl Claim for Rest {
         for instance in &instances {
             for eta_w in RATES {
                 let (loss, at) = (&*instance.loss, format!("{} · η_w = {eta_w}", instance.name));
-                let rates = [eta_w, instance.eta_g()];
-                judged(&mut evidence.check, &at, loss, &instance.theta_0, StepRule::Gradient, rates)?;
+                let rates = [eta_w, instance.eta_g_printed()];
+                judged(&mut evidence.check, &at, loss, &instance.theta, StepRule::Gradient, rates)?;
             }
         }
         evidence.plots.push(plot(points));

@@ -71,7 +71,7 @@ enum Bound {
 }
 
 /// One loss with a bound of its constants.
-struct Subject<'a> {
+struct Bracketed<'a> {
     name: &'a str,
     loss: &'a dyn Loss,
     radius: f64,
@@ -90,7 +90,7 @@ struct NearestBlock {
     ascent: Ascent,
 }
 
-impl Subject<'_> {
+impl Bracketed<'_> {
     fn bracket(&self, check: &mut Check, bound: Bound, context: &Context) -> Result<NearestBlock, Unevaluated> {
         let (points, restarts) = (100, context.pick([1, 4, 8, 16]));
         let seed = context.seed.child(self.name);
@@ -174,8 +174,8 @@ fn at(all: &Smoothness<Ascent>, rows: Part, columns: Part) -> &Ascent {
     }
 }
 
-fn closed<'a>(name: &'a str, loss: &'a dyn Loss, radius: f64, exact: Smoothness<Exact>) -> Subject<'a> {
-    Subject { name, loss, radius, upper: exact.into(), method: None }
+fn closed<'a>(name: &'a str, loss: &'a dyn Loss, radius: f64, exact: Smoothness<Exact>) -> Bracketed<'a> {
+    Bracketed { name, loss, radius, upper: exact.into(), method: None }
 }
 
 impl Claim for Smooth {
@@ -221,7 +221,8 @@ impl Claim for Smooth {
             let proved = proved_constants(&subject.network, radius)?;
             let method = Some(proved.method.l_vv[(0, 0)].to_string());
             let (name, loss, upper) = (subject.name.as_str(), &subject.network, proved.upper);
-            let bracket = Subject { name, loss, radius, upper, method }.bracket(&mut check, Bound::Proved, context)?;
+            let bracket =
+                Bracketed { name, loss, radius, upper, method }.bracket(&mut check, Bound::Proved, context)?;
             found.push(bracket);
         }
         check.hypothesis("‖g‖ ≤ K", Standing::Met, "by construction: K = 1 on closed forms, 2 on networks");
@@ -279,7 +280,7 @@ type Build = fn(&Context) -> Result<NetworkAt, Unevaluated>;
 
 const SMOOTHED: Normalisation = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
 
-fn broken(subject: &Subject<'_>, bound: Bound, context: &Context) -> Result<Check, Unevaluated> {
+fn broken(subject: &Bracketed<'_>, bound: Bound, context: &Context) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
     subject.bracket(&mut check, bound, context)?;
     Ok(check)

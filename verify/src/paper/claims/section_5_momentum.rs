@@ -135,8 +135,8 @@ impl Claim for Momentum {
         let mut found = Vec::new();
         for instance in ordinary(steps)? {
             let curvature = instance.constants.l_vv.diag().to_vec();
-            let (name, loss, theta_0) = (&instance.name, &*instance.loss, &instance.theta_0);
-            let case = Case { name, loss, theta_0, curvature, eta_g: instance.eta_g(), steps };
+            let (name, loss, theta_0) = (&instance.name, &*instance.loss, &instance.theta);
+            let case = Case { name, loss, theta_0, curvature, eta_g: instance.eta_g_printed(), steps };
             found.extend(every_mover(&case, &[0.5, 0.9, 0.99], context)?);
         }
         let problem_j = ProblemJ::default();

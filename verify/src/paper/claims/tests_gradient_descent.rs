@@ -28,7 +28,7 @@ const GROUP: [&str; 9] = [
 ];
 
 fn rayleigh() -> Subject {
-    let mut subject = closed_forms::rayleigh().subject();
+    let mut subject = closed_forms::rayleigh().subject;
     // Rates for which a test's T is long enough.
     subject.settings.eta_w = vec![0.1, 1.0, 100.0];
     subject
@@ -70,7 +70,7 @@ fn holds(id: &str, subject: &Subject) {
 fn closed_forms_hold() {
     for id in GROUP {
         holds(id, &rayleigh());
-        holds(id, &closed_forms::bn_regression().subject());
+        holds(id, &closed_forms::bn_regression().subject);
     }
 }
 
@@ -78,7 +78,7 @@ fn closed_forms_hold() {
 /// the same.
 #[test]
 fn what_is_not_a_rate_holds_on_a_valley_floor() {
-    let mut subject = closed_forms::indexed_helix(1000).subject();
+    let mut subject = closed_forms::indexed_helix(1000).subject;
     // The constants hold for every g; so far no run of a test goes.
     subject.radius = Some(100.0);
     for id in GROUP.iter().filter(|id| !["theorem-3.1-rate", "auto-tuning-gd"].contains(id)) {

@@ -173,7 +173,7 @@ fn whole(context: &Context) -> Result<(usize, Vec<Whole>), Unevaluated> {
         one_whole((name, network, theta), (eta_w, 0.05), steps, context)
     };
     let on_closed = |&(instance, eta_w): &(&Instance, f64)| {
-        one_whole((&instance.name, &*instance.loss, &instance.theta_0), (eta_w, instance.eta_g()), steps, context)
+        one_whole((&instance.name, &*instance.loss, &instance.theta), (eta_w, instance.eta_g_printed()), steps, context)
     };
     let of_networks: Vec<_> = networks.iter().flat_map(|n| WHOLE.map(|eta| (n, eta))).collect();
     let of_closed: Vec<_> = instances.iter().flat_map(|i| WHOLE.map(|eta| (i, eta))).collect();

@@ -91,7 +91,7 @@ impl Claim for Theorem31 {
         let instances = ordinary(steps)?;
         for instance in &instances {
             let name = format!("constants of {}", instance.name);
-            let detail = match instance.g_radius {
+            let detail = match instance.radius {
                 Some(k) => format!("exact on |g| ≤ {k}, which η_g L^gg ≤ 1 keeps"),
                 None => "exact everywhere".to_owned(),
             };

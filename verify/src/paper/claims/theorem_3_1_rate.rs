@@ -59,7 +59,7 @@ const EXPONENT: f64 = -0.5;
 const MARGIN: f64 = 0.005;
 
 /// A loss with its rate, and the run that shows it.
-struct Subject {
+struct Decaying {
     instance: Instance,
     eta_w: f64,
     /// The slope of the closed-form analysis.
@@ -170,19 +170,19 @@ impl Claim for Theorem31Rate {
 const CIRCLES: [u32; 4] = [4, 6, 8, 12];
 
 /// The circles from the angle 1 with η_w = 1, and the helix valleys as in the catalogue.
-fn subjects() -> Vec<Subject> {
+fn subjects() -> Vec<Decaying> {
     let circles = CIRCLES.map(|p| {
         let loss = Circle::new(p);
         let constants = loss.constants();
         let instance = Instance::new(format!("circle p = {p}"), loss, on_circle(1.0), constants, 0.0);
-        Subject { instance, eta_w: 1.0, slope: -f64::from(p - 1) / f64::from(p - 2) }
+        Decaying { instance, eta_w: 1.0, slope: -f64::from(p - 1) / f64::from(p - 2) }
     });
     let valleys =
         [(1.0, "1", 1.0), (0.5, "1/2", 1.0), (0.25, "1/4", 1.0), (0.05, "1/20", 1e-2)].map(|(a, name, eta_w)| {
             let loss = HelixValley::catalogue(a);
             let (start, constants) = (loss.theta_0(), loss.constants());
             let instance = Instance::new(format!("helix valley a = {name}"), loss, start, constants, 0.0);
-            Subject { instance, eta_w, slope: -(2.0 * a + 1.0) / (2.0 * a + 2.0) }
+            Decaying { instance, eta_w, slope: -(2.0 * a + 1.0) / (2.0 * a + 2.0) }
         });
     circles.into_iter().chain(valleys).collect()
 }
@@ -212,11 +212,11 @@ fn run(
     horizons: Vec<u64>,
     context: &Context,
 ) -> Result<Trace, Unevaluated> {
-    descend(&*instance.loss, &instance.theta_0, rule, [eta_w, instance.eta_g()], last, horizons, context)
+    descend(&*instance.loss, &instance.theta, rule, [eta_w, instance.eta_g_printed()], last, horizons, context)
 }
 
 /// One long run; the slope is fitted on its last two decades.
-fn decay(subject: &Subject, rule: StepRule, last: u64, context: &Context) -> Result<Curve, Unevaluated> {
+fn decay(subject: &Decaying, rule: StepRule, last: u64, context: &Context) -> Result<Curve, Unevaluated> {
     let horizons = log_spaced(10, last, 5 * 20 + 1);
     let trace = run(&subject.instance, subject.eta_w, rule, last, horizons, context)?;
     curve(subject.instance.name.clone(), &trace, Window::new(last as f64 / 100.0, last as f64))
@@ -258,7 +258,7 @@ fn family(eta_w: f64, context: &Context) -> Result<Curve, Unevaluated> {
 fn hypotheses(check: &mut Check, instance: &Instance, curve: &Curve) {
     let (name, l) = (&instance.name, &instance.constants);
     // Closed forms that are analytic for w ≠ 0, with constants that are exact on the whole domain.
-    let everywhere = if instance.g_radius.is_none() { Standing::Met } else { Standing::NotMet };
+    let everywhere = if instance.radius.is_none() { Standing::Met } else { Standing::NotMet };
     let of_g = if instance.has_g() {
         format!(", L^vg = {:.4}, L^gg = {:.4}, for every g (|g_t| reaches {:.3})", l.l_vg[0], l.l_gg, curve.largest_g)
     } else {
@@ -267,7 +267,7 @@ fn hypotheses(check: &mut Check, instance: &Instance, curve: &Curve) {
     let detail = format!("L^vv = {:.4}{of_g}; L ≥ {}", l.l_vv[(0, 0)], instance.loss_min);
     check.hypothesis(format!("{name}: section 2.4, and bounded below"), everywhere, detail);
     if instance.has_g() {
-        let (eta_g, limit) = (instance.eta_g(), eta_g_printed(l.l_gg, C_G));
+        let (eta_g, limit) = (instance.eta_g_printed(), eta_g_printed(l.l_gg, C_G));
         let standing = if eta_g <= limit { Standing::Met } else { Standing::NotMet };
         check.hypothesis(format!("{name}: η_g ≤ 2(1-c)/L^gg"), standing, format!("{eta_g:.4}, limit {limit:.4}"));
     }
@@ -316,7 +316,7 @@ fn interval(fit: &Fit) -> [f64; 2] {
 /// A control of the one-sided test: the last two decades of a run that does not converge.
 fn plateau(instance: Instance, eta_w: f64, rule: StepRule, last: u64, context: &Context) -> Result<Check, Unevaluated> {
     let mut check = Check::new();
-    one_sided(&mut check, &decay(&Subject { instance, eta_w, slope: 0.0 }, rule, last, context)?);
+    one_sided(&mut check, &decay(&Decaying { instance, eta_w, slope: 0.0 }, rule, last, context)?);
     Ok(check)
 }
 

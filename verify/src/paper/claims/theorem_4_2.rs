@@ -21,14 +21,14 @@ mod blocks;
 mod expected;
 mod near_tight;
 mod on_subject;
-mod subject;
+mod scheduled;
 mod terms;
 
 use ratecheck::bounds::Constant;
 use ratecheck::loss::closed::ProblemJ;
 
 use self::expected::{Level, enumerate, merged, sample};
-use self::subject::{Subject, all_samples, constant_noise, grid, noisy, paths, sampled};
+use self::scheduled::{Scheduled, all_samples, constant_noise, grid, noisy, paths, sampled};
 use crate::claim::evidence::{Check, Claim, Context, Control, Evidence, Kind, Measure, Origin, Statement, Unevaluated};
 use crate::claim::parallel::InParallel;
 use crate::claim::plot::{Plot, Series, Style};
@@ -149,7 +149,7 @@ impl Claim for Theorem42 {
                 breaks: "Br = Δ = 0 from the minimiser, as if noise did not drive the iterates away (every path)",
                 run: |_| {
                     let subject =
-                        Subject { noise_terms: false, ..paths(&ProblemJ::new(2, 0.5, 0.5), &[1.0, 0.0, 1.0]) };
+                        Scheduled { noise_terms: false, ..paths(&ProblemJ::new(2, 0.5, 0.5), &[1.0, 0.0, 1.0]) };
                     let found = enumerate(&subject, 5, &all_samples(&subject))?;
                     Ok(merged(&[subject], vec![found]))
                 },
@@ -160,7 +160,7 @@ impl Claim for Theorem42 {
                          of it",
                 run: |context| {
                     let factors = context.factors.claiming(Constant::U, 0.18);
-                    let subject = Subject { factors, ..constant_noise() };
+                    let subject = Scheduled { factors, ..constant_noise() };
                     let found = enumerate(&subject, 5, &all_samples(&subject))?;
                     Ok(merged(&[subject], vec![found]))
                 },
@@ -201,7 +201,7 @@ impl Claim for Theorem42 {
                          most (every path)",
                 run: |context| {
                     let factors = context.factors.claiming(Constant::PsiG, 0.19);
-                    let subject = Subject { factors, ..constant_noise() };
+                    let subject = Scheduled { factors, ..constant_noise() };
                     let found = enumerate(&subject, 5, &all_samples(&subject))?;
                     Ok(merged(&[subject], vec![found]))
                 },

@@ -178,9 +178,9 @@ fn follow(
     claimed: Claimed,
     context: &Context,
 ) -> Result<(Check, u64, Vec<[f64; 2]>), Unevaluated> {
-    let (mut check, loss, eta_g) = (Check::new(), &*instance.loss, instance.eta_g());
+    let (mut check, loss, eta_g) = (Check::new(), &*instance.loss, instance.eta_g_printed());
     let (rate_w, rate_g) = (Schedule::constant(eta_w)?, Schedule::constant(eta_g)?);
-    let mut stepper = Stepper::new(loss, &instance.theta_0, claimed.rule, rate_w, rate_g, context.generator("z"))
+    let mut stepper = Stepper::new(loss, &instance.theta, claimed.rule, rate_w, rate_g, context.generator("z"))
         .keeping_theta_before();
     let c_w = instance.c_w();
     let settled =

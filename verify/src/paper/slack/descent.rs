@@ -42,8 +42,8 @@ fn rounding(steps: u64) -> f64 {
 
 /// Follows gradient descent; nothing if the loss has no such arithmetic.
 fn sums<S: Arithmetic>(instance: &Instance, eta_w: f64, steps: u64) -> Option<Sums<S>> {
-    let (c_w, eta_g, l) = (instance.c_w(), instance.eta_g(), &instance.constants);
-    let mut run = Recursion::<S>::new(&*instance.loss, &instance.theta_0)?;
+    let (c_w, eta_g, l) = (instance.c_w(), instance.eta_g_printed(), &instance.constants);
+    let mut run = Recursion::<S>::new(&*instance.loss, &instance.theta)?;
     let (n_start, zero) = (run.norms(), vec![S::ZERO; c_w.len()]);
     let [n_end, n_after] = [n_start.clone(), n_start.clone()];
     let [s_after, s_end, v, mut turn] = [(); 4].map(|()| zero.clone());
@@ -114,7 +114,7 @@ pub(crate) fn lemma_3_2(evidence: &mut Evidence, context: &Context) -> Result<()
         &["largest curvature for the true one", "√(ab) ≤ (a + b)/2 for mixed terms", "η_g up to its limit"],
     );
     fn chain<S: Arithmetic>(s: &Sums<S>, instance: &Instance) -> Vec<S> {
-        let (eta_g, l_gg) = (instance.eta_g(), instance.constants.l_gg);
+        let (eta_g, l_gg) = (instance.eta_g_printed(), instance.constants.l_gg);
         let moved = s.g.scale(eta_g).scale(eta_g).scale(0.5 * (1.0 + 0.5 * C_G) * l_gg);
         let allowed = s.g.scale(eta_g).scale(1.0 - 0.5 * C_G);
         vec![s.remainder, s.taylor, s.paid + moved, s.paid + allowed]
@@ -146,7 +146,7 @@ pub(crate) fn lemma_a_2(evidence: &mut Evidence, context: &Context) -> Result<()
         ],
     );
     fn chain<S: Arithmetic>(s: &Sums<S>, instance: &Instance, eta_w: f64) -> Vec<S> {
-        let (c_w, eta_g) = (instance.c_w(), instance.eta_g());
+        let (c_w, eta_g) = (instance.c_w(), instance.eta_g_printed());
         let blocks = |f: &dyn Fn(usize) -> S| total((0..c_w.len()).map(f));
         let [k, printed] = [1.0, PI].map(|factor| s.k(instance, eta_w, factor));
         let paid = s.g.scale(eta_g).scale(0.5 * C_G);

@@ -54,9 +54,9 @@ pub(in crate::paper::claims) fn exact<'a>(
     Descent {
         name: &instance.name,
         loss: &*instance.loss,
-        theta_0: &instance.theta_0,
+        theta_0: &instance.theta,
         eta_w,
-        eta_g: instance.eta_g(),
+        eta_g: instance.eta_g_printed(),
         c_g: C_G,
         c_w: instance.c_w_with(&context.factors),
         factors: context.factors,

@@ -1,10 +1,10 @@
 //! What is left of the bound at every T.
 
-use super::Subject;
+use super::Pair;
 use crate::claim::plot::{Axis, Plot, Series, Style};
 
 /// The bound less E L_T - L_0, for the subjects of one alpha.
-pub(super) fn left(found: &[(&Subject, Vec<[f64; 2]>)]) -> Plot {
+pub(super) fn left(found: &[(&Pair, Vec<[f64; 2]>)]) -> Plot {
     let mut plot = Plot::log_log(
         "left",
         "The expected loss stays below its bound at every T and every rate",

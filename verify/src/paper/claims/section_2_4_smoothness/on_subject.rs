@@ -18,7 +18,7 @@ use ratecheck::parameters::dot;
 use ratecheck::random::Generator;
 use ratecheck::scalar::{DoubleDouble, Dual, Scalar};
 
-use super::{NORMS, Smooth, Subject as Bracketed};
+use super::{Bracketed, NORMS, Smooth};
 use crate::claim::evidence::{Check, Context, Evidence, Measure, Standing, SubjectControl, Unevaluated};
 use crate::claim::instances::direction;
 use crate::claim::precise::{Evaluator, length};

@@ -8,7 +8,7 @@ use ratecheck::random::Seed;
 use ratecheck::rates::Interval;
 
 use super::DELTA;
-use super::subject::Subject;
+use super::scheduled::Scheduled;
 use crate::claim::decide::below;
 use crate::claim::evidence::{Check, Unevaluated};
 use crate::claim::instances::U;
@@ -23,7 +23,7 @@ pub(super) struct Expected {
 }
 
 /// Merges what was found of subjects that share a name, with their hypotheses.
-pub(super) fn merged(subjects: &[Subject], found: Vec<Expected>) -> Check {
+pub(super) fn merged(subjects: &[Scheduled], found: Vec<Expected>) -> Check {
     let mut check = Check::new();
     for group in subjects.chunk_by(|a, b| a.name == b.name) {
         let g_max = subjects.iter().zip(&found).filter(|(s, _)| s.name == group[0].name).map(|(_, f)| f.g_max);
@@ -34,7 +34,7 @@ pub(super) fn merged(subjects: &[Subject], found: Vec<Expected>) -> Check {
 }
 
 /// Compares at every T up to `depth` with the exact expectation; the ratio is the largest.
-pub(super) fn enumerate(subject: &Subject, depth: usize, samples: &[Vec<usize>]) -> Result<Expected, Unevaluated> {
+pub(super) fn enumerate(subject: &Scheduled, depth: usize, samples: &[Vec<usize>]) -> Result<Expected, Unevaluated> {
     let loss = &subject.loss;
     let (eta_w, eta_g) = (Schedule::new(subject.eta_w, subject.alpha)?, Schedule::new(subject.eta_g, subject.alpha_g)?);
     let mut tree = Tree::new(loss, eta_w, eta_g, samples, depth - 1);
@@ -87,7 +87,7 @@ impl Level {
 
 /// Compares at three horizons with confidence bounds; the ratio is (mean of the left-hand side)/Br at the last.
 pub(super) fn sample(
-    subject: &Subject,
+    subject: &Scheduled,
     n_runs: usize,
     n_steps: u64,
     level: Level,

@@ -9,7 +9,7 @@ use crate::claim::evidence::{Check, Standing, Unevaluated};
 
 /// A problem with its schedules, and what is broken about them.
 #[derive(Clone)]
-pub(super) struct Subject {
+pub(super) struct Scheduled {
     pub(super) name: &'static str,
     pub(super) loss: ProblemJ,
     pub(super) theta_0: Vec<f64>,
@@ -24,7 +24,7 @@ pub(super) struct Subject {
     pub(super) factors: Factors,
 }
 
-impl Subject {
+impl Scheduled {
     pub(super) fn radius(&self) -> f64 {
         self.loss.radius(self.theta_0[self.theta_0.len() - 1])
     }
@@ -72,21 +72,21 @@ impl Subject {
 }
 
 /// What is followed by independent runs.
-pub(super) fn sampled() -> Vec<Subject> {
+pub(super) fn sampled() -> Vec<Scheduled> {
     let mut subjects = grid("runs, d = 4", &ProblemJ::default(), &ProblemJ::default().theta_0(), 0.5);
     subjects.push(noisy(0.5));
     subjects
 }
 
-pub(super) fn grid(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> Vec<Subject> {
-    let one = |alpha, eta_w| Subject { alpha, eta_w, ..least_loose(name, loss, theta_0, alpha_g) };
+pub(super) fn grid(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> Vec<Scheduled> {
+    let one = |alpha, eta_w| Scheduled { alpha, eta_w, ..least_loose(name, loss, theta_0, alpha_g) };
     ALPHAS.iter().flat_map(|&alpha| ETAS.map(|eta_w| one(alpha, eta_w))).collect()
 }
 
 /// alpha = 0, eta_w = 0.01, where the bound is least loose.
-fn least_loose(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> Subject {
+fn least_loose(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f64) -> Scheduled {
     let (loss, theta_0) = (loss.clone(), theta_0.to_vec());
-    Subject {
+    Scheduled {
         name,
         loss,
         theta_0,
@@ -100,24 +100,24 @@ fn least_loose(name: &'static str, loss: &ProblemJ, theta_0: &[f64], alpha_g: f6
 }
 
 /// What the controls by enumeration start from.
-pub(super) fn paths(loss: &ProblemJ, theta_0: &[f64]) -> Subject {
+pub(super) fn paths(loss: &ProblemJ, theta_0: &[f64]) -> Scheduled {
     least_loose("every path", loss, theta_0, 0.5)
 }
 
 /// Problem J with ten times the output noise, which U must pay for, and the largest eta_g.
-pub(super) fn noisy(alpha_g: f64) -> Subject {
+pub(super) fn noisy(alpha_g: f64) -> Scheduled {
     let loss = ProblemJ::new(4, 0.5, 5.0);
     let theta_0 = loss.theta_0();
-    Subject { eta_g: 1.0, ..least_loose("runs, output noise 5", &loss, &theta_0, alpha_g) }
+    Scheduled { eta_g: 1.0, ..least_loose("runs, output noise 5", &loss, &theta_0, alpha_g) }
 }
 
 /// From the minimiser with no noise on w, where its gradient stays 0, and a noise of 1000 on g: all that Br has beside
 /// U grows with that noise as its first power, U with its square.
-pub(super) fn constant_noise() -> Subject {
+pub(super) fn constant_noise() -> Scheduled {
     let loss = ProblemJ::new(2, 0.0, 1000.0);
-    Subject { eta_w: 1e-4, eta_g: 1.0, ..least_loose("every path, noise on g alone", &loss, &[1.0, 0.0, 1.0], 0.5) }
+    Scheduled { eta_w: 1e-4, eta_g: 1.0, ..least_loose("every path, noise on g alone", &loss, &[1.0, 0.0, 1.0], 0.5) }
 }
 
-pub(super) fn all_samples(subject: &Subject) -> Vec<Vec<usize>> {
+pub(super) fn all_samples(subject: &Scheduled) -> Vec<Vec<usize>> {
     subject.loss.minibatches().finite().into_iter().flatten().map(<[usize]>::to_vec).collect()
 }
