@@ -26,18 +26,14 @@ impl Eight {
     fn each(self, f: impl Fn(f64) -> f64) -> Self {
         // A plain loop: the array methods of the standard library are not always compiled into the vectorised kernel.
         let mut numbers = self.0;
-        for x in &mut numbers {
-            *x = f(*x);
-        }
+        counted!(r in 0..8, numbers[r] = f(numbers[r]));
         Self(numbers)
     }
 
     #[inline(always)]
     fn both(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         let mut numbers = self.0;
-        for r in 0..8 {
-            numbers[r] = f(numbers[r], other.0[r]);
-        }
+        counted!(r in 0..8, numbers[r] = f(numbers[r], other.0[r]));
         Self(numbers)
     }
 }
@@ -191,9 +187,7 @@ impl Scalar for Eight {
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {
         let mut numbers = self.0;
-        for r in 0..8 {
-            numbers[r] = numbers[r].mul_add(factor.0[r], term.0[r]);
-        }
+        counted!(r in 0..8, numbers[r] = numbers[r].mul_add(factor.0[r], term.0[r]));
         Self(numbers)
     }
     #[inline(always)]

@@ -14,6 +14,18 @@
 //! a plain contiguous array, loops over it are vectorised, and a matrix product of duals is three products of `f64`. A
 //! formula of your own needs none of this: [`Scalar`] is all it sees.
 
+/// `for $k in 0..$n`, without the iterator of a range: in a package that is optimised little, such as the claims, that is
+/// a call in every turn.
+macro_rules! counted {
+    ($k:ident in 0..$n:expr, $body:expr) => {
+        let mut $k = 0;
+        while $k < $n {
+            $body;
+            $k += 1;
+        }
+    };
+}
+
 mod double_double;
 mod double_double_elementary;
 mod double_double_kernel;

@@ -161,37 +161,27 @@ impl<const K: usize> Tangent<f64> for [f64; K] {
 
     #[inline(always)]
     fn plus(mut self, other: Self) -> Self {
-        for k in 0..K {
-            self[k] += other[k];
-        }
+        counted!(k in 0..K, self[k] += other[k]);
         self
     }
     #[inline(always)]
     fn minus(mut self, other: Self) -> Self {
-        for k in 0..K {
-            self[k] -= other[k];
-        }
+        counted!(k in 0..K, self[k] -= other[k]);
         self
     }
     #[inline(always)]
     fn negated(mut self) -> Self {
-        for k in 0..K {
-            self[k] = -self[k];
-        }
+        counted!(k in 0..K, self[k] = -self[k]);
         self
     }
     #[inline(always)]
     fn times(mut self, factor: f64) -> Self {
-        for k in 0..K {
-            self[k] *= factor;
-        }
+        counted!(k in 0..K, self[k] *= factor);
         self
     }
     #[inline(always)]
     fn times_plus(mut self, factor: f64, term: Self) -> Self {
-        for k in 0..K {
-            self[k] = self[k].mul_add(factor, term[k]);
-        }
+        counted!(k in 0..K, self[k] = self[k].mul_add(factor, term[k]));
         self
     }
     #[inline(always)]
