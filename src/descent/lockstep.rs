@@ -1,9 +1,10 @@
 //! Eight runs of a loss, each gradient of which is one evaluation over [`Eight`].
 
+use super::divergence::Divergence;
 use super::record::Observer;
 use super::rule::move_against;
 use super::run::{Start, Trace, is_due, record};
-use super::stepper::{Divergence, Step, Stepper};
+use super::stepper::{Step, Stepper};
 use crate::loss::{Loss, Over, Workspace};
 use crate::parameters::{Parameters, norm_sq};
 use crate::random::companion;

@@ -7,6 +7,7 @@
 //!
 //! Divergence is an observation, with its step and with what was not finite: see [`Divergence`].
 
+mod divergence;
 mod lockstep;
 mod memory;
 mod precision;
@@ -16,10 +17,11 @@ mod run;
 mod schedule;
 mod stepper;
 
+pub use divergence::{Divergence, NotFinite};
 pub use lockstep::{Lockstep, run_in_lockstep};
 pub use precision::{Buffers, Precision};
 pub use record::{LossSource, Record, Running};
 pub use rule::{RuleError, StepRule, WeightDecay};
 pub use run::{Plan, Recording, Start, Trace, run, run_all, run_many};
 pub use schedule::{Schedule, ScheduleError};
-pub use stepper::{Divergence, NotFinite, Step, Stepper};
+pub use stepper::{Step, Stepper};

@@ -1,8 +1,9 @@
 //! What is kept of a run, and how L is looked at beside it.
 
+use super::divergence::{Divergence, NotFinite};
 use super::rule::StepRule;
 use super::run::{Plan, Recording};
-use super::stepper::{Divergence, NotFinite, Step, Stepper};
+use super::stepper::{Step, Stepper};
 use crate::loss::{Loss, Workspace};
 use crate::parameters::norm_sq;
 use crate::random::Generator;

@@ -2,11 +2,12 @@
 
 use rayon::prelude::*;
 
+use super::divergence::Divergence;
 use super::lockstep::{Lockstep, run_in_lockstep};
 use super::record::{Observer, Record};
 use super::rule::{StepRule, WeightDecay};
 use super::schedule::Schedule;
-use super::stepper::{Divergence, Step, Stepper};
+use super::stepper::{Step, Stepper};
 use crate::loss::Loss;
 use crate::random::{Generator, Seed, companion};
 

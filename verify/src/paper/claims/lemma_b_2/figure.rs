@@ -1,6 +1,6 @@
 //! What is left of the bound at every T.
 
-use super::Pair;
+use super::pair::Pair;
 use crate::claim::plot::{Axis, Plot, Series, Style};
 
 /// The bound less E L_T - L_0, for the subjects of one alpha.
