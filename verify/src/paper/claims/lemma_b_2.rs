@@ -16,7 +16,7 @@ mod pair;
 use ratecheck::bounds::{self, Constant, Factors};
 use ratecheck::curvature::Smoothness;
 use ratecheck::descent::{Divergence, Schedule};
-use ratecheck::loss::{Over, Workspace, closed::ProblemJ};
+use ratecheck::loss::{Over, Workspace};
 use ratecheck::parameters::{dot, norm_sq};
 use ratecheck::scalar::{DoubleDouble, Scalar};
 
