@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::linalg::power_of_two_near;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, counted};
 
 /// One block w_i.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,10 +159,6 @@ pub fn norm(x: &[f64]) -> f64 {
 pub fn dot<S: Scalar>(x: &[S], y: &[S]) -> S {
     assert_eq!(x.len(), y.len());
     let mut sum = S::ZERO;
-    let mut k = 0;
-    while k < x.len() {
-        sum += x[k] * y[k];
-        k += 1;
-    }
+    counted!(k in 0..x.len(), sum += x[k] * y[k]);
     sum
 }

@@ -25,6 +25,7 @@ macro_rules! counted {
         }
     };
 }
+pub(crate) use counted;
 
 mod double_double;
 mod double_double_elementary;

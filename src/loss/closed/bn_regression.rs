@@ -3,7 +3,7 @@
 use super::{TWO_OVER_SQRT_3, check_vector, length, norm};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, counted};
 use crate::smoothness::{Exact, Smoothness};
 
 /// L(w; g) = g^2/2 - g c'v + |c|^2/2, one block in R^d, one g (catalogue D5).
@@ -67,22 +67,13 @@ pub(super) fn neuron_gradient<S: Scalar>(b: impl Fn(usize) -> f64, offset: f64, 
     let d = theta.len() - 1;
     let (w, g) = (&theta[..d], theta[d]);
     let r_inverse = norm(w).recip();
-    // Indices, not iterators: these few numbers are fast however little the package that uses them is optimised.
     let mut fit = S::ZERO;
-    let mut k = 0;
-    while k < d {
-        fit += w[k].scale(b(k));
-        k += 1;
-    }
+    counted!(k in 0..d, fit += w[k].scale(b(k)));
     fit *= r_inverse;
     // -(g/||w||)(b - (b'v) v).
     let factor = -(g * r_inverse);
     let along = fit * r_inverse;
-    let mut k = 0;
-    while k < d {
-        grad[k] = factor * (S::from_f64(b(k)) - along * w[k]);
-        k += 1;
-    }
+    counted!(k in 0..d, grad[k] = factor * (S::from_f64(b(k)) - along * w[k]));
     grad[d] = g - fit + S::from_f64(offset);
     fit
 }
