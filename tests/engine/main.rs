@@ -21,6 +21,7 @@ mod frozen;
 mod hessian;
 mod identities;
 mod intervals;
+mod lanczos;
 mod layer_blocks;
 mod layers;
 mod layers_pytorch;
