@@ -1,19 +1,18 @@
 //! Eight runs of a loss, each gradient of which is one evaluation over [`Eight`].
 
 use super::divergence::Divergence;
-use super::record::Observer;
-use super::rule::move_against;
-use super::run::{Start, Trace, is_due, record};
+use super::record::{Observer, Seen, place};
+use super::rule::{StepRule, WeightDecay, move_against, move_block};
+use super::run::{Start, Trace};
 use super::stepper::{Step, Stepper};
 use crate::loss::{Loss, Over, Workspace};
 use crate::parameters::{Parameters, norm_sq};
 use crate::random::companion;
 use crate::scalar::{Eight, Planes, Scalar, vectorised};
 
-/// Several runs of [`StepRule::Gradient`](super::StepRule::Gradient) without weight decay on one loss side by side, up
-/// to eight: starts, rates and minibatches are each run's own. A step has the bits that the run's [`Stepper`] would
-/// make alone. If there are eight, it takes 0.59 of the time: the rows of a small network are too short for the
-/// vector registers, but eight runs always fill them.
+/// Several runs of one [`StepRule`] on one loss side by side, up to eight: starts, rates and minibatches are each run's
+/// own. A step has the bits that the run's [`Stepper`] would make alone. If there are eight, it takes 0.59 of the time:
+/// the rows of a small network are too short for the vector registers, but eight runs always fill them.
 ///
 /// ```
 /// use ratecheck::data::teacher;
@@ -49,12 +48,20 @@ use crate::scalar::{Eight, Planes, Scalar, vectorised};
 pub struct Lockstep<'a> {
     layout: &'a Parameters,
     eight: &'a dyn Over<Eight>,
+    rule: StepRule,
+    decay: WeightDecay,
+    /// Whether all schedules are the same, so that one rate is all rates.
+    same_rates: bool,
+    t: u64,
     /// The runs, as they were when they last were looked at; their generators run on.
     steppers: Vec<Stepper<'a>>,
     theta: Vec<Eight>,
     gradient: Vec<Eight>,
     w_norm_sq: Vec<Eight>,
     gradient_norm_sq: Vec<Eight>,
+    /// F_z and ||grad_g F_z||^2, seen last.
+    loss: Eight,
+    grad_g_sq: Eight,
     /// The minibatches, interleaved.
     z: Vec<usize>,
     work: Workspace<Eight>,
@@ -66,18 +73,17 @@ impl<'a> Lockstep<'a> {
     /// How many runs fit.
     pub const RUNS: usize = Eight::RUNS;
 
-    /// These runs, all of this loss and of the plain rule, at the same t. Their schedules may be any.
+    /// These runs, all of this loss and of one rule and decay, at the same t. Their schedules may be any.
     ///
     /// # Panics
-    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule, a weight decay or another t, or has
-    /// diverged; or if
-    /// the loss does not go in lockstep: see [`Loss::lockstep`].
+    /// If there is none, or more than [`Lockstep::RUNS`]; if one has another rule, decay or t, or has diverged; or if
+    /// the rule or the loss does not go in lockstep: see [`StepRule::goes_in_lockstep`] and [`Loss::lockstep`].
     pub fn new(loss: &'a dyn Loss, steppers: Vec<Stepper<'a>>) -> Self {
         assert!((1..=Self::RUNS).contains(&steppers.len()), "one to eight runs");
         let eight = loss.lockstep().expect("a loss that goes in lockstep");
-        let t = steppers[0].t();
-        let fits = |s: &Stepper<'_>| s.is_plain() && s.t() == t && s.divergence().is_none();
-        assert!(steppers.iter().all(fits), "the plain rule, from the same t on");
+        let (t, (rule, decay), schedules) = (steppers[0].t(), steppers[0].rule(), steppers[0].schedules());
+        let fits = |s: &Stepper<'_>| s.rule() == (rule, decay) && s.t() == t && s.divergence().is_none();
+        assert!(rule.goes_in_lockstep() && steppers.iter().all(fits), "one rule that goes in lockstep, from one t on");
         // Places beyond the last run repeat it.
         let of_run = |r: usize| &steppers[r.min(steppers.len() - 1)];
         let side_by_side = |n: usize, number: &dyn Fn(usize, usize) -> f64| -> Vec<Eight> {
@@ -87,6 +93,12 @@ impl<'a> Lockstep<'a> {
         Self {
             layout: loss.parameters(),
             eight,
+            rule,
+            decay,
+            same_rates: steppers.iter().all(|s| s.schedules() == schedules),
+            t,
+            loss: Eight::ZERO,
+            grad_g_sq: Eight::ZERO,
             theta: side_by_side(n, &|r, k| of_run(r).theta()[k]),
             gradient: vec![Eight::ZERO; n],
             w_norm_sq: side_by_side(n_blocks, &|r, i| of_run(r).w_norm_sq()[i]),
@@ -115,12 +127,11 @@ impl<'a> Lockstep<'a> {
     fn evaluate(&mut self) {
         for (r, stepper) in self.steppers.iter_mut().enumerate() {
             if stepper.divergence().is_none() {
-                let places = self.z.iter_mut().skip(r).step_by(Self::RUNS);
-                places.zip(stepper.draw()).for_each(|(place, &example)| *place = example);
+                place::<Eight>(&mut self.z, r, stepper.draw());
             }
         }
-        let loss = self.eight.sample_gradient(&self.z, &self.theta, &mut self.gradient, &mut self.work);
-        let layout = self.layout;
+        self.loss = self.eight.sample_gradient(&self.z, &self.theta, &mut self.gradient, &mut self.work);
+        let (layout, rule) = (self.layout, self.rule);
         let (gradient, gradient_norm_sq, w_norm_sq) = (&self.gradient, &mut self.gradient_norm_sq, &self.w_norm_sq);
         let [grad_v_sq, grad_g_sq] = vectorised(
             #[inline(always)]
@@ -129,19 +140,44 @@ impl<'a> Lockstep<'a> {
                 for (i, block) in layout.blocks().iter().enumerate() {
                     let sq = norm_sq(&gradient[block.range.clone()]);
                     gradient_norm_sq[i] = sq;
-                    grad_v_sq += w_norm_sq[i] * sq;
+                    grad_v_sq += rule.stored_norm_sq(w_norm_sq[i]) * sq;
                 }
                 [grad_v_sq, norm_sq(&gradient[layout.g()])]
             },
         );
+        self.grad_g_sq = grad_g_sq;
         self.steps.clear();
+        let mut rates = [f64::NAN; 2];
         for r in 0..self.steppers.len() {
-            let before = self.steppers[r].divergence();
-            let seen = self.steppers[r].judge(loss.0[r], grad_v_sq.0[r], grad_g_sq.0[r]);
+            let stepper = &mut self.steppers[r];
+            let before = stepper.divergence();
+            if r == 0 || !self.same_rates {
+                rates = stepper.schedules().map(|schedule| schedule.at(self.t));
+            }
+            let seen = stepper.judge(self.loss.0[r], grad_v_sq.0[r], grad_g_sq.0[r], rates);
             if before.is_none() && seen.is_err() {
                 self.write_back(r);
             }
             self.steps.push(seen);
+        }
+    }
+
+    /// Looks at L of every run.
+    fn look(&mut self, observer: &mut Observer<'_, Eight>) {
+        observer.look(&Seen {
+            theta: &self.theta,
+            w_norm_sq: &self.w_norm_sq,
+            loss: self.loss,
+            gradient_norm_sq: &self.gradient_norm_sq,
+            grad_g_sq: self.grad_g_sq,
+        });
+        for r in 0..self.steppers.len() {
+            if self.steps[r].is_ok()
+                && let Some(what) = observer.not_finite(r)
+            {
+                self.write_back(r);
+                self.steps[r] = Err(self.steppers[r].diverge(what));
+            }
         }
     }
 
@@ -152,24 +188,26 @@ impl<'a> Lockstep<'a> {
             let of_run = step.as_ref().map_or([0.0; 2], |step| [step.eta_w, step.eta_g]);
             (0..2).for_each(|k| rates[k].0[r] = of_run[k]);
         }
-        let layout = self.layout;
-        let (theta, gradient, w_norm_sq) = (&mut self.theta, &self.gradient, &mut self.w_norm_sq);
+        let (layout, rule, decay, [eta_w, eta_g]) = (self.layout, self.rule, self.decay, rates);
+        let (theta, gradient) = (&mut self.theta, &self.gradient);
+        let (w_norm_sq, gradient_norm_sq) = (&mut self.w_norm_sq, &self.gradient_norm_sq);
         let [total_sq, g_sq] = vectorised(
             #[inline(always)]
             || {
+                let kept = decay.kept(eta_w);
                 let mut total_sq = Eight::ZERO;
                 for (i, block) in layout.blocks().iter().enumerate() {
-                    let w = &mut theta[block.range.clone()];
-                    move_against(w, &gradient[block.range.clone()], rates[0]);
-                    w_norm_sq[i] = norm_sq(w);
-                    total_sq += w_norm_sq[i];
+                    let (w, n) = (&mut theta[block.range.clone()], &mut w_norm_sq[i]);
+                    move_block(w, &gradient[block.range.clone()], rule.rate(eta_w, *n), decay, kept);
+                    total_sq += rule.settle(w, gradient_norm_sq[i], eta_w, kept, n);
                 }
                 let g = &mut theta[layout.g()];
-                move_against(g, &gradient[layout.g()], rates[1]);
+                move_against(g, &gradient[layout.g()], eta_g);
                 let g_sq = norm_sq(g);
                 [total_sq + g_sq, g_sq]
             },
         );
+        self.t += 1;
         for r in 0..self.steppers.len() {
             if self.steps[r].is_ok()
                 && let Err(divergence) = self.steppers[r].arrive(total_sq.0[r], g_sq.0[r])
@@ -194,35 +232,41 @@ impl<'a> Lockstep<'a> {
 }
 
 /// What [`run`](super::run) makes of each of these starts, plans and generators, with the same bits, eight at a time.
-/// All plans have the same number of steps, the plain rule and no weight decay.
+/// All plans are the same but for their learning rates.
 ///
 /// # Panics
-/// If a starting point has not the length of the network's layout, the plans are not as said, or the network does not
-/// go in lockstep.
+/// If a starting point has not the length of the loss's layout, the plans are not as said, their rule or the loss does
+/// not go in lockstep.
 pub fn run_in_lockstep(loss: &dyn Loss, runs: &[Start]) -> Vec<Trace> {
     runs.chunks(Lockstep::RUNS).flat_map(|runs| eight(loss, runs)).collect()
 }
 
 fn eight(loss: &dyn Loss, runs: &[Start]) -> Vec<Trace> {
-    let n_steps = runs[0].1.n_steps();
-    assert!(runs.iter().all(|(_, plan, _)| plan.n_steps() == n_steps), "runs in lockstep end together");
+    let plan = &runs[0].1;
+    assert!(
+        runs.iter().all(|(_, other, _)| other.goes_along_with(plan)),
+        "runs in lockstep differ in their rates alone"
+    );
     let stepper = |(theta_0, plan, generator): &Start| plan.stepper(loss, theta_0, generator.clone());
     let mut together = Lockstep::new(loss, runs.iter().map(stepper).collect());
-    let mut observers: Vec<_> =
-        runs.iter().map(|(_, plan, generator)| Observer::new(loss, plan, companion(generator))).collect();
+    let companions = runs.iter().map(|(.., generator)| companion(generator));
+    let mut observer = Observer::new(together.eight, plan, companions);
     let mut records = vec![Vec::new(); runs.len()];
-    for t in 0..=n_steps {
+    let mut horizons = plan.horizons().iter().peekable();
+    for t in 0..=plan.n_steps() {
         together.evaluate();
-        for (r, (_, plan, _)) in runs.iter().enumerate() {
-            if let Ok(step) = together.steps[r]
-                && is_due(plan, &observers[r], &records[r], step)
-            {
-                together.settle(r);
-                let recorded = record(plan, &mut together.steppers[r], &mut observers[r], &mut records[r], step);
-                together.steps[r] = recorded.map(|()| step);
+        let horizon = horizons.next_if_eq(&&t).is_some();
+        if horizon || observer.every_step() {
+            together.look(&mut observer);
+            for (r, records) in records.iter_mut().enumerate().filter(|_| horizon) {
+                if let Ok(step) = together.steps[r] {
+                    together.write_back(r);
+                    records.push(observer.record(r, &together.steppers[r], step));
+                }
             }
+            observer.accumulate();
         }
-        if t < n_steps {
+        if t < plan.n_steps() {
             together.advance();
         }
     }

@@ -1,6 +1,6 @@
 //! Directions other than the gradient, and what their rules remember of earlier gradients.
 
-use super::rule::{StepRule, WeightDecay, move_against};
+use super::rule::{StepRule, WeightDecay, move_block};
 
 /// What a block moves against.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,8 +58,6 @@ pub(super) struct Memory {
     direction: Direction,
     decay: WeightDecay,
     accumulation: Accumulation,
-    /// Whether a step is its rate times the gradient, and nothing else.
-    plain: bool,
     /// m.
     mean: Vec<f64>,
     /// s.
@@ -77,8 +75,7 @@ impl Memory {
         let adam = matches!(direction, Direction::Adam { .. });
         let mean = remembers(adam || matches!(direction, Direction::Mean { .. }));
         let divisors = accumulation.start().map_or_else(Vec::new, |start| vec![start; n_blocks]);
-        let plain = direction == Direction::Gradient && decay == WeightDecay::None;
-        Self { direction, decay, accumulation, plain, mean, square: remembers(adam), powers: [1.0; 2], divisors }
+        Self { direction, decay, accumulation, mean, square: remembers(adam), powers: [1.0; 2], divisors }
     }
 
     /// m, empty if the direction has none.
@@ -157,8 +154,8 @@ impl Memory {
     /// w <- kept w - rate * direction for the block that starts at `start` in theta, with m and s moved on.
     #[inline]
     pub(super) fn move_block(&mut self, start: usize, w: &mut [f64], grad: &[f64], rate: f64, kept: f64) {
-        if self.plain {
-            return move_against(w, grad, rate);
+        if matches!(self.direction, Direction::Gradient) {
+            return move_block(w, grad, rate, self.decay, kept);
         }
         let decoupled = matches!(self.decay, WeightDecay::Decoupled { .. });
         for (k, (x, &d)) in w.iter_mut().zip(grad).enumerate() {

@@ -1,12 +1,13 @@
 //! What is kept of a run, and how L is looked at beside it.
 
-use super::divergence::{Divergence, NotFinite};
+use super::divergence::NotFinite;
 use super::rule::StepRule;
 use super::run::{Plan, Recording};
 use super::stepper::{Step, Stepper};
-use crate::loss::{Loss, Workspace};
+use crate::loss::{Over, Workspace};
 use crate::parameters::norm_sq;
 use crate::random::Generator;
+use crate::scalar::Scalar;
 
 /// Where the values of L and of its gradient come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,35 +72,60 @@ impl Record {
     }
 }
 
-/// Looks at L beside a run. Its buffers are its own, so that looking changes nothing in the run.
-pub(super) struct Observer<'a> {
-    loss: &'a dyn Loss,
+/// What has been evaluated at theta_t of one run, or of the runs that one [`Scalar`] holds side by side.
+pub(super) struct Seen<'a, S> {
+    /// theta_t, in the form that the rule stores.
+    pub(super) theta: &'a [S],
+    /// n_i, or G_i.
+    pub(super) w_norm_sq: &'a [S],
+    /// F_z.
+    pub(super) loss: S,
+    /// The squared norm of each block of grad F_z.
+    pub(super) gradient_norm_sq: &'a [S],
+    /// ||grad_g F_z||^2.
+    pub(super) grad_g_sq: S,
+}
+
+/// Looks at L beside a run, or beside several that go side by side. Its buffers are its own, so that looking changes
+/// nothing in a run.
+pub(super) struct Observer<'a, S: Scalar = f64> {
+    loss: &'a dyn Over<S>,
     rule: StepRule,
     /// z takes one value only, so F_z = L and the step's own gradient will do.
     single: bool,
     source: LossSource,
-    generator: Generator,
-    gradient: Vec<f64>,
-    scratch: Vec<f64>,
-    permutation: Vec<usize>,
-    work: Workspace<f64>,
-    value: f64,
-    grad_v_sq: f64,
-    by_block: Vec<f64>,
-    grad_g_sq: f64,
-    running: Option<Running>,
+    /// What draws fresh minibatches for each run, and the permutation it keeps.
+    draws: Vec<(Generator, Vec<usize>)>,
+    z: Vec<usize>,
+    gradient: Vec<S>,
+    scratch: Vec<S>,
+    work: Workspace<S>,
+    value: S,
+    grad_v_sq: S,
+    by_block: Vec<S>,
+    grad_g_sq: S,
+    running: Option<Sums<S>>,
 }
 
-impl<'a> Observer<'a> {
-    pub(super) fn new(loss: &'a dyn Loss, plan: &Plan, generator: Generator) -> Self {
+/// What [`Running`] has, of every run.
+struct Sums<S> {
+    min_grad_sq: S,
+    grad_v_sq: S,
+    grad_v_sq_by_block: Vec<S>,
+    grad_g_sq: S,
+}
+
+impl<'a, S: Scalar> Observer<'a, S> {
+    /// For runs of this plan, of which each has one of the generators.
+    pub(super) fn new(loss: &'a dyn Over<S>, plan: &Plan, generators: impl Iterator<Item = Generator>) -> Self {
         let n_minibatches = loss.minibatches().finite().map(|batches| batches.len());
         let single = n_minibatches == Some(1);
         let (n_blocks, len) = (loss.parameters().n_blocks(), loss.parameters().len());
-        let running = (single || plan.recording == Recording::EveryStep).then(|| Running {
-            min_grad_sq: f64::INFINITY,
-            sum_grad_v_sq: 0.0,
-            sum_grad_v_sq_by_block: vec![0.0; n_blocks],
-            sum_grad_g_sq: 0.0,
+        let running = (single || plan.recording == Recording::EveryStep).then(|| Sums {
+            min_grad_sq: S::from_f64(f64::INFINITY),
+            grad_v_sq: S::ZERO,
+            grad_v_sq_by_block: vec![S::ZERO; n_blocks],
+            grad_g_sq: S::ZERO,
         });
         Self {
             loss,
@@ -107,15 +133,15 @@ impl<'a> Observer<'a> {
             single,
             source: n_minibatches
                 .map_or(LossSource::Estimated { minibatches: plan.fresh_minibatches() }, |_| LossSource::Exact),
-            generator,
-            gradient: vec![0.0; len],
-            scratch: vec![0.0; len],
-            permutation: Vec::new(),
+            draws: generators.map(|generator| (generator, Vec::new())).collect(),
+            z: vec![0; S::RUNS * loss.minibatches().batch_size()],
+            gradient: vec![S::ZERO; len],
+            scratch: vec![S::ZERO; len],
             work: Workspace::default(),
-            value: 0.0,
-            grad_v_sq: 0.0,
-            by_block: vec![0.0; n_blocks],
-            grad_g_sq: 0.0,
+            value: S::ZERO,
+            grad_v_sq: S::ZERO,
+            by_block: vec![S::ZERO; n_blocks],
+            grad_g_sq: S::ZERO,
             running,
         }
     }
@@ -125,63 +151,75 @@ impl<'a> Observer<'a> {
         self.running.is_some()
     }
 
-    /// Takes L and its gradient at the stepper's theta, where the stepper has just evaluated `step`.
-    pub(super) fn look(&mut self, stepper: &mut Stepper<'_>, step: Step) -> Result<(), Divergence> {
+    /// Takes L and its gradient at theta_t.
+    pub(super) fn look(&mut self, seen: &Seen<'_, S>) {
         if self.single {
-            self.value = step.loss;
-            self.by_block.copy_from_slice(stepper.gradient_norm_sq());
-            self.grad_g_sq = step.grad_g_sq;
+            self.value = seen.loss;
+            self.by_block.copy_from_slice(seen.gradient_norm_sq);
+            self.grad_g_sq = seen.grad_g_sq;
         } else {
-            self.value = self.mean(stepper.theta());
+            self.value = self.mean(seen.theta);
             let layout = self.loss.parameters();
             for (sq, block) in self.by_block.iter_mut().zip(layout.blocks()) {
                 *sq = norm_sq(&self.gradient[block.range.clone()]);
             }
             self.grad_g_sq = norm_sq(&self.gradient[layout.g()]);
         }
-        self.grad_v_sq = 0.0;
-        for (sq, &n) in self.by_block.iter_mut().zip(stepper.w_norm_sq()) {
+        self.grad_v_sq = S::ZERO;
+        for (sq, &n) in self.by_block.iter_mut().zip(seen.w_norm_sq) {
             *sq *= self.rule.stored_norm_sq(n);
             self.grad_v_sq += *sq;
         }
-        if !self.value.is_finite() {
-            return Err(stepper.diverge(NotFinite::Loss));
+    }
+
+    /// What of run r was not finite when it was last looked at.
+    pub(super) fn not_finite(&self, r: usize) -> Option<NotFinite> {
+        if !self.value.of_run(r).is_finite() {
+            Some(NotFinite::Loss)
+        } else if !(self.grad_v_sq + self.grad_g_sq).of_run(r).is_finite() {
+            Some(NotFinite::Gradient)
+        } else {
+            None
         }
-        if !(self.grad_v_sq + self.grad_g_sq).is_finite() {
-            return Err(stepper.diverge(NotFinite::Gradient));
-        }
-        Ok(())
     }
 
     /// Writes grad L(theta) and returns L(theta), or estimates of both.
-    fn mean(&mut self, theta: &[f64]) -> f64 {
+    fn mean(&mut self, theta: &[S]) -> S {
         let LossSource::Estimated { minibatches } = self.source else {
             let mean = self.loss.mean_gradient(theta, &mut self.gradient, &mut self.scratch, &mut self.work);
-            return mean.unwrap_or(f64::NAN); // A loss that overrides the mean and does not know it: not a number.
+            return mean.unwrap_or(S::from_f64(f64::NAN)); // A loss that overrides the mean and does not know it.
         };
-        self.gradient.fill(0.0);
-        let (mut value, share) = (0.0, 1.0 / minibatches as f64);
+        self.gradient.fill(S::ZERO);
+        let (mut value, share) = (S::ZERO, 1.0 / minibatches as f64);
         for _ in 0..minibatches {
-            let z = self.loss.minibatches().draw(&mut self.generator, &mut self.permutation);
-            value += share * self.loss.sample_gradient(z, theta, &mut self.scratch, &mut self.work);
+            for (r, (generator, permutation)) in self.draws.iter_mut().enumerate() {
+                place::<S>(&mut self.z, r, self.loss.minibatches().draw(generator, permutation));
+            }
+            value += self.loss.sample_gradient(&self.z, theta, &mut self.scratch, &mut self.work).scale(share);
             for (total, partial) in self.gradient.iter_mut().zip(&self.scratch) {
-                *total += share * partial;
+                *total += partial.scale(share);
             }
         }
         value
     }
 
-    /// What was seen last, as a record.
-    pub(super) fn record(&self, stepper: &Stepper<'_>, step: Step) -> Record {
+    /// What was seen of run r last, as a record; the stepper is that run's.
+    pub(super) fn record(&self, r: usize, stepper: &Stepper<'_>, step: Step) -> Record {
         let w_norm_sq = stepper.w_norm_sq().to_vec();
+        let of_run = |all: &[S]| all.iter().map(|x| x.of_run(r)).collect();
         Record {
             t: step.t,
-            loss: self.value,
-            grad_v_sq: self.grad_v_sq,
-            grad_v_sq_by_block: self.by_block.clone(),
-            grad_g_sq: self.grad_g_sq,
+            loss: self.value.of_run(r),
+            grad_v_sq: self.grad_v_sq.of_run(r),
+            grad_v_sq_by_block: of_run(&self.by_block),
+            grad_g_sq: self.grad_g_sq.of_run(r),
             source: self.source,
-            running: self.running.clone(),
+            running: self.running.as_ref().map(|sums| Running {
+                min_grad_sq: sums.min_grad_sq.of_run(r),
+                sum_grad_v_sq: sums.grad_v_sq.of_run(r),
+                sum_grad_v_sq_by_block: of_run(&sums.grad_v_sq_by_block),
+                sum_grad_g_sq: sums.grad_g_sq.of_run(r),
+            }),
             effective_lr: (0..w_norm_sq.len()).map(|i| stepper.effective_lr(i, step.eta_w)).collect(),
             angular_update: (0..w_norm_sq.len()).map(|i| stepper.angular_update(i, step.eta_w)).collect(),
             w_norm_sq,
@@ -190,15 +228,20 @@ impl<'a> Observer<'a> {
 
     /// Adds what was seen last to the running minimum and sums.
     pub(super) fn accumulate(&mut self) {
-        if let Some(running) = &mut self.running {
+        if let Some(sums) = &mut self.running {
             let grad_sq = self.grad_v_sq + self.grad_g_sq;
-            // `look` has let no NaN through.
-            running.min_grad_sq = running.min_grad_sq.min(grad_sq);
-            running.sum_grad_v_sq += self.grad_v_sq;
-            running.sum_grad_g_sq += self.grad_g_sq;
-            for (sum, sq) in running.sum_grad_v_sq_by_block.iter_mut().zip(&self.by_block) {
+            // The smaller one. A run that goes on has no NaN here.
+            sums.min_grad_sq = -(-sums.min_grad_sq).larger(-grad_sq);
+            sums.grad_v_sq += self.grad_v_sq;
+            sums.grad_g_sq += self.grad_g_sq;
+            for (sum, &sq) in sums.grad_v_sq_by_block.iter_mut().zip(&self.by_block) {
                 *sum += sq;
             }
         }
     }
+}
+
+/// Writes the minibatch of run r where evaluations look for it: they interleave.
+pub(super) fn place<S: Scalar>(z: &mut [usize], r: usize, examples: &[usize]) {
+    z.iter_mut().skip(r).step_by(S::RUNS).zip(examples).for_each(|(place, &example)| *place = example);
 }

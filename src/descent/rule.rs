@@ -134,15 +134,15 @@ impl WeightDecay {
     }
 
     /// What is left of w beside the rule's own step.
-    #[inline]
-    pub(super) fn kept(self, eta_w: f64) -> f64 {
-        if let Self::Decoupled { lambda } = self { 1.0 - eta_w * lambda } else { 1.0 }
+    #[inline(always)]
+    pub(super) fn kept<S: Scalar>(self, eta_w: S) -> S {
+        if let Self::Decoupled { lambda } = self { S::ONE - eta_w.scale(lambda) } else { S::ONE }
     }
 
     /// What the rule is given in the place of the derivative d of an entry x.
-    #[inline]
-    pub(super) fn given(self, x: f64, d: f64) -> f64 {
-        if let Self::Coupled { lambda } = self { d + lambda * x } else { d }
+    #[inline(always)]
+    pub(super) fn given<S: Scalar>(self, x: S, d: S) -> S {
+        if let Self::Coupled { lambda } = self { d + x.scale(lambda) } else { d }
     }
 }
 
@@ -211,16 +211,22 @@ impl StepRule {
         }
     }
 
+    /// Whether a step is a rate times the gradient, which may also decay and be projected: runs by such a rule can go in
+    /// [`Lockstep`](super::Lockstep).
+    pub fn goes_in_lockstep(self) -> bool {
+        self.direction() == Direction::Gradient && self.accumulation() == Accumulation::None
+    }
+
     /// The squared norm of the stored block, where n is ||w_i||^2 or G_i.
-    #[inline]
-    pub(super) fn stored_norm_sq(self, n: f64) -> f64 {
-        if self == Self::Adaptive { 1.0 } else { n }
+    #[inline(always)]
+    pub(super) fn stored_norm_sq<S: Scalar>(self, n: S) -> S {
+        if matches!(self, Self::Adaptive) { S::ONE } else { n }
     }
 
     /// The rate with which the stored block moves against its direction, before any projection.
-    #[inline]
-    pub(super) fn rate(self, eta_w: f64, n: f64) -> f64 {
-        if self == Self::Adaptive { eta_w / n } else { eta_w }
+    #[inline(always)]
+    pub(super) fn rate<S: Scalar>(self, eta_w: S, n: S) -> S {
+        if matches!(self, Self::Adaptive) { eta_w / n } else { eta_w }
     }
 
     /// What the stored block moves against: its gradient, or what the rule makes of it.
@@ -262,17 +268,17 @@ impl StepRule {
     /// Ends a step of a block that has moved against its direction: projects it if the rule does, and writes its n.
     /// Returns the squared norm before any projection: not finite if the new block is not,
     /// or has no direction to project.
-    #[inline]
-    pub(super) fn settle(self, w: &mut [f64], grad_sq: f64, eta_w: f64, kept: f64, n: &mut f64) -> f64 {
+    #[inline(always)]
+    pub(super) fn settle<S: Scalar>(self, w: &mut [S], grad_sq: S, eta_w: S, kept: S, n: &mut S) -> S {
         let moved_sq = norm_sq(w);
         match self {
             Self::Projected => {
                 let factor = (*n / moved_sq).sqrt();
-                w.iter_mut().for_each(|x| *x *= factor);
+                one_by_one::<S>(w.len(), |k| w[k] *= factor);
             }
             Self::Adaptive => {
                 let norm = moved_sq.sqrt();
-                w.iter_mut().for_each(|x| *x /= norm);
+                one_by_one::<S>(w.len(), |k| w[k] = w[k] / norm);
                 // w_i and its gradient are orthogonal.
                 *n = kept * kept * *n + eta_w * eta_w / *n * grad_sq;
             }
@@ -281,7 +287,8 @@ impl StepRule {
                 return moved_sq;
             }
         }
-        if moved_sq > 0.0 { moved_sq + *n } else { f64::NAN }
+        // 0/0 of a block that has no direction left.
+        moved_sq + *n + S::ZERO / moved_sq
     }
 }
 
@@ -289,11 +296,27 @@ impl StepRule {
 #[inline(always)]
 pub(super) fn move_against<S: Scalar>(x: &mut [S], grad: &[S], rate: S) {
     let grad = &grad[..x.len()];
+    one_by_one::<S>(x.len(), |k| x[k] -= rate * grad[k]);
+}
+
+/// w <- w - rate (grad + lambda w) under a coupled decay, w <- kept w - rate grad under a decoupled one.
+#[inline(always)]
+pub(super) fn move_block<S: Scalar>(w: &mut [S], grad: &[S], rate: S, decay: WeightDecay, kept: S) {
+    let grad = &grad[..w.len()];
+    match decay {
+        WeightDecay::None => move_against(w, grad, rate),
+        WeightDecay::Coupled { .. } => one_by_one::<S>(w.len(), |k| w[k] -= rate * decay.given(w[k], grad[k])),
+        WeightDecay::Decoupled { .. } => one_by_one::<S>(w.len(), |k| w[k] = kept * w[k] - rate * grad[k]),
+    }
+}
+
+/// Visits 0..n: as in the loops of networks, scalars that fill a register are to be taken one by one.
+#[inline(always)]
+fn one_by_one<S: Scalar>(n: usize, mut visit: impl FnMut(usize)) {
     let mut k = 0;
     let zero = if S::RUNS > 1 { std::hint::black_box(0) } else { 0 };
-    while k < x.len() {
-        x[k] -= rate * grad[k];
-        // As in the loops of networks: scalars that fill a register are to be taken one by one.
+    while k < n {
+        visit(k);
         k = (k + 1) | zero;
     }
 }

@@ -7,7 +7,7 @@ use super::lockstep::{Lockstep, run_in_lockstep};
 use super::record::{Observer, Record};
 use super::rule::{StepRule, WeightDecay};
 use super::schedule::Schedule;
-use super::stepper::{Step, Stepper};
+use super::stepper::Stepper;
 use crate::loss::Loss;
 use crate::random::{Generator, Seed, companion};
 
@@ -99,6 +99,12 @@ impl Plan {
         Stepper::new(loss, theta_0, self.rule, self.eta_w, self.eta_g, generator).decaying(self.decay)
     }
 
+    /// Whether both do the same but for their learning rates.
+    pub(super) fn goes_along_with(&self, other: &Self) -> bool {
+        let at_these_rates = Self { eta_w: other.eta_w, eta_g: other.eta_g, ..self.clone() };
+        at_these_rates == *other
+    }
+
     /// T.
     pub fn n_steps(&self) -> u64 {
         self.n_steps
@@ -169,7 +175,7 @@ impl Trace {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn run(loss: &dyn Loss, theta_0: &[f64], plan: &Plan, generator: Generator) -> Trace {
-    let mut observer = Observer::new(loss, plan, companion(&generator));
+    let mut observer = Observer::new(loss, plan, std::iter::once(companion(&generator)));
     let mut stepper = plan.stepper(loss, theta_0, generator);
     let mut records = Vec::with_capacity(plan.horizons.len());
     // What ends a run early is in the stepper.
@@ -186,35 +192,22 @@ fn follow(
 ) -> Result<(), Divergence> {
     for t in 0..=plan.n_steps {
         let step = stepper.evaluate()?;
-        if is_due(plan, observer, records, step) {
-            record(plan, stepper, observer, records, step)?;
+        let horizon = plan.horizons[records.len()] == t;
+        if observer.every_step() || horizon {
+            observer.look(&stepper.seen(step));
+            if let Some(what) = observer.not_finite(0) {
+                return Err(stepper.diverge(what));
+            }
+            if horizon {
+                records.push(observer.record(0, stepper, step));
+            }
+            // At t = T there is no later record to hold the sum.
+            observer.accumulate();
         }
         if t < plan.n_steps {
             stepper.advance(step)?;
         }
     }
-    Ok(())
-}
-
-/// Whether L is to be looked at in this step.
-pub(super) fn is_due(plan: &Plan, observer: &Observer<'_>, records: &[Record], step: Step) -> bool {
-    observer.every_step() || plan.horizons[records.len()] == step.t
-}
-
-/// Looks at L, and keeps what is seen if this step is a horizon.
-pub(super) fn record(
-    plan: &Plan,
-    stepper: &mut Stepper<'_>,
-    observer: &mut Observer<'_>,
-    records: &mut Vec<Record>,
-    step: Step,
-) -> Result<(), Divergence> {
-    observer.look(stepper, step)?;
-    if plan.horizons[records.len()] == step.t {
-        records.push(observer.record(stepper, step));
-    }
-    // At t = T there is no later record to hold the sum.
-    observer.accumulate();
     Ok(())
 }
 
@@ -247,15 +240,10 @@ pub fn run_all(loss: &dyn Loss, runs: &[Start]) -> Vec<Trace> {
 const TOGETHER: f64 = 0.6;
 
 /// Whether these runs take less time in lockstep, eight places of which cost as much whether they are taken or not.
-/// Runs that look at L in every step are taken apart for it each time, and gain less.
 fn go_together(loss: &dyn Loss, runs: &[Start]) -> bool {
-    let single = loss.minibatches().finite().is_some_and(|z| z.len() == 1);
-    let fits = |(_, plan, _): &Start| {
-        let plain = plan.rule == StepRule::Gradient && plan.decay == WeightDecay::None;
-        plain && plan.recording == Recording::Horizons && plan.n_steps == runs[0].1.n_steps
-    };
+    let fits = |(_, plan, _): &Start| plan.rule.goes_in_lockstep() && plan.goes_along_with(&runs[0].1);
     let threads = rayon::current_num_threads();
     let together = (Lockstep::RUNS * runs.len().div_ceil(Lockstep::RUNS).div_ceil(threads)) as f64;
     let less = TOGETHER * together < runs.len().div_ceil(threads) as f64;
-    less && !single && loss.gains_in_lockstep() && runs.iter().all(fits)
+    less && loss.gains_in_lockstep() && runs.iter().all(fits)
 }

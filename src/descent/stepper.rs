@@ -3,6 +3,7 @@
 use super::divergence::{Divergence, NotFinite};
 use super::memory::Memory;
 use super::precision::{Buffers, Evaluator, Precision};
+use super::record::Seen;
 use super::rule::{StepRule, WeightDecay, move_against};
 use super::schedule::Schedule;
 use crate::loss::{Loss, Minibatches};
@@ -293,9 +294,20 @@ impl<'a> Stepper<'a> {
         fill(&mut self.gradient_norm_sq, &mut { gradient_norm_sq });
     }
 
-    /// Whether it moves by the plain rule and nothing else.
-    pub(super) fn is_plain(&self) -> bool {
-        self.rule == StepRule::Gradient && self.memory.decay() == WeightDecay::None
+    /// How blocks move, and how they decay.
+    pub(super) fn rule(&self) -> (StepRule, WeightDecay) {
+        (self.rule, self.memory.decay())
+    }
+
+    /// eta_{w,t} and eta_{g,t}.
+    pub(super) fn schedules(&self) -> [Schedule; 2] {
+        [self.eta_w, self.eta_g]
+    }
+
+    /// What it has evaluated in this step.
+    pub(super) fn seen(&self, step: Step) -> Seen<'_, f64> {
+        let (theta, w_norm_sq, gradient_norm_sq) = (&self.theta[..], &self.w_norm_sq[..], &self.gradient_norm_sq[..]);
+        Seen { theta, w_norm_sq, loss: step.loss, gradient_norm_sq, grad_g_sq: step.grad_g_sq }
     }
 
     /// Where and how the run diverged, if it has.
@@ -315,12 +327,18 @@ impl<'a> Stepper<'a> {
             grad_v_sq += self.rule.stored_norm_sq(self.w_norm_sq[i]) * sq;
         }
         let grad_g_sq = norm_sq(&self.gradient[layout.g()]);
-        self.judge(loss, grad_v_sq, grad_g_sq)
+        self.judge(loss, grad_v_sq, grad_g_sq, [self.eta_w.at(self.t), self.eta_g.at(self.t)])
     }
 
     /// What was seen at theta_t, if it is finite.
     #[inline]
-    pub(super) fn judge(&mut self, loss: f64, grad_v_sq: f64, grad_g_sq: f64) -> Result<Step, Divergence> {
+    pub(super) fn judge(
+        &mut self,
+        loss: f64,
+        grad_v_sq: f64,
+        grad_g_sq: f64,
+        [eta_w, eta_g]: [f64; 2],
+    ) -> Result<Step, Divergence> {
         self.divergence.map_or(Ok(()), Err)?;
         if !loss.is_finite() {
             return Err(self.diverge(NotFinite::Loss));
@@ -328,7 +346,6 @@ impl<'a> Stepper<'a> {
         if !(grad_v_sq + grad_g_sq).is_finite() {
             return Err(self.diverge(NotFinite::Gradient));
         }
-        let (eta_w, eta_g) = (self.eta_w.at(self.t), self.eta_g.at(self.t));
         Ok(Step { t: self.t, loss, eta_w, eta_g, grad_v_sq, grad_g_sq })
     }
 

@@ -63,9 +63,19 @@ fn mean_of_samples<S: Scalar, L: Over<S> + ?Sized>(
     let n = batches.len();
     let single = batches.len() == 1;
     let mut mean = S::ZERO;
+    let mut repeated = std::mem::take(&mut work.repeated);
     for (k, z) in batches.enumerate() {
+        // All runs side by side look at the same minibatch.
+        let z = if S::RUNS > 1 {
+            repeated.clear();
+            repeated.extend(z.iter().flat_map(|&example| std::iter::repeat_n(example, S::RUNS)));
+            &repeated
+        } else {
+            z
+        };
         if single {
-            return Some(loss.sample_gradient(z, theta, grad, work));
+            mean = loss.sample_gradient(z, theta, grad, work);
+            break;
         }
         let value = loss.sample_gradient(z, theta, scratch, work);
         mean += value.over(n);
@@ -74,6 +84,7 @@ fn mean_of_samples<S: Scalar, L: Over<S> + ?Sized>(
             *total = if k == 0 { partial } else { *total + partial };
         }
     }
+    work.repeated = repeated;
     Some(mean)
 }
 

@@ -28,6 +28,8 @@ pub struct Workspace<S: Scalar = f64> {
     pub(crate) labels: Vec<f64>,
     /// Lifted parameters, for gradients by forward differentiation.
     pub(super) lifted: Vec<Dual<S>>,
+    /// A minibatch, repeated for each of several runs side by side.
+    pub(super) repeated: Vec<usize>,
     /// A gradient of one minibatch, for a mean that is a loss by itself.
     pub(super) scratch: Vec<S>,
     /// What of the next gradients is read; a loss may skip the rest.
@@ -43,6 +45,7 @@ impl<S: Scalar> Default for Workspace<S> {
             buffers: Vec::new(),
             labels: Vec::new(),
             lifted: Vec::new(),
+            repeated: Vec::new(),
             scratch: Vec::new(),
             wanted: Wanted::All,
             moved: Vec::new(),

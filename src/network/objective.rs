@@ -95,7 +95,7 @@ impl Objective {
                     let mut sum = Sum::new();
                     for b in 0..batch {
                         let target = |y: f64| if single { y } else { f64::from(u8::from(y == k as f64)) };
-                        let residual: S = S::load(out, b) - S::from_each(&labels[b * S::RUNS..], target);
+                        let residual: S = S::load(out, b) - S::of_runs(|r| target(labels[b * S::RUNS + r]));
                         residual.over(batch).store(d, b);
                         sum.add::<REST, 1>(Lanes([residual.square()]));
                     }
@@ -145,7 +145,7 @@ fn cross_entropy<S: Scalar>(out: &[S::Base], d: &mut [S::Base], scratch: &mut [S
         for b in 0..batch {
             let p = S::load(d, b) * S::load(total, b);
             let target = |y: f64| f64::from(u8::from(y == k as f64));
-            (p - S::from_each(&labels[b * S::RUNS..], target)).over(batch).store(d, b);
+            (p - S::of_runs(|r| target(labels[b * S::RUNS + r]))).over(batch).store(d, b);
         }
     }
     sum.total().over(batch)

@@ -225,8 +225,12 @@ impl Planes for Eight {
     }
 
     #[inline(always)]
-    fn from_each(values: &[f64], f: impl Fn(f64) -> f64) -> Self {
-        Self(array::from_fn(|r| f(values[r])))
+    fn of_runs(f: impl Fn(usize) -> f64) -> Self {
+        Self(array::from_fn(f))
+    }
+    #[inline(always)]
+    fn of_run(self, r: usize) -> f64 {
+        self.0[r]
     }
     #[inline(always)]
     fn scale_each(self, factors: &[f64]) -> Self {

@@ -64,13 +64,21 @@ pub trait Planes: Copy {
         if Self::ROUNDING > 0.0 && self.value() <= floor.value() { Self::ZERO } else { self }
     }
 
-    /// f of a value that each run has for itself; `values` has one for each of the [`Planes::RUNS`].
+    /// The constant f(r), where r is each of the [`Planes::RUNS`].
     #[inline(always)]
-    fn from_each(values: &[f64], f: impl Fn(f64) -> f64) -> Self
+    fn of_runs(f: impl Fn(usize) -> f64) -> Self
     where
         Self: Scalar,
     {
-        Self::from_f64(f(values[0]))
+        Self::from_f64(f(0))
+    }
+    /// The value in run r.
+    #[inline(always)]
+    fn of_run(self, _r: usize) -> f64
+    where
+        Self: Scalar,
+    {
+        self.value()
     }
     /// `self * factor`, where each run has a constant factor of its own.
     #[inline(always)]

@@ -2,7 +2,8 @@
 
 use ratecheck::data::Dataset;
 use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, WeightDecay, run, run_in_lockstep, run_many};
-use ratecheck::loss::{Loss, Minibatches, Over, Workspace};
+use ratecheck::loss::closed::{Linear, NoisyRayleigh, ProblemJ};
+use ratecheck::loss::{Loss, Minibatches, Workspace};
 use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::random::{Generator, Seed, normals};
 use ratecheck::scalar::{Eight, Scalar};
@@ -70,21 +71,53 @@ fn a_gradient_over_eight_is_eight_gradients() {
     for (normalisation, activation, objective) in kinds() {
         let network = network(normalisation, activation, objective, subsets());
         let thetas: Vec<Vec<f64>> = (0..8).map(|r| network.initialise(&mut Seed::new(r).generator("start"))).collect();
-        let zs: Vec<Vec<usize>> = (0..8).map(|r| (0..11).map(|b| (5 * b + 3 * r) % N).collect()).collect();
-        let z: Vec<usize> = (0..8 * 11).map(|at| zs[at % 8][at / 8]).collect();
-        let n = thetas[0].len();
-        let theta: Vec<Eight> = (0..n).map(|k| Eight(std::array::from_fn(|r| thetas[r][k]))).collect();
-        let (mut gradients, mut work) = (vec![Eight::ZERO; n], Workspace::default());
-        let values = network.sample_gradient(&z, &theta, &mut gradients, &mut work);
-        for r in 0..8 {
-            let mut gradient = vec![0.0; n];
-            let value = network.sample_gradient(&zs[r], &thetas[r], &mut gradient, &mut Workspace::default());
-            let of_run: Vec<f64> = gradients.iter().map(|x| x.0[r]).collect();
-            let what = format!("{normalisation:?} {activation:?} {objective:?}, run {r}");
-            assert_eq!(bits(&of_run), bits(&gradient), "{what}");
-            assert_eq!(values.0[r].to_bits(), value.to_bits(), "{what}");
+        let what = format!("{normalisation:?} {activation:?} {objective:?}");
+        eight_gradients(&network, &thetas, [N, 11], &what);
+    }
+}
+
+/// Compares the gradient over eight at these points with that of each, for minibatches of so many of the examples.
+fn eight_gradients(loss: &dyn Loss, thetas: &[Vec<f64>], [n_examples, batch]: [usize; 2], what: &str) {
+    let zs: Vec<Vec<usize>> = (0..8).map(|r| (0..batch).map(|b| (5 * b + 3 * r) % n_examples).collect()).collect();
+    let z: Vec<usize> = (0..8 * batch).map(|at| zs[at % 8][at / 8]).collect();
+    let n = thetas[0].len();
+    let theta: Vec<Eight> = (0..n).map(|k| Eight(std::array::from_fn(|r| thetas[r][k]))).collect();
+    let (mut gradients, mut work) = (vec![Eight::ZERO; n], Workspace::default());
+    let eight = loss.lockstep().expect("goes in lockstep");
+    let values = eight.sample_gradient(&z, &theta, &mut gradients, &mut work);
+    let losses = eight.sample_loss(&z, &theta);
+    for r in 0..8 {
+        let mut gradient = vec![0.0; n];
+        let value = loss.sample_gradient(&zs[r], &thetas[r], &mut gradient, &mut Workspace::default());
+        let of_run: Vec<f64> = gradients.iter().map(|x| x.0[r]).collect();
+        assert_eq!(bits(&of_run), bits(&gradient), "{what}, run {r}");
+        assert_eq!(values.0[r].to_bits(), value.to_bits(), "{what}, run {r}");
+        assert_eq!(losses.0[r].to_bits(), loss.sample_loss(&zs[r], &thetas[r]).to_bits(), "{what}, run {r}");
+    }
+}
+
+/// A loss, starts for eleven runs, and its name.
+type Started = (Box<dyn Loss>, Vec<Vec<f64>>, &'static str);
+
+/// The stochastic losses in closed form.
+fn closed_forms() -> [Started; 2] {
+    let starts = |d: usize| (0..11).map(|k| normals(d, 1.0, &mut Seed::new(k).generator("start"))).collect();
+    [
+        (Box::new(ProblemJ::new(3, 0.5, 0.25)), starts(4), "problem J"),
+        (Box::new(NoisyRayleigh::new([0.0, 1.0, 3.0], 0.5)), starts(3), "noisy Rayleigh"),
+    ]
+}
+
+/// One example, and the mean of several.
+#[test]
+fn the_same_of_losses_in_closed_form() {
+    for (loss, thetas, name) in closed_forms() {
+        for batch in [1, 3] {
+            eight_gradients(&*loss, &thetas[..8], [loss.minibatches().n_examples(), batch], name);
         }
     }
+    // A formula goes in lockstep if it says so.
+    assert!(Linear::new(vec![1.0, 2.0]).lockstep().is_none());
 }
 
 #[test]
@@ -93,16 +126,36 @@ fn l_infinity_batch_normalisation_goes_alone() {
     assert!(network(normalisation, Activation::Tanh, Objective::Logistic, subsets()).lockstep().is_none());
 }
 
+fn plan(k: u64, rule: StepRule, n_steps: u64) -> Plan {
+    let eta_w = Schedule::new(0.3 + k as f64, [0.0, 0.25, 0.5][k as usize % 3]).unwrap();
+    let eta_w = eta_w.growing([1.0, 1.01][k as usize % 2]).unwrap();
+    Plan::new(rule, eta_w, Schedule::constant(0.1).unwrap(), n_steps, [0, 3, 17])
+}
+
 fn runs(network: &Network, n_runs: u64, n_steps: u64) -> Vec<(Vec<f64>, Plan, Generator)> {
     (0..n_runs)
         .map(|k| {
             let seed = Seed::new(40 + k);
-            let eta_w = Schedule::new(0.3 + k as f64, [0.0, 0.25, 0.5][k as usize % 3]).unwrap();
-            let eta_w = eta_w.growing([1.0, 1.01][k as usize % 2]).unwrap();
-            let plan = Plan::new(StepRule::Gradient, eta_w, Schedule::constant(0.1).unwrap(), n_steps, [0, 3, 17]);
-            (network.initialise(&mut seed.generator("start")), plan, seed.generator("z"))
+            let theta_0 = network.initialise(&mut seed.generator("start"));
+            (theta_0, plan(k, StepRule::Gradient, n_steps), seed.generator("z"))
         })
         .collect()
+}
+
+/// Every rule that goes in lockstep, and every decay that goes with it.
+fn rules() -> Vec<(StepRule, WeightDecay)> {
+    let lambda = 0.01;
+    let decays = [WeightDecay::None, WeightDecay::Coupled { lambda }, WeightDecay::Decoupled { lambda }];
+    let several = [StepRule::Gradient, StepRule::Projected, StepRule::Adaptive];
+    let pairs = several.into_iter().flat_map(|rule| decays.map(|decay| (rule, decay)));
+    pairs.chain([(StepRule::Decay { lambda: 0.02 }, WeightDecay::None)]).collect()
+}
+
+/// Compares runs in lockstep with each alone. Debug tells all numbers apart, and NaN equals itself.
+fn together_as_alone(loss: &dyn Loss, runs: &[(Vec<f64>, Plan, Generator)], what: &str) {
+    let one = |(theta, plan, z): &(Vec<f64>, Plan, Generator)| run(loss, theta, plan, z.clone());
+    let alone: Vec<_> = runs.iter().map(one).collect();
+    assert_eq!(format!("{:?}", run_in_lockstep(loss, runs)), format!("{alone:?}"), "{what}");
 }
 
 /// Whole runs with all they record, in numbers that fill the eight places and that do not.
@@ -112,15 +165,36 @@ fn whole_runs_are_the_same_together_and_alone() {
     for z in [subsets(), partition, Minibatches::full(N)] {
         let smoothed = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
         let network = network(smoothed, Activation::Tanh, Objective::CrossEntropy, z);
-        let runs = runs(&network, 11, 40);
-        let alone: Vec<_> =
-            runs.iter().map(|(theta, plan, generator)| run(&network, theta, plan, generator.clone())).collect();
-        assert_eq!(run_in_lockstep(&network, &runs), alone);
+        for (rule, decay) in rules() {
+            let mut runs = runs(&network, 11, 30);
+            runs.iter_mut().zip(0..).for_each(|(run, k)| run.1 = plan(k, rule, 30).decaying(decay).estimating_by(3));
+            together_as_alone(&network, &runs, &format!("{rule}, {decay}, on the horizons"));
+            runs.iter_mut().for_each(|run| run.1 = run.1.clone().every_step());
+            together_as_alone(&network, &runs, &format!("{rule}, {decay}, in every step"));
+        }
     }
 }
 
-/// Many runs go in lockstep where that takes less time: on one thread sixteen do, on sixteen none; by another rule they
-/// never do.
+/// The same of losses in closed form, where one run's L overflows while the others go on.
+#[test]
+fn whole_runs_of_closed_forms_are_the_same_together_and_alone() {
+    for (loss, thetas, name) in closed_forms() {
+        for (rule, decay) in rules() {
+            let of_run =
+                |(k, theta): (u64, Vec<f64>)| (theta, plan(k, rule, 60).decaying(decay), Seed::new(k).generator("z"));
+            let mut runs: Vec<_> = (0..).zip(thetas.clone()).map(of_run).collect();
+            together_as_alone(&*loss, &runs, &format!("{name}, {rule}, {decay}, on the horizons"));
+            runs[1].0.iter_mut().for_each(|x| *x *= 1e160);
+            runs[2].0[0] = f64::NAN;
+            runs.iter_mut().for_each(|run| run.1 = run.1.clone().every_step());
+            together_as_alone(&*loss, &runs, &format!("{name}, {rule}, {decay}, in every step"));
+            assert!(run_in_lockstep(&*loss, &runs)[2].divergence.is_some());
+        }
+    }
+}
+
+/// Many runs go in lockstep where that takes less time: on one thread sixteen do, on sixteen none; by a rule that
+/// remembers they never do.
 #[test]
 fn many_runs_are_the_same_on_any_number_of_threads() {
     let smoothed = Normalisation::SmoothedBatchNorm { epsilon: 0.1 };
@@ -128,7 +202,7 @@ fn many_runs_are_the_same_on_any_number_of_threads() {
     assert!(network.gains_in_lockstep());
     let starts: Vec<_> = runs(&network, 16, 0).into_iter().map(|(theta_0, ..)| theta_0).collect();
     let (seed, eta) = (Seed::new(7), Schedule::constant(0.5).unwrap());
-    for rule in [StepRule::Gradient, StepRule::Projected] {
+    for rule in [StepRule::Gradient, StepRule::Projected, StepRule::HeavyBall { b: 0.5 }] {
         let plan = Plan::new(rule, eta, eta, 30, [0, 3, 17]);
         let one = |(k, theta_0): (usize, &Vec<f64>)| run(&network, theta_0, &plan, seed.generator(&format!("run-{k}")));
         let alone: Vec<_> = starts.iter().enumerate().map(one).collect();
@@ -163,22 +237,37 @@ fn a_step_together_returns_what_a_step_alone_does() {
     }
 }
 
-/// Other rules would make other steps than their steppers alone, so they are not let in.
+/// Rules that remember or rescale would make other steps than their steppers alone, so they are not let in; nor are two
+/// rules, or two decays, at a time.
 #[test]
-fn only_the_plain_rule_goes_in_lockstep() {
+fn one_rule_without_memory_goes_in_lockstep() {
     let network = network(Normalisation::WeightNorm, Activation::Tanh, Objective::Logistic, subsets());
     let (theta_0, plan, z) = runs(&network, 1, 0).remove(0);
-    for (rule, decay) in [
-        (StepRule::WnGrad { b_0: 1.0 }, WeightDecay::None),
-        (StepRule::Gradient, WeightDecay::Coupled { lambda: 0.1 }),
-        (StepRule::Gradient, WeightDecay::Decoupled { lambda: 0.1 }),
+    let refused = |rules: &[(StepRule, WeightDecay)]| {
+        let stepper = |&(rule, decay): &(StepRule, WeightDecay)| {
+            let plan = Plan::new(rule, plan.eta_w, plan.eta_g, 0, []).decaying(decay);
+            plan.stepper(&network, &theta_0, z.clone())
+        };
+        let steppers: Vec<_> = rules.iter().map(stepper).collect();
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = Lockstep::new(&network, steppers);
+        }))
+        .is_err()
+    };
+    let (none, lambda) = (WeightDecay::None, 0.1);
+    for rule in [
+        StepRule::WnGrad { b_0: 1.0 },
+        StepRule::AdaGradNorm { b_0: 1.0 },
+        StepRule::HeavyBall { b: 0.5 },
+        StepRule::Nesterov { b: 0.5 },
+        StepRule::Adam { b_1: 0.9, b_2: 0.99 },
+        StepRule::Sign,
     ] {
-        let plan = Plan::new(rule, plan.eta_w, plan.eta_g, 0, []).decaying(decay);
-        let stepper = plan.stepper(&network, &theta_0, z.clone());
-        let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = Lockstep::new(&network, vec![stepper]);
-        }));
-        assert!(refused.is_err(), "{rule}, {decay}");
+        assert!(!rule.goes_in_lockstep() && refused(&[(rule, none)]), "{rule}");
+    }
+    for one in rules() {
+        assert!(!refused(&[one, one]));
+        assert!(refused(&[one, (StepRule::Gradient, WeightDecay::Coupled { lambda })]));
     }
 }
 

@@ -1,6 +1,6 @@
 //! One batch-normalised neuron that regresses on whitened inputs.
 
-use super::{TWO_OVER_SQRT_3, check_vector, length, norm};
+use super::{Each, TWO_OVER_SQRT_3, check_vector, each, length, norm};
 use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Scalar, counted};
@@ -63,18 +63,18 @@ impl BnRegression {
 
 /// Writes the gradient of g^2/2 - g b'v + offset g, and returns b'v.
 #[inline(always)]
-pub(super) fn neuron_gradient<S: Scalar>(b: impl Fn(usize) -> f64, offset: f64, theta: &[S], grad: &mut [S]) -> S {
+pub(super) fn neuron_gradient<S: Scalar>(b: impl Fn(usize) -> Each, offset: Each, theta: &[S], grad: &mut [S]) -> S {
     let d = theta.len() - 1;
     let (w, g) = (&theta[..d], theta[d]);
     let r_inverse = norm(w).recip();
     let mut fit = S::ZERO;
-    counted!(k in 0..d, fit += w[k].scale(b(k)));
+    counted!(k in 0..d, fit += w[k].scale_each(&b(k)));
     fit *= r_inverse;
     // -(g/||w||)(b - (b'v) v).
     let factor = -(g * r_inverse);
     let along = fit * r_inverse;
-    counted!(k in 0..d, grad[k] = factor * (S::from_f64(b(k)) - along * w[k]));
-    grad[d] = g - fit + S::from_f64(offset);
+    counted!(k in 0..d, grad[k] = factor * (each::<S>(b(k)) - along * w[k]));
+    grad[d] = g - fit + each::<S>(offset);
     fit
 }
 
@@ -101,7 +101,7 @@ impl Formula for BnRegression {
     }
     #[inline]
     fn gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
-        neuron_gradient(|k| self.c[k], 0.0, theta, grad);
+        neuron_gradient(|k| [self.c[k]; 8], [0.0; 8], theta, grad);
         self.value(z, theta)
     }
 }

@@ -1,7 +1,7 @@
 //! Losses whose smoothness constants, minimum and gradient bounds are known in closed form: the oracles of the project.
 //!
-//! Each normalises its blocks itself, v = w/||w||, and so is scale invariant on all of R^d without 0. None depends on z
-//! except [`ProblemJ`]; the others have a single minibatch. The derivations are in the files, next to the formulas.
+//! Each normalises its blocks itself, v = w/||w||, and so is scale invariant on all of R^d without 0. Only [`ProblemJ`]
+//! and [`NoisyRayleigh`] depend on z; the others have a single minibatch. The derivations are in the files, next to the formulas.
 
 mod bilinear;
 mod bn_regression;
@@ -10,6 +10,7 @@ mod helix;
 mod helix_valley;
 mod indexed_helix;
 mod linear;
+mod noisy_rayleigh;
 mod problem_j;
 mod rayleigh;
 mod tanh_circle;
@@ -20,14 +21,40 @@ pub use circle::Circle;
 pub use helix_valley::HelixValley;
 pub use indexed_helix::TIndexedHelix;
 pub use linear::Linear;
+pub use noisy_rayleigh::NoisyRayleigh;
 pub use problem_j::ProblemJ;
 pub use rayleigh::Rayleigh;
 pub use tanh_circle::TanhCircle;
 
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, counted};
 
 /// 2/sqrt(3): the spectral norm of the Hessian of a'v at a unit vector, over |a|, at its largest (see [`Linear`]).
 pub(crate) const TWO_OVER_SQRT_3: f64 = 1.154_700_538_379_251_5;
+
+/// A constant of each run side by side; the first alone where there is one.
+type Each = [f64; 8];
+
+/// What `look_up` finds for the examples of each run, whose minibatches interleave: the mean of a run's.
+#[inline(always)]
+fn mean_of_each<S: Scalar>(z: &[usize], look_up: impl Fn(usize) -> f64) -> Each {
+    let (mut means, batch) = ([0.0; 8], z.len() / S::RUNS);
+    counted!(r in 0..S::RUNS, {
+        means[r] = look_up(z[r]);
+    });
+    if batch > 1 {
+        for (at, &example) in z.iter().enumerate().skip(S::RUNS) {
+            means[at % S::RUNS] += look_up(example);
+        }
+        counted!(r in 0..S::RUNS, means[r] /= batch as f64);
+    }
+    means
+}
+
+/// The constant of each run, as one scalar.
+#[inline(always)]
+fn each<S: Scalar>(constants: Each) -> S {
+    S::of_runs(|r| constants[r])
+}
 
 /// ||w||.
 #[inline(always)]

@@ -1,10 +1,10 @@
 //! Problem J: the stochastic test problem on which every quantity of Theorem 4.2 is known.
 
 use super::bn_regression::neuron_gradient;
-use super::{TWO_OVER_SQRT_3, norm};
-use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
+use super::{Each, TWO_OVER_SQRT_3, mean_of_each, norm};
+use crate::loss::{Arithmetics, Formula, Minibatches, Over, Workspace};
 use crate::parameters::{Parameters, norm_sq};
-use crate::scalar::Scalar;
+use crate::scalar::{Eight, Scalar};
 use crate::smoothness::{Exact, Smoothness};
 
 /// F = g^2/2 - g (c + s xi)'v + sig zeta g with c = e_1 in R^d, one block in R^d, one g (catalogue C(ii)).
@@ -115,12 +115,8 @@ impl ProblemJ {
 
     /// Column k of the table, averaged over the minibatch.
     #[inline(always)]
-    fn entry(&self, z: &[usize], k: usize) -> f64 {
-        let step = self.d + 1;
-        match z {
-            [i] => self.rows[i * step + k],
-            _ => z.iter().map(|i| self.rows[i * step + k]).sum::<f64>() / z.len() as f64,
-        }
+    fn entry<S: Scalar>(&self, z: &[usize], k: usize) -> Each {
+        mean_of_each::<S>(z, |example| self.rows[example * (self.d + 1) + k])
     }
 }
 
@@ -135,27 +131,31 @@ impl Formula for ProblemJ {
     fn arithmetics(&self) -> &dyn Arithmetics {
         self
     }
+    #[inline(never)]
+    fn in_lockstep(&self) -> Option<&dyn Over<Eight>> {
+        Some(self)
+    }
     #[inline]
     fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
         let (w, g) = (&theta[..self.d], theta[self.d]);
         let mut fit = S::ZERO;
         for (k, &x) in w.iter().enumerate() {
-            fit += x.scale(self.entry(z, k));
+            fit += x.scale_each(&self.entry::<S>(z, k));
         }
         fit = fit / norm(w);
-        g.square().scale(0.5) - g * fit + g.scale(self.entry(z, self.d))
+        g.square().scale(0.5) - g * fit + g.scale_each(&self.entry::<S>(z, self.d))
     }
     #[inline]
     fn gradient<S: Scalar>(&self, z: &[usize], theta: &[S], grad: &mut [S], _work: &mut Workspace<S>) -> S {
-        let (g, offset) = (theta[self.d], self.entry(z, self.d));
-        let fit = neuron_gradient(|k| self.entry(z, k), offset, theta, grad);
-        g.square().scale(0.5) - g * fit + g.scale(offset)
+        let (g, offset) = (theta[self.d], self.entry::<S>(z, self.d));
+        let fit = neuron_gradient(|k| self.entry::<S>(z, k), offset, theta, grad);
+        g.square().scale(0.5) - g * fit + g.scale_each(&offset)
     }
     /// The noise has mean zero: the gradient of L = g^2/2 - g c'v, at the cost of one of F_z.
     #[inline]
     fn mean<S: Scalar>(&self, theta: &[S], grad: &mut [S], _scratch: &mut [S], _work: &mut Workspace<S>) -> Option<S> {
         let g = theta[self.d];
-        let fit = neuron_gradient(|k| f64::from(u8::from(k == 0)), 0.0, theta, grad);
+        let fit = neuron_gradient(|k| [f64::from(u8::from(k == 0)); 8], [0.0; 8], theta, grad);
         Some(g.square().scale(0.5) - g * fit)
     }
 }

@@ -143,10 +143,9 @@ impl Cell {
         (plan, instance.theta_0(&seed), seed.generator("sweep/z"))
     }
 
-    /// Whether it may run in lockstep with others of its instance, and is likely to gain by it.
+    /// Whether it may run in lockstep with others of its instance and rule, and is likely to gain by it.
     pub(super) fn lockstep(&self, instance: &Instance) -> bool {
-        let plain = self.rule == StepRule::Gradient && self.decay == WeightDecay::None;
-        plain && instance.network().is_some_and(|network| network.gains_in_lockstep())
+        self.rule.goes_in_lockstep() && instance.loss().gains_in_lockstep()
     }
 
     /// Runs it. The bits depend on the cell alone.
@@ -161,7 +160,7 @@ impl Cell {
     }
 }
 
-/// Runs cells of one instance in lockstep. The bits are those of [`Cell::run`].
+/// Runs cells of one instance and rule in lockstep. The bits are those of [`Cell::run`].
 ///
 /// # Panics
 /// If they cannot: see [`Cell::lockstep`].

@@ -151,11 +151,12 @@ pub fn together(n_cells: usize, threads: usize) -> bool {
 /// eight places take as long as five or six runs alone.
 const FEWEST: usize = 6;
 
-/// The cells that run together: eight of one instance in lockstep where that gains time, single ones otherwise.
+/// The cells that run together: eight of one instance and rule in lockstep where that gains time, single ones otherwise.
 fn crews<'c>(plan: &Plan, cells: &[&'c Cell], threads: usize) -> Vec<Vec<&'c Cell>> {
     let (several, alone): (Vec<&Cell>, Vec<&Cell>) =
         cells.iter().partition(|cell| together(cells.len(), threads) && cell.lockstep(&plan.instances[cell.instance]));
-    let eights = several.chunk_by(|a, b| a.instance == b.instance).flat_map(|same| same.chunks(Lockstep::RUNS));
+    let alike = |a: &&Cell, b: &&Cell| (a.instance, a.rule, a.decay) == (b.instance, b.rule, b.decay);
+    let eights = several.chunk_by(alike).flat_map(|same| same.chunks(Lockstep::RUNS));
     let crews = eights.flat_map(|crew| crew.chunks(if crew.len() < FEWEST { 1 } else { crew.len() }));
     crews.map(<[_]>::to_vec).chain(alone.into_iter().map(|cell| vec![cell])).collect()
 }

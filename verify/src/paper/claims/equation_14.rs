@@ -9,6 +9,7 @@
 //! the first term, which is eta, and in the sum eta/||v||^2 before ||grad_v L||^2, where eta/||w||^2 is meant (E14).
 
 use ratecheck::descent::{Schedule, StepRule, Stepper};
+use ratecheck::loss::closed::NoisyRayleigh;
 use ratecheck::loss::{Arithmetic, Loss, Workspace};
 use ratecheck::parameters::dot;
 use ratecheck::scalar::DoubleDouble;
@@ -20,7 +21,6 @@ use crate::claim::instances::U;
 use crate::claim::plot::{Axis, Plot, Series, Style};
 use crate::claim::replay::Sides;
 use crate::paper::paths::expectations::Expectations;
-use crate::paper::sgd::noisy_rayleigh::NoisyRayleigh;
 
 /// See the module's first line.
 pub(super) struct Equation14;

@@ -8,12 +8,11 @@
 //! problem J seven eighths of it at T = 1e5.
 
 use ratecheck::descent::{Plan, Schedule, StepRule, Stepper, Trace, run_many};
-use ratecheck::loss::closed::ProblemJ;
+use ratecheck::loss::closed::{NoisyRayleigh, ProblemJ};
 use ratecheck::loss::{Loss, Workspace};
 use ratecheck::parameters::dot;
 use ratecheck::random::Seed;
 
-use super::noisy_rayleigh::NoisyRayleigh;
 use crate::claim::evidence::Unevaluated;
 use crate::claim::parallel::InParallel;
 

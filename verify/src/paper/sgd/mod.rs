@@ -2,7 +2,6 @@
 
 pub(crate) mod coupled;
 pub(crate) mod laws;
-pub(crate) mod noisy_rayleigh;
 pub(crate) mod on_subject;
 pub(crate) mod problem_j;
 pub(crate) mod settled;
