@@ -8,6 +8,7 @@
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use super::interval_logistic::{sigmoid_down, sigmoid_up, softplus_down, softplus_up};
+use super::neighbours::{down, up};
 use super::{Dual, Matrix, MatrixMut, Planes, Scalar, Store, interval_kernel};
 
 /// The closed interval [lo, hi]; the whole line is [-infinity, infinity].
@@ -28,18 +29,6 @@ use super::{Dual, Matrix, MatrixMut, Planes, Scalar, Store, interval_kernel};
 pub struct Interval {
     lo: f64,
     hi: f64,
-}
-
-/// The largest number below (the value of) x that x may be rounded from; infinity stays.
-#[inline(always)]
-pub(super) fn down(x: f64) -> f64 {
-    x.next_down()
-}
-
-/// The same above.
-#[inline(always)]
-pub(super) fn up(x: f64) -> f64 {
-    x.next_up()
 }
 
 impl Interval {
@@ -126,6 +115,18 @@ impl Interval {
     /// among the other three unless both factors are the worst there is, and then nothing is left: the whole line.
     #[inline(always)]
     fn around(p: [f64; 4]) -> Self {
+        // Not NaN if none of them is: then a comparison is all that a minimum needs.
+        if !(p[0] + p[1] + p[2] + p[3]).is_nan() {
+            let less = |x: f64, y: f64| if x < y { x } else { y };
+            let more = |x: f64, y: f64| if x > y { x } else { y };
+            let (lo, hi) = (less(less(p[0], p[1]), less(p[2], p[3])), more(more(p[0], p[1]), more(p[2], p[3])));
+            return Self::new(down(lo), up(hi));
+        }
+        Self::around_any(p)
+    }
+
+    #[cold]
+    fn around_any(p: [f64; 4]) -> Self {
         let lo = p[0].min(p[1]).min(p[2].min(p[3]));
         let hi = p[0].max(p[1]).max(p[2].max(p[3]));
         Self::new(down(lo), up(hi))

@@ -1,6 +1,6 @@
 //! Bounds of the logistic function and of its integral, for intervals.
 
-use super::interval::{down, up};
+use super::neighbours::{down, up};
 
 /// 1 / (1 + e^-x), a bound from below.
 pub(super) fn sigmoid_down(x: f64) -> f64 {

@@ -40,6 +40,7 @@ mod interval_kernel;
 mod interval_logistic;
 mod kernel;
 mod matrix;
+mod neighbours;
 mod normal;
 mod planes;
 mod real;

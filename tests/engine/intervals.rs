@@ -31,6 +31,17 @@ fn any_number() -> BoxedStrategy<f64> {
     .boxed()
 }
 
+/// The same, with the ends of the numbers and infinity.
+fn any_end() -> BoxedStrategy<f64> {
+    let ends = [0.0, -0.0, 5e-324, f64::MIN_POSITIVE, f64::MAX, f64::INFINITY];
+    let ends: Vec<f64> = ends.into_iter().flat_map(|x| [x, -x]).collect();
+    prop_oneof![3 => any_number(), 2 => prop::sample::select(ends)].boxed()
+}
+
+fn any_end_pair() -> impl Strategy<Value = (f64, f64)> {
+    (any_end(), any_end()).prop_map(|(a, b)| if a < b { (a, b) } else { (b, a) })
+}
+
 /// Three numbers in order: an interval and a point of it.
 fn interval(number: impl Strategy<Value = f64> + Clone) -> impl Strategy<Value = (Interval, f64)> {
     (number.clone(), number.clone(), number, 0_u8..4).prop_map(|(a, b, c, shape)| {
@@ -46,6 +57,26 @@ fn interval(number: impl Strategy<Value = f64> + Clone) -> impl Strategy<Value =
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    /// Results are widened by one unit exactly, at every number; and a product or quotient has the smallest and the
+    /// largest of the four, where those that are 0 * infinity do not count.
+    #[test]
+    fn arithmetic_widens_by_one_unit(x in any_end(), (a, b) in any_end_pair(), (c, d) in any_end_pair()) {
+        let moved = Interval::from(x) + Interval::ZERO;
+        if x.is_finite() {
+            prop_assert_eq!((moved.lo(), moved.hi()), (x.next_down(), x.next_up()));
+        }
+        let (p, q) = (Interval::new(a, b), Interval::new(c, d));
+        let (pl, ph, ql, qh) = (p.lo(), p.hi(), q.lo(), q.hi());
+        let around = |four: [f64; 4]| {
+            let (lo, hi) = (four.into_iter().fold(f64::NAN, f64::min), four.into_iter().fold(f64::NAN, f64::max));
+            Interval::new(lo.next_down(), hi.next_up())
+        };
+        prop_assert_eq!(p * q, around([pl * ql, pl * qh, ph * ql, ph * qh]));
+        if !q.contains(0.0) {
+            prop_assert_eq!(p / q, around([pl / ql, pl / qh, ph / ql, ph / qh]));
+        }
+    }
 
     #[test]
     fn arithmetic_encloses((a, x) in interval(any_number()), (b, y) in interval(any_number()), n in 1_usize..1000) {
