@@ -255,6 +255,9 @@ fn eight(loss: &dyn Loss, runs: &[Start]) -> Vec<Trace> {
     let mut horizons = plan.horizons().iter().peekable();
     for t in 0..=plan.n_steps() {
         together.evaluate();
+        if together.steps.iter().all(Result::is_err) {
+            break;
+        }
         let horizon = horizons.next_if_eq(&&t).is_some();
         if horizon || observer.every_step() {
             together.look(&mut observer);

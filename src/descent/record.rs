@@ -86,6 +86,19 @@ pub(super) struct Seen<'a, S> {
     pub(super) grad_g_sq: S,
 }
 
+impl<'a> Seen<'a, f64> {
+    /// What a stepper has evaluated in this step.
+    pub(super) fn of(stepper: &'a Stepper<'_>, step: Step) -> Self {
+        Self {
+            theta: stepper.theta(),
+            w_norm_sq: stepper.w_norm_sq(),
+            loss: step.loss,
+            gradient_norm_sq: stepper.gradient_norm_sq(),
+            grad_g_sq: step.grad_g_sq,
+        }
+    }
+}
+
 /// Looks at L beside a run, or beside several that go side by side. Its buffers are its own, so that looking changes
 /// nothing in a run.
 pub(super) struct Observer<'a, S: Scalar = f64> {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::divergence::Divergence;
 use super::lockstep::{Lockstep, run_in_lockstep};
-use super::record::{Observer, Record};
+use super::record::{Observer, Record, Seen};
 use super::rule::{StepRule, WeightDecay};
 use super::schedule::Schedule;
 use super::stepper::Stepper;
@@ -194,7 +194,7 @@ fn follow(
         let step = stepper.evaluate()?;
         let horizon = plan.horizons[records.len()] == t;
         if observer.every_step() || horizon {
-            observer.look(&stepper.seen(step));
+            observer.look(&Seen::of(stepper, step));
             if let Some(what) = observer.not_finite(0) {
                 return Err(stepper.diverge(what));
             }

@@ -3,7 +3,6 @@
 use super::divergence::{Divergence, NotFinite};
 use super::memory::Memory;
 use super::precision::{Buffers, Evaluator, Precision};
-use super::record::Seen;
 use super::rule::{StepRule, WeightDecay, move_against};
 use super::schedule::Schedule;
 use crate::loss::{Loss, Minibatches};
@@ -302,12 +301,6 @@ impl<'a> Stepper<'a> {
     /// eta_{w,t} and eta_{g,t}.
     pub(super) fn schedules(&self) -> [Schedule; 2] {
         [self.eta_w, self.eta_g]
-    }
-
-    /// What it has evaluated in this step.
-    pub(super) fn seen(&self, step: Step) -> Seen<'_, f64> {
-        let (theta, w_norm_sq, gradient_norm_sq) = (&self.theta[..], &self.w_norm_sq[..], &self.gradient_norm_sq[..]);
-        Seen { theta, w_norm_sq, loss: step.loss, gradient_norm_sq, grad_g_sq: step.grad_g_sq }
     }
 
     /// Where and how the run diverged, if it has.

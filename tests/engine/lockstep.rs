@@ -189,6 +189,9 @@ fn whole_runs_of_closed_forms_are_the_same_together_and_alone() {
             runs.iter_mut().for_each(|run| run.1 = run.1.clone().every_step());
             together_as_alone(&*loss, &runs, &format!("{name}, {rule}, {decay}, in every step"));
             assert!(run_in_lockstep(&*loss, &runs)[2].divergence.is_some());
+            // Nothing is left to go on with.
+            runs.iter_mut().for_each(|run| run.0[0] = f64::NAN);
+            together_as_alone(&*loss, &runs, &format!("{name}, {rule}, {decay}, none of which goes on"));
         }
     }
 }
