@@ -11,8 +11,9 @@ use crate::random::companion;
 use crate::scalar::{Eight, Planes, Scalar, vectorised};
 
 /// Several runs of one [`StepRule`] on one loss side by side, up to eight: starts, rates and minibatches are each run's
-/// own. A step has the bits that the run's [`Stepper`] would make alone. If there are eight, it takes 0.59 of the time:
-/// the rows of a small network are too short for the vector registers, but eight runs always fill them.
+/// own, and evaluations are those of `f64`. A step has the bits that the run's [`Stepper`] would make alone. If there
+/// are eight, it takes 0.59 of the time: the rows of a small network are too short for the vector registers, but eight
+/// runs always fill them.
 ///
 /// ```
 /// use ratecheck::data::teacher;
@@ -84,7 +85,7 @@ impl<'a> Lockstep<'a> {
         let (t, (rule, decay), schedules) = (steppers[0].t(), steppers[0].rule(), steppers[0].schedules());
         let fits = |s: &Stepper<'_>| s.rule() == (rule, decay) && s.t() == t && s.divergence().is_none();
         assert!(rule.goes_in_lockstep() && steppers.iter().all(fits), "one rule that goes in lockstep, from one t on");
-        // Places beyond the last run repeat it.
+        // Places beyond the last run start where it does, and stay there.
         let of_run = |r: usize| &steppers[r.min(steppers.len() - 1)];
         let side_by_side = |n: usize, number: &dyn Fn(usize, usize) -> f64| -> Vec<Eight> {
             (0..n).map(|k| Eight(std::array::from_fn(|r| number(r, k)))).collect()
@@ -235,8 +236,8 @@ impl<'a> Lockstep<'a> {
 /// All plans are the same but for their learning rates.
 ///
 /// # Panics
-/// If a starting point has not the length of the loss's layout, the plans are not as said, their rule or the loss does
-/// not go in lockstep.
+/// If a starting point has not the length of the loss's layout, if the plans are not as said, or if their rule or the
+/// loss does not go in lockstep.
 pub fn run_in_lockstep(loss: &dyn Loss, runs: &[Start]) -> Vec<Trace> {
     runs.chunks(Lockstep::RUNS).flat_map(|runs| eight(loss, runs)).collect()
 }

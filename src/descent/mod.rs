@@ -3,7 +3,7 @@
 //! [`Stepper`] makes one step of [`StepRule`] at a time and shows all that a claim about one step needs. [`run`]
 //! follows a [`Plan`] over many steps and keeps [`Record`]s at chosen horizons; [`run_many`] does so for many starting
 //! points in parallel, with the same bits for any number of threads.
-//! [`Lockstep`] takes eight runs of a network through one evaluation.
+//! [`Lockstep`] takes eight runs of a loss through one evaluation.
 //!
 //! Divergence is an observation, with its step and with what was not finite: see [`Divergence`].
 

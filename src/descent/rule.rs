@@ -211,8 +211,8 @@ impl StepRule {
         }
     }
 
-    /// Whether a step is a rate times the gradient, which may also decay and be projected: runs by such a rule can go in
-    /// [`Lockstep`](super::Lockstep).
+    /// Whether a step is a rate times the gradient, which may also decay and be projected: runs by such a rule can go
+    /// in [`Lockstep`](super::Lockstep).
     pub fn goes_in_lockstep(self) -> bool {
         self.direction() == Direction::Gradient && self.accumulation() == Accumulation::None
     }

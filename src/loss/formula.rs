@@ -80,7 +80,8 @@ pub trait Formula: Send + Sync {
     }
 
     /// The formula for eight runs side by side, each with a minibatch of its own, if it can read minibatches that
-    /// interleave: the engine's own can. Many runs then take less time, with the same bits.
+    /// interleave: the engine's own can. Many runs then take less time, with the same bits. It needs a
+    /// [`Formula::gradient`] of its own: the default reads one minibatch.
     #[doc(hidden)]
     fn in_lockstep(&self) -> Option<&dyn Over<Eight>> {
         None

@@ -208,8 +208,8 @@ impl fmt::Debug for dyn Loss + '_ {
 }
 
 impl dyn Loss + '_ {
-    /// The loss in another arithmetic, if it has it: every formula has all of them but
-    /// [`Eight`], except that intervals are refused where they would enclose nothing.
+    /// The loss in another arithmetic, if it has it: every formula has all of them, except that intervals are refused
+    /// where they would enclose nothing, and [`Eight`] is to be had of those that go in [lockstep](Loss::lockstep).
     pub fn over<S: Arithmetic>(&self) -> Option<&dyn Over<S>> {
         S::of(self)
     }

@@ -8,7 +8,7 @@ use super::{Matrix, MatrixMut, Planes, Scalar, Store, eight_kernel};
 /// Eight independent `f64`, as many as the longest vector registers hold: every operation is that of `f64` on each,
 /// with the same bits.
 ///
-/// A network evaluated over them is eight evaluations, each with parameters and a minibatch of its own; see
+/// A loss evaluated over them is eight evaluations, each with parameters and a minibatch of its own; see
 /// [`Lockstep`](crate::descent::Lockstep), and [`Loss::lockstep`](crate::loss::Loss::lockstep) for which losses can.
 ///
 /// ```

@@ -137,7 +137,7 @@ impl Product<'_> {
             if ALONG_A { &a.data[..0] } else { &a.data[(block.start * a.column_step + i).min(a.data.len())..] };
         let b_from = if ALONG_B { &b.data[..0] } else { &b.data[(block.start * b.row_step + j).min(b.data.len())..] };
         for part in 0..8 / S::F64_LANES {
-            let (mut a_columns, mut b_rows) = (a_from.chunks(a.column_step), b_from.chunks(b.row_step));
+            let (mut a_columns, mut b_rows) = (a_from.chunks(a.column_step.max(M)), b_from.chunks(b.row_step.max(N)));
             let mut sums = [[simd.splat_f64s(0.0); N]; M];
             for k in 0..n {
                 let mut row = [simd.splat_f64s(0.0); N];

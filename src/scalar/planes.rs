@@ -26,7 +26,7 @@ pub trait Planes: Copy {
     const FUSED: bool = false;
     /// How many evaluations go on side by side in one scalar, each with parameters and a minibatch of its own: eight
     /// for [`Eight`], otherwise one. With several, their minibatches and labels interleave: number `b * RUNS + r` is
-    /// number b of run r. A loss that looks at z must know that, as networks do.
+    /// number b of run r. A loss that looks at z must know that, as those that go in lockstep do.
     const RUNS: usize = 1;
     /// What an operation rounds off at most, relative to its value. 0 of intervals, which enclose it: what is 0 but for
     /// rounding has a width there, and taking it out would only widen what is left.
@@ -164,11 +164,18 @@ pub trait Planes: Copy {
 
 /// C = A B, or C += A B, in planes and summed over the given pairs of equal shapes and steps; the columns of B and of C
 /// are contiguous. What the engine's networks multiply with, to be measured and tested by itself.
+///
+/// # Panics
+/// If shapes or steps are not as said, or if there are several pairs of [`Eight`](super::Eight), which has one at a
+/// time.
 pub fn matmul<S: Scalar>(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store) {
     S::matmul(pairs, c, store);
 }
 
 /// C = A B^T, or C += A B^T; the columns of A and of B are contiguous, and sums run over them.
+///
+/// # Panics
+/// As [`matmul`].
 pub fn matmul_transposed<S: Scalar>(pairs: &[[Matrix<'_, S::Base>; 2]], c: MatrixMut<'_, S::Base>, store: Store) {
     S::matmul_transposed(pairs, c, store);
 }

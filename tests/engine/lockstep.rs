@@ -3,10 +3,11 @@
 use ratecheck::data::Dataset;
 use ratecheck::descent::{Lockstep, Plan, Schedule, StepRule, Stepper, WeightDecay, run, run_in_lockstep, run_many};
 use ratecheck::loss::closed::{Linear, NoisyRayleigh, ProblemJ};
-use ratecheck::loss::{Loss, Minibatches, Workspace};
+use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
+use ratecheck::parameters::Parameters;
 use ratecheck::random::{Generator, Seed, normals};
-use ratecheck::scalar::{Eight, Scalar};
+use ratecheck::scalar::{Eight, Matrix, MatrixMut, Scalar, Store, matmul, matmul_transposed};
 
 const N: usize = 19;
 
@@ -175,7 +176,7 @@ fn whole_runs_are_the_same_together_and_alone() {
     }
 }
 
-/// The same of losses in closed form, where one run's L overflows while the others go on.
+/// The same of losses in closed form, where one run overflows and one is not a number while the others go on.
 #[test]
 fn whole_runs_of_closed_forms_are_the_same_together_and_alone() {
     for (loss, thetas, name) in closed_forms() {
@@ -193,6 +194,100 @@ fn whole_runs_of_closed_forms_are_the_same_together_and_alone() {
             runs.iter_mut().for_each(|run| run.0[0] = f64::NAN);
             together_as_alone(&*loss, &runs, &format!("{name}, {rule}, {decay}, none of which goes on"));
         }
+    }
+}
+
+/// w_1^2/||w||^2, and not a number on the last of nine examples.
+struct Patchy {
+    layout: Parameters,
+    z: Minibatches,
+}
+
+impl Formula for Patchy {
+    fn layout(&self) -> &Parameters {
+        &self.layout
+    }
+    fn distribution(&self) -> &Minibatches {
+        &self.z
+    }
+    fn value<S: Scalar>(&self, z: &[usize], w: &[S]) -> S {
+        self.gradient(z, w, &mut [S::ZERO; 2], &mut Workspace::default())
+    }
+    fn gradient<S: Scalar>(&self, z: &[usize], w: &[S], grad: &mut [S], _: &mut Workspace<S>) -> S {
+        let n = w[0].square() + w[1].square();
+        let share = w[0].square() / n;
+        (grad[0], grad[1]) = ((w[0] - share * w[0]).scale(2.0) / n, (share * w[1]).scale(-2.0) / n);
+        share + S::of_runs(|r| if z[r] == 8 { f64::NAN } else { 0.0 })
+    }
+    fn in_lockstep(&self) -> Option<&dyn Over<Eight>> {
+        Some(self)
+    }
+}
+
+/// L is not a number, and F_z is one until the last example is drawn: runs end where they draw it, or where L is looked
+/// at.
+#[test]
+fn a_mean_that_is_not_finite_ends_runs_where_it_is_looked_at() {
+    let z = Minibatches::partition((0..9).collect(), 1).unwrap();
+    let loss = Patchy { layout: Parameters::new([("w", 2)], 0), z };
+    let of_run = |k: u64| {
+        let Plan { eta_w, eta_g, .. } = plan(k, StepRule::Gradient, 0);
+        let plan = Plan::new(StepRule::Gradient, eta_w, eta_g, 9, [2, 5]);
+        (normals(2, 1.0, &mut Seed::new(k).generator("start")), plan, Seed::new(k).generator("z"))
+    };
+    let mut runs: Vec<_> = (0..11).map(of_run).collect();
+    together_as_alone(&loss, &runs, "on the horizons");
+    let ends: Vec<_> = run_in_lockstep(&loss, &runs).iter().map(|trace| trace.divergence.unwrap().step).collect();
+    assert!(ends.contains(&2) && ends.iter().any(|&t| t < 2), "{ends:?}");
+    runs.iter_mut().for_each(|run| run.1 = run.1.clone().every_step());
+    together_as_alone(&loss, &runs, "in every step");
+}
+
+/// Products of eights are eight products, whatever is contiguous, for sums longer than a block and for leftover rows and
+/// columns.
+#[test]
+fn products_of_eights_are_eight_products() {
+    let mut generator = Seed::new(5).generator("tests/eights");
+    for [rows, inner, columns] in [[1, 1, 4], [4, 16, 8], [7, 256, 5], [3, 257, 9], [6, 600, 6]] {
+        let mut eights = |n: usize| -> Vec<Eight> {
+            let numbers = normals(8 * n, 1.0, &mut generator);
+            numbers.chunks_exact(8).map(|eight| Eight(eight.try_into().unwrap())).collect()
+        };
+        let (a, b, before) = (eights(rows * inner), eights(inner * columns), eights(rows * columns));
+        for (a_transposed, b_transposed) in [(false, false), (true, false), (false, true)] {
+            for store in [Store::Replace, Store::Add] {
+                let mut c = before.clone();
+                product::<Eight>(&a, &b, &mut c, [rows, inner, columns], [a_transposed, b_transposed], store);
+                for r in 0..8 {
+                    let of_run = |all: &[Eight]| -> Vec<f64> { all.iter().map(|x| x.0[r]).collect() };
+                    let mut alone = of_run(&before);
+                    let shape = [rows, inner, columns];
+                    product::<f64>(&of_run(&a), &of_run(&b), &mut alone, shape, [a_transposed, b_transposed], store);
+                    assert_eq!(bits(&of_run(&c)), bits(&alone), "{shape:?} {a_transposed} {b_transposed} {store:?}");
+                }
+            }
+        }
+    }
+}
+
+/// C = A B, each factor stored as it is or transposed.
+fn product<S: Scalar>(
+    a: &[S::Base],
+    b: &[S::Base],
+    c: &mut [S::Base],
+    [rows, inner, columns]: [usize; 3],
+    [a_transposed, b_transposed]: [bool; 2],
+    store: Store,
+) {
+    let [row_step, column_step] = if a_transposed { [1, rows] } else { [inner, 1] };
+    let a = Matrix { data: a, rows, columns: inner, row_step, column_step, plane_step: None };
+    let c = MatrixMut { rows, columns, row_step: columns, plane_step: c.len(), data: c };
+    if b_transposed {
+        let b = Matrix { data: b, rows: columns, columns: inner, row_step: inner, column_step: 1, plane_step: None };
+        matmul_transposed::<S>(&[[a, b]], c, store);
+    } else {
+        let b = Matrix { data: b, rows: inner, columns, row_step: columns, column_step: 1, plane_step: None };
+        matmul::<S>(&[[a, b]], c, store);
     }
 }
 

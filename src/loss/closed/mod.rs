@@ -1,7 +1,9 @@
 //! Losses whose smoothness constants, minimum and gradient bounds are known in closed form: the oracles of the project.
+//! Of [`NoisyRayleigh`] it is the curvature and the noise at a minimiser.
 //!
 //! Each normalises its blocks itself, v = w/||w||, and so is scale invariant on all of R^d without 0. Only [`ProblemJ`]
-//! and [`NoisyRayleigh`] depend on z; the others have a single minibatch. The derivations are in the files, next to the formulas.
+//! and [`NoisyRayleigh`] depend on z; the others have a single minibatch. The derivations are in the files, next to the
+//! formulas.
 
 mod bilinear;
 mod bn_regression;
@@ -26,18 +28,21 @@ pub use problem_j::ProblemJ;
 pub use rayleigh::Rayleigh;
 pub use tanh_circle::TanhCircle;
 
-use crate::scalar::{Scalar, counted};
+use crate::scalar::{Eight, Planes, Scalar, counted};
 
 /// 2/sqrt(3): the spectral norm of the Hessian of a'v at a unit vector, over |a|, at its largest (see [`Linear`]).
 pub(crate) const TWO_OVER_SQRT_3: f64 = 1.154_700_538_379_251_5;
 
 /// A constant of each run side by side; the first alone where there is one.
-type Each = [f64; 8];
+type Each = [f64; Eight::RUNS];
 
 /// What `look_up` finds for the examples of each run, whose minibatches interleave: the mean of a run's.
 #[inline(always)]
 fn mean_of_each<S: Scalar>(z: &[usize], look_up: impl Fn(usize) -> f64) -> Each {
-    let (mut means, batch) = ([0.0; 8], z.len() / S::RUNS);
+    let (mut means, batch) = ([f64::NAN; Eight::RUNS], z.len() / S::RUNS);
+    if batch == 0 {
+        return means;
+    }
     counted!(r in 0..S::RUNS, {
         means[r] = look_up(z[r]);
     });

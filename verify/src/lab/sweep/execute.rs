@@ -151,7 +151,8 @@ pub fn together(n_cells: usize, threads: usize) -> bool {
 /// eight places take as long as five or six runs alone.
 const FEWEST: usize = 6;
 
-/// The cells that run together: eight of one instance and rule in lockstep where that gains time, single ones otherwise.
+/// The cells that run together: eight of one instance and rule in lockstep where that gains time, single ones
+/// otherwise.
 fn crews<'c>(plan: &Plan, cells: &[&'c Cell], threads: usize) -> Vec<Vec<&'c Cell>> {
     let (several, alone): (Vec<&Cell>, Vec<&Cell>) =
         cells.iter().partition(|cell| together(cells.len(), threads) && cell.lockstep(&plan.instances[cell.instance]));

@@ -256,10 +256,12 @@ fn the_full_batch_is_all_examples_on_the_same_path() {
 #[test]
 fn cells_in_lockstep_are_cells_alone() {
     let grid = NETWORK.replace("eta-w = 0.5", "eta-w = [0.5, 3, 1e200]").replace("[4]", "[4, 5, 6, 7]");
-    for text in [grid.clone(), grid.replace("seeds", "look-at = \"full-batch\"\nrecord = [\"grad-sq\"]\nseeds")] {
+    let projected = grid.replace("eta-w =", "rule = \"projected\"\neta-w =");
+    let full_batch = grid.replace("seeds", "look-at = \"full-batch\"\nrecord = [\"grad-sq\"]\nseeds");
+    for text in [grid, projected, full_batch] {
         let plan = plan(&text);
         let cells: Vec<&Cell> = plan.cells.iter().collect();
-        assert!(cells[0].lockstep(&plan.instances[0]), "a small network under the plain rule");
+        assert!(cells[0].lockstep(&plan.instances[0]), "a small network under a rule without memory");
         let outcomes = run_together(&cells, &plan.instances[0], &plan.runs);
         assert_eq!((cells.len(), outcomes.len()), (12, 12));
         assert!(outcomes.iter().any(|o| o.divergence().is_some()) && outcomes.iter().any(|o| o.divergence().is_none()));
