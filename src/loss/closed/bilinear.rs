@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::{TWO_OVER_SQRT_3, dot_constant, norm};
 use crate::linalg::{self, LinalgError};
-use crate::loss::{Arithmetics, Formula, Minibatches};
+use crate::loss::{Formula, Minibatches};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 use crate::smoothness::{Exact, Smoothness};
@@ -63,16 +63,8 @@ impl Bilinear {
 }
 
 impl Formula for Bilinear {
-    fn layout(&self) -> &Parameters {
-        &self.layout
-    }
-    fn distribution(&self) -> &Minibatches {
-        &self.z
-    }
-    #[inline(never)]
-    fn arithmetics(&self) -> &dyn Arithmetics {
-        self
-    }
+    common_parts!();
+
     #[inline]
     fn value<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
         let (w_1, w_2) = theta.split_at(theta.len() - self.d_2);

@@ -1,7 +1,7 @@
 //! One batch-normalised neuron that regresses on whitened inputs.
 
 use super::{Each, TWO_OVER_SQRT_3, check_vector, each, length, norm};
-use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
+use crate::loss::{Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Scalar, counted};
 use crate::smoothness::{Exact, Smoothness};
@@ -79,16 +79,8 @@ pub(super) fn neuron_gradient<S: Scalar>(b: impl Fn(usize) -> Each, offset: Each
 }
 
 impl Formula for BnRegression {
-    fn layout(&self) -> &Parameters {
-        &self.layout
-    }
-    fn distribution(&self) -> &Minibatches {
-        &self.z
-    }
-    #[inline(never)]
-    fn arithmetics(&self) -> &dyn Arithmetics {
-        self
-    }
+    common_parts!();
+
     #[inline]
     fn value<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
         let (w, g) = theta.split_at(self.c.len());

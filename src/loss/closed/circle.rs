@@ -1,7 +1,7 @@
 //! A loss on the circle whose minimum is degenerate: gradient descent converges at a known power of T.
 
 use super::{norm, power};
-use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
+use crate::loss::{Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 use crate::smoothness::{Exact, Smoothness};
@@ -70,16 +70,8 @@ impl Circle {
 }
 
 impl Formula for Circle {
-    fn layout(&self) -> &Parameters {
-        &self.layout
-    }
-    fn distribution(&self) -> &Minibatches {
-        &self.z
-    }
-    #[inline(never)]
-    fn arithmetics(&self) -> &dyn Arithmetics {
-        self
-    }
+    common_parts!();
+
     #[inline]
     fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         power(Self::polar(w).2, self.q)

@@ -25,16 +25,8 @@ pub(super) fn valley<S: Scalar>(k: f64, theta: &[S], grad: Option<&mut [S]>) -> 
 macro_rules! helix_loss {
     ($name:ident) => {
         impl Formula for $name {
-            fn layout(&self) -> &Parameters {
-                &self.layout
-            }
-            fn distribution(&self) -> &Minibatches {
-                &self.z
-            }
-            #[inline(never)]
-            fn arithmetics(&self) -> &dyn Arithmetics {
-                self
-            }
+            common_parts!();
+
             #[inline]
             fn value<S: Scalar>(&self, _z: &[usize], theta: &[S]) -> S {
                 self.drift(theta[2]).0 + valley(self.k, theta, None)

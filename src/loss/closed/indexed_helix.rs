@@ -2,7 +2,7 @@
 
 use super::TWO_OVER_SQRT_3;
 use super::helix::{helix_loss, valley};
-use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
+use crate::loss::{Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Scalar, vectorised_for};
 use crate::smoothness::{Exact, Smoothness};

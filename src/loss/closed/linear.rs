@@ -1,7 +1,7 @@
 //! A linear function of the direction.
 
 use super::{TWO_OVER_SQRT_3, check_vector, dot_constant, length, norm};
-use crate::loss::{Arithmetics, Formula, Minibatches};
+use crate::loss::{Formula, Minibatches};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 use crate::smoothness::{Exact, Smoothness};
@@ -53,16 +53,8 @@ impl Linear {
 }
 
 impl Formula for Linear {
-    fn layout(&self) -> &Parameters {
-        &self.layout
-    }
-    fn distribution(&self) -> &Minibatches {
-        &self.z
-    }
-    #[inline(never)]
-    fn arithmetics(&self) -> &dyn Arithmetics {
-        self
-    }
+    common_parts!();
+
     #[inline]
     fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         dot_constant(&self.a, w) / norm(w)

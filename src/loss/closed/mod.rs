@@ -5,6 +5,29 @@
 //! and [`NoisyRayleigh`] depend on z; the others have a single minibatch. The derivations are in the files, next to the
 //! formulas.
 
+/// What these formulas have in common: a layout, minibatches, and one place where every arithmetic is compiled.
+macro_rules! common_parts {
+    () => {
+        fn layout(&self) -> &Parameters {
+            &self.layout
+        }
+        fn distribution(&self) -> &Minibatches {
+            &self.z
+        }
+        #[inline(never)]
+        fn arithmetics(&self) -> &dyn $crate::loss::Arithmetics {
+            self
+        }
+    };
+    (in_lockstep) => {
+        common_parts!();
+        #[inline(never)]
+        fn in_lockstep(&self) -> Option<&dyn $crate::loss::Over<$crate::scalar::Eight>> {
+            Some(self)
+        }
+    };
+}
+
 mod bilinear;
 mod bn_regression;
 mod circle;

@@ -1,9 +1,9 @@
 //! A Rayleigh quotient with noise: a second loss with a minimiser whose curvature and noise are known, without a g.
 
 use super::{Each, each, mean_of_each};
-use crate::loss::{Arithmetics, Formula, Minibatches, Over, Workspace};
+use crate::loss::{Formula, Minibatches, Workspace};
 use crate::parameters::{Parameters, dot};
-use crate::scalar::{Eight, Scalar, counted};
+use crate::scalar::{Scalar, counted};
 
 /// F = v'Av + s xi'v with A = diag(a) and v = w/||w|| in R^3, where xi is a vector of three independent signs: eight
 /// examples, each a minibatch. The mean is L = v'Av. At the minimiser e_k of the smallest a_k, grad_v F = s P xi with P
@@ -64,20 +64,8 @@ impl NoisyRayleigh {
 }
 
 impl Formula for NoisyRayleigh {
-    fn layout(&self) -> &Parameters {
-        &self.layout
-    }
-    fn distribution(&self) -> &Minibatches {
-        &self.z
-    }
-    #[inline(never)]
-    fn arithmetics(&self) -> &dyn Arithmetics {
-        self
-    }
-    #[inline(never)]
-    fn in_lockstep(&self) -> Option<&dyn Over<Eight>> {
-        Some(self)
-    }
+    common_parts!(in_lockstep);
+
     #[inline]
     fn value<S: Scalar>(&self, z: &[usize], w: &[S]) -> S {
         self.with_gradient(self.noise::<S>(z), w, &mut [S::ZERO; 3])

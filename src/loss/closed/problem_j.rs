@@ -2,9 +2,9 @@
 
 use super::bn_regression::neuron_gradient;
 use super::{Each, TWO_OVER_SQRT_3, mean_of_each, norm};
-use crate::loss::{Arithmetics, Formula, Minibatches, Over, Workspace};
+use crate::loss::{Formula, Minibatches, Workspace};
 use crate::parameters::{Parameters, norm_sq};
-use crate::scalar::{Eight, Scalar};
+use crate::scalar::Scalar;
 use crate::smoothness::{Exact, Smoothness};
 
 /// F = g^2/2 - g (c + s xi)'v + sig zeta g with c = e_1 in R^d, one block in R^d, one g (catalogue C(ii)).
@@ -121,20 +121,8 @@ impl ProblemJ {
 }
 
 impl Formula for ProblemJ {
-    fn layout(&self) -> &Parameters {
-        &self.layout
-    }
-    fn distribution(&self) -> &Minibatches {
-        &self.z
-    }
-    #[inline(never)]
-    fn arithmetics(&self) -> &dyn Arithmetics {
-        self
-    }
-    #[inline(never)]
-    fn in_lockstep(&self) -> Option<&dyn Over<Eight>> {
-        Some(self)
-    }
+    common_parts!(in_lockstep);
+
     #[inline]
     fn value<S: Scalar>(&self, z: &[usize], theta: &[S]) -> S {
         let (w, g) = (&theta[..self.d], theta[self.d]);

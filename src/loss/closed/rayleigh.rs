@@ -1,7 +1,7 @@
 //! The Rayleigh quotient of a diagonal matrix.
 
 use super::check_vector;
-use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
+use crate::loss::{Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::Scalar;
 use crate::smoothness::{Exact, Smoothness};
@@ -89,16 +89,8 @@ impl Rayleigh {
 }
 
 impl Formula for Rayleigh {
-    fn layout(&self) -> &Parameters {
-        &self.layout
-    }
-    fn distribution(&self) -> &Minibatches {
-        &self.z
-    }
-    #[inline(never)]
-    fn arithmetics(&self) -> &dyn Arithmetics {
-        self
-    }
+    common_parts!();
+
     #[inline]
     fn value<S: Scalar>(&self, _z: &[usize], w: &[S]) -> S {
         self.quotient(w).0

@@ -3,7 +3,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use super::norm;
-use crate::loss::{Arithmetics, Formula, Minibatches, Workspace};
+use crate::loss::{Formula, Minibatches, Workspace};
 use crate::parameters::Parameters;
 use crate::scalar::{Scalar, vectorised_for};
 use crate::smoothness::{Exact, Smoothness};
@@ -142,16 +142,8 @@ fn ln_cosh<S: Scalar>(x: S) -> S {
 }
 
 impl Formula for TanhCircle {
-    fn layout(&self) -> &Parameters {
-        &self.layout
-    }
-    fn distribution(&self) -> &Minibatches {
-        &self.z
-    }
-    #[inline(never)]
-    fn arithmetics(&self) -> &dyn Arithmetics {
-        self
-    }
+    common_parts!();
+
     /// The two half planes have different formulas.
     fn encloses(&self) -> bool {
         false
