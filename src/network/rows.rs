@@ -26,42 +26,47 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
 /// each. [`SHORT`](crate::scalar::Planes::SHORT) ones are visited sixteen at a time first: that is a register of them.
 ///
 /// `sweep!(S: n, K, C, b => body)` is the same for bodies with a [`Sum`]: they hand it the constant C, the first of the
-/// chains that the scalars at hand go to, or [`REST`].
+/// chains that the scalars at hand go to, or [`REST`]. Of several runs all scalars of two chains are visited before
+/// those of the next two: the registers do not hold eight chains of eights.
 macro_rules! sweep {
     ($s:ty: $n:expr, $k:ident, $b:ident => $body:block) => {
-        sweep!($s: $n, $k, [], $b => $body, {
-            const $k: usize = 1;
-            $body
-            $b += 1;
-        })
+        sweep!($s: $n, $k, [], $b => $body)
     };
     ($s:ty: $n:expr, $k:ident, $c:ident, $b:ident => $body:block) => {
-        sweep!($s: $n, $k, [$c], $b => $body, {
-            sweep!(one: $k, $c = 0, $b => $body);
-            sweep!(one: $k, $c = 1, $b => $body);
-            sweep!(one: $k, $c = 2, $b => $body);
-            sweep!(one: $k, $c = 3, $b => $body);
-            sweep!(one: $k, $c = 4, $b => $body);
-            sweep!(one: $k, $c = 5, $b => $body);
-            sweep!(one: $k, $c = 6, $b => $body);
-            sweep!(one: $k, $c = 7, $b => $body);
-        })
+        sweep!($s: $n, $k, [$c], $b => $body)
     };
-    (one: $k:ident, $c:ident = $chain:literal, $b:ident => $body:block) => {{
-        const $k: usize = 1;
-        const $c: usize = $chain;
-        $body
-        $b += 1;
+    (two: $k:ident, $c:ident = $first:literal and $second:literal, $b:ident to $whole:ident | $zero:ident => $body:block) => {{
+        let mut $b = $first;
+        while $b + 2 <= $whole {
+            const $k: usize = 1;
+            {
+                const $c: usize = $first;
+                $body
+            }
+            $b += 1;
+            {
+                const $c: usize = $second;
+                $body
+            }
+            $b = ($b + $crate::network::rows::LANES - 1) | $zero;
+        }
     }};
-    // The last block makes some visits, of a scalar each, where several runs fill a register with one.
-    ($s:ty: $n:expr, $k:ident, [$($c:ident)?], $b:ident => $body:block, $several:block) => {{
+    ($s:ty: $n:expr, $k:ident, [$($c:ident)?], $b:ident => $body:block) => {{
         let n: usize = $n;
         let mut $b = 0;
         // Adds nothing, in a way that the compiler does not see through. Otherwise it may take one lane of eight visits
         // together, with a gather a load.
         let zero = std::hint::black_box(0);
         let (wide, runs) = (<$s as $crate::scalar::Planes>::WIDE, <$s as $crate::scalar::Planes>::RUNS);
-        // The condition is a constant by itself: for the other scalars nothing of this is compiled.
+        // The conditions are constants by themselves: for the other scalars nothing of this is compiled.
+        $(if runs > 1 {
+            let whole = n - n % $crate::network::rows::LANES;
+            sweep!(two: $k, $c = 0 and 1, $b to whole | zero => $body);
+            sweep!(two: $k, $c = 2 and 3, $b to whole | zero => $body);
+            sweep!(two: $k, $c = 4 and 5, $b to whole | zero => $body);
+            sweep!(two: $k, $c = 6 and 7, $b to whole | zero => $body);
+            $b = whole;
+        })?
         if <$s as $crate::scalar::Planes>::SHORT {
             while $b + 2 * $crate::network::rows::LANES <= n {
                 const $k: usize = 2 * $crate::network::rows::LANES;
@@ -70,11 +75,8 @@ macro_rules! sweep {
                 $b = ($b + $k) | zero;
             }
         }
-        while wide && $b + $crate::network::rows::LANES <= n {
-            if runs > 1 {
-                $several
-                $b |= zero;
-            } else if <$s as $crate::scalar::Planes>::PLANES <= 2 {
+        while wide && runs == 1 && $b + $crate::network::rows::LANES <= n {
+            if <$s as $crate::scalar::Planes>::PLANES <= 2 {
                 const $k: usize = $crate::network::rows::LANES;
                 $(const $c: usize = 0;)?
                 $body
@@ -99,7 +101,7 @@ macro_rules! sweep {
             const $k: usize = 1;
             $(const $c: usize = $crate::network::rows::REST;)?
             $body
-            $b += 1;
+            $b = ($b + 1) | zero;
         }
     }};
 }

@@ -52,12 +52,57 @@ impl pulp::WithSimd for Product<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // Of each factor either the steps of a sum or the rows of a tile are contiguous. Loops that know it beforehand
-        // need not ask for it, and check lengths, in every step.
+        // need not ask for it in every step.
         match (self.a.column_step == 1, self.transposed) {
             (true, false) => self.multiply_by::<S, true, false>(simd),
             (_, true) => self.multiply_by::<S, true, true>(simd),
             (false, false) => self.multiply_by::<S, false, false>(simd),
         }
+    }
+}
+
+/// What a tile reads of a factor, whose N rows of it are those of A, or the columns of B. `ALONG`: sums run along
+/// contiguous rows, otherwise the N entries of a step are contiguous.
+struct Strip<'s, 'a, const N: usize, const ALONG: bool> {
+    rows: [&'a [Eight]; N],
+    steps: &'s [&'a [Eight; N]],
+}
+
+/// Where the steps of the sums of a block are, to be found out once for many tiles.
+type Steps<'a, const N: usize> = [&'a [Eight; N]; BLOCK];
+
+/// Room for them.
+const fn no_steps<const N: usize>() -> Steps<'static, N> {
+    [const { &[Eight([0.0; 8]); N] }; BLOCK]
+}
+
+impl<'s, 'a, const N: usize, const ALONG: bool> Strip<'s, 'a, N, ALONG> {
+    #[inline(always)]
+    fn new(from: &Matrix<'a, Eight>, i: usize, block: &Range<usize>, steps: &'s mut Steps<'a, N>) -> Self {
+        // Slices of known length are read unchecked.
+        let (mut rows, n) = ([&from.data[..0]; N], block.len());
+        if ALONG {
+            for r in 0..N {
+                rows[r] = &from.data[(i + r) * from.row_step + block.start..][..n];
+            }
+        } else {
+            for k in 0..n {
+                let step = &from.data[(block.start + k) * from.column_step + i..];
+                steps[k] = step.first_chunk().expect("a step of all rows");
+            }
+        }
+        Self { rows, steps: &steps[..n] }
+    }
+
+    /// The numbers of step k that one register holds of each.
+    #[inline(always)]
+    fn step<S: Simd>(&self, simd: S, k: usize, part: usize) -> [S::f64s; N] {
+        let mut numbers = [simd.splat_f64s(0.0); N];
+        for r in 0..N {
+            let entry = if ALONG { &self.rows[r][k] } else { &self.steps[k][r] };
+            numbers[r] = S::as_simd_f64s(&entry.0).0[part];
+        }
+        numbers
     }
 }
 
@@ -78,90 +123,59 @@ impl Product<'_> {
         // At least once: a sum of nothing is 0.
         while start == 0 || start < inner {
             let block = part_of(&(start..start + BLOCK), inner);
-            let mut i = 0;
-            while i + M <= self.c.rows {
-                self.row_of_tiles::<S, M, ALONG_A, ALONG_B>(simd, i, &block);
-                i += M;
-            }
-            while i < self.c.rows {
-                self.row_of_tiles::<S, 1, ALONG_A, ALONG_B>(simd, i, &block);
-                i += 1;
-            }
+            let done = self.columns_of_tiles::<S, M, 4, ALONG_A, ALONG_B>(simd, 0, &block);
+            self.columns_of_tiles::<S, M, 1, ALONG_A, ALONG_B>(simd, done, &block);
             self.add = true;
             start += BLOCK;
         }
     }
 
+    /// The columns of C from j on that tiles of N fill, one after another: what they read of B stays in the nearest
+    /// cache. Returns where they end.
     #[inline(always)]
-    fn row_of_tiles<S: Simd, const M: usize, const ALONG_A: bool, const ALONG_B: bool>(
+    fn columns_of_tiles<S: Simd, const M: usize, const N: usize, const ALONG_A: bool, const ALONG_B: bool>(
         &mut self,
         simd: S,
-        i: usize,
+        mut j: usize,
         block: &Range<usize>,
-    ) {
-        let mut j = 0;
-        while j + 4 <= self.c.columns {
-            self.tile::<S, M, 4, ALONG_A, ALONG_B>(simd, [i, j], block);
-            j += 4;
+    ) -> usize {
+        if j + N > self.c.columns {
+            return j;
         }
-        while j < self.c.columns {
-            self.tile::<S, M, 1, ALONG_A, ALONG_B>(simd, [i, j], block);
-            j += 1;
+        let (a, b) = (self.a, if self.transposed { self.b } else { self.b.transposed() });
+        let (mut of_b, mut of_many, mut of_one) = (no_steps::<N>(), no_steps::<M>(), no_steps::<1>());
+        while j + N <= self.c.columns {
+            let b = Strip::<N, ALONG_B>::new(&b, j, block, &mut of_b);
+            let mut i = 0;
+            while i + M <= self.c.rows {
+                let a = Strip::<M, ALONG_A>::new(&a, i, block, &mut of_many);
+                self.tile(simd, [i, j], &a, &b, block.len());
+                i += M;
+            }
+            while i < self.c.rows {
+                let a = Strip::<1, ALONG_A>::new(&a, i, block, &mut of_one);
+                self.tile(simd, [i, j], &a, &b, block.len());
+                i += 1;
+            }
+            j += N;
         }
+        j
     }
 
-    /// Computes an M x N tile of C held in registers, for the runs that fit at a time. `ALONG_A`: sums run along
-    /// contiguous rows of A, otherwise its columns are contiguous. `ALONG_B`: B is given transposed, and its rows are.
+    /// Computes an M x N tile of C held in registers, for the runs that fit at a time.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const N: usize, const ALONG_A: bool, const ALONG_B: bool>(
         &mut self,
         simd: S,
         [i, j]: [usize; 2],
-        block: &Range<usize>,
+        a: &Strip<'_, '_, M, ALONG_A>,
+        b: &Strip<'_, '_, N, ALONG_B>,
+        n: usize,
     ) {
-        let (a, b, n) = (&self.a, &self.b, block.len());
-        // Slices of known length are read unchecked.
-        let mut a_rows = [&a.data[..0]; M];
-        let mut b_columns = [&b.data[..0]; N];
-        if ALONG_A {
-            for r in 0..M {
-                a_rows[r] = &a.data[(i + r) * a.row_step + block.start..][..n];
-            }
-        }
-        if ALONG_B {
-            for s in 0..N {
-                b_columns[s] = &b.data[(j + s) * b.row_step + block.start..][..n];
-            }
-        }
-        let a_from =
-            if ALONG_A { &a.data[..0] } else { &a.data[(block.start * a.column_step + i).min(a.data.len())..] };
-        let b_from = if ALONG_B { &b.data[..0] } else { &b.data[(block.start * b.row_step + j).min(b.data.len())..] };
         for part in 0..8 / S::F64_LANES {
-            let (mut a_columns, mut b_rows) = (a_from.chunks(a.column_step.max(M)), b_from.chunks(b.row_step.max(N)));
             let mut sums = [[simd.splat_f64s(0.0); N]; M];
             for k in 0..n {
-                let mut row = [simd.splat_f64s(0.0); N];
-                if ALONG_B {
-                    for s in 0..N {
-                        row[s] = numbers::<S>(&b_columns[s][k], part);
-                    }
-                } else {
-                    let entries = b_rows.next().and_then(|row| row.first_chunk::<N>()).expect("a row of B");
-                    for s in 0..N {
-                        row[s] = numbers::<S>(&entries[s], part);
-                    }
-                }
-                let mut column = [simd.splat_f64s(0.0); M];
-                if ALONG_A {
-                    for r in 0..M {
-                        column[r] = numbers::<S>(&a_rows[r][k], part);
-                    }
-                } else {
-                    let entries = a_columns.next().and_then(|column| column.first_chunk::<M>()).expect("a column of A");
-                    for r in 0..M {
-                        column[r] = numbers::<S>(&entries[r], part);
-                    }
-                }
+                let (column, row) = (a.step(simd, k, part), b.step(simd, k, part));
                 for r in 0..M {
                     for s in 0..N {
                         sums[r][s] = simd.mul_add_f64s(column[r], row[s], sums[r][s]);
@@ -177,10 +191,4 @@ impl Product<'_> {
             }
         }
     }
-}
-
-/// The numbers of an entry that one register holds.
-#[inline(always)]
-fn numbers<S: Simd>(entry: &Eight, part: usize) -> S::f64s {
-    S::as_simd_f64s(&entry.0).0[part]
 }
