@@ -46,6 +46,7 @@ mod planes;
 mod real;
 mod single;
 mod tangent;
+mod vectorised;
 
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
@@ -54,11 +55,11 @@ pub use double_double::DoubleDouble;
 pub use dual::{Dual, Tangents};
 pub use eight::Eight;
 pub use interval::Interval;
-pub(crate) use kernel::{vectorised, vectorised_for};
 pub use matrix::{Matrix, MatrixMut, Store};
 pub(crate) use planes::Planes;
 pub use planes::{matmul, matmul_transposed};
 pub use tangent::Tangent;
+pub(crate) use vectorised::{vectorised, vectorised_for};
 
 /// A number that a loss can be evaluated in. Transcendental functions give the same bits on every machine.
 pub trait Scalar:

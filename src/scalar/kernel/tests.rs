@@ -1,6 +1,7 @@
 //! Both kinds of numbers go through every test.
 
 use super::super::{Dual, Planes, Scalar};
+use super::panel::LINE;
 use super::*;
 
 /// `f64` or `f32`.
