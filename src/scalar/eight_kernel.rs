@@ -1,8 +1,10 @@
 //! Products of matrices of [`Eight`]: eight products at once, with the bits of [`super::kernel`].
 //!
-//! An entry fills one vector register, or a few shorter ones. Nothing has to be packed: in whichever order entries
-//! stand, the numbers of an entry are contiguous.
+//! An entry fills one vector register, or a few shorter ones: in whichever order entries stand, the numbers of an entry
+//! are contiguous. What a tile reads is laid out step by step all the same, unless its rows are contiguous: rows of many
+//! entries push each other out of the nearest cache.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use pulp::Simd;
@@ -62,36 +64,25 @@ impl pulp::WithSimd for Product<'_> {
 }
 
 /// What a tile reads of a factor, whose N rows of it are those of A, or the columns of B. `ALONG`: sums run along
-/// contiguous rows, otherwise the N entries of a step are contiguous.
-struct Strip<'s, 'a, const N: usize, const ALONG: bool> {
+/// contiguous rows; otherwise the N entries of a step are contiguous, and laid out step by step.
+struct Strip<'a, const N: usize, const ALONG: bool> {
     rows: [&'a [Eight]; N],
-    steps: &'s [&'a [Eight; N]],
+    steps: &'a [[Eight; N]],
 }
 
-/// Where the steps of the sums of a block are, to be found out once for many tiles.
-type Steps<'a, const N: usize> = [&'a [Eight; N]; BLOCK];
-
-/// Room for them.
-const fn no_steps<const N: usize>() -> Steps<'static, N> {
-    [const { &[Eight([0.0; 8]); N] }; BLOCK]
-}
-
-impl<'s, 'a, const N: usize, const ALONG: bool> Strip<'s, 'a, N, ALONG> {
+impl<'a, const N: usize, const ALONG: bool> Strip<'a, N, ALONG> {
+    /// The rows from i on. `laid_out` is where [`lay_out`] has left them, if it has.
     #[inline(always)]
-    fn new(from: &Matrix<'a, Eight>, i: usize, block: &Range<usize>, steps: &'s mut Steps<'a, N>) -> Self {
+    fn new(from: &Matrix<'a, Eight>, i: usize, block: &Range<usize>, laid_out: &'a [Eight]) -> Self {
         // Slices of known length are read unchecked.
         let (mut rows, n) = ([&from.data[..0]; N], block.len());
         if ALONG {
             for r in 0..N {
                 rows[r] = &from.data[(i + r) * from.row_step + block.start..][..n];
             }
-        } else {
-            for k in 0..n {
-                let step = &from.data[(block.start + k) * from.column_step + i..];
-                steps[k] = step.first_chunk().expect("a step of all rows");
-            }
         }
-        Self { rows, steps: &steps[..n] }
+        let steps = if ALONG { &[] } else { &laid_out.as_chunks().0[..n] };
+        Self { rows, steps }
     }
 
     /// The numbers of step k that one register holds of each.
@@ -103,6 +94,14 @@ impl<'s, 'a, const N: usize, const ALONG: bool> Strip<'s, 'a, N, ALONG> {
             numbers[r] = S::as_simd_f64s(&entry.0).0[part];
         }
         numbers
+    }
+}
+
+/// Copies N rows from i on, step by step: those of a matrix with many columns push each other out of the nearest cache.
+#[inline(always)]
+fn lay_out<const N: usize>(from: &Matrix<'_, Eight>, i: usize, block: &Range<usize>, to: &mut [Eight]) {
+    for (step, k) in to.as_chunks_mut::<N>().0.iter_mut().zip(block.clone()) {
+        *step = *from.data[k * from.column_step + i..].first_chunk().expect("a step of all rows");
     }
 }
 
@@ -118,16 +117,35 @@ impl Product<'_> {
 
     #[inline(always)]
     fn multiply<S: Simd, const M: usize, const ALONG_A: bool, const ALONG_B: bool>(mut self, simd: S) {
+        let mut panel = PANEL.take();
         let inner = self.a.columns;
+        let of_a = if ALONG_A { 0 } else { self.c.rows * inner.min(BLOCK) };
+        let room = of_a + if ALONG_B { 0 } else { 4 * inner.min(BLOCK) };
+        if panel.len() < room {
+            panel.resize(room, Eight([0.0; 8]));
+        }
+        let (of_a, of_b) = panel.split_at_mut(of_a);
         let mut start = 0;
         // At least once: a sum of nothing is 0.
         while start == 0 || start < inner {
             let block = part_of(&(start..start + BLOCK), inner);
-            let done = self.columns_of_tiles::<S, M, 4, ALONG_A, ALONG_B>(simd, 0, &block);
-            self.columns_of_tiles::<S, M, 1, ALONG_A, ALONG_B>(simd, done, &block);
+            if !ALONG_A {
+                let mut i = 0;
+                while i + M <= self.c.rows {
+                    lay_out::<M>(&self.a, i, &block, &mut of_a[i * block.len()..]);
+                    i += M;
+                }
+                while i < self.c.rows {
+                    lay_out::<1>(&self.a, i, &block, &mut of_a[i * block.len()..]);
+                    i += 1;
+                }
+            }
+            let done = self.columns_of_tiles::<S, M, 4, ALONG_A, ALONG_B>(simd, 0, &block, of_a, of_b);
+            self.columns_of_tiles::<S, M, 1, ALONG_A, ALONG_B>(simd, done, &block, of_a, of_b);
             self.add = true;
             start += BLOCK;
         }
+        PANEL.set(panel);
     }
 
     /// The columns of C from j on that tiles of N fill, one after another: what they read of B stays in the nearest
@@ -138,23 +156,24 @@ impl Product<'_> {
         simd: S,
         mut j: usize,
         block: &Range<usize>,
+        of_a: &[Eight],
+        of_b: &mut [Eight],
     ) -> usize {
-        if j + N > self.c.columns {
-            return j;
-        }
-        let (a, b) = (self.a, if self.transposed { self.b } else { self.b.transposed() });
-        let (mut of_b, mut of_many, mut of_one) = (no_steps::<N>(), no_steps::<M>(), no_steps::<1>());
+        let (a, b, n) = (self.a, if self.transposed { self.b } else { self.b.transposed() }, block.len());
         while j + N <= self.c.columns {
-            let b = Strip::<N, ALONG_B>::new(&b, j, block, &mut of_b);
+            if !ALONG_B {
+                lay_out::<N>(&b, j, block, of_b);
+            }
+            let b = Strip::<N, ALONG_B>::new(&b, j, block, of_b);
             let mut i = 0;
             while i + M <= self.c.rows {
-                let a = Strip::<M, ALONG_A>::new(&a, i, block, &mut of_many);
-                self.tile(simd, [i, j], &a, &b, block.len());
+                let a = Strip::<M, ALONG_A>::new(&a, i, block, of_a.get(i * n..).unwrap_or(&[]));
+                self.tile(simd, [i, j], &a, &b, n);
                 i += M;
             }
             while i < self.c.rows {
-                let a = Strip::<1, ALONG_A>::new(&a, i, block, &mut of_one);
-                self.tile(simd, [i, j], &a, &b, block.len());
+                let a = Strip::<1, ALONG_A>::new(&a, i, block, of_a.get(i * n..).unwrap_or(&[]));
+                self.tile(simd, [i, j], &a, &b, n);
                 i += 1;
             }
             j += N;
@@ -168,8 +187,8 @@ impl Product<'_> {
         &mut self,
         simd: S,
         [i, j]: [usize; 2],
-        a: &Strip<'_, '_, M, ALONG_A>,
-        b: &Strip<'_, '_, N, ALONG_B>,
+        a: &Strip<'_, M, ALONG_A>,
+        b: &Strip<'_, N, ALONG_B>,
         n: usize,
     ) {
         for part in 0..8 / S::F64_LANES {
@@ -191,4 +210,9 @@ impl Product<'_> {
             }
         }
     }
+}
+
+thread_local! {
+    /// The thread's room for what is laid out.
+    static PANEL: Cell<Vec<Eight>> = const { Cell::new(Vec::new()) };
 }
