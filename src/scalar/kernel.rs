@@ -139,7 +139,7 @@ impl<'a, T: Element> Product<'a, T> {
                 let len = self.pack(panel, wide, j..self.c.columns.min(j + wide), block);
                 let rows = &panel[line_start(panel)..][..len];
                 let of_first = self.pairs.first().map_or(0, |[a, _]| wide * part_of(block, a.columns).len());
-                [rows, &rows[of_first..]].map(|rows| Panel { rows, step: wide, offset: 0 })
+                [rows, &rows[of_first..]].map(|rows| Panel { rows, step: wide })
             }
         };
         // The derivatives, and then the values, if they are asked for as well: in a loop, so that the tiles are
@@ -196,9 +196,8 @@ impl<'a, T: Element> Product<'a, T> {
                 panel = second;
             }
             let inner = part_of(block, a.columns);
-            let (of_pair, rest) = panel.rows.split_at(inner.len() * panel.step);
-            let b = Panel { rows: T::vectors::<S>(of_pair), step: panel.step / lanes, offset: panel.offset / lanes };
-            panel.rows = rest;
+            let b = Panel { rows: T::vectors::<S>(panel.rows), step: panel.step / lanes };
+            panel.rows = &panel.rows[(inner.len() * panel.step).min(panel.rows.len())..];
             let a = Matrix { data: &a.data[(inner.start * a.column_step + i * a.row_step).min(a.data.len())..], ..*a };
             sums = if a.column_step == 1 {
                 along_rows::<T, S, M, N>(simd, sums, &a, b, inner.len())
@@ -260,9 +259,13 @@ fn along_rows<T: Element, S: Simd, const M: usize, const N: usize>(
     for r in 0..M {
         rows[r] = &a.data[r * a.row_step..][..n];
     }
-    for k in 0..n {
+    for k in 1..n {
         let row = b.next_row::<N>();
-        each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][k], row));
+        each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][k - 1], row));
+    }
+    if n > 0 {
+        let row = b.last_row::<N>();
+        each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][n - 1], row));
     }
     sums
 }
@@ -276,11 +279,13 @@ fn along_columns<T: Element, S: Simd, const M: usize, const N: usize>(
     mut b: Panel<'_, T::Vector<S>>,
     n: usize,
 ) -> Sums<T, S, M, N> {
-    let mut at = 0;
-    for _ in 0..n {
-        let row = b.next_row::<N>();
-        let column = a.data[at..].first_chunk::<M>().expect("a column of A");
-        at += a.column_step;
+    let mut columns = Panel { rows: a.data, step: a.column_step };
+    for _ in 1..n {
+        let (column, row) = (columns.next_row::<M>(), b.next_row::<N>());
+        each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
+    }
+    if n > 0 {
+        let (column, row) = (columns.last_row::<M>(), b.last_row::<N>());
         each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
     }
     sums

@@ -4,25 +4,29 @@ use std::ops::Range;
 
 use super::{Element, Matrix, Pair, Product, part_of};
 
-/// Some columns of a B, and of those that follow: row by row, how far the rows are apart, and where in a row the columns
-/// begin.
+/// Some columns of a B, and of those that follow: row by row, and how far the rows are apart.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a, T> {
     pub(super) rows: &'a [T],
     pub(super) step: usize,
-    pub(super) offset: usize,
 }
 
 /// Those of the first B, and of the second.
 pub(super) type Panels<'a, T> = [Panel<'a, T>; 2];
 
 impl<'a, V> Panel<'a, V> {
-    /// N vectors of the first row, which is then behind.
+    /// N vectors of the first row, which is then behind. The last row may end after them: that is for [`Self::last_row`].
     #[inline(always)]
     pub(super) fn next_row<const N: usize>(&mut self) -> &'a [V; N] {
         let (row, after) = self.rows.split_at(self.step);
         self.rows = after;
-        row[self.offset..].first_chunk().expect("a row of B")
+        row.first_chunk().expect("a row of B")
+    }
+
+    /// N vectors of the last row.
+    #[inline(always)]
+    pub(super) fn last_row<const N: usize>(&self) -> &'a [V; N] {
+        self.rows.first_chunk().expect("the last row of B")
     }
 }
 
@@ -53,9 +57,9 @@ impl<'a, T: Element> Product<'a, T> {
         }
         let columns = |[a, b]: &Pair<'a, T>| {
             let (inner, step) = (part_of(block, a.columns), b.row_step);
-            let rows = b.data.get(inner.start * step..inner.end * step)?;
-            let on_lines = rows.as_ptr().align_offset(LINE) == 0 && step.is_multiple_of(LINE / size_of::<T>());
-            on_lines.then_some(Panel { rows, step, offset: j })
+            let rows = b.data.get(inner.start * step + j..)?;
+            let on_lines = b.data.as_ptr().align_offset(LINE) == 0 && step.is_multiple_of(LINE / size_of::<T>());
+            on_lines.then_some(Panel { rows, step })
         };
         Some([columns(first)?, columns(last)?])
     }
