@@ -6,7 +6,7 @@ use super::image::Rows;
 use super::layers::Layer;
 use super::rows::{self, Lanes, Sum, splat, sweep};
 use super::{Activation, Network};
-use crate::scalar::{Scalar, vectorised_for};
+use crate::scalar::{Scalar, has_long_registers, vectorised_for};
 
 /// The rows of some units in the forward pass.
 pub(super) struct Forward<'a, T> {
@@ -47,9 +47,9 @@ const fn together<S: Scalar>() -> usize {
 }
 
 /// Whether the commonest activations are applied in the loop that normalises. It hides loads and stores of scalars that
-/// are little work.
-const fn in_one_loop<S: Scalar>() -> bool {
-    S::WIDE && S::PLANES <= 2
+/// are little work. A loop over duals is then too much for the compiler, unless a register holds eight numbers.
+fn in_one_loop<S: Scalar>() -> bool {
+    S::WIDE && (S::PLANES == 1 || S::PLANES == 2 && has_long_registers())
 }
 
 /// From z of one unit to xhat = (z - left) factor + rest and to y = bn_scale xhat + shift.
@@ -104,6 +104,7 @@ impl Network {
         let row = S::PLANES * layer.positions * batch;
         let normalisation = layer.normalisation;
         let single = layer.group_size().is_none();
+        let in_one_loop = in_one_loop::<S>();
         vectorised_for::<S, _>(
             #[inline(always)]
             || {
@@ -147,8 +148,8 @@ impl Network {
                         let of = Affine { left: left[at - first], factor, rest, bn_scale, shift };
                         match layer.activation {
                             _ if !single => of.scale_alone(xhat, out),
-                            Some(Activation::Tanh) if in_one_loop::<S>() => of.normalise(xhat, out, S::tanh),
-                            Some(Activation::Relu) if in_one_loop::<S>() => of.normalise(xhat, out, S::relu),
+                            Some(Activation::Tanh) if in_one_loop => of.normalise(xhat, out, S::tanh),
+                            Some(Activation::Relu) if in_one_loop => of.normalise(xhat, out, S::relu),
                             _ => of.normalise(
                                 xhat,
                                 out,
@@ -165,8 +166,7 @@ impl Network {
                 }
             },
         );
-        let done =
-            in_one_loop::<S>() && single && matches!(layer.activation, Some(Activation::Tanh | Activation::Relu));
+        let done = in_one_loop && single && matches!(layer.activation, Some(Activation::Tanh | Activation::Relu));
         if let Some(activation) = layer.activation.filter(|_| !done) {
             activation.forward::<S>(all_out, slope, row);
         }

@@ -59,7 +59,7 @@ pub use matrix::{Matrix, MatrixMut, Store};
 pub(crate) use planes::Planes;
 pub use planes::{matmul, matmul_transposed};
 pub use tangent::Tangent;
-pub(crate) use vectorised::{vectorised, vectorised_for};
+pub(crate) use vectorised::{has_long_registers, vectorised, vectorised_for};
 
 /// A number that a loss can be evaluated in. Transcendental functions give the same bits on every machine.
 pub trait Scalar:

@@ -22,6 +22,14 @@ pub(crate) fn vectorised_for<S: Planes, R>(f: impl FnOnce() -> R) -> R {
     }
 }
 
+/// Whether a register holds eight `f64`, as it does with AVX-512.
+pub(crate) fn has_long_registers() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return pulp::x86::V4::try_new().is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 /// Runs `f` compiled with fused multiply-adds, where the processor has them.
 #[inline(always)]
 fn fused<R>(f: impl FnOnce() -> R) -> R {
