@@ -13,20 +13,6 @@ use pulp::Simd;
 use super::element::Element;
 use super::{Matrix, MatrixMut, Store};
 
-/// The rows of a tile, up to eight, by indices that are constants: only then its sums are in registers, and not in an
-/// array in memory, whatever is compiled first.
-macro_rules! each_row {
-    ($m:expr, $r:ident => $body:expr) => {
-        each_row!(@ $m, $r, $body, 0 1 2 3 4 5 6 7)
-    };
-    (@ $m:expr, $r:ident, $body:expr, $($index:literal)*) => {
-        $(if $m > $index {
-            let $r: usize = $index;
-            $body;
-        })*
-    };
-}
-
 /// A pair [A, B] of factors.
 type Pair<'a, T> = [Matrix<'a, T>; 2];
 
@@ -207,7 +193,7 @@ impl<'a, T: Element> Product<'a, T> {
         }
         let columns = wide.min(self.c.columns - j);
         let mut rows = self.c.data[plane + i * self.c.row_step + j..].chunks_mut(self.c.row_step);
-        each_row!(M, r => {
+        unrolled!(r in 0..M, {
             let row = &mut rows.next().expect("a row of C")[..columns];
             if columns == wide {
                 let row = T::vectors_mut::<S>(row).first_chunk_mut::<N>().expect("whole vectors");
@@ -261,11 +247,11 @@ fn along_rows<T: Element, S: Simd, const M: usize, const N: usize>(
     }
     for k in 1..n {
         let row = b.next_row::<N>();
-        each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][k - 1], row));
+        unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][k - 1], row));
     }
     if n > 0 {
         let row = b.last_row::<N>();
-        each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][n - 1], row));
+        unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][n - 1], row));
     }
     sums
 }
@@ -282,11 +268,11 @@ fn along_columns<T: Element, S: Simd, const M: usize, const N: usize>(
     let mut columns = Panel { rows: a.data, step: a.column_step };
     for _ in 1..n {
         let (column, row) = (columns.next_row::<M>(), b.next_row::<N>());
-        each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
+        unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
     }
     if n > 0 {
         let (column, row) = (columns.last_row::<M>(), b.last_row::<N>());
-        each_row!(M, r => sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
+        unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
     }
     sums
 }

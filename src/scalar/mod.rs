@@ -27,6 +27,25 @@ macro_rules! counted {
 }
 pub(crate) use counted;
 
+/// `for $k in 0..$n`, the first eight indices by constants: only then what they index is in registers, and not in an array
+/// in memory, whatever is compiled first.
+macro_rules! unrolled {
+    ($k:ident in 0..$n:expr, $body:expr) => {
+        unrolled!(@ $k, $n, $body, 0 1 2 3 4 5 6 7);
+        let mut $k = 8;
+        while $k < $n {
+            $body;
+            $k += 1;
+        }
+    };
+    (@ $k:ident, $n:expr, $body:expr, $($index:literal)*) => {
+        $(if $n > $index {
+            let $k: usize = $index;
+            $body;
+        })*
+    };
+}
+
 mod double_double;
 mod double_double_elementary;
 mod double_double_kernel;

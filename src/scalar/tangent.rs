@@ -161,27 +161,27 @@ impl<const K: usize> Tangent<f64> for [f64; K] {
 
     #[inline(always)]
     fn plus(mut self, other: Self) -> Self {
-        counted!(k in 0..K, self[k] += other[k]);
+        unrolled!(k in 0..K, self[k] += other[k]);
         self
     }
     #[inline(always)]
     fn minus(mut self, other: Self) -> Self {
-        counted!(k in 0..K, self[k] -= other[k]);
+        unrolled!(k in 0..K, self[k] -= other[k]);
         self
     }
     #[inline(always)]
     fn negated(mut self) -> Self {
-        counted!(k in 0..K, self[k] = -self[k]);
+        unrolled!(k in 0..K, self[k] = -self[k]);
         self
     }
     #[inline(always)]
     fn times(mut self, factor: f64) -> Self {
-        counted!(k in 0..K, self[k] *= factor);
+        unrolled!(k in 0..K, self[k] *= factor);
         self
     }
     #[inline(always)]
     fn times_plus(mut self, factor: f64, term: Self) -> Self {
-        counted!(k in 0..K, self[k] = self[k].mul_add(factor, term[k]));
+        unrolled!(k in 0..K, self[k] = self[k].mul_add(factor, term[k]));
         self
     }
     #[inline(always)]
@@ -220,23 +220,23 @@ impl<const K: usize> Tangent<f64> for [f64; K] {
     fn load_lanes<const N: usize>(row: &[f64], b: usize) -> [Self; N] {
         let n = row.len() / K;
         let mut lanes = [[0.0; K]; N];
-        for k in 0..K {
+        unrolled!(k in 0..K, {
             let plane = &row[k * n..][..n][b..b + N];
             for i in 0..N {
                 lanes[i][k] = plane[i];
             }
-        }
+        });
         lanes
     }
     #[inline(always)]
     fn store_lanes<const N: usize>(lanes: [Self; N], row: &mut [f64], b: usize) {
         let n = row.len() / K;
-        for k in 0..K {
+        unrolled!(k in 0..K, {
             let plane = &mut row[k * n..][..n][b..b + N];
             for i in 0..N {
                 plane[i] = lanes[i][k];
             }
-        }
+        });
     }
 
     /// Directions are mostly unit vectors, and a unit vector changes one row of one matrix: rows of zeros are left out.
