@@ -27,7 +27,8 @@ pub(super) fn batch<S: Scalar>(row: &[S::Base]) -> usize {
 ///
 /// `sweep!(S: n, K, C, b => body)` is the same for bodies with a [`Sum`]: they hand it the constant C, the first of the
 /// chains that the scalars at hand go to, or [`REST`]. Of several runs all scalars of two chains are visited before
-/// those of the next two: the registers do not hold eight chains of eights.
+/// those of the next two, since the registers do not hold eight chains of eights: nothing but the sum may depend on the
+/// order.
 macro_rules! sweep {
     ($s:ty: $n:expr, $k:ident, $b:ident => $body:block) => {
         sweep!($s: $n, $k, [], $b => $body)
@@ -35,7 +36,9 @@ macro_rules! sweep {
     ($s:ty: $n:expr, $k:ident, $c:ident, $b:ident => $body:block) => {
         sweep!($s: $n, $k, [$c], $b => $body)
     };
-    (two: $k:ident, $c:ident = $first:literal and $second:literal, $b:ident to $whole:ident | $zero:ident => $body:block) => {{
+    // All scalars of two chains.
+    (two: $k:ident, $c:ident = $first:literal and $second:literal,
+        $b:ident to $whole:ident | $zero:ident => $body:block) => {{
         let mut $b = $first;
         while $b + 2 <= $whole {
             const $k: usize = 1;

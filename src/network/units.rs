@@ -282,3 +282,32 @@ pub(super) fn norm_sq<S: Scalar>(theta: &[S::Base], start: usize, len: usize) ->
     });
     sum.total()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scalar::Dual;
+
+    /// Whether tanh is in the loop that normalises depends on the processor, and the bits do not.
+    #[test]
+    fn tanh_of_duals_has_the_same_bits_in_a_loop_of_its_own() {
+        for n in [1, 7, 8, 32, 37] {
+            let z: Vec<f64> = (0..2 * n).map(|i| 1.0 / (1 + i * 37 % 101) as f64 - 0.3).collect();
+            let dual = |re| Dual::new(re, 0.7 - re);
+            let of =
+                Affine { left: dual(0.1), factor: dual(1.7), rest: dual(1e-17), bn_scale: dual(0.9), shift: dual(0.2) };
+            let [mut xhat, mut alone] = [z.clone(), z];
+            let [mut out, mut y] = [vec![0.0; 2 * n], vec![0.0; 2 * n]];
+            vectorised_for::<Dual<f64>, _>(
+                #[inline(always)]
+                || of.normalise(&mut xhat, &mut out, Dual::tanh),
+            );
+            vectorised_for::<Dual<f64>, _>(
+                #[inline(always)]
+                || of.normalise(&mut alone, &mut y, |y: Dual<f64>| y),
+            );
+            Activation::Tanh.forward::<Dual<f64>>(&mut y, &mut [], 2 * n);
+            assert_eq!((xhat, out), (alone, y), "{n}");
+        }
+    }
+}

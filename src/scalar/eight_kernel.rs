@@ -1,8 +1,8 @@
 //! Products of matrices of [`Eight`]: eight products at once, with the bits of [`super::kernel`].
 //!
 //! An entry fills one vector register, or a few shorter ones: in whichever order entries stand, the numbers of an entry
-//! are contiguous. What a tile reads is laid out step by step all the same, unless its rows are contiguous: rows of many
-//! entries push each other out of the nearest cache.
+//! are contiguous. What a tile reads is laid out step by step all the same, unless sums run along contiguous rows: rows
+//! of many entries push each other out of the nearest cache.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -63,8 +63,8 @@ impl pulp::WithSimd for Product<'_> {
     }
 }
 
-/// What a tile reads of a factor, whose N rows of it are those of A, or the columns of B. `ALONG`: sums run along
-/// contiguous rows; otherwise the N entries of a step are contiguous, and laid out step by step.
+/// What a tile reads of a factor: N rows of A, or N columns of B. `ALONG`: sums run along them, and each is contiguous;
+/// otherwise the N entries of a step are contiguous, and laid out step by step.
 struct Strip<'a, const N: usize, const ALONG: bool> {
     rows: [&'a [Eight]; N],
     steps: &'a [[Eight; N]],
@@ -213,6 +213,49 @@ impl Product<'_> {
 }
 
 thread_local! {
-    /// The thread's room for what is laid out.
+    /// The thread's room for what is laid out, kept: 256 steps of four columns of B, and of all rows of a transposed A.
     static PANEL: Cell<Vec<Eight>> = const { Cell::new(Vec::new()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(n: usize, seed: usize) -> Vec<Eight> {
+        let number = |i: usize| 1.0 / (1 + (i * 37 + seed) % 101) as f64 - 0.3;
+        (0..n).map(|i| Eight(std::array::from_fn(|r| number(8 * i + r)))).collect()
+    }
+
+    fn view(data: &[Eight], rows: usize, columns: usize) -> Matrix<'_, Eight> {
+        Matrix { data, rows, columns, row_step: columns, column_step: 1, plane_step: None }
+    }
+
+    /// Tiles of four rows and of two, and registers of any length.
+    #[test]
+    fn every_vector_unit_gives_the_same_bits() {
+        for (m, k, n) in [(1, 1, 1), (5, 7, 3), (9, 16, 33), (2, 300, 5), (7, 3, 4)] {
+            let (a, b) = (some(m * k, 1), some(k * n, 5));
+            for (along, transposed) in [(true, false), (false, false), (true, true)] {
+                let a = if along { view(&a, m, k) } else { view(&a, k, m).transposed() };
+                let b = if transposed { view(&b, n, k) } else { view(&b, k, n) };
+                let by = |run: &dyn Fn(Product<'_>)| {
+                    let mut c = some(m * n, 3);
+                    let to = MatrixMut { data: &mut c, rows: m, columns: n, row_step: n, plane_step: m * n };
+                    run(Product { a, b, c: to, add: true, transposed });
+                    c
+                };
+                let scalar = by(&|product| pulp::WithSimd::with_simd(product, pulp::Scalar));
+                assert_eq!(
+                    scalar,
+                    by(&|product| pulp::Arch::new().dispatch(product)),
+                    "{m} {k} {n} {along} {transposed}"
+                );
+                #[cfg(target_arch = "x86_64")]
+                if let Some(simd) = pulp::x86::V3::try_new() {
+                    let found = by(&|product| Simd::vectorize(simd, product));
+                    assert_eq!(scalar, found, "{m} {k} {n} {along} {transposed}");
+                }
+            }
+        }
+    }
 }

@@ -26,7 +26,7 @@ pub(super) trait Element: Copy + Default + 'static {
     fn vectors<S: Simd>(numbers: &[Self]) -> &[Self::Vector<S>];
     /// The same, to write to.
     fn vectors_mut<S: Simd>(numbers: &mut [Self]) -> &mut [Self::Vector<S>];
-    /// Fewer numbers than a vector has; the other lanes are 0.
+    /// At most as many numbers as a vector has; the other lanes are 0.
     fn load_part<S: Simd>(simd: S, numbers: &[Self]) -> Self::Vector<S>;
     /// Writes as many lanes as there are numbers.
     fn store_part<S: Simd>(simd: S, numbers: &mut [Self], x: Self::Vector<S>);

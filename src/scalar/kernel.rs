@@ -149,7 +149,7 @@ impl<'a, T: Element> Product<'a, T> {
         block: &Range<usize>,
     ) {
         let mut i = 0;
-        // Of eight rows, two by themselves would take as long as four.
+        // Eight rows left are two tiles of four: six and two single rows would take longer.
         while i + M <= self.c.rows && !(M == 6 && i + 8 == self.c.rows) {
             self.tile::<S, M, N>(simd, pairs, panels, [plane, i, j], block);
             i += M;
@@ -192,7 +192,7 @@ impl<'a, T: Element> Product<'a, T> {
             };
         }
         let columns = wide.min(self.c.columns - j);
-        let mut rows = self.c.data[plane + i * self.c.row_step + j..].chunks_mut(self.c.row_step);
+        let mut rows = self.c.data[plane + i * self.c.row_step + j..].chunks_mut(self.c.row_step.max(columns));
         unrolled!(r in 0..M, {
             let row = &mut rows.next().expect("a row of C")[..columns];
             if columns == wide {
@@ -222,7 +222,7 @@ fn multiply_add<T: Element, S: Simd, const N: usize>(
     x: T,
     b: &[T::Vector<S>; N],
 ) -> [T::Vector<S>; N] {
-    const { assert!(N == 1 || N == 2, "written out, for the same reason") };
+    const { assert!(N == 1 || N == 2, "one or two vectors, written out: by constant indices sums stay in registers") };
     let x = T::splat(simd, x);
     sums[0] = T::mul_add(simd, x, b[0], sums[0]);
     if N > 1 {
@@ -265,13 +265,14 @@ fn along_columns<T: Element, S: Simd, const M: usize, const N: usize>(
     mut b: Panel<'_, T::Vector<S>>,
     n: usize,
 ) -> Sums<T, S, M, N> {
-    let mut columns = Panel { rows: a.data, step: a.column_step };
+    let mut columns = a.data;
     for _ in 1..n {
-        let (column, row) = (columns.next_row::<M>(), b.next_row::<N>());
+        let (column, row) = (columns.first_chunk::<M>().expect("a column of A"), b.next_row::<N>());
+        columns = &columns[a.column_step..];
         unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
     }
     if n > 0 {
-        let (column, row) = (columns.last_row::<M>(), b.last_row::<N>());
+        let (column, row) = (columns.first_chunk::<M>().expect("the last column of A"), b.last_row::<N>());
         unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
     }
     sums

@@ -27,8 +27,8 @@ macro_rules! counted {
 }
 pub(crate) use counted;
 
-/// `for $k in 0..$n`, the first eight indices by constants: only then what they index is in registers, and not in an array
-/// in memory, whatever is compiled first.
+/// `for $k in 0..$n`, the first eight indices by constants: only then what they index is in registers, and not in an
+/// array in memory, whatever is compiled first.
 macro_rules! unrolled {
     ($k:ident in 0..$n:expr, $body:expr) => {
         unrolled!(@ $k, $n, $body, 0 1 2 3 4 5 6 7);

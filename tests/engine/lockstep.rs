@@ -7,7 +7,7 @@ use ratecheck::loss::{Formula, Loss, Minibatches, Over, Workspace};
 use ratecheck::network::{Activation, Architecture, Epsilon, Lp, Network, Normalisation, Objective};
 use ratecheck::parameters::Parameters;
 use ratecheck::random::{Generator, Seed, normals};
-use ratecheck::scalar::{Eight, Matrix, MatrixMut, Scalar, Store, matmul, matmul_transposed};
+use ratecheck::scalar::{Eight, Scalar};
 
 const N: usize = 19;
 
@@ -241,54 +241,6 @@ fn a_mean_that_is_not_finite_ends_runs_where_it_is_looked_at() {
     assert!(ends.contains(&2) && ends.iter().any(|&t| t < 2), "{ends:?}");
     runs.iter_mut().for_each(|run| run.1 = run.1.clone().every_step());
     together_as_alone(&loss, &runs, "in every step");
-}
-
-/// Products of eights are eight products, whatever is contiguous, for sums longer than a block and for leftover rows and
-/// columns.
-#[test]
-fn products_of_eights_are_eight_products() {
-    let mut generator = Seed::new(5).generator("tests/eights");
-    for [rows, inner, columns] in [[1, 1, 4], [4, 16, 8], [7, 256, 5], [3, 257, 9], [6, 600, 6]] {
-        let mut eights = |n: usize| -> Vec<Eight> {
-            let numbers = normals(8 * n, 1.0, &mut generator);
-            numbers.chunks_exact(8).map(|eight| Eight(eight.try_into().unwrap())).collect()
-        };
-        let (a, b, before) = (eights(rows * inner), eights(inner * columns), eights(rows * columns));
-        for (a_transposed, b_transposed) in [(false, false), (true, false), (false, true)] {
-            for store in [Store::Replace, Store::Add] {
-                let mut c = before.clone();
-                product::<Eight>(&a, &b, &mut c, [rows, inner, columns], [a_transposed, b_transposed], store);
-                for r in 0..8 {
-                    let of_run = |all: &[Eight]| -> Vec<f64> { all.iter().map(|x| x.0[r]).collect() };
-                    let mut alone = of_run(&before);
-                    let shape = [rows, inner, columns];
-                    product::<f64>(&of_run(&a), &of_run(&b), &mut alone, shape, [a_transposed, b_transposed], store);
-                    assert_eq!(bits(&of_run(&c)), bits(&alone), "{shape:?} {a_transposed} {b_transposed} {store:?}");
-                }
-            }
-        }
-    }
-}
-
-/// C = A B, each factor stored as it is or transposed.
-fn product<S: Scalar>(
-    a: &[S::Base],
-    b: &[S::Base],
-    c: &mut [S::Base],
-    [rows, inner, columns]: [usize; 3],
-    [a_transposed, b_transposed]: [bool; 2],
-    store: Store,
-) {
-    let [row_step, column_step] = if a_transposed { [1, rows] } else { [inner, 1] };
-    let a = Matrix { data: a, rows, columns: inner, row_step, column_step, plane_step: None };
-    let c = MatrixMut { rows, columns, row_step: columns, plane_step: c.len(), data: c };
-    if b_transposed {
-        let b = Matrix { data: b, rows: columns, columns: inner, row_step: inner, column_step: 1, plane_step: None };
-        matmul_transposed::<S>(&[[a, b]], c, store);
-    } else {
-        let b = Matrix { data: b, rows: inner, columns, row_step: columns, column_step: 1, plane_step: None };
-        matmul::<S>(&[[a, b]], c, store);
-    }
 }
 
 /// Many runs go in lockstep where that takes less time: on one thread sixteen do, on sixteen none; by a rule that

@@ -14,6 +14,7 @@ mod convolutions;
 mod curvature;
 mod descent;
 mod double_double;
+mod eights;
 mod elementary;
 mod enclosures;
 mod forms;

@@ -37,3 +37,18 @@ fn what_is_added_to_a_gradient_is_scaled_first() {
         assert_eq!(d, expected);
     }
 }
+
+/// Whatever the order: every scalar once, and each to its chain.
+#[test]
+fn scalars_of_several_runs_are_visited_once() {
+    for n in [0, 1, 7, 8, 19, 24] {
+        let x: Vec<Eight> = (0..n).map(|i| Eight(std::array::from_fn(|r| number(i + 11 * r)))).collect();
+        let (mut seen, mut sum) = (vec![0; n], Sum::new());
+        sweep!(Eight: n, K, C, b => {
+            seen[b..b + K].iter_mut().for_each(|seen| *seen += 1);
+            sum.add_square::<C, K>(Lanes::<Eight, K>::load(&x, b));
+        });
+        assert_eq!(seen, vec![1; n]);
+        assert_eq!(sum.total(), by_the_book(&x), "{n}");
+    }
+}

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Element, Matrix, Pair, Product, part_of};
 
-/// Some columns of a B, and of those that follow: row by row, and how far the rows are apart.
+/// Some columns of a B, and of those that follow: row by row, and how far the rows are apart, no less than they are long.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a, T> {
     pub(super) rows: &'a [T],
@@ -15,7 +15,8 @@ pub(super) struct Panel<'a, T> {
 pub(super) type Panels<'a, T> = [Panel<'a, T>; 2];
 
 impl<'a, V> Panel<'a, V> {
-    /// N vectors of the first row, which is then behind. The last row may end after them: that is for [`Self::last_row`].
+    /// N vectors of the first row, which is then behind. The last row may end after them: it is for
+    /// [`Self::last_row`].
     #[inline(always)]
     pub(super) fn next_row<const N: usize>(&mut self) -> &'a [V; N] {
         let (row, after) = self.rows.split_at(self.step);
@@ -59,7 +60,7 @@ impl<'a, T: Element> Product<'a, T> {
             let (inner, step) = (part_of(block, a.columns), b.row_step);
             let rows = b.data.get(inner.start * step + j..)?;
             let on_lines = b.data.as_ptr().align_offset(LINE) == 0 && step.is_multiple_of(LINE / size_of::<T>());
-            on_lines.then_some(Panel { rows, step })
+            (on_lines && step >= wide).then_some(Panel { rows, step })
         };
         Some([columns(first)?, columns(last)?])
     }
@@ -78,6 +79,9 @@ impl<'a, T: Element> Product<'a, T> {
         let mut rest = &mut panel[start..];
         for [a, b] in self.pairs {
             let inner = part_of(block, a.columns);
+            if inner.is_empty() {
+                continue;
+            }
             let (part, after) = rest.split_at_mut(wide * inner.len());
             if n < wide {
                 part.fill(T::default());

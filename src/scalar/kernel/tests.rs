@@ -75,21 +75,33 @@ fn products_of_every_shape_match_the_triple_loop() {
 
 fn same_bits_on_every_unit<T: Number>() {
     // 300 inner indices are more than one block.
-    for (m, k, n) in [(1, 1, 1), (5, 7, 3), (9, 16, 33), (16, 32, 16), (13, 300, 11), (12, 20, 61)] {
-        let (a, b) = (some(m * k, 0, number::<T>), some(k * n, 0, number::<T>));
-        for transposed in [false, true] {
-            let b = if transposed { view(&b, n, k) } else { view(&b, k, n) };
-            let pairs = [[view(&a, m, k), b], [view(&a, m, k), b]];
-            let by = |run: &dyn Fn(Product<'_, T>)| {
-                let mut c = vec![T::from_f64(0.7); m * n];
-                run(Product { pairs: &pairs, values: None, c: target(&mut c, m, n), add: true, transposed });
-                c
-            };
-            let scalar = by(&|product| pulp::WithSimd::with_simd(product, pulp::Scalar));
-            assert_eq!(scalar, by(&|product| pulp::Arch::new().dispatch(product)), "{m} {k} {n} {transposed}");
-            #[cfg(target_arch = "x86_64")]
-            if let Some(simd) = pulp::x86::V3::try_new() {
-                assert_eq!(scalar, by(&|product| Simd::vectorize(simd, product)), "{m} {k} {n} {transposed}");
+    let line = LINE / size_of::<T>();
+    let shapes =
+        [(1, 1, 1), (5, 7, 3), (9, 16, 33), (16, 32, 16), (13, 300, 11), (12, 20, 61), (8, 20, 33), (14, 300, 61)];
+    for (m, k, n) in shapes.into_iter().chain([(11, 9, 2 * line), (16, 300, 3 * line)]) {
+        let (a, mut b) = (some(m * k, 0, number::<T>), some(k * n + 2 * line, 0, number::<T>));
+        // Where B begins decides on whether it is read in place.
+        for shift in [0, 1] {
+            let start = line_start(&b) + shift;
+            b[start..][..k * n].copy_from_slice(&some(k * n, 0, number::<T>));
+            for (transposed, along) in [(false, true), (false, false), (true, true)] {
+                let a = if along { view(&a, m, k) } else { view(&a, k, m).transposed() };
+                let b = if transposed { view(&b[start..], n, k) } else { view(&b[start..], k, n) };
+                let pairs = [[a, b], [a, b]];
+                for values in [None, Some(a)].into_iter().take(if transposed { 1 } else { 2 }) {
+                    let by = |run: &dyn Fn(Product<'_, T>)| {
+                        let mut c = vec![T::from_f64(0.7); 2 * m * n];
+                        run(Product { pairs: &pairs, values, c: target(&mut c, m, n), add: true, transposed });
+                        c
+                    };
+                    let scalar = by(&|product| pulp::WithSimd::with_simd(product, pulp::Scalar));
+                    let case = format!("{m} {k} {n} {shift} {transposed} {along}");
+                    assert_eq!(scalar, by(&|product| pulp::Arch::new().dispatch(product)), "{case}");
+                    #[cfg(target_arch = "x86_64")]
+                    if let Some(simd) = pulp::x86::V3::try_new() {
+                        assert_eq!(scalar, by(&|product| Simd::vectorize(simd, product)), "{case}");
+                    }
+                }
             }
         }
     }
@@ -173,4 +185,91 @@ fn is_read_in_place_or_laid_out<T: Number>() {
 fn columns_in_place_give_the_bits_of_columns_laid_out() {
     is_read_in_place_or_laid_out::<f64>();
     is_read_in_place_or_laid_out::<f32>();
+}
+
+/// Planes of a row follow one another, as in a network: the last row of derivatives ends where the numbers do.
+fn ends_with_the_numbers<T: Number>() {
+    let line = LINE / size_of::<T>();
+    for (m, k, n) in [(1, 1, 2 * line), (8, 5, 2 * line), (14, 300, line), (16, 257, 3 * line)] {
+        let (a, b) = (some(2 * m * k, 0, number::<T>), some(2 * k * n, 5, number::<T>));
+        let by = |shift: usize| {
+            let mut room = vec![T::ZERO; 2 * k * n + 2 * line];
+            let start = line_start(&room) + shift;
+            room[start..][..2 * k * n].copy_from_slice(&b);
+            let data = &room[start..start + 2 * k * n];
+            let b = Matrix { data, rows: k, columns: n, row_step: 2 * n, column_step: 1, plane_step: Some(n) };
+            let mut c = vec![T::from_f64(0.7); 2 * m * n];
+            let to = MatrixMut { data: &mut c, rows: m, columns: n, row_step: 2 * n, plane_step: n };
+            matmul_dual([view(&a, m, k), b], to, Store::Add);
+            c
+        };
+        assert_eq!(by(0), by(1), "{m} {k} {n}");
+    }
+}
+
+#[test]
+fn the_last_row_of_derivatives_ends_with_the_numbers() {
+    ends_with_the_numbers::<f64>();
+    ends_with_the_numbers::<f32>();
+}
+
+/// Sums over pairs with different inner lengths, into a C whose rows are further apart than they are long.
+fn adds_pairs_up<T: Number>() {
+    let line = LINE / size_of::<T>();
+    for inner in [&[3, 300][..], &[300, 3], &[3, 300, 257]] {
+        for (m, n) in [(14, 2 * line + 3), (7, 13), (16, 2 * line)] {
+            let factors: Vec<_> =
+                inner.iter().map(|&k| (k, some(m * k, k, entry::<T>), some(k * n, 3 * k, entry::<T>))).collect();
+            let pairs: Vec<_> = factors.iter().map(|(k, a, b)| [view(a, m, *k), view(b, *k, n)]).collect();
+            let step = n + 3;
+            let mut found = vec![T::ONE; (m - 1) * step + n];
+            let mut expected = found.clone();
+            let by = |data: &mut [T], pairs: &[Pair<'_, T>]| {
+                matmul(pairs, MatrixMut { data, rows: m, columns: n, row_step: step, plane_step: 0 }, Store::Add);
+            };
+            by(&mut found, &pairs);
+            // The numbers are exact in any order.
+            for pair in &pairs {
+                by(&mut expected, &[*pair]);
+            }
+            assert_eq!(found, expected, "{inner:?} {m} {n}");
+            assert!((0..m - 1).all(|i| found[i * step + n..][..3] == [T::ONE; 3]), "what is between rows stays");
+        }
+    }
+}
+
+#[test]
+fn pairs_of_any_inner_lengths_are_added_up() {
+    adds_pairs_up::<f64>();
+    adds_pairs_up::<f32>();
+}
+
+/// One row needs no step, and rows of a factor may overlap.
+#[test]
+fn steps_may_be_shorter_than_rows() {
+    let (x, ones) = ([2.0; 64], [1.0; 40]);
+    for row_step in [0, 1] {
+        let mut c = [0.0; 5];
+        let to = MatrixMut { data: &mut c[..], rows: 1, columns: 5, row_step, plane_step: 5 };
+        matmul(&[[view(&x[..3], 1, 3), view(&ones[..15], 3, 5)]], to, Store::Replace);
+        assert_eq!(c, [6.0; 5]);
+    }
+    for step in [0, 2] {
+        let windows = Matrix { data: &x[..], rows: 12, columns: 3, row_step: 1, column_step: step, plane_step: None };
+        let mut c = [0.0; 12 * 5];
+        matmul(&[[windows, view(&ones[..15], 3, 5)]], target(&mut c, 12, 5), Store::Replace);
+        assert_eq!(c, [6.0; 60]);
+        let start = line_start(&x);
+        let rows = Matrix {
+            data: &x[start..],
+            rows: 2,
+            columns: 16,
+            row_step: 8 * step / 2,
+            column_step: 1,
+            plane_step: None,
+        };
+        let mut c = [0.0; 16];
+        matmul(&[[view(&ones[..2], 1, 2), rows]], target(&mut c, 1, 16), Store::Replace);
+        assert_eq!(c, [4.0; 16]);
+    }
 }
