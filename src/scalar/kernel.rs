@@ -185,10 +185,39 @@ impl<'a, T: Element> Product<'a, T> {
             let b = Panel { rows: T::vectors::<S>(panel.rows), step: panel.step / lanes };
             panel.rows = &panel.rows[(inner.len() * panel.step).min(panel.rows.len())..];
             let a = Matrix { data: &a.data[(inner.start * a.column_step + i * a.row_step).min(a.data.len())..], ..*a };
+            let n = inner.len();
             sums = if a.column_step == 1 {
-                along_rows::<T, S, M, N>(simd, sums, &a, b, inner.len())
+                // Slices of known length are read unchecked.
+                let mut rows = [&a.data[..0]; M];
+                for r in 0..M {
+                    rows[r] = &a.data[r * a.row_step..][..n];
+                }
+                add_steps::<T, S, M, N>(
+                    simd,
+                    sums,
+                    #[inline(always)]
+                    |k| {
+                        let mut column = [T::default(); M];
+                        unrolled!(r in 0..M, column[r] = rows[r][k]);
+                        column
+                    },
+                    b,
+                    n,
+                )
             } else {
-                along_columns::<T, S, M, N>(simd, sums, &a, b, inner.len())
+                // A transposed matrix: its columns are contiguous.
+                let mut columns = a.data;
+                add_steps::<T, S, M, N>(
+                    simd,
+                    sums,
+                    #[inline(always)]
+                    |k| {
+                        columns = if k > 0 { &columns[a.column_step..] } else { columns };
+                        *columns.first_chunk::<M>().expect("a column of A")
+                    },
+                    b,
+                    n,
+                )
             };
         }
         let columns = wide.min(self.c.columns - j);
@@ -231,48 +260,21 @@ fn multiply_add<T: Element, S: Simd, const N: usize>(
     sums
 }
 
-/// sums += A B, where the rows of A are contiguous.
+/// sums += A B in n steps, where `next_column` gives the entries of A that a step needs.
 #[inline(always)]
-fn along_rows<T: Element, S: Simd, const M: usize, const N: usize>(
+fn add_steps<T: Element, S: Simd, const M: usize, const N: usize>(
     simd: S,
     mut sums: Sums<T, S, M, N>,
-    a: &Matrix<'_, T>,
+    mut next_column: impl FnMut(usize) -> [T; M],
     mut b: Panel<'_, T::Vector<S>>,
     n: usize,
 ) -> Sums<T, S, M, N> {
-    // Slices of known length are read unchecked.
-    let mut rows = [&a.data[..0]; M];
-    for r in 0..M {
-        rows[r] = &a.data[r * a.row_step..][..n];
-    }
     for k in 1..n {
-        let row = b.next_row::<N>();
-        unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][k - 1], row));
-    }
-    if n > 0 {
-        let row = b.last_row::<N>();
-        unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], rows[r][n - 1], row));
-    }
-    sums
-}
-
-/// The same, where the columns of A are: a transposed matrix.
-#[inline(always)]
-fn along_columns<T: Element, S: Simd, const M: usize, const N: usize>(
-    simd: S,
-    mut sums: Sums<T, S, M, N>,
-    a: &Matrix<'_, T>,
-    mut b: Panel<'_, T::Vector<S>>,
-    n: usize,
-) -> Sums<T, S, M, N> {
-    let mut columns = a.data;
-    for _ in 1..n {
-        let (column, row) = (columns.first_chunk::<M>().expect("a column of A"), b.next_row::<N>());
-        columns = &columns[a.column_step..];
+        let (column, row) = (next_column(k - 1), b.next_row::<N>());
         unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
     }
     if n > 0 {
-        let (column, row) = (columns.first_chunk::<M>().expect("the last column of A"), b.last_row::<N>());
+        let (column, row) = (next_column(n - 1), b.last_row::<N>());
         unrolled!(r in 0..M, sums[r] = multiply_add::<T, S, N>(simd, sums[r], column[r], row));
     }
     sums

@@ -29,6 +29,15 @@ fn view<T>(data: &[T], rows: usize, columns: usize) -> Matrix<'_, T> {
     Matrix { data, rows, columns, row_step: columns, column_step: 1, plane_step: Some(rows * columns) }
 }
 
+/// Room with the numbers in it, from the place on that is returned: `shift` numbers behind the start of a cache line, and
+/// with some room behind them.
+fn placed<T: Number>(numbers: &[T], shift: usize) -> (Vec<T>, usize) {
+    let mut room = vec![T::ZERO; numbers.len() + 2 * LINE / size_of::<T>()];
+    let start = line_start(&room) + shift;
+    room[start..][..numbers.len()].copy_from_slice(numbers);
+    (room, start)
+}
+
 fn target<T>(data: &mut [T], rows: usize, columns: usize) -> MatrixMut<'_, T> {
     MatrixMut { data, rows, columns, row_step: columns, plane_step: rows * columns }
 }
@@ -79,11 +88,10 @@ fn same_bits_on_every_unit<T: Number>() {
     let shapes =
         [(1, 1, 1), (5, 7, 3), (9, 16, 33), (16, 32, 16), (13, 300, 11), (12, 20, 61), (8, 20, 33), (14, 300, 61)];
     for (m, k, n) in shapes.into_iter().chain([(11, 9, 2 * line), (16, 300, 3 * line)]) {
-        let (a, mut b) = (some(m * k, 0, number::<T>), some(k * n + 2 * line, 0, number::<T>));
+        let (a, b) = (some(m * k, 0, number::<T>), some(k * n, 0, number::<T>));
         // Where B begins decides on whether it is read in place.
         for shift in [0, 1] {
-            let start = line_start(&b) + shift;
-            b[start..][..k * n].copy_from_slice(&some(k * n, 0, number::<T>));
+            let (b, start) = placed(&b, shift);
             for (transposed, along) in [(false, true), (false, false), (true, true)] {
                 let a = if along { view(&a, m, k) } else { view(&a, k, m).transposed() };
                 let b = if transposed { view(&b[start..], n, k) } else { view(&b[start..], k, n) };
@@ -168,9 +176,7 @@ fn is_read_in_place_or_laid_out<T: Number>() {
     for (m, k, n) in [(1, 5, 2 * line), (12, 16, 4 * line), (16, 300, line), (10, 7, 3 * line)] {
         let (a, b) = (some(2 * m * k, 0, number::<T>), some(2 * k * n, 5, number::<T>));
         let by = |shift: usize| {
-            let mut room = vec![T::ZERO; 2 * k * n + 2 * line];
-            let start = line_start(&room) + shift;
-            room[start..][..2 * k * n].copy_from_slice(&b);
+            let (room, start) = placed(&b, shift);
             let mut alone = vec![T::from_f64(0.7); m * n];
             matmul(&[[view(&a, m, k), view(&room[start..], k, n)]], target(&mut alone, m, n), Store::Add);
             let mut dual = vec![T::from_f64(0.7); 2 * m * n];
@@ -193,9 +199,7 @@ fn ends_with_the_numbers<T: Number>() {
     for (m, k, n) in [(1, 1, 2 * line), (8, 5, 2 * line), (14, 300, line), (16, 257, 3 * line)] {
         let (a, b) = (some(2 * m * k, 0, number::<T>), some(2 * k * n, 5, number::<T>));
         let by = |shift: usize| {
-            let mut room = vec![T::ZERO; 2 * k * n + 2 * line];
-            let start = line_start(&room) + shift;
-            room[start..][..2 * k * n].copy_from_slice(&b);
+            let (room, start) = placed(&b, shift);
             let data = &room[start..start + 2 * k * n];
             let b = Matrix { data, rows: k, columns: n, row_step: 2 * n, column_step: 1, plane_step: Some(n) };
             let mut c = vec![T::from_f64(0.7); 2 * m * n];
